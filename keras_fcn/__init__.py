@@ -1,0 +1,12 @@
+"""Fully convolutional networks (FCN-32s, 16s, 8s) on VGG16, in Keras.
+
+Importing the package registers its layers, so that `keras.saving.load_model` reads a
+saved network in safe mode.
+"""
+
+from keras_fcn.startup import without_startup_lines
+
+with without_startup_lines():
+    from keras_fcn.models import FCN
+
+__all__ = ["FCN"]

@@ -1,0 +1,131 @@
+"""Names, colours and void of a data set's classes; they travel with every artefact."""
+
+import colorsys
+import csv
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from keras_fcn.files import write_json
+
+Color = tuple[int, int, int]
+
+MAX_CLASSES = 255  # label maps are uint8, and void needs an id too
+
+
+@dataclass(frozen=True)
+class ClassMap:
+    """The classes of a data set; the class id is the position in `names`.
+
+    Attributes:
+        names: one name per class, void not among them.
+        colors: one RGB colour in [0, 255] per class.
+        void_id: id of pixels without a class, outside `range(num_classes)`, at most
+            255.
+        void_color: RGB colour in which void is drawn.
+    """
+
+    names: tuple[str, ...]
+    colors: tuple[Color, ...]
+    void_id: int
+    void_color: Color = (0, 0, 0)
+
+    def __post_init__(self):
+        if not 1 <= len(self.names) <= MAX_CLASSES:
+            raise ValueError(
+                f"There must be 1 to {MAX_CLASSES} classes. Received: {len(self.names)}"
+            )
+        if len(self.names) != len(self.colors):
+            raise ValueError(
+                "There must be one colour per class. "
+                f"Received: {len(self.names)} names and {len(self.colors)} colours"
+            )
+        if not self.num_classes <= self.void_id <= 255:
+            raise ValueError(
+                f"`void_id` must be {self.num_classes} to 255. "
+                f"Received: void_id={self.void_id}"
+            )
+
+    @property
+    def num_classes(self) -> int:
+        """Number of classes, void not counted."""
+        return len(self.names)
+
+    def palette(self) -> np.ndarray:
+        """Colour of every id, uint8 RGB `(256, 3)`; void's where no class has it."""
+        palette = np.empty((256, 3), dtype="uint8")
+        palette[:] = self.void_color
+        palette[: self.num_classes] = self.colors
+        return palette
+
+    def save(self, path: Path) -> None:
+        """Write the classes as JSON."""
+        write_json(path, asdict(self))
+
+    @classmethod
+    def load(cls, path: Path) -> "ClassMap":
+        """Read what `save` wrote."""
+        fields = json.loads(path.read_text())
+        return cls(
+            names=tuple(fields["names"]),
+            colors=tuple(tuple(color) for color in fields["colors"]),
+            void_id=fields["void_id"],
+            void_color=tuple(fields["void_color"]),
+        )
+
+
+def read_class_dict(path: Path) -> list[tuple[str, Color]]:
+    """Read a `class_dict.csv`: a header `name,r,g,b`, then one class per line.
+
+    Returns:
+        `(name, (red, green, blue))` in the file's order, void among them.
+
+    Raises:
+        ValueError: if a column is missing, a colour is no triple of 0-255, or a name
+            or a colour stands twice.
+    """
+    with path.open(newline="", encoding="utf-8-sig") as file:
+        rows = csv.DictReader(file, skipinitialspace=True)
+        header = [field.strip() for field in rows.fieldnames or []]
+        if header[:4] != ["name", "r", "g", "b"]:
+            raise ValueError(
+                f"{path} must start with the header name,r,g,b. "
+                f"Received: {','.join(header) or 'an empty file'}"
+            )
+        rows.fieldnames = header
+        entries = [_parse_row(row, path, rows.line_num) for row in rows]
+    for what, values in zip(("name", "colour"), zip(*entries, strict=True), strict=True):
+        twice = {value for value in values if values.count(value) > 1}
+        if twice:
+            raise ValueError(f"{path} has the {what} {sorted(twice)[0]} twice")
+    return entries
+
+
+def _parse_row(row, path, line):
+    try:
+        color = tuple(int(row[channel]) for channel in "rgb")
+    except (TypeError, ValueError):
+        color = ()
+    if len(color) != 3 or not all(0 <= value <= 255 for value in color):
+        raise ValueError(
+            f"{path}, line {line}: r, g and b must be whole numbers from 0 to 255. "
+            f"Received: {','.join(str(row[channel]) for channel in 'rgb')}"
+        )
+    return row["name"].strip(), color
+
+
+def distinct_colors(count: int) -> Sequence[Color]:
+    """Return `count` RGB colours that differ in hue and brightness."""
+    golden_ratio = 0.618034  # steps of it never come close to an earlier hue
+    return tuple(
+        tuple(
+            round(255 * value)
+            for value in colorsys.hsv_to_rgb(
+                index * golden_ratio % 1, 0.75, (1.0, 0.7, 0.45)[index % 3]
+            )
+        )
+        for index in range(count)
+    )

@@ -1,0 +1,60 @@
+"""What the commands share: logging, and errors as one line and an exit status."""
+
+import argparse
+import logging
+import os
+import sys
+from collections.abc import Callable, Sequence
+
+from keras_fcn.config import make_parser
+
+logger = logging.getLogger(__name__)
+
+
+def run_command(
+    description: str,
+    add_arguments: Callable[[argparse.ArgumentParser], None],
+    command: Callable[[argparse.ArgumentParser, argparse.Namespace, list[str]], int],
+    argv: Sequence[str] | None = None,
+) -> int:
+    """Parse the arguments, run a command and return its exit status.
+
+    Progress goes to standard error by logging, results to standard output.
+
+    Args:
+        description: first lines of `--help`.
+        add_arguments: adds the command's flags to a parser.
+        command: called with the parser, what was parsed, and the arguments.
+        argv: the arguments; those of the process when None.
+
+    Returns:
+        The command's own status; 2 for bad input, 1 for a training that diverged, 130
+        when it was interrupted. Each of these prints one line.
+    """
+    argv = list(sys.argv[1:] if argv is None else argv)
+    parser = make_parser(description)
+    add_arguments(parser)
+    parser.add_argument(
+        "--debug", action="store_true", help="show where an error came from"
+    )
+    arguments = parser.parse_args(argv)
+    logging.basicConfig(format="%(message)s", level=logging.WARNING)
+    logging.getLogger("keras_fcn").setLevel(logging.INFO)
+    try:
+        return command(parser, arguments, argv)
+    except KeyboardInterrupt:
+        print(f"\n{parser.prog}: interrupted", file=sys.stderr)
+        return 130
+    except (ValueError, OSError, FloatingPointError) as error:
+        if arguments.debug:
+            raise
+        if isinstance(error, BrokenPipeError):
+            # The reader of our output has left; nothing is wrong with the input.
+            sys.stdout = open(os.devnull, "w")
+            return 1
+        print(f"{parser.prog}: error: {_one_line(error)}", file=sys.stderr)
+        return 1 if isinstance(error, FloatingPointError) else 2
+
+
+def _one_line(error):
+    return " ".join(str(error).split()) or type(error).__name__

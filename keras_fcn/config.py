@@ -1,0 +1,267 @@
+"""Every default of a training, once; the command line is made from it."""
+
+import argparse
+from dataclasses import dataclass, field, fields
+
+Size = tuple[int, int]
+
+
+def parse_size(text: str) -> Size:
+    """Read `HEIGHTxWIDTH`, as in `360x480`.
+
+    Raises:
+        argparse.ArgumentTypeError: if it is not two numbers from 1 on.
+    """
+    height, _, width = text.lower().partition("x")
+    if not (height.isdecimal() and width.isdecimal() and int(height) and int(width)):
+        raise argparse.ArgumentTypeError(
+            f"needed HEIGHTxWIDTH in pixels, as in 360x480. Received: {text}"
+        )
+    return int(height), int(width)
+
+
+def parse_scale(text: str) -> tuple[float, float]:
+    """Read `LEAST,MOST`, two factors above 0.
+
+    Raises:
+        argparse.ArgumentTypeError: if it is anything else.
+    """
+    try:
+        least, most = (float(part) for part in text.split(","))
+    except ValueError:
+        least, most = 0.0, 0.0
+    if not 0 < least <= most < float("inf"):
+        raise argparse.ArgumentTypeError(
+            f"needed LEAST,MOST above 0, as in 0.5,2. Received: {text}"
+        )
+    return least, most
+
+
+def _number(convert, condition, needed):
+    """A parser of numbers that says what it needed."""
+
+    def parse(text):
+        try:
+            value = convert(text)
+        except ValueError:
+            value = None
+        if value is None or not condition(value):
+            raise argparse.ArgumentTypeError(f"needed {needed}. Received: {text}")
+        return value
+
+    return parse
+
+
+_finite = float("inf")
+_positive_int = _number(int, lambda value: value >= 1, "a whole number from 1 on")
+_any_int = _number(
+    int, lambda value: 0 <= value < 2**31, "a whole number from 0 to 2147483647"
+)
+_positive = _number(float, lambda value: 0 < value < _finite, "a number above 0")
+_not_negative = _number(float, lambda value: 0 <= value < _finite, "0 or more")
+_share = _number(float, lambda value: 0 <= value < 1, "a number from 0 to below 1")
+_hue = _number(float, lambda value: 0 <= value <= 0.5, "a number from 0 to 0.5")
+_degrees = _number(float, lambda value: 0 <= value <= 180, "degrees from 0 to 180")
+
+
+def _option(default, help_text, parse=str, choices=None, metavar=None):
+    """A field of the configuration that is also a flag of train.py."""
+    metadata = {
+        "help": help_text,
+        "parse": parse,
+        "choices": choices,
+        "metavar": metavar,
+    }
+    return field(default=default, metadata=metadata)
+
+
+def _switch(default, help_text):
+    return field(default=default, metadata={"help": help_text, "parse": None})
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """What a training depends on besides the data; written to `config.json`."""
+
+    variant: str = _option(
+        "32s", "stride of the finest scores", choices=("32s", "16s", "8s")
+    )
+    dataset: str = _option(
+        "camvid", "data set", choices=("camvid", "streets", "folder")
+    )
+    data_dir: str | None = _option(
+        None,
+        "folder with the data: CamVid's train/ trainannot/ ... or your images/ labels/;"
+        " without it camvid is downloaded",
+        metavar="DIR",
+    )
+    num_images: int = _option(
+        400,
+        "training images of streets; val and test have a quarter of it",
+        _positive_int,
+        metavar="N",
+    )
+    image_size: Size = _option(
+        (360, 480), "size of the images of streets, pixels", parse_size, metavar="HxW"
+    )
+    head: str = _option(
+        "vgg",
+        "fc6 and fc7: the paper's with 4096 filters (134 M parameters), or a compact "
+        "one with 512 (17 M)",
+        choices=("vgg", "compact"),
+    )
+    weights: str = _option(
+        "imagenet",
+        "VGG16's weights: imagenet (downloaded when missing), none, or an .h5 file",
+        metavar="imagenet|none|PATH",
+    )
+    init_from: str | None = _option(
+        None, "run to start from: 32s for 16s, 16s for 8s", metavar="RUN"
+    )
+    skip_scales: str = _option(
+        "none",
+        "factors before the pool scores: the paper's 0.01 and 0.0001 for training at "
+        "once, or none",
+        choices=("none", "paper"),
+    )
+    freeze_upsampling: bool = _switch(False, "keep the upsampling kernels bilinear")
+    dropout: float = _option(0.5, "rate of dropout after fc6 and fc7", _share)
+    epochs: int = _option(30, "passes over the training images", _positive_int)
+    batch_size: int = _option(4, "images in a step", _positive_int)
+    crop: Size | None = _option(
+        None,
+        "size of the training crops, pixels; the images' own, at most 320x320, when "
+        "not given",
+        parse_size,
+        metavar="HxW",
+    )
+    optimizer: str = _option("adamw", "optimizer", choices=("adamw", "sgd"))
+    learning_rate: float | None = _option(
+        None,
+        "learning rate at the start; 1e-4 for adamw and 1e-3 for sgd when not given",
+        _positive,
+    )
+    momentum: float = _option(0.9, "momentum of sgd", _share)
+    weight_decay: float = _option(1e-4, "decoupled weight decay", _not_negative)
+    warmup_epochs: float = _option(
+        0.0, "epochs over which the learning rate rises from 0", _not_negative
+    )
+    poly_power: float = _option(
+        0.9, "power of the polynomial decay of the learning rate", _not_negative
+    )
+    class_weights: str = _option(
+        "none",
+        "weights of the classes in the loss, from the training labels",
+        choices=("none", "median-frequency", "sqrt-median-frequency"),
+    )
+    precision: str = _option(
+        "auto",
+        "arithmetic of the network; auto is bfloat16 where the hardware has it",
+        choices=("auto", "float32", "bfloat16"),
+    )
+    augment: bool = _switch(True, "augment the training images; off leaves the crop")
+    flip: bool = _switch(True, "mirror half of the images")
+    scale: tuple[float, float] = _option(
+        (0.5, 2.0),
+        "least and greatest enlargement; 1,1 is off",
+        parse_scale,
+        metavar="LEAST,MOST",
+    )
+    rotation: float = _option(5.0, "greatest rotation, degrees; 0 is off", _degrees)
+    brightness: float = _option(
+        0.2, "greatest change of brightness, share of 255; 0 is off", _share
+    )
+    contrast: float = _option(
+        0.2, "greatest change of contrast, share; 0 is off", _share
+    )
+    saturation: float = _option(
+        0.2, "greatest change of saturation, share; 0 is off", _share
+    )
+    hue: float = _option(
+        0.02, "greatest change of hue, share of a turn; 0 is off", _hue
+    )
+    seed: int = _option(
+        0, "from which all draws of the training follow", _any_int, metavar="N"
+    )
+    num_samples: int = _option(
+        4, "validation images drawn with their prediction each epoch", _positive_int
+    )
+    cache_budget: int = _option(
+        4096, "memory for decoded images, MiB; beyond it a file is used", _positive_int
+    )
+
+    @classmethod
+    def from_json(cls, values: dict) -> "TrainingConfig":
+        """Read what `asdict` and JSON made of a configuration."""
+        return cls(
+            **{
+                name: tuple(value) if isinstance(value, list) else value
+                for name, value in values.items()
+            }
+        )
+
+
+# The fields that `evaluate.py` and `predict.py` may need to find the data again.
+DATA_FIELDS = ("dataset", "data_dir", "num_images", "image_size")
+
+
+class OneLineParser(argparse.ArgumentParser):
+    """Reports bad arguments as one line and exit status 2, without the usage."""
+
+    def error(self, message):
+        self.exit(2, f"{self.prog}: error: {message} (see {self.prog} --help)\n")
+
+
+class _HelpFormatter(argparse.ArgumentDefaultsHelpFormatter):
+    """Shows a default as it is typed: 360x480, 0.5,2.0."""
+
+    def _get_help_string(self, action):
+        if action.default in (None, argparse.SUPPRESS) or not action.option_strings:
+            return action.help
+        return f"{action.help} (default: {format_value(action.dest, action.default)})"
+
+
+def format_value(name: str, value) -> str:
+    """Write a value of the configuration as it is typed on the command line."""
+    if isinstance(value, tuple | list):
+        return ("," if name == "scale" else "x").join(map(str, value))
+    return str(value)
+
+
+def make_parser(description: str) -> OneLineParser:
+    """Return a parser in the project's form."""
+    return OneLineParser(description=description, formatter_class=_HelpFormatter)
+
+
+def add_config_arguments(
+    parser: argparse.ArgumentParser, names: tuple[str, ...] | None = None
+) -> None:
+    """Add a flag for each field of `TrainingConfig`, or for those named."""
+    for option in fields(TrainingConfig):
+        if names is not None and option.name not in names:
+            continue
+        flag = "--" + option.name.replace("_", "-")
+        keywords = {"default": option.default, "help": option.metadata["help"]}
+        if option.metadata["parse"] is None:
+            parser.add_argument(
+                flag, action=argparse.BooleanOptionalAction, **keywords
+            )
+            continue
+        parser.add_argument(
+            flag,
+            type=option.metadata["parse"],
+            choices=option.metadata["choices"],
+            metavar=option.metadata["metavar"],
+            **keywords,
+        )
+
+
+def given_arguments(parser: argparse.ArgumentParser, argv) -> set[str]:
+    """Return the names of the arguments that stand on the command line."""
+    defaults = {action.dest: action.default for action in parser._actions}
+    for action in parser._actions:
+        action.default = argparse.SUPPRESS
+    given = set(vars(parser.parse_args(argv)))
+    for action in parser._actions:
+        action.default = defaults[action.dest]
+    return given

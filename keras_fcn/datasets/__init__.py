@@ -1,0 +1,46 @@
+"""The data sets by name: `camvid`, `streets` and `folder`."""
+
+from pathlib import Path
+
+from keras_fcn.config import TrainingConfig
+from keras_fcn.datasets import camvid, streets
+from keras_fcn.datasets.dataset import SegmentationDataset
+from keras_fcn.datasets.folder import load_folder
+from keras_fcn.datasets.prepared import prepared_dataset
+
+_STREETS_SEED = 0  # the data stay the same when a training's seed changes
+
+
+def load_dataset(
+    config: TrainingConfig, splits: tuple[str, ...]
+) -> SegmentationDataset:
+    """Return the data set that a configuration names, prepared and checked.
+
+    Args:
+        config: `dataset`, `data_dir`, `num_images` and `image_size` are read.
+        splits: the splits that are needed.
+
+    Raises:
+        OSError: if files are missing or can't be fetched.
+        ValueError: if they are not as they should be; names the files.
+    """
+    if config.dataset == "folder":
+        if config.data_dir is None:
+            raise ValueError(
+                "--dataset folder needs --data-dir DIR with images/ and labels/"
+            )
+        return load_folder(Path(config.data_dir), splits)
+    if config.dataset == "streets":
+        name = streets.streets_config(
+            config.num_images, config.image_size, _STREETS_SEED
+        )
+        return prepared_dataset(
+            streets.Streets(config=name), streets.CLASS_MAP, config.image_size
+        )
+    source_dir = None
+    if config.data_dir is not None:
+        source_dir = Path(config.data_dir)
+        camvid.verify(source_dir)
+    return prepared_dataset(
+        camvid.Camvid(source_dir=source_dir), camvid.CLASS_MAP, camvid.IMAGE_SIZE
+    )

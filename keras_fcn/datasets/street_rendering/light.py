@@ -1,0 +1,163 @@
+"""The time of day and the weather of a scene, and what they do to a colour."""
+
+import dataclasses
+import math
+
+import cv2
+import numpy as np
+
+
+@dataclasses.dataclass(frozen=True)
+class Light:
+    """Sun, sky and air of one scene. Colours are RGB in 0 to 255.
+
+    Attributes:
+        ambient: brightness of a surface that the sun does not reach.
+        sunshine: brightness that the sun adds to a surface which faces it.
+        sun: unit vector from the street to the sun, `(x, y, z)`.
+        sky_top: colour of the sky overhead.
+        sky_foot: colour of the sky above the horizon.
+        cloud: colour of the clouds.
+        cloudiness: share of the sky under cloud, 0 to 1.
+        haze_distance: metres at which about two thirds of a colour is lost in haze.
+        gains: white balance and exposure, a factor for each of R, G and B.
+        gamma: exponent of the tone curve.
+        grain: standard deviation of the sensor's noise, grey levels.
+        softness: standard deviation of the lens's blur, pixels at 480x360.
+        glare: strength of the sun's veil around the vanishing point, 0 to 1.
+        is_dusk: whether lamps and windows are lit.
+        is_wet: whether the road mirrors what stands on it.
+    """
+
+    ambient: float
+    sunshine: float
+    sun: tuple[float, float, float]
+    sky_top: tuple[float, float, float]
+    sky_foot: tuple[float, float, float]
+    cloud: tuple[float, float, float]
+    cloudiness: float
+    haze_distance: float
+    gains: tuple[float, float, float]
+    gamma: float
+    grain: float
+    softness: float
+    glare: float
+    is_dusk: bool
+    is_wet: bool
+
+    @classmethod
+    def sample(cls, rng):
+        """Draws a weather and a camera's settings."""
+        kind = rng.choice(list(_WEATHERS), p=[0.36, 0.28, 0.14, 0.12, 0.10])
+        weather = _WEATHERS[kind]
+        elevation = math.radians(rng.uniform(*weather["sun_degrees"]))
+        azimuth = rng.uniform(0, 2 * math.pi)
+        exposure = rng.uniform(0.85, 1.15)
+        warmth = rng.normal(weather["warmth"], 0.05)
+        return cls(
+            ambient=weather["ambient"] * rng.uniform(0.92, 1.08),
+            sunshine=weather["sunshine"] * rng.uniform(0.8, 1.2),
+            sun=(
+                math.cos(elevation) * math.sin(azimuth),
+                math.sin(elevation),
+                math.cos(elevation) * math.cos(azimuth),
+            ),
+            sky_top=jitter(rng, weather["sky_top"], 14),
+            sky_foot=jitter(rng, weather["sky_foot"], 10),
+            cloud=jitter(rng, weather["cloud"], 8),
+            cloudiness=rng.uniform(*weather["cloudiness"]),
+            haze_distance=rng.uniform(*weather["haze_distance"]),
+            gains=(
+                exposure * (1 + warmth),
+                exposure * rng.uniform(0.97, 1.03),
+                exposure * (1 - warmth),
+            ),
+            gamma=rng.uniform(0.85, 1.2),
+            grain=rng.uniform(*weather["grain"]),
+            softness=rng.uniform(0.45, 0.85),
+            glare=rng.uniform(*weather["glare"]),
+            is_dusk=bool(kind == "dusk"),
+            is_wet=bool(kind == "rain" or rng.random() < 0.05),
+        )
+
+    def facing(self, x, y, z):
+        """Brightness of a surface whose unit normal is `(x, y, z)`."""
+        towards_sun = max(0.0, x * self.sun[0] + y * self.sun[1] + z * self.sun[2])
+        sky = 0.9 + 0.12 * y
+        return self.ambient * sky + self.sunshine * towards_sun
+
+    def tone(self, colour, depth, brightness=1.0):
+        """The RGB integers the camera sees of `colour`, `depth` metres away."""
+        clear = math.exp(-depth / self.haze_distance)
+        shade = clear * brightness
+        veil = 1.0 - clear
+        red, green, blue = colour
+        haze_red, haze_green, haze_blue = self.sky_foot
+        return (
+            min(255, int(red * shade + haze_red * veil)),
+            min(255, int(green * shade + haze_green * veil)),
+            min(255, int(blue * shade + haze_blue * veil)),
+        )
+
+    def tone_texture(self, texture, depth, brightness):
+        """`tone` for every pixel of a uint8 RGB texture, all at the same depth."""
+        clear = math.exp(-depth / self.haze_distance)
+        haze = [channel * (1.0 - clear) for channel in self.sky_foot]
+        levels = np.arange(256)[:, None] * (clear * brightness) + haze
+        table = np.clip(levels, 0, 255).astype(np.uint8)[None]  # (1, 256, RGB)
+        return cv2.LUT(texture, table)
+
+
+_WEATHERS = {
+    "sunny": {
+        "ambient": 0.55, "sunshine": 0.70, "sun_degrees": (28, 62), "warmth": 0.02,
+        "sky_top": (82, 132, 200), "sky_foot": (188, 212, 234),
+        "cloud": (246, 247, 250), "cloudiness": (0.0, 0.6),
+        "haze_distance": (300, 900), "grain": (1.5, 4), "glare": (0.0, 0.1),
+    },
+    "overcast": {
+        "ambient": 0.90, "sunshine": 0.0, "sun_degrees": (40, 60), "warmth": -0.01,
+        "sky_top": (186, 192, 200), "sky_foot": (214, 217, 220),
+        "cloud": (232, 233, 235), "cloudiness": (0.4, 1.0),
+        "haze_distance": (150, 600), "grain": (2, 5), "glare": (0.0, 0.0),
+    },
+    "low sun": {
+        "ambient": 0.48, "sunshine": 0.75, "sun_degrees": (9, 20), "warmth": 0.08,
+        "sky_top": (118, 148, 190), "sky_foot": (248, 222, 182),
+        "cloud": (250, 226, 200), "cloudiness": (0.1, 0.6),
+        "haze_distance": (120, 400), "grain": (2, 5), "glare": (0.1, 0.5),
+    },
+    "dusk": {
+        "ambient": 0.52, "sunshine": 0.0, "sun_degrees": (20, 40), "warmth": -0.04,
+        "sky_top": (62, 76, 116), "sky_foot": (170, 146, 144),
+        "cloud": (108, 104, 124), "cloudiness": (0.2, 0.8),
+        "haze_distance": (200, 500), "grain": (5, 10), "glare": (0.0, 0.0),
+    },
+    "rain": {
+        "ambient": 0.74, "sunshine": 0.0, "sun_degrees": (40, 60), "warmth": -0.03,
+        "sky_top": (150, 156, 164), "sky_foot": (182, 186, 190),
+        "cloud": (196, 198, 202), "cloudiness": (0.5, 1.0),
+        "haze_distance": (60, 180), "grain": (3, 6), "glare": (0.0, 0.0),
+    },
+}  # fmt: skip
+
+
+def jitter(rng, colour, spread):
+    """Moves a colour: all channels together by `spread`, each by a third of it."""
+    common, *own = (spread * rng.standard_normal(4)).tolist()
+    red, green, blue = (
+        min(255.0, max(4.0, channel + common + change / 3))
+        for channel, change in zip(colour, own, strict=True)
+    )
+    return red, green, blue
+
+
+def darken(colour, factor):
+    """The colour with every channel multiplied by `factor`, at most 255."""
+    red, green, blue = colour
+    return min(255, red * factor), min(255, green * factor), min(255, blue * factor)
+
+
+def pick(rng, colours, spread=8):
+    """One of `colours`, moved a little."""
+    return jitter(rng, colours[int(rng.integers(len(colours)))], spread)

@@ -1,0 +1,132 @@
+"""Cars, vans and buses, parked, driving and crossing."""
+
+import dataclasses
+import math
+
+import numpy as np
+
+from keras_fcn.datasets.street_rendering import class_ids
+from keras_fcn.datasets.street_rendering.car_bodies import (
+    BUS,
+    ESTATE,
+    HATCHBACK,
+    OFF_ROADER,
+    SALOON,
+    VAN,
+    CarBody,
+)
+from keras_fcn.datasets.street_rendering.car_mesh import make_mesh
+from keras_fcn.datasets.street_rendering.light import darken, pick
+
+PAINTS = [
+    (176, 180, 184), (44, 46, 50), (222, 222, 220), (120, 124, 128), (150, 32, 34),
+    (38, 62, 112), (62, 74, 66), (84, 90, 98), (140, 120, 96), (90, 30, 40),
+    (26, 28, 34), (70, 110, 150),
+]  # fmt: skip
+BODIES = (HATCHBACK, SALOON, ESTATE, OFF_ROADER, VAN, BUS)
+BODY_SHARES = (0.36, 0.24, 0.15, 0.13, 0.09, 0.03)
+DETAILED_ABOVE = 11  # pixels per metre
+MATERIALS = {
+    "glass": (46, 54, 62),
+    "tyre": (26, 26, 28),
+    "underside": (20, 20, 22),
+    "hub": (160, 162, 164),
+    "trim": (46, 46, 48),
+    "tail lamp": (150, 24, 26),
+    "headlamp": (206, 212, 216),
+    "rear plate": (232, 200, 70),
+    "front plate": (226, 226, 222),
+}
+LIT_LAMPS = {"tail lamp": (300, 60, 48), "headlamp": (360, 350, 325)}
+
+
+@dataclasses.dataclass(frozen=True)
+class Car:
+    """A vehicle on the street.
+
+    Attributes:
+        x: `x` of its middle, metres.
+        z: depth of its middle, metres.
+        yaw: 0 drives away from the camera, pi towards it, radians clockwise from above.
+        body: its shape.
+        paint: RGB colour.
+        is_driving: whether its lamps are lit in the dark and in rain.
+    """
+
+    x: float
+    z: float
+    yaw: float
+    body: CarBody
+    paint: tuple[float, float, float]
+    is_driving: bool
+
+    @property
+    def depth(self):
+        """Metres from the camera to its middle."""
+        return self.z
+
+    def shadow_box(self):
+        """Half width, half length, foot and top of what casts the shadow, metres."""
+        half_length, half_width = 0.5 * self.body.length, 0.5 * self.body.width
+        cos, sin = abs(math.cos(self.yaw)), abs(math.sin(self.yaw))
+        return (
+            half_width * cos + half_length * sin,
+            half_length * cos + half_width * sin,
+            0.0,
+            0.9 * self.body.height,
+        )
+
+    def draw(self, canvas):
+        """Draws the faces that the camera sees, far ones first."""
+        camera = canvas.camera
+        mesh = make_mesh(self.body, bool(camera.focal / self.z > DETAILED_ABOVE))
+        pixels = camera.project(self._place(mesh.points))
+        left, right = pixels[:, 0].min(), pixels[:, 0].max()
+        if right < 0 or left > camera.width:
+            return
+        middles, normals = self._place(mesh.middles), self._turn(mesh.normals)
+        lens = np.array([-camera.bend(self.z), camera.elevation, 0.0])
+        is_seen = ((lens - middles) * normals).sum(axis=1) > 0
+        starts = np.cumsum([0] + [_num_points(face) for face in mesh.faces])
+        offsets = np.array([face.depth_offset for face in mesh.faces])
+        for i in np.argsort(-(middles[:, 2] + offsets), kind="stable"):
+            if is_seen[i]:
+                brightness = canvas.light.facing(*normals[i].tolist())
+                self._draw_face(canvas, mesh.faces[i], pixels[starts[i] :], brightness)
+
+    def _turn(self, local):
+        cos, sin = math.cos(self.yaw), math.sin(self.yaw)
+        turned = local.copy()
+        turned[:, 0] = local[:, 0] * cos + local[:, 2] * sin
+        turned[:, 2] = local[:, 2] * cos - local[:, 0] * sin
+        return turned
+
+    def _place(self, local):
+        centred = local - (0.0, 0.0, 0.5 * self.body.length)
+        return self._turn(centred) + (self.x, 0.0, self.z)
+
+    def _draw_face(self, canvas, face, pixels, brightness):
+        light, start = canvas.light, 0
+        has_lit_lamps = self.is_driving and (light.is_dusk or light.is_wet)
+        for part in face.parts:
+            stop = start + len(part.outline)
+            colour, level = MATERIALS.get(part.material, self.paint), brightness
+            if part.material == "glass":
+                level = 0.65 + 0.4 * brightness
+            elif has_lit_lamps and part.material in LIT_LAMPS:
+                colour, level = LIT_LAMPS[part.material], 1.0
+            tone = light.tone(darken(colour, part.shade), self.z, level)
+            canvas.fill(pixels[start:stop], tone, class_ids.CAR)
+            start = stop
+
+    @classmethod
+    def sample(cls, rng, x, z, yaw, is_driving):
+        """Draws a vehicle with its middle at `(x, z)`."""
+        body = BODIES[int(rng.choice(len(BODIES), p=BODY_SHARES))]
+        if body is BUS and not is_driving:
+            body = HATCHBACK
+        return cls(x, z, yaw, body, pick(rng, PAINTS, 10), is_driving)
+
+
+def _num_points(face):
+    return sum(len(part.outline) for part in face.parts)

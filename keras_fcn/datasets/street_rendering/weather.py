@@ -1,0 +1,88 @@
+"""What weather, lens and sensor do to the finished picture."""
+
+import cv2
+import numpy as np
+
+from keras_fcn.datasets.street_rendering import class_ids
+from keras_fcn.datasets.street_rendering.noise import cloud_tile, cut, sensor_tile
+
+
+def apply_weather(canvas, rng):
+    """Mirrors the street in a wet road, adds rain, glare and an uneven exposure."""
+    light = canvas.light
+    if light.is_wet:
+        _mirror_in_road(canvas, rng)
+        _draw_rain(canvas, rng)
+    if light.glare > 0.03:
+        _add_glare(canvas)
+    _add_mottle(canvas, rng)
+
+
+def take_photograph(canvas, rng):
+    """Applies the lens's blur, the sensor's noise and the tone curve."""
+    light, camera = canvas.light, canvas.camera
+    sigma = light.softness * (camera.height * camera.width / (480 * 360)) ** 0.5
+    if sigma > 0.25:
+        canvas.image = cv2.GaussianBlur(canvas.image, (0, 0), sigma)
+    noise = cut(sensor_tile(), rng, camera.height, camera.width)
+    weight = light.grain / 32
+    canvas.image = cv2.addWeighted(canvas.image, 1.0, noise, weight, -128 * weight)
+    levels = np.arange(256)[:, None] / 255 * np.array(light.gains)
+    tones = 255 * np.clip(levels, 0, 1) ** light.gamma
+    canvas.image = cv2.LUT(canvas.image, np.rint(tones).astype(np.uint8)[None])
+
+
+def _mirror_in_road(canvas, rng):
+    horizon = int(canvas.camera.horizon)
+    rows = min(canvas.camera.height - horizon, horizon)
+    if rows < 2:
+        return
+    above = canvas.image[horizon - rows : horizon]
+    small = cv2.resize(above, (canvas.camera.width // 4 + 1, rows // 8 + 1))
+    mirrored = cv2.resize(small[::-1], (canvas.camera.width, rows))
+    road = np.s_[horizon : horizon + rows]
+    is_road = (canvas.label_map[road] == class_ids.ROAD).astype(np.uint8)
+    share = rng.uniform(0.2, 0.45)
+    wet = cv2.addWeighted(canvas.image[road], 0.95 - share, mirrored, share, 0)
+    canvas.image[road] = cv2.copyTo(wet, is_road, canvas.image[road].copy())
+
+
+def _draw_rain(canvas, rng):
+    """Drops on the windscreen: each shows the blurred scene, upside down and bright."""
+    height, width = canvas.label_map.shape
+    blurred = cv2.resize(canvas.image, (width // 8 + 1, height // 8 + 1))
+    for _ in range(int(rng.integers(0, 26))):
+        radius = max(1.0, rng.gamma(2.0, 0.004) * height)
+        column, row = int(rng.integers(width)), int(rng.integers(height))
+        red, green, blue = blurred[row // 8, column // 8].astype(float)
+        lift = rng.uniform(0.75, 1.3)
+        colour = (red * lift + 8, green * lift + 8, blue * lift + 8)
+        axes = (max(1, round(radius)), max(1, round(radius * rng.uniform(1, 1.6))))
+        cv2.ellipse(canvas.image, (column, row), axes, 0, 0, 360, colour, -1)
+
+
+def _add_glare(canvas):
+    camera = canvas.camera
+    column, row = camera.vanishing_column, 0.6 * camera.horizon
+    x = (np.arange(camera.width, dtype=np.float32) - column) / camera.width
+    y = (np.arange(camera.height, dtype=np.float32) - row) / camera.height
+    across = np.exp(-6 * x * x)[None, :]
+    down = np.exp(-5 * y * y)[:, None]
+    veil = (across * down * np.float32(90 * canvas.light.glare)).astype(np.uint8)
+    warm = cv2.merge([veil, cv2.convertScaleAbs(veil, alpha=0.9), veil // 3 * 2])
+    canvas.image = cv2.add(canvas.image, warm)
+
+
+def _add_mottle(canvas, rng):
+    """Slow changes of brightness, so that no surface is quite even."""
+    height, width = canvas.label_map.shape
+    patch = cut(cloud_tile(), rng, 60, 80)
+    patch = cv2.resize(patch, (width, height), interpolation=cv2.INTER_LINEAR)
+    strength = rng.uniform(0.05, 0.2)
+    canvas.image = cv2.addWeighted(
+        canvas.image,
+        1.0,
+        cv2.merge([patch, patch, patch]),
+        strength,
+        -128 * strength,
+    )

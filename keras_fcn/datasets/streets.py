@@ -1,0 +1,96 @@
+"""`streets`, the embedded data set: street scenes that the project renders itself.
+
+It has CamVid's classes and needs no network. Splits share no scene.
+"""
+
+import io
+from dataclasses import dataclass
+
+import cv2
+import tensorflow_datasets as tfds
+
+from keras_fcn.datasets.camvid import CLASS_MAP
+from keras_fcn.datasets.prepared import label_map_feature
+from keras_fcn.datasets.street_rendering import render_street
+
+__all__ = ["CLASS_MAP", "Streets", "StreetsConfig", "streets_config"]
+
+# Scenes are numbered; a split starts at its own number, so none is in two of them.
+_FIRST_SCENE = {"train": 0, "val": 10_000_000, "test": 20_000_000}
+
+
+@dataclass
+class StreetsConfig(tfds.core.BuilderConfig):
+    """Number of training images (val and test have a quarter of it), size and seed."""
+
+    num_images: int = 400
+    height: int = 360
+    width: int = 480
+    seed: int = 0
+
+
+def streets_config(num_images: int, size: tuple[int, int], seed: int) -> StreetsConfig:
+    """Return the configuration of a set, under a name that tells it from others."""
+    height, width = size
+    return StreetsConfig(
+        name=f"{num_images}_images_{width}x{height}_seed_{seed}",
+        num_images=num_images,
+        height=height,
+        width=width,
+        seed=seed,
+    )
+
+
+class Streets(tfds.core.GeneratorBasedBuilder):
+    """TFDS builder of `streets`."""
+
+    VERSION = tfds.core.Version("1.0.0")
+    BUILDER_CONFIGS = [streets_config(400, (360, 480), 0)]
+
+    def _info(self):
+        size = (self.builder_config.height, self.builder_config.width)
+        return tfds.core.DatasetInfo(
+            builder=self,
+            description=__doc__,
+            features=tfds.features.FeaturesDict(
+                {
+                    "name": tfds.features.Text(),
+                    "image": tfds.features.Image(
+                        shape=(*size, 3), encoding_format="png"
+                    ),
+                    "label_map": label_map_feature(size),
+                }
+            ),
+            supervised_keys=("image", "label_map"),
+            disable_shuffling=True,
+        )
+
+    def _split_generators(self, dl_manager):
+        num_images = self.builder_config.num_images
+        num_held_out = max(1, num_images // 4)
+        return {
+            "train": self._generate_examples("train", num_images),
+            "val": self._generate_examples("val", num_held_out),
+            "test": self._generate_examples("test", num_held_out),
+        }
+
+    def _generate_examples(self, split, num_images):
+        config = self.builder_config
+        for number in range(num_images):
+            image, label_map = render_street(
+                config.seed, _FIRST_SCENE[split] + number, config.height, config.width
+            )
+            yield (
+                number,
+                {
+                    "name": f"{split}_{number:05d}",
+                    "image": _png(cv2.cvtColor(image, cv2.COLOR_RGB2BGR)),
+                    "label_map": _png(label_map),
+                },
+            )
+
+
+def _png(array):
+    """A PNG as a file in memory, quickly compressed."""
+    _, encoded = cv2.imencode(".png", array, [cv2.IMWRITE_PNG_COMPRESSION, 1])
+    return io.BytesIO(encoded.tobytes())

@@ -1,0 +1,119 @@
+"""Image and label-map files: every kind that users have in, palette PNGs out."""
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from keras_fcn.classes import ClassMap
+from keras_fcn.files import written_beside
+
+IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".ppm")
+
+
+class UnreadableImage(ValueError):
+    """A file that can't be decoded as an image; the message is one line."""
+
+
+def read_image(path: Path) -> np.ndarray:
+    """Read an image as uint8 RGB `(height, width, 3)`.
+
+    Grey, palette, RGBA (the alpha channel is dropped), CMYK and 16-bit files (the
+    upper eight bits are kept) become RGB; an EXIF orientation is applied.
+
+    Raises:
+        UnreadableImage: if the file is empty, truncated or no image.
+        FileNotFoundError: if there is no such file.
+    """
+    image = ImageOps.exif_transpose(_open(path))
+    if image.mode.startswith("I"):  # 16-bit grey; Pillow's own conversion clips
+        grey = (np.asarray(image).astype("uint32") >> 8).clip(0, 255).astype("uint8")
+        image = Image.fromarray(grey)
+    return np.asarray(image.convert("RGB"))
+
+
+def read_stored_values(path: Path) -> np.ndarray:
+    """Read what a label file stores, without any conversion of values.
+
+    Returns:
+        Palette indices or grey values, integer `(height, width)`, or uint8 RGB
+        `(height, width, 3)` for a colour file.
+
+    Raises:
+        UnreadableImage: if the file is empty, truncated or no image.
+    """
+    image = _open(path)
+    if image.mode == "LA":
+        image = image.getchannel("L")
+    elif image.mode == "1":
+        image = image.convert("L").point(lambda value: value // 255)
+    elif image.mode != "P" and image.mode != "L" and not image.mode.startswith("I"):
+        image = image.convert("RGB")
+    return np.asarray(image)
+
+
+def read_size(path: Path) -> tuple[int, int]:
+    """Return height and width of an image file as `read_image` gives it.
+
+    Raises:
+        UnreadableImage: if the file is empty or no image.
+    """
+    try:
+        with Image.open(path) as image:
+            width, height = image.size
+            is_on_its_side = image.getexif().get(0x0112, 1) >= 5  # EXIF orientation
+    except _DECODING_ERRORS as error:
+        raise UnreadableImage(_reason(path, error)) from error
+    return (width, height) if is_on_its_side else (height, width)
+
+
+def write_png(path: Path, image: np.ndarray) -> None:
+    """Write uint8 RGB `(height, width, 3)`, beside and renamed."""
+    _save(path, Image.fromarray(image))
+
+
+def write_label_map(path: Path, label_map: np.ndarray, class_map: ClassMap) -> None:
+    """Write a palette PNG whose pixel values are the class ids, beside and renamed.
+
+    Args:
+        path: where to; ends in `.png`.
+        label_map: integer `(height, width)`, ids up to 255.
+        class_map: the colours of the palette.
+    """
+    image = Image.fromarray(label_map.astype("uint8"))
+    image.putpalette(class_map.palette().tobytes())
+    _save(path, image)
+
+
+_DECODING_ERRORS = (
+    UnidentifiedImageError,
+    Image.DecompressionBombError,
+    OSError,
+    SyntaxError,  # Pillow's word for a broken PNG chunk
+    ValueError,
+    EOFError,
+)
+
+
+def _open(path):
+    """A decoded Pillow image."""
+    if not Path(path).exists():
+        raise FileNotFoundError(f"There is no file {path}")
+    try:
+        with Image.open(path) as image:
+            image.load()
+            return image
+    except _DECODING_ERRORS as error:
+        raise UnreadableImage(_reason(path, error)) from error
+
+
+def _reason(path, error):
+    if isinstance(error, UnidentifiedImageError):
+        empty = Path(path).stat().st_size == 0
+        return f"{path} is {'an empty file' if empty else 'not an image'}"
+    return f"{path} can't be decoded ({error})"
+
+
+def _save(path, image):
+    with written_beside(path) as part:
+        image.save(part, format="PNG")

@@ -1,0 +1,240 @@
+"""FCN-32s, FCN-16s and FCN-8s over `keras.applications.VGG16`: one graph, one decoder.
+
+Names of layers are Keras's for the encoder (`block4_pool`) and those of the paper's
+Caffe networks after it (`fc6`, `score_fr`, `upscore2`, `fuse_pool4` ...), the same in
+all three networks, so that the weights of a coarser one start a finer one.
+"""
+
+import keras
+from keras import layers, ops
+
+from keras_fcn.initializers import BilinearUpsampling
+from keras_fcn.weights import load_vgg16_weights
+
+VARIANTS = ("32s", "16s", "8s")
+HEADS = ("vgg", "compact")
+SKIP_SCALES = ("none", "paper")
+
+# Fixed factors of the reference's at-once networks (voc-fcn8s-atonce/net.py), which
+# bring the large activations of the earlier pools down to those of fc7.
+_PAPER_SKIP_SCALES = {"pool4": 0.01, "pool3": 0.0001}
+_DEEPEST_STRIDE = 32
+
+
+@keras.saving.register_keras_serializable(package="keras_fcn")
+class VGGPreprocessing(layers.Layer):
+    """RGB images in [0, 255] to what VGG16's ImageNet weights expect.
+
+    The channels are put into the order blue, green, red and the ImageNet mean of each
+    is taken off; nothing is scaled. Equal to
+    `keras.applications.vgg16.preprocess_input`.
+    """
+
+    MEAN_BGR = (103.939, 116.779, 123.68)
+
+    def call(self, image):
+        image = ops.flip(ops.cast(image, self.compute_dtype), axis=-1)
+        return image - ops.convert_to_tensor(self.MEAN_BGR, dtype=self.compute_dtype)
+
+    def compute_output_shape(self, image_shape):
+        return image_shape
+
+
+@keras.saving.register_keras_serializable(package="keras_fcn")
+class PadToMultiple(layers.Layer):
+    """Zero padding up to the next multiple of `multiple`, half of it on each side.
+
+    Where the missing rows (columns) are odd in number, the odd one comes after the
+    image. `CropToImage` takes the padding off again.
+    """
+
+    def __init__(self, multiple=_DEEPEST_STRIDE, **kwargs):
+        super().__init__(**kwargs)
+        self.multiple = multiple
+
+    def call(self, image):
+        height, width = ops.shape(image)[1:3]
+        return ops.pad(
+            image,
+            [(0, 0), self._padding(height), self._padding(width), (0, 0)],
+        )
+
+    def _padding(self, length):
+        missing = -length % self.multiple
+        return missing // 2, missing - missing // 2
+
+    def compute_output_shape(self, image_shape):
+        batch, height, width, channels = image_shape
+        return batch, self._padded(height), self._padded(width), channels
+
+    def _padded(self, length):
+        return None if length is None else length + -length % self.multiple
+
+    def get_config(self):
+        return {**super().get_config(), "multiple": self.multiple}
+
+
+@keras.saving.register_keras_serializable(package="keras_fcn")
+class CropToImage(layers.Layer):
+    """Cuts the centre of the image's height and width out of a padded map.
+
+    Called with `(padded map, image)`; the counterpart of `PadToMultiple`.
+    """
+
+    def call(self, padded, image):
+        height, width = ops.shape(image)[1:3]
+        padded_height, padded_width = ops.shape(padded)[1:3]
+        top, left = (padded_height - height) // 2, (padded_width - width) // 2
+        return padded[:, top : top + height, left : left + width, :]
+
+    def compute_output_shape(self, padded_shape, image_shape):
+        return (*image_shape[:3], padded_shape[3])
+
+
+def FCN(
+    variant: str,
+    num_classes: int,
+    head: str = "vgg",
+    weights: str | None = "imagenet",
+    *,
+    head_filters: int | None = None,
+    dropout: float = 0.5,
+    skip_scales: str = "none",
+    freeze_upsampling: bool = False,
+    input_shape: tuple[int | None, int | None, int] = (None, None, 3),
+) -> keras.Model:
+    """Build a fully convolutional network for semantic segmentation.
+
+    The model maps RGB images, `(batch, height, width, 3)` of uint8 or float in
+    [0, 255], to logits, float32 `(batch, height, width, num_classes)`. Any height and
+    width from 1 on is taken as it is; the padding that the strides ask for, the
+    channel order and the means of VGG16 are inside. Under a mixed precision policy the
+    encoder computes in the short type, the scores and their upsampling in float32.
+
+    Args:
+        variant: "32s", "16s" or "8s", the stride of the finest scores that are used.
+        num_classes: number of classes, void not counted.
+        head: "vgg" (fc6 7x7 and fc7 1x1 with 4096 filters: 134 M parameters) or
+            "compact" (fc6 3x3, three apart, so that it sees as far, and fc7 1x1 with
+            512 filters: 17 M parameters).
+        weights: "imagenet" (VGG16's file with its dense layers, fetched by Keras when
+            it is missing), the path of an `.h5` file of `keras.applications.VGG16`,
+            with or without its dense layers, or None (He initialisation).
+        head_filters: filters of fc6 and fc7; by default 4096 (vgg) or 512 (compact).
+            The vgg head takes no other number than 4096.
+        dropout: rate of dropout after fc6 and fc7, in training.
+        skip_scales: "none", or "paper" for the fixed factors 0.01 (pool4) and 0.0001
+            (pool3) of the reference's at-once training.
+        freeze_upsampling: keep the bilinear kernels fixed, as the reference does.
+        input_shape: `(height, width, 3)`; None where a size is free.
+
+    Returns:
+        A functional `keras.Model` named `fcn32s`, `fcn16s` or `fcn8s`.
+
+    Raises:
+        ValueError: if an argument is none of the above or the weights do not fit.
+        OSError: if the weights file is missing or unreadable, or can't be fetched.
+
+    Reference: Long, Shelhamer and Darrell, "Fully Convolutional Networks for Semantic
+    Segmentation", CVPR 2015.
+    """
+    _check_choice("variant", variant, VARIANTS)
+    _check_choice("head", head, HEADS)
+    _check_choice("skip_scales", skip_scales, SKIP_SCALES)
+    if num_classes < 1:
+        raise ValueError(f"`num_classes` must be 1 or more. Received: {num_classes}")
+    head_filters = head_filters or (4096 if head == "vgg" else 512)
+    if head == "vgg" and head_filters != 4096:
+        raise ValueError(
+            "`head_filters` of the vgg head are VGG16's 4096; take the compact head "
+            f"for another width. Received: head_filters={head_filters}"
+        )
+
+    image = keras.Input(input_shape, name="image", dtype="float32")
+    x = VGGPreprocessing(name="preprocessing", dtype="float32")(image)
+    x = PadToMultiple(name="padding", dtype="float32")(x)
+    encoder = keras.applications.VGG16(
+        include_top=False, weights=None, input_tensor=x
+    )
+    x = _head(encoder.output, head, head_filters, dropout)
+    x = _decoder(x, encoder, variant, num_classes, skip_scales, freeze_upsampling)
+    logits = CropToImage(name="logits", dtype="float32")(x, image)
+    model = keras.Model(image, logits, name=f"fcn{variant}")
+    load_vgg16_weights(model, weights)
+    return model
+
+
+def prediction_model(model: keras.Model) -> keras.Model:
+    """Return a model that gives label maps, int32 `(batch, height, width)`.
+
+    Args:
+        model: a network of `FCN`; its weights are shared, not copied.
+    """
+    label_map = ops.argmax(model.output, axis=-1)
+    return keras.Model(model.input, label_map, name=f"{model.name}_prediction")
+
+
+def _check_choice(name, value, choices):
+    if value not in choices:
+        raise ValueError(
+            f"`{name}` must be one of {', '.join(choices)}. Received: {name}={value}"
+        )
+
+
+def _head(x, head, filters, dropout):
+    """fc6 and fc7 as convolutions: `(N, H/32, W/32, 512)` to `(..., filters)`."""
+    window = {"kernel_size": 7} if head == "vgg" else {"kernel_size": 3}
+    if head == "compact":
+        window["dilation_rate"] = 3  # rows and columns 0, 3 and 6 of the 7x7 window
+    convolution = {
+        "padding": "same",
+        "activation": "relu",
+        "kernel_initializer": "he_normal",
+    }
+    x = layers.Conv2D(filters, **window, **convolution, name="fc6")(x)
+    x = layers.Dropout(dropout, name="drop6")(x)
+    x = layers.Conv2D(filters, 1, **convolution, name="fc7")(x)
+    return layers.Dropout(dropout, name="drop7")(x)
+
+
+def _decoder(x, encoder, variant, num_classes, skip_scales, freeze_upsampling):
+    """Scores of fc7, fused with those of the pools, at the padded image's size."""
+
+    def score(features, name):
+        return layers.Conv2D(
+            num_classes, 1, kernel_initializer="zeros", name=name, dtype="float32"
+        )(features)
+
+    def upscore(scores, stride, name):
+        return layers.Conv2DTranspose(
+            num_classes,
+            kernel_size=2 * stride,
+            strides=stride,
+            padding="same",
+            use_bias=False,
+            kernel_initializer=BilinearUpsampling(),
+            trainable=not freeze_upsampling,
+            name=name,
+            dtype="float32",
+        )(scores)
+
+    def fuse(scores, pool, block):
+        features = encoder.get_layer(block).output
+        if skip_scales == "paper":
+            features = layers.Rescaling(
+                _PAPER_SKIP_SCALES[pool], name=f"scale_{pool}", dtype="float32"
+            )(features)
+        return layers.Add(name=f"fuse_{pool}", dtype="float32")(
+            [scores, score(features, f"score_{pool}")]
+        )
+
+    scores = score(x, "score_fr")  # (N, H/32, W/32, C)
+    if variant == "32s":
+        return upscore(scores, 32, "upscore32")
+    scores = upscore(scores, 2, "upscore2")
+    scores = fuse(scores, "pool4", "block4_pool")  # (N, H/16, W/16, C)
+    if variant == "16s":
+        return upscore(scores, 16, "upscore16")
+    scores = upscore(scores, 2, "upscore_pool4")
+    scores = fuse(scores, "pool3", "block3_pool")  # (N, H/8, W/8, C)
+    return upscore(scores, 8, "upscore8")

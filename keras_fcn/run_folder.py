@@ -1,0 +1,212 @@
+"""A run is a folder: what a training leaves, and what the other commands start from.
+
+    runs/NAME/
+      config.json        the configuration, and versions of what it ran with
+      classes.json       names, colours and void
+      best.keras         the network with the best validation mean IoU
+      checkpoint.json    how far the training is, with its history
+      checkpoint-EEEE.weights.h5   its state after epoch EEEE
+      history.csv        one line per epoch
+      metrics.json       validation scores of best.keras
+      tensorboard/       train/ and validation/
+      samples/           image | truth | prediction | error after each epoch
+"""
+
+import csv
+import json
+import platform
+import subprocess
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+import keras
+
+from keras_fcn.classes import ClassMap
+from keras_fcn.config import TrainingConfig
+from keras_fcn.files import write_json, written_beside
+
+RUNS = Path("runs")
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Paths of a run, and reading and writing of its small files."""
+
+    path: Path
+
+    @classmethod
+    def create(cls, path: Path, config: TrainingConfig, class_map: ClassMap):
+        """Make the folder of a new run.
+
+        Raises:
+            FileExistsError: if there is a run or anything else already.
+        """
+        cls(path).check_is_free()
+        run = cls(path)
+        for folder in (run.tensorboard, run.samples):
+            folder.mkdir(parents=True, exist_ok=True)
+        class_map.save(run.path / "classes.json")
+        write_json(
+            run.path / "config.json",
+            {
+                "config": asdict(config),
+                "versions": _versions(),
+                "git_commit": _git_commit(),
+            },
+        )
+        return run
+
+    @classmethod
+    def open(cls, path: Path):
+        """Open the folder of a run that is there.
+
+        Raises:
+            FileNotFoundError: if it is not a run.
+        """
+        path = Path(path)
+        if not (path / "config.json").is_file():
+            raise FileNotFoundError(
+                f"{path} is not a run: it has no config.json. "
+                "Runs are made by train.py"
+            )
+        return cls(path)
+
+    def check_is_free(self) -> None:
+        """Raise FileExistsError if something is at the path already."""
+        if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
+            raise FileExistsError(
+                f"{self.path} exists already: go on with it by --resume {self.path}, "
+                "or choose another --run-dir"
+            )
+
+    @property
+    def best_model(self) -> Path:
+        return self.path / "best.keras"
+
+    @property
+    def checkpoint(self) -> Path:
+        return self.path / "checkpoint.json"
+
+    @property
+    def tensorboard(self) -> Path:
+        return self.path / "tensorboard"
+
+    @property
+    def samples(self) -> Path:
+        return self.path / "samples"
+
+    def read_config(self) -> TrainingConfig:
+        """Read the configuration that the run was started with."""
+        return TrainingConfig.from_json(_read_json(self.path / "config.json")["config"])
+
+    def read_class_map(self) -> ClassMap:
+        """Read the run's classes."""
+        return ClassMap.load(self.path / "classes.json")
+
+    def load_best_model(self) -> keras.Model:
+        """Load the network with the best validation mean IoU.
+
+        Raises:
+            FileNotFoundError: if the run has finished no epoch.
+            ValueError: if the file is damaged.
+        """
+        if not self.best_model.is_file():
+            raise FileNotFoundError(
+                f"{self.path} has no best.keras: its first epoch is not finished"
+            )
+        try:
+            return keras.saving.load_model(self.best_model, compile=False)
+        except (OSError, KeyError, ValueError) as error:
+            reason = str(error).splitlines()[0]
+            raise ValueError(
+                f"{self.best_model} can't be loaded: it is damaged ({reason})"
+            ) from error
+
+    def summary(self) -> str:
+        """Tell a person what the training gave and where it is."""
+        metrics = _read_json(self.path / "metrics.json")
+        return "\n".join(
+            [
+                f"Best epoch {metrics['epoch']}: validation mean IoU "
+                f"{metrics['mean_iou']:.1%}, pixel accuracy "
+                f"{metrics['pixel_accuracy']:.1%}",
+                f"Network:     {self.best_model}",
+                f"Pictures:    {self.samples}/",
+                f"Curves:      tensorboard --logdir {self.path.parent}",
+            ]
+        )
+
+    def read_checkpoint(self) -> dict:
+        """Read how far the training is: `epoch`, `state` (a file name) and `history`.
+
+        Returns:
+            The checkpoint; epoch 0 with no history before the first is finished.
+        """
+        if not self.checkpoint.is_file():
+            return {"epoch": 0, "state": None, "history": []}
+        return _read_json(self.checkpoint)
+
+    def remove_unfinished_files(self) -> None:
+        """Remove what a killed training was about to write."""
+        for part in self.path.rglob(".part-*"):
+            part.unlink()
+
+    def write_history(self, history: list[dict]) -> None:
+        """Write `history.csv`, one line per epoch."""
+        with written_beside(self.path / "history.csv") as part:
+            with part.open("w", newline="") as file:
+                writer = csv.DictWriter(file, fieldnames=list(history[0]))
+                writer.writeheader()
+                writer.writerows(history)
+
+
+def save_model(model: keras.Model, path: Path) -> None:
+    """Save a network as `.keras`, beside and renamed."""
+    with written_beside(path) as part:
+        model.save(part)
+
+
+def newest_run() -> RunFolder:
+    """Return the run in `runs/` whose best model is the newest.
+
+    Raises:
+        FileNotFoundError: if there is none.
+    """
+    models = sorted(RUNS.glob("*/best.keras"), key=lambda path: path.stat().st_mtime)
+    if not models:
+        raise FileNotFoundError(
+            f"There is no trained model in {RUNS}/: train one with train.py, or name "
+            "a run with --model runs/NAME"
+        )
+    return RunFolder.open(models[-1].parent)
+
+
+def _read_json(path):
+    try:
+        return json.loads(path.read_text())
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{path} is not JSON: {error}") from error
+
+
+def _versions():
+    packages = ("keras", "tensorflow", "tensorflow-datasets", "numpy")
+    return {
+        "python": platform.python_version(),
+        "backend": keras.backend.backend(),
+        **{package: version(package) for package in packages},
+    }
+
+
+def _git_commit():
+    """Commit of the checkout that this file is in, or None."""
+    try:
+        result = subprocess.run(
+            ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return result.stdout.strip()

@@ -1,0 +1,138 @@
+"""The trainer: a Keras model that augments, predicts, and knows loss and metrics.
+
+It overrides `call`, `compute_loss` and `compute_metrics` and nothing of a backend, so
+that the compiled step is the same on TensorFlow and on JAX.
+"""
+
+import keras
+
+from keras_fcn.augment import Augment
+from keras_fcn.config import TrainingConfig
+from keras_fcn.losses import masked_cross_entropy
+from keras_fcn.metrics import ConfusionMatrix
+
+
+class Trainer(keras.Model):
+    """Trains a network on batches of `{"image", "label_map", "size"}`.
+
+    Args:
+        network: a model of `FCN`.
+        augment: applied to image and label map in training, on the device.
+        num_classes: number of classes.
+        ignore_class: id of void.
+        class_weights: float `(num_classes,)` or None; weights in the training loss.
+            The validation loss is not weighted.
+    """
+
+    def __init__(
+        self,
+        network: keras.Model,
+        augment: Augment,
+        num_classes: int,
+        ignore_class: int,
+        class_weights=None,
+    ):
+        super().__init__(name="trainer", dtype="float32")
+        self.network = network
+        self.augment = augment
+        self.ignore_class = ignore_class
+        self.class_weights = class_weights
+        self.confusion = ConfusionMatrix(num_classes, ignore_class)
+
+    def build(self, input_shape=None):
+        """Nothing to make: the network and the augmentation are built already."""
+        self.built = True
+
+    def call(self, inputs, training=False):
+        image, label_map = inputs["image"], inputs["label_map"]
+        if training:
+            image, label_map = self.augment(image, label_map, inputs["size"])
+        logits = self.network(image, training=training)
+        return {"logits": logits, "label_map": label_map}
+
+    def compute_loss(
+        self, x=None, y=None, y_pred=None, sample_weight=None, training=True
+    ):
+        return masked_cross_entropy(
+            y_pred["label_map"],
+            y_pred["logits"],
+            self.ignore_class,
+            self.class_weights if training else None,
+        )
+
+    def compute_metrics(self, x, y, y_pred, sample_weight=None):
+        self.confusion.update_state(y_pred["label_map"], y_pred["logits"])
+        return self.get_metrics_result()
+
+
+@keras.saving.register_keras_serializable(package="keras_fcn")
+class PolynomialDecayWithWarmup(keras.optimizers.schedules.LearningRateSchedule):
+    """Learning rate that rises linearly, then falls as `(1 - progress) ** power`.
+
+    Args:
+        learning_rate: the highest value.
+        num_steps: steps of the whole training.
+        warmup_steps: steps of the rise from 0.
+        power: exponent of the fall.
+    """
+
+    def __init__(self, learning_rate, num_steps, warmup_steps=0, power=0.9):
+        self.learning_rate = learning_rate
+        self.num_steps = num_steps
+        self.warmup_steps = warmup_steps
+        self.power = power
+
+    def __call__(self, step):
+        step = keras.ops.cast(step, "float32")
+        progress = (step - self.warmup_steps) / max(
+            1, self.num_steps - self.warmup_steps
+        )
+        decay = (1 - keras.ops.clip(progress, 0.0, 1.0)) ** self.power
+        rise = keras.ops.minimum(1.0, (step + 1) / max(1, self.warmup_steps))
+        return self.learning_rate * decay * rise
+
+    def get_config(self):
+        return {
+            "learning_rate": self.learning_rate,
+            "num_steps": self.num_steps,
+            "warmup_steps": self.warmup_steps,
+            "power": self.power,
+        }
+
+
+def make_optimizer(
+    config: TrainingConfig, steps_per_epoch: int
+) -> keras.optimizers.Optimizer:
+    """Return the optimizer of a configuration; biases do not decay."""
+    default_rate = {"adamw": 1e-4, "sgd": 1e-3}[config.optimizer]
+    schedule = PolynomialDecayWithWarmup(
+        config.learning_rate or default_rate,
+        num_steps=config.epochs * steps_per_epoch,
+        warmup_steps=round(config.warmup_epochs * steps_per_epoch),
+        power=config.poly_power,
+    )
+    if config.optimizer == "sgd":
+        optimizer = keras.optimizers.SGD(
+            schedule, momentum=config.momentum, weight_decay=config.weight_decay
+        )
+    else:
+        optimizer = keras.optimizers.AdamW(schedule, weight_decay=config.weight_decay)
+    optimizer.exclude_from_weight_decay(var_names=["bias"])
+    return optimizer
+
+
+def make_augment(config: TrainingConfig, crop: tuple[int, int], ignore_class: int):
+    """Return the augmentation of a configuration; `--no-augment` leaves the crop."""
+    is_on = config.augment
+    return Augment(
+        crop,
+        ignore_class,
+        flip=config.flip and is_on,
+        scale=config.scale if is_on else (1.0, 1.0),
+        rotation=config.rotation * is_on,
+        brightness=config.brightness * is_on,
+        contrast=config.contrast * is_on,
+        saturation=config.saturation * is_on,
+        hue=config.hue * is_on,
+        seed=config.seed,
+    )

@@ -1,0 +1,192 @@
+"""Label maps as pictures: colours, overlays, legends, panels, confusion matrices.
+
+Pictures are uint8 RGB arrays; nothing here needs a display.
+"""
+
+from collections.abc import Iterable
+
+import cv2
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from keras_fcn.classes import ClassMap
+
+_TEXT_SIZE = 14
+_LINE = 22  # pixels from one line of text to the next
+_INK, _PAPER = (32, 32, 32), (255, 255, 255)
+
+
+def colorize(label_map: np.ndarray, class_map: ClassMap) -> np.ndarray:
+    """Give each pixel the colour of its class, RGB `(height, width, 3)`."""
+    return class_map.palette()[label_map]
+
+
+def overlay(
+    image: np.ndarray, label_map: np.ndarray, class_map: ClassMap, alpha: float = 0.5
+) -> np.ndarray:
+    """Lay the classes' colours over an image.
+
+    Args:
+        image: uint8 RGB `(height, width, 3)`.
+        label_map: integer `(height, width)`.
+        class_map: the colours.
+        alpha: share of the colour, 0 to 1; void stays as it is.
+
+    Returns:
+        uint8 RGB `(height, width, 3)`.
+    """
+    blended = cv2.addWeighted(
+        image, 1 - alpha, colorize(label_map, class_map), alpha, 0
+    )
+    is_void = (label_map == class_map.void_id)[..., None]
+    return np.where(is_void, image, blended)
+
+
+def error_map(
+    label_map: np.ndarray, prediction: np.ndarray, class_map: ClassMap
+) -> np.ndarray:
+    """Show where a prediction is wrong: red; right is light grey, void black."""
+    picture = np.full((*label_map.shape, 3), 225, dtype="uint8")
+    picture[prediction != label_map] = (214, 39, 40)
+    picture[label_map == class_map.void_id] = 0
+    return picture
+
+
+def legend(class_map: ClassMap, ids: Iterable[int], width: int) -> np.ndarray:
+    """Draw a swatch and the name of each class, in as many lines as the width asks for.
+
+    Args:
+        class_map: names and colours.
+        ids: class ids, void's among them or not.
+        width: width of the picture, pixels.
+
+    Returns:
+        uint8 RGB `(height, width, 3)`.
+    """
+    font = ImageFont.load_default(_TEXT_SIZE)
+    palette = class_map.palette()
+    entries, x, line = [], 4, 0
+    for class_id in ids:
+        name = "void" if class_id == class_map.void_id else class_map.names[class_id]
+        advance = 20 + round(font.getlength(name)) + 14
+        if x > 4 and x + advance > width:
+            x, line = 4, line + 1
+        entries.append((x, line * _LINE, name, tuple(map(int, palette[class_id]))))
+        x += advance
+    picture = Image.new("RGB", (width, (line + 1) * _LINE + 2), _PAPER)
+    draw = ImageDraw.Draw(picture)
+    for x, y, name, color in entries:
+        draw.rectangle((x, y + 5, x + 14, y + 19), fill=color, outline=_INK)
+        draw.text((x + 20, y + 3), name, font=font, fill=_INK)
+    return np.asarray(picture)
+
+
+def overlay_with_legend(
+    image: np.ndarray, label_map: np.ndarray, class_map: ClassMap
+) -> np.ndarray:
+    """Overlay of an image with the classes found in it named below."""
+    picture = overlay(image, label_map, class_map)
+    width = max(picture.shape[1], 160)
+    ids = np.unique(label_map).tolist()
+    return _stack([_pad_width(picture, width), legend(class_map, ids, width)])
+
+
+def sample_panel(
+    image: np.ndarray, label_map: np.ndarray, prediction: np.ndarray, class_map: ClassMap
+) -> np.ndarray:
+    """Draw image | truth | prediction | error side by side, with a legend below.
+
+    Args:
+        image: uint8 RGB `(height, width, 3)`.
+        label_map: integer `(height, width)`, the truth.
+        prediction: integer `(height, width)`.
+        class_map: names and colours.
+    """
+    columns = {
+        "image": image,
+        "truth": colorize(label_map, class_map),
+        "prediction": colorize(prediction, class_map),
+        "error": error_map(label_map, prediction, class_map),
+    }
+    panel = np.concatenate(
+        [_stack([_title(name, view.shape[1]), view]) for name, view in columns.items()],
+        axis=1,
+    )
+    ids = [*range(class_map.num_classes), class_map.void_id]
+    return _stack([panel, legend(class_map, ids, panel.shape[1])])
+
+
+def stack_panels(panels: list[np.ndarray]) -> np.ndarray:
+    """Put panels below one another; narrower ones are filled up in white."""
+    width = max(panel.shape[1] for panel in panels)
+    return _stack([_pad_width(panel, width) for panel in panels])
+
+
+def confusion_matrix_picture(matrix: np.ndarray, class_map: ClassMap) -> np.ndarray:
+    """Draw a confusion matrix: rows are the truth and add up to 100 %.
+
+    Args:
+        matrix: integer `(num_classes, num_classes)`, `[true, predicted]`.
+        class_map: the names.
+
+    Returns:
+        uint8 RGB picture; a row of a class without pixels is empty.
+    """
+    font = ImageFont.load_default(_TEXT_SIZE)
+    names, cell = class_map.names, 44
+    margin = 16 + round(max(font.getlength(name) for name in names))
+    side = margin + cell * len(names) + 8
+    picture = Image.new("RGB", (side, side + _LINE), _PAPER)
+    draw = ImageDraw.Draw(picture)
+    draw.text(
+        (8, side), "rows: truth, columns: prediction, in % of the row",
+        font=font, fill=_INK,
+    )  # fmt: skip
+    total = matrix.sum(axis=1, keepdims=True)
+    share = np.divide(matrix, total, out=np.zeros(matrix.shape), where=total > 0)
+    for row, name in enumerate(names):
+        y = margin + row * cell
+        draw.text((margin - 8, y + cell // 2), name, font=font, fill=_INK, anchor="rm")
+        _write_upwards(picture, (y, margin - 8), name, font, cell)
+        for column in range(len(names)):
+            if total[row] > 0:
+                _draw_cell(draw, (margin + column * cell, y), cell, share[row, column])
+    return np.asarray(picture)
+
+
+def _draw_cell(draw, corner, cell, share):
+    x, y = corner
+    paleness = 1 - share
+    color = tuple(round(255 * paleness + value * share) for value in (8, 48, 107))
+    draw.rectangle((x, y, x + cell - 2, y + cell - 2), fill=color)
+    if share >= 0.005:
+        ink = _PAPER if share > 0.5 else _INK
+        font = ImageFont.load_default(_TEXT_SIZE)
+        middle = (x + cell // 2, y + cell // 2)
+        draw.text(middle, f"{100 * share:.0f}", font=font, fill=ink, anchor="mm")
+
+
+def _write_upwards(picture, corner, text, font, cell):
+    """Write text that is read from below, ending at `corner` of a column."""
+    x, bottom = corner
+    length = round(font.getlength(text)) + 2
+    strip = Image.new("RGB", (length, _LINE), _PAPER)
+    ImageDraw.Draw(strip).text((0, 3), text, font=font, fill=_INK)
+    strip = strip.rotate(90, expand=True)
+    picture.paste(strip, (x + (cell - _LINE) // 2, bottom - length))
+
+
+def _title(text, width):
+    picture = Image.new("RGB", (width, _LINE), _PAPER)
+    font = ImageFont.load_default(_TEXT_SIZE)
+    ImageDraw.Draw(picture).text((4, 3), text, font=font, fill=_INK)
+    return np.asarray(picture)
+
+
+def _pad_width(picture, width):
+    missing = width - picture.shape[1]
+    return np.pad(picture, ((0, 0), (0, missing), (0, 0)), constant_values=255)
+
+
+def _stack(pictures):
+    return np.concatenate(pictures, axis=0)
