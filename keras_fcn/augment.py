@@ -211,8 +211,11 @@ def turn_hue(image, turn):
     )
     angle = 2 * math.pi * turn
     cos, sin = ops.cos(angle), ops.sin(angle)
-    turned = [luma, cos * in_phase - sin * quadrature, sin * in_phase + cos * quadrature]
-    return ops.matmul(ops.stack(turned, axis=-1), ops.transpose(to_rgb))
+    turned = ops.stack(
+        [luma, cos * in_phase - sin * quadrature, sin * in_phase + cos * quadrature],
+        axis=-1,
+    )
+    return ops.matmul(turned, ops.transpose(to_rgb))
 
 
 def _grey(image):

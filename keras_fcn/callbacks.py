@@ -151,9 +151,7 @@ class TensorBoardLogger(keras.callbacks.Callback):
         sample_writer: its picture is shown; stands before this one in the list.
     """
 
-    def __init__(
-        self, log_dir: Path, class_map: ClassMap, sample_writer: SampleWriter
-    ):
+    def __init__(self, log_dir: Path, class_map: ClassMap, sample_writer: SampleWriter):
         super().__init__()
         self.log_dir = log_dir
         self.class_map = class_map

@@ -97,7 +97,10 @@ def read_class_dict(path: Path) -> list[tuple[str, Color]]:
             )
         rows.fieldnames = header
         entries = [_parse_row(row, path, rows.line_num) for row in rows]
-    for what, values in zip(("name", "colour"), zip(*entries, strict=True), strict=True):
+    if not entries:
+        raise ValueError(f"{path} lists no class")
+    names, colors = zip(*entries, strict=True)
+    for what, values in (("name", names), ("colour", colors)):
         twice = {value for value in values if values.count(value) > 1}
         if twice:
             raise ValueError(f"{path} has the {what} {sorted(twice)[0]} twice")

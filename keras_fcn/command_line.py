@@ -7,6 +7,8 @@ import sys
 from collections.abc import Callable, Sequence
 
 from keras_fcn.config import make_parser
+from keras_fcn.precision import has_accelerator
+from keras_fcn.startup import without_startup_lines
 
 logger = logging.getLogger(__name__)
 
@@ -40,6 +42,8 @@ def run_command(
     arguments = parser.parse_args(argv)
     logging.basicConfig(format="%(message)s", level=logging.WARNING)
     logging.getLogger("keras_fcn").setLevel(logging.INFO)
+    with without_startup_lines():
+        has_accelerator()  # the first look for a GPU prints lines too
     try:
         return command(parser, arguments, argv)
     except KeyboardInterrupt:

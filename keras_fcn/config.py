@@ -201,7 +201,7 @@ class TrainingConfig:
         )
 
 
-# The fields that `evaluate.py` and `predict.py` may need to find the data again.
+# The fields that say which data; evaluate.py has flags for them too.
 DATA_FIELDS = ("dataset", "data_dir", "num_images", "image_size")
 
 
@@ -234,18 +234,27 @@ def make_parser(description: str) -> OneLineParser:
 
 
 def add_config_arguments(
-    parser: argparse.ArgumentParser, names: tuple[str, ...] | None = None
+    parser: argparse.ArgumentParser,
+    names: tuple[str, ...] | None = None,
+    show_defaults: bool = True,
 ) -> None:
-    """Add a flag for each field of `TrainingConfig`, or for those named."""
+    """Add a flag for each field of `TrainingConfig`, or for those named.
+
+    Args:
+        parser: gets the flags.
+        names: fields; None for all.
+        show_defaults: give the flags the fields' defaults; otherwise None.
+    """
     for option in fields(TrainingConfig):
         if names is not None and option.name not in names:
             continue
         flag = "--" + option.name.replace("_", "-")
-        keywords = {"default": option.default, "help": option.metadata["help"]}
+        keywords = {
+            "default": option.default if show_defaults else None,
+            "help": option.metadata["help"],
+        }
         if option.metadata["parse"] is None:
-            parser.add_argument(
-                flag, action=argparse.BooleanOptionalAction, **keywords
-            )
+            parser.add_argument(flag, action=argparse.BooleanOptionalAction, **keywords)
             continue
         parser.add_argument(
             flag,
@@ -258,10 +267,9 @@ def add_config_arguments(
 
 def given_arguments(parser: argparse.ArgumentParser, argv) -> set[str]:
     """Return the names of the arguments that stand on the command line."""
-    defaults = {action.dest: action.default for action in parser._actions}
-    for action in parser._actions:
-        action.default = argparse.SUPPRESS
-    given = set(vars(parser.parse_args(argv)))
-    for action in parser._actions:
-        action.default = defaults[action.dest]
-    return given
+    not_given = object()
+    names = vars(parser.parse_args(argv))
+    given = parser.parse_args(
+        argv, argparse.Namespace(**dict.fromkeys(names, not_given))
+    )
+    return {name for name, value in vars(given).items() if value is not not_given}

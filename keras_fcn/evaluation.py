@@ -1,6 +1,8 @@
 """Scores of a network over a whole split, each image at its label map's own size."""
 
+import heapq
 import logging
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,9 +13,16 @@ import numpy as np
 
 from keras_fcn.classes import ClassMap
 from keras_fcn.datasets.dataset import SegmentationDataset, Split
+from keras_fcn.files import write_json
+from keras_fcn.images import write_png
 from keras_fcn.metrics import count_pixels, segmentation_scores
 from keras_fcn.models import prediction_model
-from keras_fcn.pipeline import evaluation_batches, iterate
+from keras_fcn.pipeline import evaluation_batches
+from keras_fcn.visualize import (
+    confusion_matrix_picture,
+    overlay_with_legend,
+    sample_panel,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -111,3 +120,119 @@ def scores_report(
 
 def _number_or_none(value):
     return None if np.isnan(value) else float(value)
+
+
+def evaluate(
+    model: keras.Model,
+    dataset: SegmentationDataset,
+    split_name: str,
+    output_dir: Path,
+    *,
+    batch_size: int = 4,
+    num_worst: int = 10,
+    num_overlays: int = 8,
+) -> dict:
+    """Score a network on a split and write what helps to understand the scores.
+
+    `output_dir` gets `scores.json` (what is returned), `confusion_matrix.png`,
+    `worst/` with image | truth | prediction | error of the images with the lowest mean
+    IoU, and `overlays/` of images spread over the split.
+
+    Args:
+        model: a network of `FCN` for the data set's classes.
+        dataset: the data.
+        split_name: "train", "val" or "test".
+        output_dir: folder; made when missing.
+        batch_size: images at a time, where all are of one size.
+        num_worst: length of the list of the worst images.
+        num_overlays: number of overlays.
+
+    Returns:
+        The report of `scores_report`, with `seconds`, `worst_images` and `output_dir`.
+    """
+    split, class_map = dataset.split(split_name), dataset.class_map
+    (output_dir / "worst").mkdir(parents=True, exist_ok=True)
+    (output_dir / "overlays").mkdir(exist_ok=True)
+    for old in output_dir.glob("*/*.png"):
+        old.unlink()
+    shown = set(np.linspace(0, split.num_images - 1, num_overlays).round().astype(int))
+    matrix = np.zeros((class_map.num_classes,) * 2, dtype="int64")
+    worst: list[tuple[float, int, ImageResult]] = []  # a heap, the best on top
+    started = time.monotonic()
+    for index, result in enumerate(predict_split(model, split, class_map, batch_size)):
+        matrix += result.confusion_matrix
+        mean_iou = segmentation_scores(result.confusion_matrix)["mean_iou"]
+        if not np.isnan(mean_iou):
+            heapq.heappush(worst, (-mean_iou, index, result))
+            if len(worst) > num_worst:
+                heapq.heappop(worst)
+        if index in shown:
+            picture = overlay_with_legend(result.image, result.prediction, class_map)
+            write_png(output_dir / "overlays" / f"{result.name}.png", picture)
+        _show_progress(index + 1, split.num_images, started)
+    report = scores_report(matrix, dataset, split_name)
+    report["output_dir"] = str(output_dir)
+    report["seconds"] = round(time.monotonic() - started, 1)
+    report["worst_images"] = _write_worst(worst, output_dir / "worst", class_map)
+    write_json(output_dir / "scores.json", report)
+    picture = confusion_matrix_picture(matrix, class_map)
+    write_png(output_dir / "confusion_matrix.png", picture)
+    return report
+
+
+def format_report(report: dict) -> str:
+    """Write a report as a table for people, classes by name."""
+    sizes = ", ".join(report["image_sizes"][:3])
+    if len(report["image_sizes"]) > 3:
+        sizes += f" and {len(report['image_sizes']) - 3} more sizes"
+    lines = [
+        f"{report['dataset']} {report['split']}: {report['num_images']} images "
+        f"({sizes}), {report['num_classes']} classes; {report['void_rule']}",
+        "",
+        f"{'class':<20}{'IoU':>9}{'accuracy':>11}",
+    ]
+    for name, iou in report["per_class_iou"].items():
+        accuracy = report["per_class_accuracy"][name]
+        lines.append(f"{name:<20}{_percent(iou):>9}{_percent(accuracy):>11}")
+    scored = f"{report['num_classes_scored']} of {report['num_classes']} classes"
+    lines += [
+        "",
+        f"mean IoU               {_percent(report['mean_iou']):>7}   over {scored}",
+        f"pixel accuracy         {_percent(report['pixel_accuracy']):>7}",
+        f"mean accuracy          {_percent(report['mean_accuracy']):>7}",
+        f"frequency weighted IoU {_percent(report['frequency_weighted_iou']):>7}",
+        "",
+        "worst images, by their own mean IoU:",
+        *(
+            f"  {image['name']:<30} {_percent(image['mean_iou']):>7}"
+            for image in report["worst_images"]
+        ),
+    ]
+    return "\n".join(lines)
+
+
+def _percent(share):
+    """A share as a percentage; a dash where nothing was counted."""
+    return "–" if share is None else f"{share:.1%}"
+
+
+def _show_progress(count, total, started):
+    """Keep a line on a terminal up to date, and remove it at the end."""
+    if not sys.stderr.isatty():
+        return
+    rate = count / (time.monotonic() - started)
+    line = f"{count}/{total} images  {rate:.1f} images/s" if count < total else ""
+    sys.stderr.write(f"\r\x1b[K{line}")
+    sys.stderr.flush()
+
+
+def _write_worst(worst, folder, class_map):
+    """Draw the worst images, and list them, the worst first."""
+    listed = []
+    for rank, (negative_iou, _, result) in enumerate(sorted(worst, reverse=True), 1):
+        panel = sample_panel(
+            result.image, result.label_map, result.prediction, class_map
+        )
+        write_png(folder / f"{rank:02}-{result.name}.png", panel)
+        listed.append({"name": result.name, "mean_iou": -negative_iou})
+    return listed

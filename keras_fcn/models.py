@@ -153,9 +153,7 @@ def FCN(
     image = keras.Input(input_shape, name="image", dtype="float32")
     x = VGGPreprocessing(name="preprocessing", dtype="float32")(image)
     x = PadToMultiple(name="padding", dtype="float32")(x)
-    encoder = keras.applications.VGG16(
-        include_top=False, weights=None, input_tensor=x
-    )
+    encoder = keras.applications.VGG16(include_top=False, weights=None, input_tensor=x)
     x = _head(encoder.output, head, head_filters, dropout)
     x = _decoder(x, encoder, variant, num_classes, skip_scales, freeze_upsampling)
     logits = CropToImage(name="logits", dtype="float32")(x, image)

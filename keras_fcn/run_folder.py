@@ -1,15 +1,15 @@
 """A run is a folder: what a training leaves, and what the other commands start from.
 
-    runs/NAME/
-      config.json        the configuration, and versions of what it ran with
-      classes.json       names, colours and void
-      best.keras         the network with the best validation mean IoU
-      checkpoint.json    how far the training is, with its history
-      checkpoint-EEEE.weights.h5   its state after epoch EEEE
-      history.csv        one line per epoch
-      metrics.json       validation scores of best.keras
-      tensorboard/       train/ and validation/
-      samples/           image | truth | prediction | error after each epoch
+runs/NAME/
+  config.json        the configuration, and versions of what it ran with
+  classes.json       names, colours and void
+  best.keras         the network with the best validation mean IoU
+  checkpoint.json    how far the training is, with its history
+  checkpoint-EEEE.weights.h5   its state after epoch EEEE
+  history.csv        one line per epoch
+  metrics.json       validation scores of best.keras
+  tensorboard/       train/ and validation/
+  samples/           image | truth | prediction | error after each epoch
 """
 
 import csv
@@ -67,8 +67,7 @@ class RunFolder:
         path = Path(path)
         if not (path / "config.json").is_file():
             raise FileNotFoundError(
-                f"{path} is not a run: it has no config.json. "
-                "Runs are made by train.py"
+                f"{path} is not a run: it has no config.json. Runs are made by train.py"
             )
         return cls(path)
 
@@ -103,6 +102,15 @@ class RunFolder:
     def read_class_map(self) -> ClassMap:
         """Read the run's classes."""
         return ClassMap.load(self.path / "classes.json")
+
+    def check_classes(self, class_map: ClassMap) -> None:
+        """Raise ValueError if data have other classes than the run was trained for."""
+        names = self.read_class_map().names
+        if names != class_map.names:
+            raise ValueError(
+                f"{self.path} was trained for the classes {', '.join(names)}. "
+                f"Received data with: {', '.join(class_map.names)}"
+            )
 
     def load_best_model(self) -> keras.Model:
         """Load the network with the best validation mean IoU.

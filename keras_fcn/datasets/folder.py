@@ -91,9 +91,7 @@ class LabelDecoder:
             return
         unknown, counts = np.unique(values, return_counts=True)
         by_count = np.argsort(-counts)
-        named = [
-            f"{describe(int(unknown[i]))} ({counts[i]} pixels)" for i in by_count
-        ]
+        named = [f"{describe(int(unknown[i]))} ({counts[i]} pixels)" for i in by_count]
         raise ValueError(f"has {what}: {summarize(named)}")
 
 

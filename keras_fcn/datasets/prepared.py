@@ -1,10 +1,16 @@
 """Data sets that TFDS prepares once: from a builder to the project's splits."""
 
+import contextlib
+import io
+import logging
+
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
 from keras_fcn.classes import ClassMap
 from keras_fcn.datasets.dataset import SegmentationDataset, Size, Split
+
+logger = logging.getLogger(__name__)
 
 
 def label_map_feature(size: Size) -> tfds.features.Image:
@@ -26,8 +32,11 @@ def prepared_dataset(
         OSError: if the data can't be fetched or written.
         ValueError: if they are not what the builder expects.
     """
-    tfds.disable_progress_bar()
-    builder.download_and_prepare()
+    if not builder.is_prepared():
+        logger.info("Preparing %s in %s", builder.name, builder.data_dir)
+        tfds.disable_progress_bar()
+        with contextlib.redirect_stdout(io.StringIO()):  # TFDS prints its own lines
+            builder.download_and_prepare()
     in_order = tfds.ReadConfig(interleave_cycle_length=1, try_autocache=False)
     splits = {
         split: Split(

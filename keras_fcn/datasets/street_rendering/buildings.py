@@ -6,10 +6,14 @@ import cv2
 import numpy as np
 
 from keras_fcn.datasets.street_rendering import class_ids
-from keras_fcn.datasets.street_rendering.facades import FacadeStyle, paint_facade
-from keras_fcn.datasets.street_rendering.light import darken
+from keras_fcn.datasets.street_rendering.colours import darken
+from keras_fcn.datasets.street_rendering.facade_styles import FacadeStyle
+from keras_fcn.datasets.street_rendering.facades import paint_end_wall, paint_facade
+from keras_fcn.datasets.street_rendering.sampling import choose
 
 DEPTH_OF_HOUSE = 9.0  # metres
+PLAIN_BELOW = 0.04  # of the picture's width: narrower fronts are drawn plain
+GAPS = (0.0, 0.0, 3.0, 9.0)  # metres between detached houses
 _NEAREST_WALL = 0.6  # metres
 
 
@@ -24,6 +28,8 @@ class Building:
         length: length of the front, metres.
         style: how the front looks.
         texture_seed: seed of the windows that differ from their neighbours.
+        has_open_end: whether any of the end wall towards the camera can be seen.
+        has_end_windows: whether the end wall stands free, so that it has windows.
         is_across: whether the front faces the camera.
     """
 
@@ -33,6 +39,8 @@ class Building:
     length: float
     style: FacadeStyle
     texture_seed: int
+    has_open_end: bool = False
+    has_end_windows: bool = False
     is_across: bool = False
 
     @property
@@ -42,6 +50,8 @@ class Building:
 
     def draw(self, canvas):
         """Draws end wall, roof and front."""
+        if not self.is_across and self.near + self.length <= _NEAREST_WALL:
+            return
         if self.is_across:
             near_end = (self.front, self.near)
             far_end = (self.front + self.length, self.near)
@@ -49,58 +59,62 @@ class Building:
         else:
             near_end = (self.front, max(self.near, _NEAREST_WALL))
             far_end = (self.front, self.near + self.length)
-            normal, back = (-float(self.sign), 0.0, 0.0), (self.sign * 9.0, 0.0)
-            self._draw_end_wall(canvas)
+            normal, back = (
+                (-float(self.sign), 0.0, 0.0),
+                (self.sign * DEPTH_OF_HOUSE, 0.0),
+            )
+            if self.has_open_end and self.near > 2:
+                self._draw_end_wall(canvas)
         self._draw_roof(canvas, near_end, far_end, back)
         self._draw_front(canvas, near_end, far_end, normal)
 
     def _draw_end_wall(self, canvas):
-        if self.near < 2:
-            return
+        """The wall that faces the camera, with the gable under the roof."""
         style, height = self.style, self.style.height
         back = self.front + self.sign * DEPTH_OF_HOUSE
         middle = 0.5 * (self.front + back)
-        wall = [
-            (self.front, 0, self.near),
-            (self.front, height, self.near),
-            (middle, height + style.roof_height, self.near),
-            (back, height, self.near),
-            (back, 0, self.near),
-        ]
-        brightness = canvas.light.facing(0, 0, -1)
-        canvas.fill_surface(
-            wall, darken(style.wall, 0.92), class_ids.BUILDING, brightness
+        corners = canvas.camera.project(
+            [
+                (self.front, height, self.near),
+                (back, height, self.near),
+                (back, 0, self.near),
+                (self.front, 0, self.near),
+                (middle, height + style.roof_height, self.near),
+            ]
         )
-        if style.is_lit_end:
-            window = [(0.4, 0.35), (0.4, 0.55), (0.55, 0.55), (0.55, 0.35)]
-            canvas.fill_surface(
-                [
-                    (self.front + (back - self.front) * s, height * t, self.near)
-                    for s, t in window
-                ],
-                (52, 58, 66),
-                None,
-                brightness,
-            )
+        brightness = canvas.light.facing(0, 0, -1)
+        seen = style.in_light(canvas.light, self.near, brightness)
+        canvas.fill(corners[[0, 4, 1, 2, 3]], seen.wall, class_ids.BUILDING)
+        columns = abs(corners[1, 0] - corners[0, 0])
+        if not self.has_end_windows or columns < 0.08 * canvas.camera.width:
+            return
+        scale = float(np.clip(canvas.camera.focal / self.near, 2.0, 16.0))
+        rng = np.random.default_rng((self.texture_seed, 1))
+        texture = paint_end_wall(seen, DEPTH_OF_HOUSE, scale, rng)
+        if self.sign < 0:
+            texture, corners = texture[:, ::-1], corners[[1, 0, 3, 2]]
+        _warp_onto(canvas, np.ascontiguousarray(texture), corners[:4])
 
     def _draw_roof(self, canvas, near_end, far_end, back):
         style, height = self.style, self.style.height
         if style.roof_height <= 0:
             return
-        eaves = height - 0.05
-        ridge = height + style.roof_height
-        halfway = (0.5 * back[0], 0.5 * back[1])
-        slope = [
-            (near_end[0], eaves, near_end[1]),
-            (far_end[0], eaves, far_end[1]),
-            (far_end[0] + halfway[0], ridge, far_end[1] + halfway[1]),
-            (near_end[0] + halfway[0], ridge, near_end[1] + halfway[1]),
-        ]
-        canvas.fill_surface(
-            slope, style.roof, class_ids.BUILDING, canvas.light.facing(0, 0.8, 0)
-        )
+        (x0, z0), (x1, z1) = near_end, far_end
+        eaves, ridge = height - 0.05, height + style.roof_height
+        over, behind = 0.5 * back[0], 0.5 * back[1]
+        slope = [(x0, eaves, z0), (x1, eaves, z1)]
+        slope += [(x1 + over, ridge, z1 + behind), (x0 + over, ridge, z0 + behind)]
+        share = style.chimney_place
+        x, z = x0 + over + (x1 - x0) * share, z0 + behind + (z1 - z0) * share
+        chimney = [(x - 0.5, ridge - 0.6, z), (x - 0.5, ridge + 1.0, z)]
+        chimney += [(x + 0.5, ridge + 1.0, z), (x + 0.5, ridge - 0.6, z)]
+        light = canvas.light
+        tiles = light.tone(style.roof, z0, light.facing(0, 0.8, 0))
+        stack = light.tone(darken(style.wall, 0.8), z, light.facing(0, 0, 0))
+        runs = [(0, 4, tiles, class_ids.BUILDING)]
         if style.has_chimney:
-            _draw_chimney(canvas, slope, style)
+            runs.append((4, 8, stack, class_ids.BUILDING))
+        canvas.fill_runs(canvas.camera.project(slope + chimney), runs)
 
     def _draw_front(self, canvas, near_end, far_end, normal):
         height = self.style.height
@@ -112,97 +126,106 @@ class Building:
                 (near_end[0], 0, near_end[1]),
             ]
         )
+        columns = abs(float(corners[1, 0] - corners[0, 0]))
+        if columns < PLAIN_BELOW * canvas.camera.width:
+            self._draw_plain_front(canvas, near_end, far_end, normal)
+            return
         rows = float(corners[3, 1] - corners[0, 1])
         if not self.is_across:
-            rows = min(rows, 2.2 * float(corners[2, 1] - corners[1, 1]))
-        scale = float(np.clip(rows / height, 2.0, 0.09 * canvas.camera.height))
+            rows = min(rows, 1.6 * float(corners[2, 1] - corners[1, 1]))
+        scale = float(np.clip(rows / height, 2.0, 0.06 * canvas.camera.height))
         rng = np.random.default_rng(self.texture_seed)
-        texture = paint_facade(self.style, self.length, scale, canvas.light, rng)
+        middle = 0.5 * (near_end[1] + far_end[1])
+        brightness = canvas.light.facing(*normal)
+        style = self.style.in_light(canvas.light, middle, brightness)
+        texture = paint_facade(style, self.length, scale, canvas.light, rng)
         if not self.is_across and self.near < near_end[1]:
             hidden = (near_end[1] - self.near) / self.length
             texture = texture[:, int(hidden * texture.shape[1]) :]
         if texture.shape[1] < 2:
             return
-        middle = 0.5 * (near_end[1] + far_end[1])
-        texture = canvas.light.tone_texture(
-            texture, middle, canvas.light.facing(*normal)
-        )
         _warp_onto(canvas, texture, corners)
 
-
-def _draw_chimney(canvas, slope, style):
-    (x, y, z), (x_end, _, z_end) = slope[3], slope[2]
-    share = style.chimney_place
-    x, z = x + (x_end - x) * share, z + (z_end - z) * share
-    stack = [(x - 0.5, y - 0.6, z), (x - 0.5, y + 1.0, z)]
-    stack += [(x + 0.5, y + 1.0, z), (x + 0.5, y - 0.6, z)]
-    canvas.fill_surface(
-        stack, darken(style.wall, 0.8), class_ids.BUILDING, canvas.light.facing(0, 0, 0)
-    )
+    def _draw_plain_front(self, canvas, near_end, far_end, normal):
+        """A far front: a wall with one dark band for every row of windows."""
+        style = self.style
+        bands = [(0.0, style.height, style.wall)]
+        for floor in range(style.num_floors):
+            foot = (floor + 0.3) * style.floor_height
+            glass = darken(style.wall, 0.62)
+            bands.append((foot, foot + 0.5 * style.floor_height, glass))
+        brightness = canvas.light.facing(*normal)
+        (x0, z0), (x1, z1) = near_end, far_end
+        points, runs = [], []
+        for low, high, colour in bands:
+            tone = canvas.light.tone(colour, z0, brightness)
+            start = len(points)
+            points += [(x0, low, z0), (x0, high, z0), (x1, high, z1), (x1, low, z1)]
+            runs.append((start, start + 4, tone, class_ids.BUILDING))
+        canvas.fill_runs(canvas.camera.project(points), runs)
 
 
 def _warp_onto(canvas, texture, corners):
     """Maps a texture onto four corners, clockwise from the near or left top."""
-    height, width = canvas.label_map.shape
-    left, top = np.maximum(np.floor(corners.min(axis=0)), 0).astype(int)
-    right, bottom = np.ceil(corners.max(axis=0)) + 1
-    right, bottom = min(int(right), width), min(int(bottom), height)
-    if left >= right or top >= bottom:
+    visible = canvas.mask_of(corners)
+    if visible is None:
         return
-    local = corners - (left, top)
+    mask, left, top = visible
     rows, columns = texture.shape[:2]
     source = np.array([(0, 0), (columns, 0), (columns, rows), (0, rows)], np.float32)
-    source -= 0.5
-    transform = cv2.getPerspectiveTransform(source, local.astype(np.float32))
-    size = (right - left, bottom - top)
+    target = (corners - (left, top)).astype(np.float32)
     patch = cv2.warpPerspective(
-        texture, transform, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+        texture,
+        cv2.getPerspectiveTransform(source - np.float32(0.5), target),
+        mask.shape[::-1],
+        flags=cv2.INTER_LINEAR,
+        borderMode=cv2.BORDER_REPLICATE,
     )
-    mask = np.zeros((size[1], size[0]), np.uint8)
-    outline = np.rint(np.clip(local, -30_000, 30_000) * 8).astype(np.int32)
-    cv2.fillPoly(mask, [outline], 1, cv2.LINE_8, 3)
-    canvas.paste(patch, mask, int(left), int(top), class_ids.BUILDING)
+    canvas.paste(patch, mask, left, top, class_ids.BUILDING)
 
 
 def build_rows(street, rng):
     """Lines both sides of the street with houses, with gaps and side streets."""
     houses = []
     for side in street.sides:
-        near = -rng.uniform(0, 8)
-        is_terrace = rng.random() < 0.55
-        style = FacadeStyle.sample(rng)
-        limit = min(street.end, 120.0)
-        while near < limit:
-            length = style.bay_width * int(rng.integers(2, 6))
-            if side.is_open(near, near + length):
-                near = side.opening[1]
-                if side.opening[0] - near > 0:
-                    near = side.opening[1]
-            houses.append(
-                Building(
-                    side.facade + side.sign * rng.choice([0.0, 0.0, 0.6]),
-                    side.sign,
-                    near,
-                    length,
-                    style,
-                    int(rng.integers(1 << 30)),
-                )
-            )
-            near += length + (0.0 if is_terrace else rng.choice([0, 0, 3.0, 9.0]))
-            if rng.random() > 0.5 * is_terrace:
-                style = FacadeStyle.sample(rng)
+        houses += _build_side(side, min(street.end, 85.0), rng)
     if street.is_closed:
         houses += _close_street(street, rng)
     return houses
 
 
+def _build_side(side, limit, rng):
+    houses = []
+    near, built_up_to, built_height = -rng.uniform(0, 8), 0.0, 0.0
+    is_terrace = rng.random() < 0.55
+    style = FacadeStyle.sample(rng)
+    while near < limit:
+        length = style.bay_width * int(rng.integers(2, 6))
+        if side.is_open(near, near + length):
+            near = side.opening[1]
+        front = side.facade + side.sign * choose(rng, [0.0, 0.0, 0.6])
+        is_free = near > built_up_to + 0.1
+        is_open = is_free or style.top > built_height
+        seed = int(rng.integers(1 << 30))
+        houses.append(
+            Building(front, side.sign, near, length, style, seed, is_open, is_free)
+        )
+        built_up_to, built_height = near + length, style.top
+        near += length + (0.0 if is_terrace else choose(rng, GAPS))
+        if rng.random() > 0.5 * is_terrace:
+            style = FacadeStyle.sample(rng)
+    return houses
+
+
 def _close_street(street, rng):
     houses = []
-    x = 2.5 * street.left.facade
-    while x < 2.5 * street.right.facade:
+    x = 1.5 * street.left.facade
+    while x < 1.5 * street.right.facade:
         style = FacadeStyle.sample(rng)
         length = style.bay_width * int(rng.integers(2, 6))
         seed = int(rng.integers(1 << 30))
-        houses.append(Building(x, 1, street.end + 6, length, style, seed, True))
+        houses.append(
+            Building(x, 1, street.end + 6, length, style, seed, is_across=True)
+        )
         x += length
     return houses

@@ -1,7 +1,7 @@
 """A pinhole camera above a flat street that may bend to one side.
 
 World coordinates are metres: `x` to the right of the camera, `y` up from the ground,
-`z` forward along the street. Where the street bends, `x` is measured from its bent axis.
+`z` forward along the street. Where the street bends, `x` counts from its bent axis.
 """
 
 import dataclasses
@@ -44,9 +44,9 @@ class Camera:
             width=width,
             focal=rng.uniform(0.85, 1.25) * math.sqrt(height * width),
             vanishing_column=width * rng.uniform(0.36, 0.64),
-            horizon=height * rng.uniform(0.40, 0.53),
+            horizon=height * rng.uniform(0.42, 0.56),
             elevation=rng.uniform(1.25, 2.1),
-            curvature=rng.choice([0.0, 1.0]) * rng.normal(0, 1 / 350),
+            curvature=rng.normal(0, 1 / 350) if rng.random() < 0.5 else 0.0,
             roll=rng.normal(0, 0.008),
         )
 
@@ -73,6 +73,16 @@ class Camera:
         projected[:, 0] = right - self.roll * down + self.vanishing_column
         projected[:, 1] = down + self.roll * right + self.horizon
         return projected
+
+    def project_point(self, x, y, z):
+        """`project` for one point: its column and row."""
+        depth = max(z, NEAREST_DEPTH)
+        right = (x + self.bend(depth)) * self.focal / depth
+        down = (self.elevation - y) * self.focal / depth
+        return (
+            right - self.roll * down + self.vanishing_column,
+            down + self.roll * right + self.horizon,
+        )
 
     def nearest_visible_depth(self):
         """Metres to the ground at the foot of the picture."""

@@ -1,5 +1,7 @@
 """The picture and its label map, and how shapes are put on both."""
 
+import math
+
 import cv2
 import numpy as np
 
@@ -7,7 +9,7 @@ _SHIFT = 3  # OpenCV's fractional bits: corners are placed to an eighth of a pix
 
 
 def _fixed_point(points):
-    return np.rint(points * (1 << _SHIFT)).astype(np.int32)
+    return np.rint(np.asarray(points) * (1 << _SHIFT)).astype(np.int32)
 
 
 class Canvas:
@@ -36,6 +38,22 @@ class Canvas:
         if class_id is not None:
             cv2.fillPoly(self.label_map, corners, class_id, cv2.LINE_8, _SHIFT)
 
+    def fill_runs(self, points, runs):
+        """Fills many polygons whose corners stand one after another in one array.
+
+        Args:
+            points: float `(N, 2)`, pixels.
+            runs: `(start, stop, colour, class_id)` of every polygon, in the order of
+                drawing; `colour` None leaves the picture, `class_id` None the labels.
+        """
+        corners = _fixed_point(points)
+        for start, stop, colour, class_id in runs:
+            outline = [corners[start:stop]]
+            if colour is not None:
+                cv2.fillPoly(self.image, outline, colour, cv2.LINE_8, _SHIFT)
+            if class_id is not None:
+                cv2.fillPoly(self.label_map, outline, class_id, cv2.LINE_8, _SHIFT)
+
     def label(self, points, class_id):
         """Labels a polygon given in pixels and leaves its colours."""
         corners = [_fixed_point(points)]
@@ -43,21 +61,31 @@ class Canvas:
 
     def strokes(self, lines, colour, thickness, class_id=None):
         """Draws open lines `(N, points, 2)`, pixels, at least one pixel thick."""
-        lines = list(_fixed_point(np.asarray(lines)))
+        lines = list(_fixed_point(lines))
         thickness = max(1, round(thickness))
-        cv2.polylines(
-            self.image, lines, False, colour, thickness, cv2.LINE_8, _SHIFT
-        )
+        cv2.polylines(self.image, lines, False, colour, thickness, cv2.LINE_8, _SHIFT)
         if class_id is not None:
             cv2.polylines(
                 self.label_map, lines, False, class_id, thickness, cv2.LINE_8, _SHIFT
             )
 
-    def fill_surface(self, points, colour, class_id=None, brightness=1.0):
-        """Fills a polygon `(N, 3)` given in the world, metres, with a surface colour."""
-        depth = sum(point[2] for point in points) / len(points)
-        tone = self.light.tone(colour, depth, brightness)
-        self.fill(self.camera.project(points), tone, class_id)
+    def mask_of(self, points):
+        """The pixels of a polygon given in pixels.
+
+        Returns:
+            `(mask, left, top)`: uint8 mask, 1 inside, of the polygon's bounding box as
+            far as it lies in the picture, and the place of its first pixel; None where
+            nothing of it does.
+        """
+        left, top = np.maximum(np.floor(points.min(axis=0)), 0).astype(int).tolist()
+        right, bottom = (np.ceil(points.max(axis=0)) + 1).astype(int).tolist()
+        right, bottom = min(right, self.camera.width), min(bottom, self.camera.height)
+        if left >= right or top >= bottom:
+            return None
+        mask = np.zeros((bottom - top, right - left), np.uint8)
+        corners = [_fixed_point(points - (left, top))]
+        cv2.fillPoly(mask, corners, 1, cv2.LINE_8, _SHIFT)
+        return mask, left, top
 
     def paste(self, patch, mask, left, top, class_id):
         """Copies the pixels of `patch` under `mask`, cropped to the picture.
@@ -79,71 +107,102 @@ class Canvas:
         target = np.s_[
             top + first_row : top + last_row, left + first_column : left + last_column
         ]
-        opaque = np.ascontiguousarray(mask[source])
-        self.image[target] = cv2.copyTo(
-            np.ascontiguousarray(patch[source]),
-            opaque,
-            np.ascontiguousarray(self.image[target]),
-        )
-        self.label_map[target][opaque > 0] = class_id
+        cv2.copyTo(patch[source], mask[source], self.image[target])  # in place
+        np.copyto(self.label_map[target], class_id, where=mask[source] > 0)
 
 
 class Billboard:
     """Flat shapes in metres that stand at one place of the street, facing the camera.
 
-    Local coordinates are metres right of and above the foot of the billboard.
+    A context manager: shapes are put on the canvas, in order, when it is left. Local
+    coordinates are metres right of and above the foot of the billboard.
+
+    Attributes:
+        scale: pixels per metre.
     """
 
-    def __init__(self, canvas, x, z, class_id, brightness=1.0, mirror=1.0, base=0.0):
+    def __init__(self, canvas, x, z, class_id, brightness=1.0, mirror=1.0, size=1.0):
+        """Sets up a billboard.
+
+        Args:
+            canvas: what is drawn on.
+            x: place across the street, metres.
+            z: metres from the camera.
+            class_id: label of every shape.
+            brightness: factor for every colour.
+            mirror: factor for `right`; negative values mirror.
+            size: factor for all local lengths.
+        """
         self._canvas = canvas
         self._class_id = class_id
         self._brightness = brightness
         self._depth = z
-        self._foot = canvas.camera.project([(x, base, z)])[0]
-        self.scale = canvas.camera.focal / z  # pixels per metre
-        self._axes = np.array([self.scale * mirror, -self.scale])
+        self._foot = canvas.camera.project_point(x, 0.0, z)
+        self.scale = canvas.camera.focal * size / z
+        self._axes = (self.scale * mirror, -self.scale)
+        self._corners, self._runs = [], []
 
-    def _tone(self, colour):
-        return self._canvas.light.tone(colour, self._depth, self._brightness)
+    def __enter__(self):
+        return self
 
-    def pixels(self, points):
-        """Columns and rows of local points."""
-        return np.asarray(points) * self._axes + self._foot
+    def __exit__(self, *exception):
+        if self._corners:
+            points = np.array(self._corners) * self._axes + self._foot
+            self._canvas.fill_runs(points, self._runs)
+
+    def pixel(self, right, up):
+        """Column and row of a local point."""
+        column, row = self._foot
+        return column + right * self._axes[0], row + up * self._axes[1]
 
     def polygon(self, points, colour):
-        """Fills a polygon."""
-        self._canvas.fill(self.pixels(points), self._tone(colour), self._class_id)
+        """Fills a polygon; without a colour only its labels."""
+        start = len(self._corners)
+        self._corners += points
+        if colour is not None:
+            colour = self._canvas.light.tone(colour, self._depth, self._brightness)
+        self._runs.append((start, len(self._corners), colour, self._class_id))
 
     def limb(self, start, end, start_width, end_width, colour):
         """Fills a straight, tapered bar between two points, a pixel wide at least."""
-        across, along = end[1] - start[1], end[0] - start[0]
-        length = max((across * across + along * along) ** 0.5, 1e-6)
+        (x0, y0), (x1, y1) = start, end
+        across, along = y1 - y0, x1 - x0
+        length = math.hypot(across, along) or 1.0
         across, along = across / length, along / length
-        thinnest = 1.0 / self.scale
-        first = 0.5 * max(start_width, thinnest)
-        last = 0.5 * max(end_width, thinnest)
+        first = 0.5 * max(start_width, 1.0 / self.scale)
+        last = 0.5 * max(end_width, 1.0 / self.scale)
         self.polygon(
             [
-                (start[0] - across * first, start[1] + along * first),
-                (end[0] - across * last, end[1] + along * last),
-                (end[0] + across * last, end[1] - along * last),
-                (start[0] + across * first, start[1] - along * first),
+                (x0 - across * first, y0 + along * first),
+                (x1 - across * last, y1 + along * last),
+                (x1 + across * last, y1 - along * last),
+                (x0 + across * first, y0 - along * first),
             ],
             colour,
         )
 
-    def disc(self, centre, radius_x, radius_y, colour, num_corners=12):
+    def disc(self, centre, radius_x, radius_y, colour):
         """Fills an ellipse."""
-        angle = np.linspace(0, 2 * np.pi, num_corners, endpoint=False)
-        circle = np.stack([np.cos(angle) * radius_x, np.sin(angle) * radius_y], axis=1)
-        self.polygon(circle + centre, colour)
+        x, y = centre
+        outline = [(x + radius_x * cos, y + radius_y * sin) for cos, sin in _CIRCLE]
+        self.polygon(outline, colour)
 
-    def ring(self, centre, radius_x, radius_y, thickness, colour):
-        """Draws an ellipse's outline and labels all of its inside."""
-        angle = np.linspace(0, 2 * np.pi, 17)
-        circle = np.stack([np.cos(angle) * radius_x, np.sin(angle) * radius_y], axis=1)
-        outline = self.pixels(circle + centre)
-        self._canvas.label(outline, self._class_id)
-        self._canvas.strokes(
-            [outline], self._tone(colour), thickness * self.scale, self._class_id
-        )
+    def wheel(self, centre, radius, thickness, colour):
+        """Draws a tyre and labels all inside it, whatever shows between the spokes."""
+        x, y = centre
+        inner = max(0.0, radius - max(thickness, 1.0 / self.scale))
+        rim = [(x + radius * cos, y + radius * sin) for cos, sin in _CIRCLE]
+        hole = [(x + inner * cos, y + inner * sin) for cos, sin in _CIRCLE]
+        self.polygon(rim, None)
+        self.polygon([*rim, rim[0], hole[0], *hole[::-1]], colour)
+
+
+_CIRCLE = tuple(
+    (math.cos(math.pi * i / 7), math.sin(math.pi * i / 7)) for i in range(14)
+)
+
+
+def rectangle(width, bottom, top, left=None):
+    """Corners of an upright rectangle in metres, centred unless `left` is given."""
+    left = -0.5 * width if left is None else left
+    return [(left, bottom), (left + width, bottom), (left + width, top), (left, top)]

@@ -32,12 +32,14 @@ class Face:
         normal: outward, of length 1.
         depth_offset: metres added to the face's depth before faces are sorted.
         parts: the polygons.
+        first_point: index of its first corner among the mesh's points.
     """
 
     middle: tuple[float, float, float]
     normal: tuple[float, float, float]
     depth_offset: float
     parts: tuple[Part, ...]
+    first_point: int = 0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,12 +51,14 @@ class CarMesh:
         points: float64 `(N, 3)`, the outlines of all parts of all faces, in order.
         middles: float64 `(faces, 3)`.
         normals: float64 `(faces, 3)`.
+        depth_offsets: float64 `(faces,)`, metres.
     """
 
     faces: tuple[Face, ...]
     points: np.ndarray
     middles: np.ndarray
     normals: np.ndarray
+    depth_offsets: np.ndarray
 
 
 @functools.cache
@@ -64,12 +68,16 @@ def make_mesh(body: CarBody, is_detailed: bool) -> CarMesh:
     for index in range(len(body.profile) - 1):
         faces.append(_strip(body, index, is_detailed))
     faces += [_side(body, sign, is_detailed) for sign in (-1, 1)]
-    outlines = [point for face in faces for part in face.parts for point in part.outline]
+    points, numbered = [], []
+    for face in faces:
+        numbered.append(dataclasses.replace(face, first_point=len(points)))
+        points += [point for part in face.parts for point in part.outline]
     return CarMesh(
-        tuple(faces),
-        np.array(outlines),
+        tuple(numbered),
+        np.array(points),
         np.array([face.middle for face in faces]),
         np.array([face.normal for face in faces]),
+        np.array([face.depth_offset for face in faces]),
     )
 
 
@@ -95,7 +103,7 @@ class _Strip:
         self._body, self.start, self.stop = body, start, stop
 
     def box(self, left, right, low, high):
-        """A rectangle: `left`, `right` in half widths, `low`, `high` along in shares."""
+        """A rectangle; `left`, `right` in half widths, `low`, `high` in shares."""
         points = []
         for across, share in ((left, low), (right, low), (right, high), (left, high)):
             along = self.start[0] + (self.stop[0] - self.start[0]) * share

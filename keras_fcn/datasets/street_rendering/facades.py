@@ -1,85 +1,23 @@
 """The fronts of houses, painted flat: walls, windows, doors and shops."""
 
-import dataclasses
-
 import cv2
 import numpy as np
 
-from keras_fcn.datasets.street_rendering.light import darken, pick
-from keras_fcn.datasets.street_rendering.noise import cut, mottle_tile
+from keras_fcn.datasets.street_rendering.colours import darken
+from keras_fcn.datasets.street_rendering.facade_styles import GLASSES
+from keras_fcn.datasets.street_rendering.noise import cut, grey_tile
+from keras_fcn.datasets.street_rendering.sampling import choose
 
-BRICKS = [(150, 92, 72), (172, 128, 98), (128, 84, 70), (188, 160, 122), (116, 92, 84)]
-RENDERS = [
-    (214, 206, 190), (196, 196, 196), (228, 222, 210), (150, 150, 152), (120, 122, 126),
-    (206, 188, 150), (176, 188, 196), (96, 98, 102),
-]  # fmt: skip
-ROOFS = [(84, 84, 92), (104, 74, 62), (70, 70, 74), (128, 84, 66)]
-FRAMES = [(232, 232, 228), (232, 232, 228), (70, 64, 60), (120, 110, 100)]
-GLASSES = [(54, 62, 72), (74, 86, 98), (40, 44, 50), (104, 120, 134)]
 CURTAINS = [(176, 170, 160), (206, 204, 198)]
 LIT_GLASSES = [(250, 214, 140), (240, 190, 110), (60, 62, 66)]
-DOORS = [(96, 32, 32), (32, 52, 84), (40, 66, 46), (56, 48, 44), (150, 146, 140)]
-FASCIAS = [(150, 40, 40), (36, 60, 110), (40, 84, 60), (44, 44, 46), (196, 170, 90)]
-
-
-@dataclasses.dataclass(frozen=True)
-class FacadeStyle:
-    """What the houses of one build have in common. Lengths in metres, colours RGB."""
-
-    wall: tuple[float, float, float]
-    roof: tuple[float, float, float]
-    frame: tuple[float, float, float]
-    glass: tuple[float, float, float]
-    accent: tuple[float, float, float]
-    is_brick: bool
-    has_shops: bool
-    has_chimney: bool
-    is_lit_end: bool
-    num_floors: int
-    floor_height: float
-    bay_width: float
-    window_width: float
-    window_height: float
-    roof_height: float
-    chimney_place: float
-
-    @property
-    def height(self):
-        """Metres from the ground to the eaves."""
-        return self.num_floors * self.floor_height + 0.5
-
-    @classmethod
-    def sample(cls, rng):
-        """Draws a style: a terrace, a villa, a shop or a block of flats."""
-        is_brick = bool(rng.random() < 0.5)
-        num_floors = int(rng.choice([1, 2, 3, 4, 6], p=[0.05, 0.45, 0.30, 0.13, 0.07]))
-        has_shops = bool(rng.random() < 0.35)
-        is_pitched = rng.random() < (0.75 if num_floors < 4 else 0.25)
-        return cls(
-            wall=pick(rng, BRICKS if is_brick else RENDERS, 12),
-            roof=pick(rng, ROOFS),
-            frame=pick(rng, FRAMES),
-            glass=pick(rng, GLASSES),
-            accent=pick(rng, FASCIAS if has_shops else DOORS),
-            is_brick=is_brick,
-            has_shops=has_shops,
-            has_chimney=bool(is_pitched and rng.random() < 0.6),
-            is_lit_end=bool(rng.random() < 0.5),
-            num_floors=num_floors,
-            floor_height=rng.uniform(2.7, 3.3),
-            bay_width=rng.uniform(2.2, 3.6),
-            window_width=rng.uniform(0.36, 0.7),
-            window_height=rng.uniform(0.42, 0.64),
-            roof_height=rng.uniform(1.6, 3.0) if is_pitched else 0.0,
-            chimney_place=rng.uniform(0.1, 0.9),
-        )
+SHOP_LIGHTS = [(250, 220, 160), (255, 236, 196), (214, 186, 130)]
 
 
 def paint_facade(style, length, scale, light, rng):
-    """Paints a front in daylight colours.
+    """Paints a front.
 
     Args:
-        style: how the front looks.
+        style: how the front looks, in the colours that the camera sees.
         length: metres along the street.
         scale: pixels per metre of the texture.
         light: whether windows are lit.
@@ -92,24 +30,50 @@ def paint_facade(style, length, scale, light, rng):
     bay = max(4, round(style.bay_width * scale))
     num_bays = max(1, round(length / style.bay_width))
     upper = _paint_window(style, floor, bay, style.glass)
-    front = np.tile(upper, (style.num_floors, num_bays, 1))
+    front = cv2.repeat(upper, style.num_floors, num_bays)
     _vary_windows(front, style, floor, bay, light, rng)
     ground = front[-floor:]
     if style.has_shops:
         _paint_shop(ground, style, light, rng)
     else:
         _paint_door(ground, style, bay, num_bays, rng)
+    eaves = darken(style.wall, 0.6)
     parapet = np.empty((max(1, round(0.5 * scale)), front.shape[1], 3), np.uint8)
-    parapet[:] = np.array(darken(style.wall, 1.12), np.uint8)
-    parapet[-1] = np.array(darken(style.wall, 0.6), np.uint8)
+    _box(parapet, 0, 0, parapet.shape[1], len(parapet), darken(style.wall, 1.12))
+    _box(parapet, 0, len(parapet) - 1, parapet.shape[1], len(parapet), eaves)
     front = np.concatenate([parapet, front])
     return _add_masonry(front, style, scale, rng)
+
+
+def paint_end_wall(style, length, scale, rng):
+    """Paints the wall at the end of a row, where few windows are.
+
+    Args:
+        style: how the front looks, in the colours that the camera sees.
+        length: metres, eaves to eaves.
+        scale: pixels per metre of the texture.
+        rng: draws which windows there are.
+
+    Returns:
+        uint8 RGB `(height * scale, length * scale, 3)`.
+    """
+    height, width = round(style.height * scale), round(length * scale)
+    wall = np.empty((height, width, 3), np.uint8)
+    _box(wall, 0, 0, width, height, style.wall)
+    floor = height // style.num_floors
+    bay = max(3, round(0.7 * style.bay_width * scale))
+    window = _paint_window(style, floor, bay, style.glass)
+    left = int(rng.uniform(0.1, 0.6) * (width - bay))
+    for row in range(style.num_floors):
+        if rng.random() < 0.6:
+            wall[row * floor : (row + 1) * floor, left : left + bay] = window
+    return _add_masonry(wall, style, scale, rng)
 
 
 def _paint_window(style, floor, bay, glass):
     """One bay of one floor with its window."""
     cell = np.empty((floor, bay, 3), np.uint8)
-    cell[:] = np.array(style.wall, np.uint8)
+    _box(cell, 0, 0, bay, floor, style.wall)
     half = 0.5 * style.window_width * bay
     left, right = round(bay / 2 - half), round(bay / 2 + half)
     top = round(floor * 0.2)
@@ -117,6 +81,8 @@ def _paint_window(style, floor, bay, glass):
     line = max(1, round(0.025 * floor))
     _box(cell, left - line, top - line, right + line, bottom + line, style.frame)
     _box(cell, left, top, right, bottom, glass)
+    if bay < 14:
+        return cell
     _box(cell, left, top, right, (2 * top + bottom) // 3, darken(glass, 1.25))
     _box(cell, left, top, right, top + line, darken(glass, 0.6))
     if bay > 20:
@@ -127,7 +93,9 @@ def _paint_window(style, floor, bay, glass):
     sill = bottom + line
     lip = 2 * line
     _box(cell, left - lip, sill, right + lip, sill + line, darken(style.wall, 1.2))
-    _box(cell, left - lip, sill + line, right + lip, sill + lip, darken(style.wall, 0.6))
+    _box(
+        cell, left - lip, sill + line, right + lip, sill + lip, darken(style.wall, 0.6)
+    )
     return cell
 
 
@@ -136,41 +104,52 @@ def _vary_windows(front, style, floor, bay, light, rng):
     num_bays = front.shape[1] // bay
     glasses = LIT_GLASSES if light.is_dusk else (*GLASSES, *CURTAINS)
     variants = [
-        _paint_window(style, floor, bay, pick(rng, glasses, 12)) for _ in range(3)
+        _paint_window(style, floor, bay, choose(rng, glasses)) for _ in range(2)
     ]
     is_changed = rng.random((style.num_floors, num_bays)) < 0.4
     for row, column in np.argwhere(is_changed).tolist():
         top, left = row * floor, column * bay
-        cell = variants[(row + 2 * column) % 3]
+        cell = variants[(row + column) % 2]
         front[top : top + floor, left : left + bay] = cell
 
 
 def _paint_shop(ground, style, light, rng):
     """Turns the ground floor into shop windows under a fascia."""
     floor, width = ground.shape[:2]
-    ground[:] = np.array(darken(style.accent, 0.8), np.uint8)
+    _box(ground, 0, 0, width, floor, darken(style.accent, 0.8))
     fascia = round(0.2 * floor)
     _box(ground, 0, round(0.04 * floor), width, fascia, style.accent)
-    text = (236, 232, 220) if sum(style.accent) < 400 else (40, 36, 34)
-    letter = max(1, round(0.05 * floor))
-    column = round(width * rng.uniform(0.1, 0.3))
-    while column < width * 0.8:
-        stroke = int(letter * rng.uniform(0.6, 1.6)) + 1
-        if rng.random() < 0.85:
-            top, bottom = round(0.08 * floor), round(0.16 * floor)
-            _box(ground, column, top, column + stroke, bottom, text)
-        column += stroke + max(1, letter // 2)
+    is_near = floor > 24
+    if is_near:
+        _paint_lettering(ground, style, rng)
     pane = max(3, round(0.9 * floor))
     for left in range(round(0.06 * floor), width, pane):
-        glass = pick(rng, [(250, 220, 160)] if light.is_dusk else GLASSES, 16)
+        glass = choose(rng, SHOP_LIGHTS if light.is_dusk else GLASSES)
         right = left + round(0.84 * pane)
         _box(ground, left, round(0.26 * floor), right, round(0.84 * floor), glass)
-        for _ in range(3):
-            goods = int(rng.uniform(left, max(left + 1, right - 0.2 * pane)))
-            high = round(floor * rng.uniform(0.5, 0.7))
-            wide = goods + round(0.12 * pane)
-            colour = rng.uniform(30, 200, 3).tolist()
-            _box(ground, goods, high, min(wide, right), round(0.82 * floor), colour)
+        if not is_near:
+            continue
+        for place, rise, *colour in rng.random((3, 5)).tolist():
+            goods = left + round(0.7 * place * pane)
+            high, wide = round(floor * (0.5 + 0.2 * rise)), goods + round(0.12 * pane)
+            shade = [30 + 170 * channel for channel in colour]
+            _box(ground, goods, high, min(wide, right), round(0.82 * floor), shade)
+
+
+def _paint_lettering(ground, style, rng):
+    """Strokes that read as a name on the fascia."""
+    floor, width = ground.shape[:2]
+    text = (236, 232, 220) if sum(style.accent) < 400 else (40, 36, 34)
+    letter = max(1, round(0.05 * floor))
+    top, bottom = round(0.08 * floor), round(0.16 * floor)
+    column = round(width * rng.uniform(0.1, 0.3))
+    for share in rng.uniform(0.6, 1.6, 14).tolist():
+        stroke = int(letter * share) + 1
+        if column + stroke > 0.9 * width:
+            return
+        if share > 0.75:
+            _box(ground, column, top, column + stroke, bottom, text)
+        column += stroke + max(1, letter // 2)
 
 
 def _paint_door(ground, style, bay, num_bays, rng):
@@ -179,27 +158,27 @@ def _paint_door(ground, style, bay, num_bays, rng):
     every = int(rng.integers(2, 4))
     for column in range(int(rng.integers(0, every)), num_bays, every):
         left = column * bay
-        ground[:, left : left + bay] = np.array(style.wall, np.uint8)
+        _box(ground, left, 0, left + bay, floor, style.wall)
         first, last = left + round(0.3 * bay), left + round(0.68 * bay)
         top, line = round(0.25 * floor), max(1, round(0.03 * floor))
         _box(ground, first - line, top - line, last + line, floor, style.frame)
         _box(ground, first, top, last, floor, style.accent)
         _box(ground, first, top, last, round(0.36 * floor), style.glass)
-    _box(ground, 0, round(0.93 * floor), ground.shape[1], floor, darken(style.wall, 0.7))
+    _box(
+        ground, 0, round(0.93 * floor), ground.shape[1], floor, darken(style.wall, 0.7)
+    )
 
 
 def _add_masonry(front, style, scale, rng):
     """Adds courses of bricks, or the stains of plaster, to the whole front."""
     height, width = front.shape[:2]
-    stains = cut(mottle_tile(), rng, height, width)
+    stains = cut(grey_tile(), rng, height, width)
     strength = rng.uniform(0.12, 0.4)
+    front = cv2.addWeighted(front, 1.0, stains, strength, -128.0 * strength)
     if style.is_brick and scale > 9:
-        course = max(2, round(0.22 * scale))
-        stains = stains.copy()
-        stains[::course] //= 2
-    return cv2.addWeighted(
-        front, 1.0, cv2.merge([stains, stains, stains]), strength, -128.0 * strength
-    )
+        joints = front[:: max(2, round(0.22 * scale))]
+        joints -= joints >> 3
+    return front
 
 
 def _box(image, left, top, right, bottom, colour):

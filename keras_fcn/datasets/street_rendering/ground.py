@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 
 from keras_fcn.datasets.street_rendering import class_ids
+from keras_fcn.datasets.street_rendering.colours import darken, pick
 from keras_fcn.datasets.street_rendering.layout import FARTHEST
-from keras_fcn.datasets.street_rendering.light import darken, pick
 from keras_fcn.datasets.street_rendering.noise import TILE_SIZE, mottle_tile
 
 ASPHALTS = [(92, 92, 95), (112, 111, 110), (74, 76, 80), (128, 124, 119), (100, 96, 98)]
@@ -47,8 +47,9 @@ class _GroundPainter:
         camera = self._canvas.camera
         first = round(camera.horizon)
         tone = self._canvas.light.tone(colour, 40, self._brightness)
-        self._canvas.image[first:] = tone
-        self._canvas.label_map[first:] = class_ids.TREE
+        foot = [(0, first), (camera.width, first)]
+        foot += [(camera.width, camera.height), (0, camera.height)]
+        self._canvas.fill(np.array(foot), tone, class_ids.TREE)
 
     def strip(self, x0, x1, colour, class_id=None, near=None, far=FARTHEST, height=0):
         """Covers the ground from `x0` to `x1` along the street."""
@@ -86,14 +87,10 @@ def _draw_side(painter, side, asphalt, paving, rng):
         verge = side.kerb + 0.4 * (side.garden - side.kerb)
         painter.strip(side.kerb, verge, pick(rng, GRASSES), class_ids.TREE)
     stone = darken(paving, rng.uniform(1.05, 1.3))
-    painter.strip(
-        side.kerb, side.kerb + side.sign * 0.18, stone, class_ids.PAVEMENT
-    )
+    painter.strip(side.kerb, side.kerb + side.sign * 0.18, stone, class_ids.PAVEMENT)
     if side.opening is not None:
         near, far = side.opening
-        painter.strip(
-            side.kerb, 12 * side.facade, asphalt, class_ids.ROAD, near, far
-        )
+        painter.strip(side.kerb, 12 * side.facade, asphalt, class_ids.ROAD, near, far)
 
 
 def _draw_wear(painter, street, asphalt, rng):
@@ -184,13 +181,12 @@ def _add_grain(canvas, rng):
     camera = canvas.camera
     first = int(np.ceil(camera.horizon)) + 2
     down = np.arange(first, camera.height) - camera.horizon
-    depth = (camera.focal * camera.elevation / down)[:, None]
-    right = np.arange(camera.width)[None, :] - camera.vanishing_column
-    x = right * depth / camera.focal - camera.bend(depth)
-    shift = rng.uniform(0, TILE_SIZE, 2)
-    columns = (x * PIXELS_PER_METRE + shift[0]).astype(np.float32)
-    rows = np.broadcast_to(depth * PIXELS_PER_METRE + shift[1], columns.shape)
-    rows = np.ascontiguousarray(rows, dtype=np.float32)
+    depth = (camera.focal * camera.elevation / down).astype(np.float32)[:, None]
+    right = np.arange(camera.width, dtype=np.float32) - camera.vanishing_column
+    shift = rng.uniform(0, TILE_SIZE, 2).astype(np.float32)
+    bend = shift[0] - camera.bend(depth) * PIXELS_PER_METRE
+    columns = depth * (right * np.float32(PIXELS_PER_METRE / camera.focal)) + bend
+    rows = np.repeat(depth * PIXELS_PER_METRE + shift[1], camera.width, axis=1)
     asphalt, paving = (
         cv2.remap(tile, columns, rows, cv2.INTER_NEAREST, borderMode=cv2.BORDER_WRAP)
         for tile in (mottle_tile(), _paving_tile())
@@ -198,8 +194,12 @@ def _add_grain(canvas, rng):
     ground = canvas.image[first:]
     is_paving = (canvas.label_map[first:] == class_ids.PAVEMENT).astype(np.uint8)
     grain = cv2.copyTo(paving, is_paving, asphalt)
-    strength = rng.uniform(0.25, 0.55) * np.minimum(1.0, (12.0 / depth) ** 0.7)
-    change = (grain.astype(np.float32) - 128.0) * strength.astype(np.float32)
-    grey = np.clip(change + 128.0, 0, 255).astype(np.uint8)
-    mixed = cv2.addWeighted(ground, 1.0, cv2.merge([grey, grey, grey]), 1.0, -128.0)
-    canvas.image[first:] = mixed
+    grain = cv2.merge([grain, grain, grain])
+    strength = rng.uniform(0.2, 0.45)
+    ends = np.searchsorted(-depth[:, 0], [-np.inf, -30.0, -12.0, np.inf])
+    for top, bottom, share in zip(ends[:-1], ends[1:], (0.4, 0.7, 1.0), strict=True):
+        weight = strength * share
+        if top < bottom:
+            ground[top:bottom] = cv2.addWeighted(
+                ground[top:bottom], 1.0, grain[top:bottom], weight, -128.0 * weight
+            )

@@ -2,6 +2,8 @@
 
 import dataclasses
 
+from keras_fcn.datasets.street_rendering.sampling import choose, choose_by_share
+
 FARTHEST = 160.0  # metres; nothing is placed beyond
 
 
@@ -64,20 +66,18 @@ class Street:
     @classmethod
     def sample(cls, rng):
         """Draws a street: a lane or a dual carriageway, driven on the left or right."""
-        lane_width = rng.uniform(2.7, 3.4)
-        ahead = int(rng.choice([1, 2], p=[0.75, 0.25]))
-        oncoming = int(rng.choice([0, 1, 2], p=[0.15, 0.68, 0.17]))
+        lane_width = rng.uniform(2.6, 3.2)
+        ahead = choose_by_share(rng, (1, 2), (0.8, 0.2))
+        oncoming = choose_by_share(rng, (0, 1, 2), (0.18, 0.70, 0.12))
         directions = [False] * ahead + [True] * oncoming
         if rng.random() < 0.5:
             directions.reverse()
-        own = int(rng.choice([i for i, flag in enumerate(directions) if not flag]))
+        own = choose(rng, [i for i, flag in enumerate(directions) if not flag])
         lanes = tuple(
             ((i - own) * lane_width, flag) for i, flag in enumerate(directions)
         )
         turns = [
-            i
-            for i in range(len(directions) - 1)
-            if directions[i] != directions[i + 1]
+            i for i in range(len(directions) - 1) if directions[i] != directions[i + 1]
         ]
         return cls(
             left=_sample_side(rng, -1, lanes[0][0] - lane_width / 2),
@@ -92,12 +92,13 @@ class Street:
 
 
 def _sample_side(rng, sign, lanes_end):
-    has_parking = bool(rng.random() < 0.6)
+    has_parking = bool(rng.random() < 0.5)
     kerb = lanes_end + sign * (2.1 if has_parking else 0.3)
-    garden = kerb + sign * rng.uniform(1.6, 4.0)
-    facade = garden + sign * rng.choice([0.05, rng.uniform(1.0, 5.5)], p=[0.45, 0.55])
+    garden = kerb + sign * rng.uniform(2.4, 6.0)
+    setback = 0.05 if rng.random() < 0.45 else rng.uniform(1.0, 4.5)
+    facade = garden + sign * setback
     opening = None
     if rng.random() < 0.45:
         near = rng.uniform(8, 45)
         opening = (near, near + rng.uniform(6, 10))
-    return Side(sign, kerb, garden, float(facade), has_parking, opening)
+    return Side(sign, kerb, garden, facade, has_parking, opening)

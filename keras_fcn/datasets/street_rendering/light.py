@@ -3,8 +3,8 @@
 import dataclasses
 import math
 
-import cv2
-import numpy as np
+from keras_fcn.datasets.street_rendering.colours import jitter
+from keras_fcn.datasets.street_rendering.sampling import choose_by_share
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,11 +48,11 @@ class Light:
     @classmethod
     def sample(cls, rng):
         """Draws a weather and a camera's settings."""
-        kind = rng.choice(list(_WEATHERS), p=[0.36, 0.28, 0.14, 0.12, 0.10])
+        kind = choose_by_share(rng, list(_WEATHERS), (0.36, 0.28, 0.14, 0.12, 0.10))
         weather = _WEATHERS[kind]
         elevation = math.radians(rng.uniform(*weather["sun_degrees"]))
         azimuth = rng.uniform(0, 2 * math.pi)
-        exposure = rng.uniform(0.85, 1.15)
+        exposure = rng.uniform(0.95, 1.3)
         warmth = rng.normal(weather["warmth"], 0.05)
         return cls(
             ambient=weather["ambient"] * rng.uniform(0.92, 1.08),
@@ -72,11 +72,11 @@ class Light:
                 exposure * rng.uniform(0.97, 1.03),
                 exposure * (1 - warmth),
             ),
-            gamma=rng.uniform(0.85, 1.2),
+            gamma=rng.uniform(0.75, 1.1),
             grain=rng.uniform(*weather["grain"]),
             softness=rng.uniform(0.45, 0.85),
             glare=rng.uniform(*weather["glare"]),
-            is_dusk=bool(kind == "dusk"),
+            is_dusk=kind == "dusk",
             is_wet=bool(kind == "rain" or rng.random() < 0.05),
         )
 
@@ -87,25 +87,16 @@ class Light:
         return self.ambient * sky + self.sunshine * towards_sun
 
     def tone(self, colour, depth, brightness=1.0):
-        """The RGB integers the camera sees of `colour`, `depth` metres away."""
+        """The RGB the camera sees of `colour`, `depth` metres away; may exceed 255."""
         clear = math.exp(-depth / self.haze_distance)
         shade = clear * brightness
         veil = 1.0 - clear
-        red, green, blue = colour
-        haze_red, haze_green, haze_blue = self.sky_foot
+        haze = self.sky_foot
         return (
-            min(255, int(red * shade + haze_red * veil)),
-            min(255, int(green * shade + haze_green * veil)),
-            min(255, int(blue * shade + haze_blue * veil)),
+            colour[0] * shade + haze[0] * veil,
+            colour[1] * shade + haze[1] * veil,
+            colour[2] * shade + haze[2] * veil,
         )
-
-    def tone_texture(self, texture, depth, brightness):
-        """`tone` for every pixel of a uint8 RGB texture, all at the same depth."""
-        clear = math.exp(-depth / self.haze_distance)
-        haze = [channel * (1.0 - clear) for channel in self.sky_foot]
-        levels = np.arange(256)[:, None] * (clear * brightness) + haze
-        table = np.clip(levels, 0, 255).astype(np.uint8)[None]  # (1, 256, RGB)
-        return cv2.LUT(texture, table)
 
 
 _WEATHERS = {
@@ -122,13 +113,13 @@ _WEATHERS = {
         "haze_distance": (150, 600), "grain": (2, 5), "glare": (0.0, 0.0),
     },
     "low sun": {
-        "ambient": 0.48, "sunshine": 0.75, "sun_degrees": (9, 20), "warmth": 0.08,
+        "ambient": 0.55, "sunshine": 0.72, "sun_degrees": (9, 20), "warmth": 0.08,
         "sky_top": (118, 148, 190), "sky_foot": (248, 222, 182),
         "cloud": (250, 226, 200), "cloudiness": (0.1, 0.6),
         "haze_distance": (120, 400), "grain": (2, 5), "glare": (0.1, 0.5),
     },
     "dusk": {
-        "ambient": 0.52, "sunshine": 0.0, "sun_degrees": (20, 40), "warmth": -0.04,
+        "ambient": 0.60, "sunshine": 0.0, "sun_degrees": (20, 40), "warmth": -0.04,
         "sky_top": (62, 76, 116), "sky_foot": (170, 146, 144),
         "cloud": (108, 104, 124), "cloudiness": (0.2, 0.8),
         "haze_distance": (200, 500), "grain": (5, 10), "glare": (0.0, 0.0),
@@ -140,24 +131,3 @@ _WEATHERS = {
         "haze_distance": (60, 180), "grain": (3, 6), "glare": (0.0, 0.0),
     },
 }  # fmt: skip
-
-
-def jitter(rng, colour, spread):
-    """Moves a colour: all channels together by `spread`, each by a third of it."""
-    common, *own = (spread * rng.standard_normal(4)).tolist()
-    red, green, blue = (
-        min(255.0, max(4.0, channel + common + change / 3))
-        for channel, change in zip(colour, own, strict=True)
-    )
-    return red, green, blue
-
-
-def darken(colour, factor):
-    """The colour with every channel multiplied by `factor`, at most 255."""
-    red, green, blue = colour
-    return min(255, red * factor), min(255, green * factor), min(255, blue * factor)
-
-
-def pick(rng, colours, spread=8):
-    """One of `colours`, moved a little."""
-    return jitter(rng, colours[int(rng.integers(len(colours)))], spread)

@@ -43,9 +43,17 @@ def cloud_tile():
 def mottle_tile():
     """Stains and grain: uint8 `(TILE_SIZE, TILE_SIZE)`, mean 128, std 30."""
     rng = np.random.default_rng(2)
-    octaves = [(8, 0.5), (32, 0.6), (64, 0.5), (128, 0.6), (256, 0.7), (512, 0.8)]
+    octaves = [(8, 0.2), (32, 0.2), (64, 0.3), (128, 0.45), (256, 0.7), (512, 0.9)]
     field = sum(weight * _wrapped_octave(rng, cells) for cells, weight in octaves)
     return _as_texture(field, 30)
+
+
+@functools.cache
+def grey_tile():
+    """`mottle_tile` in three equal channels: uint8 `(TILE_SIZE, TILE_SIZE, 3)`."""
+    tile = cv2.merge([mottle_tile()] * 3)
+    tile.flags.writeable = False
+    return tile
 
 
 @functools.cache

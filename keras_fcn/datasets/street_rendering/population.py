@@ -1,20 +1,20 @@
 """Who and what stands on a street: where everything is placed."""
 
+import dataclasses
 import math
 
+from keras_fcn.datasets.street_rendering.colours import pick
+from keras_fcn.datasets.street_rendering.cyclists import Cyclist
 from keras_fcn.datasets.street_rendering.fences import Fence
-from keras_fcn.datasets.street_rendering.furniture import (
-    Clutter,
-    LampPost,
-    SignPost,
-    TrafficLight,
-)
-from keras_fcn.datasets.street_rendering.light import pick
-from keras_fcn.datasets.street_rendering.people import Cyclist, Pedestrian
+from keras_fcn.datasets.street_rendering.furniture import Clutter, LampPost
+from keras_fcn.datasets.street_rendering.pedestrians import Pedestrian
+from keras_fcn.datasets.street_rendering.sampling import choose, choose_by_share
+from keras_fcn.datasets.street_rendering.signs import SignPost, TrafficLight
 from keras_fcn.datasets.street_rendering.vegetation import LEAVES, Hedge, Tree
 from keras_fcn.datasets.street_rendering.vehicles import Car
 
-STEELS = [(112, 116, 118), (62, 66, 70)]
+FENCE_SECTION = 5.0  # metres
+FARTHEST_FENCE = 45.0  # metres
 
 
 def populate(street, rng):
@@ -36,7 +36,7 @@ def _park_cars(side, rng):
     if not side.has_parking:
         return []
     cars, z, density = [], rng.uniform(4, 14), rng.uniform(0.3, 0.95)
-    while z < 70:
+    while z < 60:
         if rng.random() < density and not side.is_open(z - 3, z + 3):
             x = side.kerb - side.sign * rng.uniform(0.95, 1.15)
             yaw = (0.0 if rng.random() < 0.6 else math.pi) + rng.normal(0, 0.02)
@@ -68,7 +68,7 @@ def _cross(street, rng):
             continue
         z = 0.5 * sum(side.opening) + rng.uniform(-1, 1)
         x = side.kerb + side.sign * rng.uniform(-1, 4)
-        yaw = rng.choice([-1, 1]) * math.pi / 2 + rng.normal(0, 0.25)
+        yaw = choose(rng, (-1, 1)) * math.pi / 2 + rng.normal(0, 0.25)
         cars.append(Car.sample(rng, x, z, yaw, is_driving=True))
     return cars
 
@@ -76,17 +76,17 @@ def _cross(street, rng):
 def _plant(side, rng):
     things = []
     leaf = pick(rng, LEAVES, 10)
-    density = rng.choice([0.1, 0.45, 0.85])
+    density = choose(rng, (0.2, 0.6, 0.9))
     z = rng.uniform(6, 16)
     at_kerb = side.kerb + side.sign * 0.6
     behind = side.facade + side.sign * rng.uniform(-0.5, 2.5)
     x = at_kerb if rng.random() < 0.5 else behind
-    while z < 110:
+    while z < 85:
         if rng.random() < density and not side.is_open(z - 1, z + 1):
             own_leaf = leaf if rng.random() < 0.6 else pick(rng, LEAVES, 10)
             place = x + rng.normal(0, 0.3)
             things.append(Tree.sample(rng, place, z, own_leaf))
-        z += rng.uniform(6, 14)
+        z += rng.uniform(5.5, 12)
     if abs(side.facade - side.garden) > 1 and rng.random() < 0.5:
         near = rng.uniform(0, 15)
         far = near + rng.uniform(6, 30)
@@ -100,36 +100,46 @@ def _plant(side, rng):
 
 def _fence(side, rng):
     fences = []
-    if abs(side.facade - side.garden) > 0.8 and rng.random() < 0.75:
-        near = rng.uniform(0, 18)
+    if abs(side.facade - side.garden) > 0.8 and rng.random() < 0.95:
+        near = rng.uniform(0, 12)
         for _ in range(int(rng.integers(1, 4))):
-            far = near + rng.uniform(5, 18)
-            if not side.is_open(near, far):
-                fences.append(Fence.sample(rng, side.garden, side.sign, near, far))
-            near = far + rng.uniform(1.2, 8)
-    if not side.has_parking and rng.random() < 0.3:
-        near = rng.uniform(5, 25)
+            far = near + rng.uniform(6, 18)
+            fence = Fence.sample(rng, side.garden, side.sign, near, far)
+            fences += _in_sections(side, fence)
+            near = far + rng.uniform(1.2, 6)
+    if not side.has_parking and rng.random() < 0.5:
+        near = rng.uniform(4, 22)
         far = near + rng.uniform(6, 16)
         x = side.kerb + side.sign * 0.3
-        if not side.is_open(near, far):
-            fences.append(Fence.sample(rng, x, side.sign, near, far, is_at_kerb=True))
+        rail = Fence.sample(rng, x, side.sign, near, far, is_at_kerb=True)
+        fences += _in_sections(side, rail)
     return fences
+
+
+def _in_sections(side, fence):
+    """The fence in short sections, less those that would close a side street."""
+    sections, near = [], fence.near
+    end = min(fence.far, FARTHEST_FENCE)
+    while near < end:
+        far = min(near + FENCE_SECTION, end)
+        if not side.is_open(near, far):
+            sections.append(dataclasses.replace(fence, near=near, far=far))
+        near = far
+    return sections
 
 
 def _furnish(side, rng):
     things, at_kerb = [], side.kerb + side.sign * 0.45
     z, spacing = rng.uniform(7, 22), rng.uniform(14, 28)
-    while z < 100 and rng.random() < 0.9:
+    while z < 75 and rng.random() < 0.9:
         things.append(LampPost.sample(rng, at_kerb, z, -side.sign))
         z += spacing
-    for _ in range(int(rng.choice([0, 1, 2, 3], p=[0.25, 0.4, 0.25, 0.1]))):
+    for _ in range(choose_by_share(rng, (0, 1, 2, 3), (0.25, 0.4, 0.25, 0.1))):
         x = at_kerb + side.sign * rng.uniform(-0.1, 0.4)
         things.append(SignPost.sample(rng, x, rng.uniform(6, 28)))
     if rng.random() < 0.25:
-        post = pick(rng, STEELS)
-        z, shown = rng.uniform(8, 30), int(rng.integers(3))
-        things.append(TrafficLight(at_kerb, z, shown, post))
-    for _ in range(int(rng.choice([0, 1, 2], p=[0.55, 0.3, 0.15]))):
+        things.append(TrafficLight.sample(rng, at_kerb, rng.uniform(8, 30)))
+    for _ in range(choose_by_share(rng, (0, 1, 2), (0.55, 0.3, 0.15))):
         x = side.garden - side.sign * rng.uniform(0.4, 0.7)
         things.append(Clutter.sample(rng, x, rng.uniform(5, 25)))
     return things
@@ -137,10 +147,10 @@ def _furnish(side, rng):
 
 def _walk(side, rng):
     people = []
-    for _ in range(int(rng.choice([0, 1, 2, 4], p=[0.3, 0.35, 0.2, 0.15]))):
+    for _ in range(choose_by_share(rng, (0, 1, 2, 4), (0.22, 0.36, 0.24, 0.18))):
         share = rng.uniform(0.2, 0.85)
         x = side.kerb + share * (side.garden - side.kerb)
-        z = rng.uniform(5.5, 32)
+        z = 4.5 + 20 * rng.random() ** 1.5
         people.append(Pedestrian.sample(rng, x, z))
         if rng.random() < 0.3:
             beside = x + rng.uniform(0.5, 0.7)
@@ -153,9 +163,9 @@ def _walk(side, rng):
 
 def _cycle(street, rng):
     cyclists = []
-    for _ in range(int(rng.choice([0, 1, 2, 3], p=[0.3, 0.42, 0.2, 0.08]))):
+    for _ in range(choose_by_share(rng, (0, 1, 2, 3), (0.25, 0.42, 0.23, 0.10))):
         side = street.sides[int(rng.integers(2))]
         inset = 2.6 if side.has_parking else 0.7
         x = side.kerb - side.sign * (inset + rng.uniform(0, 0.6))
-        cyclists.append(Cyclist.sample(rng, x, rng.uniform(5.5, 24)))
+        cyclists.append(Cyclist.sample(rng, x, rng.uniform(4.5, 19)))
     return cyclists

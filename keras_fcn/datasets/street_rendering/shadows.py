@@ -17,19 +17,17 @@ def draw_shadows(canvas, street, houses, objects):
     """
     light, camera = canvas.light, canvas.camera
     mask = np.zeros(canvas.label_map.shape, np.uint8)
+    outlines = []
     if light.sunshine > 0:
-        for house in houses:
-            _cast_house(mask, camera, light, house, street)
-        for thing in objects:
-            if hasattr(thing, "shadow_box"):
-                _cast_thing(mask, camera, light, thing)
+        outlines += _cast_by_houses(light, houses, street)
     for thing in objects:
         if hasattr(thing, "shadow_box"):
-            _darken_contact(mask, camera, thing)
+            outlines += _cast_by_thing(light, thing)
+    _fill_hulls(mask, camera, outlines)
     first = int(camera.horizon)
     size = 3 if camera.height < 500 else 5
     soft = cv2.blur(mask[first:], (size, size))
-    deepest = 0.58 * light.sunshine / (light.sunshine + 0.35 * light.ambient)
+    deepest = 0.54 * light.sunshine / (light.sunshine + 0.35 * light.ambient)
     strength = max(deepest, 0.35)
     remaining = 255 - cv2.convertScaleAbs(soft, alpha=strength)
     ground = canvas.image[first:]
@@ -38,62 +36,72 @@ def draw_shadows(canvas, street, houses, objects):
     )
 
 
-def _fill(mask, camera, points, darkness):
-    pixels = np.clip(camera.project(points), -30_000, 30_000)
-    hull = cv2.convexHull(pixels.astype(np.float32))[:, 0]
-    cv2.fillConvexPoly(mask, np.rint(hull).astype(np.int32), darkness)
+def _fill_hulls(mask, camera, outlines):
+    """Fills the hull of every list of ground points `(x, z)`."""
+    if not outlines:
+        return
+    ground = np.array([point for outline in outlines for point in outline])
+    points = np.zeros((len(ground), 3))
+    points[:, 0], points[:, 2] = ground[:, 0], np.maximum(ground[:, 1], _NEAREST)
+    pixels = np.rint(camera.project(points)).astype(np.int32)
+    start = 0
+    for outline in outlines:
+        stop = start + len(outline)
+        cv2.fillConvexPoly(mask, cv2.convexHull(pixels[start:stop]), 255)
+        start = stop
 
 
 def _reach(light):
     """Metres by which a shadow moves for every metre of height."""
-    _, up, _ = light.sun
-    return -light.sun[0] / max(up, 0.12), -light.sun[2] / max(up, 0.12)
+    up = max(light.sun[1], 0.12)
+    return -light.sun[0] / up, -light.sun[2] / up
 
 
-def _cast_house(mask, camera, light, house, street):
+def _cast_by_houses(light, houses, street):
+    """Shadows of the fronts, as far as the building line across the street."""
     right, ahead = _reach(light)
-    if house.is_across or right * house.sign > 0:
-        return
-    height = house.style.height + 0.5 * house.style.roof_height
-    near = max(house.near, _NEAREST)
-    far = house.near + house.length
-    end = house.front + right * height
-    limit = street.left.facade if house.sign > 0 else street.right.facade
-    end = max(end, limit) if house.sign > 0 else min(end, limit)
-    points = [(house.front, 0, near), (house.front, 0, far)]
-    shift = ahead * height * abs(end - house.front) / max(abs(right * height), 1e-6)
-    points += [
-        (end, 0, max(far + shift, _NEAREST)),
-        (end, 0, max(near + shift, _NEAREST)),
-    ]
-    _fill(mask, camera, points, 255)
+    outlines = []
+    for house in houses:
+        if house.is_across or right * house.sign >= 0:
+            continue
+        height = house.style.height + 0.5 * house.style.roof_height
+        opposite = street.left.facade if house.sign > 0 else street.right.facade
+        height = min(height, (opposite - house.front) / right)
+        x, shift = house.front + right * height, ahead * height
+        near, far = max(house.near, _NEAREST), house.near + house.length
+        outlines.append(
+            [
+                (house.front, near),
+                (house.front, far),
+                (x, far + shift),
+                (x, near + shift),
+            ]
+        )
+    return outlines
 
 
-def _cast_thing(mask, camera, light, thing):
+def _cast_by_thing(light, thing):
+    """The dark below a thing and, in sunshine, the shadow that it casts."""
     half_width, half_length, foot, top = thing.shadow_box()
-    right, ahead = _reach(light)
-    points = []
-    for height in (foot, top):
-        x, z = thing.x + right * height, thing.z + ahead * height
-        share = 1.0 if height == foot else 0.85
-        for dx, dz in ((-1, -1), (1, -1), (1, 1), (-1, 1)):
-            points.append(
-                (
-                    x + dx * share * half_width,
-                    0.0,
-                    max(_NEAREST, z + dz * share * half_length),
-                )
+    outlines = []
+    if foot == 0:
+        outlines.append(_box(thing.x, thing.z, half_width + 0.08, half_length + 0.08))
+    if light.sunshine > 0:
+        right, ahead = _reach(light)
+        low, high = (
+            _box(
+                thing.x + right * height,
+                thing.z + ahead * height,
+                share * half_width,
+                share * half_length,
             )
-    _fill(mask, camera, points, 255)
+            for height, share in ((foot, 1.0), (top, 0.85))
+        )
+        outlines.append(low + high)
+    return outlines
 
 
-def _darken_contact(mask, camera, thing):
-    half_width, half_length, foot, _ = thing.shadow_box()
-    if foot > 0:
-        return
-    half_width, half_length = half_width + 0.08, half_length + 0.08
-    near = max(_NEAREST, thing.z - half_length)
-    far = max(near, thing.z + half_length)
-    corners = [(-half_width, near), (half_width, near), (half_width, far)]
-    corners.append((-half_width, far))
-    _fill(mask, camera, [(thing.x + dx, 0, z) for dx, z in corners], 255)
+def _box(x, z, half_width, half_length):
+    left, right, near = x - half_width, x + half_width, z - half_length
+    far = z + half_length
+    return [(left, near), (right, near), (right, far), (left, far)]

@@ -4,8 +4,9 @@ import cv2
 import numpy as np
 
 from keras_fcn.datasets.street_rendering import class_ids
-from keras_fcn.datasets.street_rendering.light import pick
+from keras_fcn.datasets.street_rendering.colours import pick
 from keras_fcn.datasets.street_rendering.noise import cloud_tile, cut
+from keras_fcn.datasets.street_rendering.sampling import choose
 
 TREE_LINES = [(70, 88, 56), (92, 98, 66), (58, 76, 58)]
 FAR_WALLS = [(140, 134, 130), (120, 106, 98), (160, 156, 150), (110, 112, 118)]
@@ -15,7 +16,7 @@ def draw_sky(canvas, rng):
     """Fills the rows above the horizon with a gradient and clouds."""
     light, camera = canvas.light, canvas.camera
     height = min(camera.height, int(np.ceil(camera.horizon)) + 4)
-    rows, columns = (height + 1) // 2, (camera.width + 1) // 2
+    rows, columns = (height + 2) // 3, (camera.width + 2) // 3
     stretch = rng.uniform(0.5, 1.6)
     noise = cut(cloud_tile(), rng, int(60 + 90 * stretch), int(240 / stretch))
     noise = cv2.resize(noise, (columns, rows), interpolation=cv2.INTER_LINEAR)
@@ -49,7 +50,7 @@ def draw_skyline(canvas, rng):
         box.append((column + width, foot))
         tone = canvas.light.tone(pick(rng, FAR_WALLS), 150, brightness)
         canvas.fill(box, tone, class_ids.BUILDING)
-        column += width + rng.choice([0.0, 12.0]) * unit
+        column += width + choose(rng, (0.0, 12.0)) * unit
     profile = cut(cloud_tile(), rng, 1, 128)[0].astype(np.float64)
     tops = camera.horizon - np.maximum(0, (profile - 100) / 9) * unit
     columns = np.linspace(-4, camera.width + 4, len(tops))

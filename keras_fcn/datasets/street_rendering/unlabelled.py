@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 
 from keras_fcn.datasets.street_rendering import class_ids
-from keras_fcn.datasets.street_rendering.light import darken, pick
+from keras_fcn.datasets.street_rendering.colours import darken, pick
 from keras_fcn.datasets.street_rendering.noise import cloud_tile, cut
 
 BONNETS = [(34, 36, 40), (120, 124, 128), (150, 34, 36), (200, 200, 198), (44, 60, 92)]
@@ -39,11 +39,11 @@ def blur_borders(canvas, rng):
     """Labels bands along some borders between large classes as void."""
     label_map = canvas.label_map
     height, width = label_map.shape
-    size = 3 if height < 500 else 5
+    size = int(np.clip(height // 150 + 1, 2, 7))  # 1 pixel wide or more
     kernel = np.ones((size, size), np.uint8)
     is_border = cv2.morphologyEx(label_map, cv2.MORPH_GRADIENT, kernel) > 0
     place = cut(cloud_tile(), rng, 48, 64)
     place = cv2.resize(place, (width, height), interpolation=cv2.INTER_LINEAR)
-    is_chosen = place > 128 + rng.uniform(0, 50)
+    is_chosen = place > 128 + rng.uniform(10, 60)
     is_large = cv2.LUT(label_map, _IS_LARGE) > 0
     label_map[is_border & is_chosen & is_large] = class_ids.VOID

@@ -8,7 +8,7 @@ import numpy as np
 
 from keras_fcn.datasets.street_rendering import class_ids
 from keras_fcn.datasets.street_rendering.canvas import Billboard
-from keras_fcn.datasets.street_rendering.light import darken, pick
+from keras_fcn.datasets.street_rendering.colours import darken, pick
 from keras_fcn.datasets.street_rendering.noise import cloud_tile, cut, mottle_tile
 
 LEAVES = [
@@ -18,6 +18,11 @@ LEAVES = [
 BARKS = [(84, 72, 60), (64, 56, 50), (104, 96, 86)]
 _NUM_CROWNS = 16
 _CROWN_SIZE = 144  # pixels
+_STOP_LEVELS = (20, 100, 160, 245)  # grey levels of a crown with the colours below
+_STOP_FACTORS = (0.22, 0.6, 1.05, 1.75)  # brightness, from deep shade to sunlit leaves
+_STOP_SHARES = np.stack(
+    [np.interp(np.arange(256), _STOP_LEVELS, unit) for unit in np.eye(4)], axis=1
+)  # (256, 4)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,7 +51,11 @@ class Tree:
 
     def draw(self, canvas):
         """Draws the trunk and then the crown over it."""
-        board = Billboard(canvas, self.x, self.z, class_ids.TREE, 0.9)
+        with Billboard(canvas, self.x, self.z, class_ids.TREE, 0.9) as board:
+            self._draw_trunk(board)
+        self._draw_crown(canvas, board)
+
+    def _draw_trunk(self, board):
         girth = 0.07 * self.crown_width + 0.08
         top = self.trunk + 0.4 * self.crown_height
         board.limb((0, 0), (0, top), 1.25 * girth, 0.7 * girth, self.bark)
@@ -56,13 +65,12 @@ class Tree:
         for side in (-1, 1):
             tip = (side * reach, self.trunk + 0.4 * self.crown_height)
             board.limb((0, 0.8 * self.trunk), tip, girth / 2, girth / 5, self.bark)
-        self._draw_crown(canvas, board)
 
     def _draw_crown(self, canvas, board):
         width = max(2, round(self.crown_width * board.scale))
         height = max(2, round(self.crown_height * board.scale))
-        left, top = board.pixels(
-            (-0.5 * self.crown_width, self.trunk + 0.92 * self.crown_height)
+        left, top = board.pixel(
+            -0.5 * self.crown_width, self.trunk + 0.92 * self.crown_height
         )
         if top + height <= 0 or left >= canvas.camera.width or left + width <= 0:
             return
@@ -127,14 +135,10 @@ class Hedge:
         )
         feet = tops[::-1] * (1, 0, 1)
         outline = canvas.camera.project(np.concatenate([tops, feet]))
-        top, left = np.maximum(0, np.floor(outline.min(axis=0)))[::-1].astype(int)
-        right = min(canvas.camera.width, int(np.ceil(outline[:, 0].max())) + 1)
-        bottom = min(canvas.camera.height, int(np.ceil(outline[:, 1].max())) + 1)
-        if right <= left or bottom <= top:
+        visible = canvas.mask_of(outline)
+        if visible is None:
             return
-        mask = np.zeros((bottom - top, right - left), np.uint8)
-        local = np.rint((outline - (left, top)).clip(-30_000, 30_000)).astype(np.int32)
-        cv2.fillPoly(mask, [local], 1)
+        mask, left, top = visible
         rng = np.random.default_rng(self.offset)
         shade = cut(mottle_tile(), rng, *mask.shape)
         middle = 0.5 * (self.near + self.far)
@@ -148,14 +152,10 @@ class Hedge:
 def _leaf_table(light, leaf, depth):
     """Colours from deep shade to sunlit leaves: uint8 `(1, 256, RGB)`."""
     lit = light.ambient + 0.7 * light.sunshine
-    stops = [darken(leaf, factor * lit) for factor in (0.22, 0.6, 1.05, 1.75)]
+    stops = [darken(leaf, factor * lit) for factor in _STOP_FACTORS]
     stops = [light.tone(colour, depth) for colour in stops]
-    levels = np.arange(256)
-    table = [
-        np.interp(levels, (20, 100, 160, 245), channel)
-        for channel in zip(*stops, strict=True)
-    ]
-    return np.stack(table, axis=1).astype(np.uint8)[None]
+    table = _STOP_SHARES @ np.minimum(stops, 255)
+    return table.astype(np.uint8)[None]
 
 
 @functools.cache

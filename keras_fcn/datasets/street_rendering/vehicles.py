@@ -16,7 +16,8 @@ from keras_fcn.datasets.street_rendering.car_bodies import (
     CarBody,
 )
 from keras_fcn.datasets.street_rendering.car_mesh import make_mesh
-from keras_fcn.datasets.street_rendering.light import darken, pick
+from keras_fcn.datasets.street_rendering.colours import darken, pick
+from keras_fcn.datasets.street_rendering.sampling import choose_by_share
 
 PAINTS = [
     (176, 180, 184), (44, 46, 50), (222, 222, 220), (120, 124, 128), (150, 32, 34),
@@ -25,7 +26,7 @@ PAINTS = [
 ]  # fmt: skip
 BODIES = (HATCHBACK, SALOON, ESTATE, OFF_ROADER, VAN, BUS)
 BODY_SHARES = (0.36, 0.24, 0.15, 0.13, 0.09, 0.03)
-DETAILED_ABOVE = 11  # pixels per metre
+DETAILED_ABOVE = 15  # pixels per metre
 MATERIALS = {
     "glass": (46, 54, 62),
     "tyre": (26, 26, 28),
@@ -37,6 +38,7 @@ MATERIALS = {
     "rear plate": (232, 200, 70),
     "front plate": (226, 226, 222),
 }
+OUTER_MATERIALS = {"paint", "tyre", "underside"}  # all others lie within these
 LIT_LAMPS = {"tail lamp": (300, 60, 48), "headlamp": (360, 350, 325)}
 
 
@@ -87,12 +89,12 @@ class Car:
         middles, normals = self._place(mesh.middles), self._turn(mesh.normals)
         lens = np.array([-camera.bend(self.z), camera.elevation, 0.0])
         is_seen = ((lens - middles) * normals).sum(axis=1) > 0
-        starts = np.cumsum([0] + [_num_points(face) for face in mesh.faces])
-        offsets = np.array([face.depth_offset for face in mesh.faces])
-        for i in np.argsort(-(middles[:, 2] + offsets), kind="stable"):
+        runs = []
+        for i in np.argsort(-(middles[:, 2] + mesh.depth_offsets), kind="stable"):
             if is_seen[i]:
                 brightness = canvas.light.facing(*normals[i].tolist())
-                self._draw_face(canvas, mesh.faces[i], pixels[starts[i] :], brightness)
+                runs += self._face_runs(canvas.light, mesh.faces[i], brightness)
+        canvas.fill_runs(pixels, runs)
 
     def _turn(self, local):
         cos, sin = math.cos(self.yaw), math.sin(self.yaw)
@@ -105,8 +107,9 @@ class Car:
         centred = local - (0.0, 0.0, 0.5 * self.body.length)
         return self._turn(centred) + (self.x, 0.0, self.z)
 
-    def _draw_face(self, canvas, face, pixels, brightness):
-        light, start = canvas.light, 0
+    def _face_runs(self, light, face, brightness):
+        """Where the polygons of a face stand among the mesh's points, and colours."""
+        runs, start = [], face.first_point
         has_lit_lamps = self.is_driving and (light.is_dusk or light.is_wet)
         for part in face.parts:
             stop = start + len(part.outline)
@@ -116,17 +119,15 @@ class Car:
             elif has_lit_lamps and part.material in LIT_LAMPS:
                 colour, level = LIT_LAMPS[part.material], 1.0
             tone = light.tone(darken(colour, part.shade), self.z, level)
-            canvas.fill(pixels[start:stop], tone, class_ids.CAR)
+            is_outer = part.material in OUTER_MATERIALS
+            runs.append((start, stop, tone, class_ids.CAR if is_outer else None))
             start = stop
+        return runs
 
     @classmethod
     def sample(cls, rng, x, z, yaw, is_driving):
         """Draws a vehicle with its middle at `(x, z)`."""
-        body = BODIES[int(rng.choice(len(BODIES), p=BODY_SHARES))]
+        body = choose_by_share(rng, BODIES, BODY_SHARES)
         if body is BUS and not is_driving:
             body = HATCHBACK
         return cls(x, z, yaw, body, pick(rng, PAINTS, 10), is_driving)
-
-
-def _num_points(face):
-    return sum(len(part.outline) for part in face.parts)

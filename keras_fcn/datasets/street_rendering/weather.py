@@ -23,7 +23,8 @@ def take_photograph(canvas, rng):
     light, camera = canvas.light, canvas.camera
     sigma = light.softness * (camera.height * camera.width / (480 * 360)) ** 0.5
     if sigma > 0.25:
-        canvas.image = cv2.GaussianBlur(canvas.image, (0, 0), sigma)
+        size = (3, 3) if sigma < 0.8 else (0, 0)
+        canvas.image = cv2.GaussianBlur(canvas.image, size, sigma)
     noise = cut(sensor_tile(), rng, camera.height, camera.width)
     weight = light.grain / 32
     canvas.image = cv2.addWeighted(canvas.image, 1.0, noise, weight, -128 * weight)
@@ -39,12 +40,13 @@ def _mirror_in_road(canvas, rng):
         return
     above = canvas.image[horizon - rows : horizon]
     small = cv2.resize(above, (canvas.camera.width // 4 + 1, rows // 8 + 1))
-    mirrored = cv2.resize(small[::-1], (canvas.camera.width, rows))
+    mirrored = cv2.resize(small[::-1], (canvas.camera.width, rows)).astype(np.float32)
     road = np.s_[horizon : horizon + rows]
-    is_road = (canvas.label_map[road] == class_ids.ROAD).astype(np.uint8)
-    share = rng.uniform(0.2, 0.45)
-    wet = cv2.addWeighted(canvas.image[road], 0.95 - share, mirrored, share, 0)
-    canvas.image[road] = cv2.copyTo(wet, is_road, canvas.image[road].copy())
+    share = np.linspace(rng.uniform(0.35, 0.6), 0, rows, dtype=np.float32)
+    share = share[:, None] * (canvas.label_map[road] == class_ids.ROAD)
+    dry = canvas.image[road]
+    wet = dry + (mirrored - dry) * share[..., None]
+    canvas.image[road] = wet.astype(np.uint8)
 
 
 def _draw_rain(canvas, rng):

@@ -1,0 +1,38 @@
+# `make train` and `make test` do everything on a fresh machine with Python 3.10-3.12.
+
+PYTHON ?= python3
+VENV := .venv
+RUN_PYTHON := $(VENV)/bin/python
+RUN := runs/streets-fcn32s-$(shell date +%Y%m%d-%H%M%S)
+
+.PHONY: train test lint clean
+
+# The main job on the embedded data: train FCN-32s, score it on test, draw overlays.
+train: $(VENV)/.installed
+	$(RUN_PYTHON) train.py --dataset streets --num-images 400 --image-size 192x256 \
+		--variant 32s --head compact --weights none --epochs 12 --batch-size 8 \
+		--learning-rate 3e-4 --warmup-epochs 1 --crop 192x256 --scale 0.8,1.25 \
+		--class-weights sqrt-median-frequency --run-dir $(RUN)
+	$(RUN_PYTHON) evaluate.py --model $(RUN) --split test
+	@echo "Overlays:    $(RUN)/evaluation-test/overlays/"
+	@echo "Curves:      $(VENV)/bin/tensorboard --logdir runs"
+
+test: $(VENV)/.installed-dev
+	$(RUN_PYTHON) -m pytest
+
+lint: $(VENV)/.installed-dev
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+
+clean:
+	rm -rf $(VENV)
+
+$(VENV)/.installed: requirements.txt
+	$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 13) and "keras-fcn needs Python 3.10, 3.11 or 3.12; say which by PYTHON=python3.12. Received: " + sys.version.split()[0])'
+	$(PYTHON) -m venv $(VENV)
+	$(RUN_PYTHON) -m pip install --quiet -r requirements.txt
+	touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed requirements-dev.txt
+	$(RUN_PYTHON) -m pip install --quiet -r requirements-dev.txt
+	touch $@

@@ -1,0 +1,54 @@
+"""Segment images: `python predict.py image.png --model runs/NAME`.
+
+Writes STEM_labels.png (a palette PNG whose values are class ids) and STEM_overlay.png.
+"""
+
+import sys
+from pathlib import Path
+
+from keras_fcn.command_line import run_command
+from keras_fcn.run_folder import RunFolder, newest_run
+
+
+def add_arguments(parser):
+    parser.add_argument(
+        "images", nargs="+", help="images, folders (with their subfolders) or globs"
+    )
+    parser.add_argument(
+        "--model",
+        type=Path,
+        metavar="RUN",
+        help="run of train.py; the newest in runs/ when not given",
+    )
+    parser.add_argument(
+        "--output-dir",
+        type=Path,
+        default=Path("predictions"),
+        metavar="DIR",
+        help="folder for the pictures; made when missing",
+    )
+
+
+def command(parser, arguments, argv):
+    from keras_fcn.prediction import find_jobs, predict_images
+
+    jobs = find_jobs(arguments.images, arguments.output_dir)
+    run = newest_run() if arguments.model is None else RunFolder.open(arguments.model)
+    class_map, model = run.read_class_map(), run.load_best_model()
+    num_skipped = 0
+    for count, (job, found) in enumerate(predict_images(model, class_map, jobs), 1):
+        num_skipped += found is None
+        if found is not None:
+            print(f"[{count}/{len(jobs)}] {job.image_path}: {found}", flush=True)
+    if num_skipped == len(jobs):
+        return 2
+    print(f"Pictures: {arguments.output_dir}/")
+    return 1 if num_skipped else 0
+
+
+def main(argv=None):
+    return run_command(__doc__, add_arguments, command, argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,95 @@
+"""Tiny data sets and runs that the tests share."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import keras_fcn.datasets.camvid as camvid
+from keras_fcn.config import TrainingConfig
+
+SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def prepared_data_dir(tmp_path_factory):
+    """Keeps what TFDS prepares in the tests apart from the user's."""
+    folder = tmp_path_factory.mktemp("tensorflow_datasets")
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setenv("TFDS_DATA_DIR", str(folder))
+        yield folder
+
+
+def draw_blocks(height, width, num_classes, seed):
+    """An image whose colours follow from its label map of blocks, with some noise."""
+    rng = np.random.default_rng(seed)
+    blocks = rng.integers(0, num_classes, (height // 16 + 1, width // 16 + 1))
+    label_map = blocks.repeat(16, axis=0).repeat(16, axis=1)[:height, :width]
+    shade = 20 + 200 * label_map[..., None] // max(1, num_classes - 1)
+    image = shade + np.array([0, 15, 30]) + rng.integers(-8, 9, (height, width, 3))
+    return image.clip(0, 255).astype("uint8"), label_map.astype("uint8")
+
+
+@pytest.fixture
+def tiny_camvid(tmp_path, monkeypatch):
+    """A folder in CamVid's layout, and the published facts made to fit it."""
+    folder = tmp_path / "CamVid"
+    counts = {"train": 4, "val": 2, "test": 2}
+    monkeypatch.setattr(camvid, "IMAGE_SIZE", (48, 64))
+    for split, count in counts.items():
+        images, labels = folder / split, folder / f"{split}annot"
+        images.mkdir(parents=True)
+        labels.mkdir()
+        for index in range(count):
+            image, label_map = draw_blocks(48, 64, 11, seed=index)
+            label_map[:3] = camvid.CLASS_MAP.void_id
+            Image.fromarray(image).save(images / f"{split}_{index}.png")
+            Image.fromarray(label_map).save(labels / f"{split}_{index}.png")
+    monkeypatch.setattr(
+        camvid,
+        "SPLITS",
+        {
+            split: camvid.PublishedSplit(
+                count, camvid.label_digest(sorted((folder / f"{split}annot").iterdir()))
+            )
+            for split, count in counts.items()
+        },
+    )
+    return folder
+
+
+@pytest.fixture
+def tiny_folder(tmp_path):
+    """A folder for `--dataset folder`: three classes and void, 48x64, grey ids."""
+    return write_folder(tmp_path / "mine")
+
+
+def write_folder(folder, counts=None, size=(48, 64)):
+    """Write `images/SPLIT/` and `labels/SPLIT/` with ids 0-2 and 255."""
+    for split, count in (counts or {"train": 4, "val": 2, "test": 2}).items():
+        images, labels = folder / "images" / split, folder / "labels" / split
+        images.mkdir(parents=True)
+        labels.mkdir(parents=True)
+        for index in range(count):
+            image, label_map = draw_blocks(*size, 3, seed=index)
+            label_map[0] = 255
+            Image.fromarray(image).save(images / f"{split}_{index}.png")
+            Image.fromarray(label_map).save(labels / f"{split}_{index}.png")
+    return folder
+
+
+def tiny_config(folder, **changes) -> TrainingConfig:
+    """A training of seconds on `tiny_folder`."""
+    values = {
+        "dataset": "folder",
+        "data_dir": str(folder),
+        "head": "compact",
+        "weights": "none",
+        "epochs": 2,
+        "batch_size": 2,
+        "crop": (32, 32),
+        "precision": "float32",
+        "num_samples": 1,
+    }
+    return TrainingConfig(**{**values, **changes})

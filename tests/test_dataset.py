@@ -1,0 +1,42 @@
+"""Label statistics, and the ids that they refuse."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_fcn.classes import ClassMap
+from keras_fcn.datasets.dataset import Split, label_statistics, summarize
+
+CLASS_MAP = ClassMap(("a", "b", "c"), ((0, 0, 1), (0, 0, 2), (0, 0, 3)), void_id=7)
+
+
+def examples_of(*label_maps):
+    label_maps = np.array(label_maps, "uint8")
+    names = [f"image_{index}" for index in range(len(label_maps))]
+    return tf.data.Dataset.from_tensor_slices({"name": names, "label_map": label_maps})
+
+
+def test_pixels_and_the_pixels_around_them_are_counted():
+    statistics = label_statistics(
+        examples_of([[0, 0], [1, 7]], [[0, 0], [0, 0]]), CLASS_MAP
+    )
+    np.testing.assert_array_equal(statistics.pixels, [6, 1, 0])
+    np.testing.assert_array_equal(statistics.pixels_of_images_with_class, [8, 4, 0])
+    assert statistics.void_pixels == 1
+
+
+def test_ids_of_no_class_are_named_with_their_image():
+    with pytest.raises(ValueError, match="Received in 1 label maps: image_1: 3, 200"):
+        label_statistics(examples_of([[0, 7]], [[3, 200]]), CLASS_MAP)
+
+
+def test_a_split_knows_its_decoded_bytes():
+    split = Split(examples_of([[0]]), ((10, 20), (10, 20)))
+    assert split.num_bytes == 2 * 10 * 20 * 4
+    assert split.has_one_size
+    assert not Split(split.examples, ((1, 2), (2, 1))).has_one_size
+
+
+def test_a_long_list_is_cut_and_counted():
+    assert summarize(["a", "b", "c", "d", "e"]) == "a; b; c; and 2 more"
+    assert summarize(["a", "b"]) == "a; b"
