@@ -4,6 +4,9 @@ It overrides `call`, `compute_loss` and `compute_metrics` and nothing of a backe
 that the compiled step is the same on TensorFlow and on JAX.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import keras
 
 from keras_fcn.augment import Augment
@@ -38,6 +41,24 @@ class Trainer(keras.Model):
         self.ignore_class = ignore_class
         self.class_weights = class_weights
         self.confusion = ConfusionMatrix(num_classes, ignore_class)
+        self._keeps_metrics = False
+
+    @contextmanager
+    def scores_of_an_epoch(self) -> Iterator[None]:
+        """Let the metrics of the block's `train_on_batch` calls add up.
+
+        Keras resets them before each call, which leaves the scores of one batch.
+        """
+        self.reset_metrics()
+        self._keeps_metrics = True
+        try:
+            yield
+        finally:
+            self._keeps_metrics = False
+
+    def reset_metrics(self):
+        if not self._keeps_metrics:
+            super().reset_metrics()
 
     def build(self, input_shape=None):
         """Nothing to make: the network and the augmentation are built already."""

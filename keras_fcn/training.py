@@ -287,7 +287,8 @@ def _fit(trainer, config, data, run, checkpoint):
     callbacks.on_train_begin()
     for epoch in range(checkpoint["epoch"] + 1, config.epochs + 1):
         callbacks.on_epoch_begin(epoch)
-        logs = _train_epoch(trainer, config, data, epoch, callbacks)
+        with trainer.scores_of_an_epoch():
+            logs = _train_epoch(trainer, config, data, epoch, callbacks)
         scores = trainer.evaluate(
             validation_batches, callbacks=callbacks, verbose=0, return_dict=True
         )
@@ -309,7 +310,6 @@ def _train_epoch(trainer, config, data, epoch, callbacks):
             budget=config.cache_budget * 2**20,
         )
     )
-    trainer.reset_metrics()
     started = time.monotonic()
     waited, num_images, step = 0.0, 0, 0
     while True:

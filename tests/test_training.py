@@ -1,0 +1,318 @@
+"""The loop: what a run leaves, and going on with one that was stopped."""
+
+import dataclasses
+import json
+import logging
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from conftest import tiny_config, write_folder
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+import keras_fcn.training as training
+from keras_fcn.datasets.dataset import Split
+from keras_fcn.run_folder import RunFolder
+from keras_fcn.training import resume, train, training_crop
+
+PROJECT = Path(__file__).parents[1]
+SCORES = {
+    "epoch_loss",
+    "epoch_pixel_accuracy",
+    "epoch_mean_accuracy",
+    "epoch_mean_iou",
+    "epoch_frequency_weighted_iou",
+}
+IOU = {"iou/class_0", "iou/class_1", "iou/class_2"}
+SPEED = {"learning_rate", "images_per_second", "data_wait"}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return write_folder(tmp_path_factory.mktemp("data") / "mine")
+
+
+@pytest.fixture(scope="module")
+def run(folder, tmp_path_factory):
+    """A finished run of four epochs."""
+    path = tmp_path_factory.mktemp("runs") / "straight"
+    return train(tiny_config(folder, epochs=4), path)
+
+
+def points_of(run, split):
+    """Steps and values of every curve."""
+    events = EventAccumulator(str(run.tensorboard / split)).Reload()
+    curves = {}
+    for tag in events.Tags()["tensors"]:
+        if tag in ("confusion_matrix", "samples"):
+            continue
+        curves[tag] = [
+            (event.step, float(np.frombuffer(event.tensor_proto.tensor_content, "<f4")[0]))
+            if event.tensor_proto.tensor_content
+            else (event.step, event.tensor_proto.float_val[0])
+            for event in events.Tensors(tag)
+        ]
+    return curves, set(events.Tags()["tensors"])
+
+
+def test_a_run_holds_what_is_promised(run):
+    names = {path.name for path in run.path.iterdir()}
+    assert names == {
+        "config.json",
+        "classes.json",
+        "best.keras",
+        "checkpoint.json",
+        "checkpoint-0004.weights.h5",
+        "history.csv",
+        "metrics.json",
+        "tensorboard",
+        "samples",
+    }
+    assert len(list(run.samples.glob("epoch-*.png"))) == 4
+
+
+def test_tensorboard_has_exactly_the_promised_tags(run):
+    _, train_tags = points_of(run, "train")
+    assert train_tags == SCORES | SPEED | IOU
+    _, validation_tags = points_of(run, "validation")
+    assert validation_tags == SCORES | IOU | {"confusion_matrix", "samples"}
+
+
+def test_every_epoch_has_one_point(run):
+    for split in ("train", "validation"):
+        curves, _ = points_of(run, split)
+        for tag, points in curves.items():
+            assert [step for step, _ in points] == [1, 2, 3, 4], tag
+
+
+def test_the_best_network_is_the_one_of_the_best_epoch(run):
+    history = run.read_checkpoint()["history"]
+    best = max(history, key=lambda row: row["val_mean_iou"])
+    metrics = json.loads((run.path / "metrics.json").read_text())
+    assert metrics["epoch"] == best["epoch"]
+    assert metrics["mean_iou"] == pytest.approx(best["val_mean_iou"], abs=1e-5)
+    assert metrics["split"] == "val"
+
+
+def test_the_configuration_is_written_with_versions(run):
+    written = json.loads((run.path / "config.json").read_text())
+    assert written["config"]["seed"] == 0
+    assert written["versions"]["keras"] == keras.version()
+    assert run.read_config().crop == (32, 32)
+
+
+def test_four_epochs_equal_two_and_a_resumed_two(run, folder, tmp_path, monkeypatch):
+    config = tiny_config(folder, epochs=4)
+    path = tmp_path / "stopped"
+    train_epoch = training._train_epoch
+
+    def stop_in_the_third(trainer, config, data, epoch, callbacks):
+        if epoch == 3:
+            raise KeyboardInterrupt
+        return train_epoch(trainer, config, data, epoch, callbacks)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(training, "_train_epoch", stop_in_the_third)
+        with pytest.raises(KeyboardInterrupt):
+            train(config, path)
+    stopped = RunFolder.open(path)
+    assert stopped.read_checkpoint()["epoch"] == 2
+    resume(path)
+
+    for straight, resumed in zip(
+        run.read_checkpoint()["history"],
+        stopped.read_checkpoint()["history"],
+        strict=True,
+    ):
+        for name in ("epoch", "loss", "val_loss", "val_mean_iou", "learning_rate"):
+            assert resumed[name] == pytest.approx(straight[name], rel=1e-3), name
+    curves, _ = points_of(stopped, "validation")
+    assert [step for step, _ in curves["epoch_loss"]] == [1, 2, 3, 4]
+    image = np.random.default_rng(0).integers(0, 256, (1, 40, 40, 3)).astype("uint8")
+    np.testing.assert_allclose(
+        stopped.load_best_model()(image), run.load_best_model()(image), atol=2e-3
+    )
+
+
+def test_points_of_an_unfinished_epoch_are_not_doubled(folder, tmp_path, monkeypatch):
+    path = tmp_path / "killed"
+
+    def fail(*args):
+        raise KeyboardInterrupt
+
+    # as if killed after the curves were written and before the checkpoint was
+    with monkeypatch.context() as patch:
+        patch.setattr(training.Checkpoint, "on_epoch_end", fail)
+        with pytest.raises(KeyboardInterrupt):
+            train(tiny_config(folder, epochs=1), path)
+    (path / ".part-best.keras").write_bytes(b"half")
+    run = resume(path)
+    curves, _ = points_of(run, "validation")
+    assert [step for step, _ in curves["epoch_loss"]] == [1]
+    assert not list(path.glob(".part-*"))
+
+
+@pytest.mark.slow
+def test_a_run_killed_by_the_system_goes_on(folder, tmp_path):
+    path = tmp_path / "killed"
+    command = [
+        *(sys.executable, "train.py", "--dataset", "folder"),
+        *("--data-dir", str(folder), "--head", "compact", "--weights", "none"),
+        *("--epochs", "50", "--batch-size", "2", "--crop", "32x32"),
+        *("--run-dir", str(path)),
+    ]
+    with subprocess.Popen(command, cwd=PROJECT, stderr=subprocess.DEVNULL) as process:
+        deadline = time.monotonic() + 120
+        while not (path / "checkpoint.json").exists() and process.poll() is None:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        process.send_signal(signal.SIGKILL)
+    run = RunFolder.open(path)
+    before = run.read_checkpoint()
+    assert 1 <= before["epoch"] < 50
+    written = json.loads((path / "config.json").read_text())
+    written["config"]["epochs"] = before["epoch"] + 1
+    (path / "config.json").write_text(json.dumps(written))
+    resume(path)
+    after = run.read_checkpoint()
+    assert after["epoch"] == before["epoch"] + 1
+    assert after["history"][: before["epoch"]] == before["history"]
+
+
+def test_a_finished_run_is_not_resumed(run):
+    with pytest.raises(ValueError, match="has finished its 4 epochs"):
+        resume(run.path)
+
+
+def test_a_folder_that_is_no_run_is_not_resumed(tmp_path):
+    with pytest.raises(FileNotFoundError, match="is not a run"):
+        resume(tmp_path)
+
+
+def test_an_existing_run_is_not_overwritten(run, folder):
+    with pytest.raises(FileExistsError, match="--resume"):
+        train(tiny_config(folder), run.path)
+
+
+def test_nothing_is_left_when_the_data_are_wrong(folder, tmp_path):
+    config = tiny_config(tmp_path / "nothing")
+    with pytest.raises(FileNotFoundError):
+        train(config, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_nothing_is_left_when_the_weights_are_missing(folder, tmp_path):
+    config = tiny_config(folder, weights=str(tmp_path / "no.h5"))
+    with pytest.raises(FileNotFoundError, match="No weights file"):
+        train(config, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_finer_network_starts_from_a_coarser_run(run, folder, tmp_path, caplog):
+    config = tiny_config(folder, variant="16s", init_from=str(run.path), epochs=1)
+    with caplog.at_level(logging.INFO, "keras_fcn"):
+        train(config, tmp_path / "finer")
+    assert "anew: upscore2, score_pool4, upscore16" in caplog.text
+
+
+def test_a_coarser_network_does_not_start_from_a_finer_run(run, folder, tmp_path):
+    config = tiny_config(folder, variant="16s", epochs=1)
+    finer = train(config, tmp_path / "finer")
+    config = tiny_config(folder, variant="32s", init_from=str(finer.path))
+    with pytest.raises(ValueError, match="Received: fcn16s"):
+        train(config, tmp_path / "coarser")
+
+
+def test_a_run_of_other_classes_is_refused(run, tmp_path):
+    other = write_folder(tmp_path / "other")
+    (other / "class_dict.csv").write_text("name,r,g,b\nx,1,2,3\ny,2,3,4\nz,4,5,6\n")
+    config = tiny_config(other, init_from=str(run.path))
+    with pytest.raises(ValueError, match="trained for the classes class_0"):
+        train(config, tmp_path / "run")
+
+
+def test_a_loss_that_is_not_finite_stops_with_step_and_learning_rate(folder, tmp_path):
+    config = tiny_config(
+        folder, learning_rate=1e30, optimizer="sgd", weight_decay=0.0, epochs=9
+    )
+    with pytest.raises(FloatingPointError, match=r"step \d+ of epoch \d+, with a learn"):
+        train(config, tmp_path / "run")
+
+
+@pytest.mark.parametrize("crop", [None, (32, 32), (64, 64)])
+def test_crops_up_to_the_padded_image_are_taken(crop):
+    split = Split(None, ((48, 64), (40, 50)))
+    assert training_crop(crop, split) == (crop or (48, 64))
+
+
+def test_a_crop_larger_than_the_padded_image_is_refused():
+    with pytest.raises(ValueError, match="at most 64x64.*Received: 65x64"):
+        training_crop((65, 64), Split(None, ((48, 64),)))
+
+
+def test_the_default_crop_is_at_most_320():
+    assert training_crop(None, Split(None, ((360, 480),))) == (320, 320)
+
+
+def test_images_of_different_sizes_train(tmp_path):
+    from PIL import Image
+
+    folder = write_folder(tmp_path / "mixed", {"train": 3, "val": 1})
+    for split in ("train", "val"):
+        Image.new("RGB", (80, 20)).save(folder / f"images/{split}/wide.png")
+        Image.new("L", (80, 20), 1).save(folder / f"labels/{split}/wide.png")
+    run = train(tiny_config(folder, epochs=1), tmp_path / "run")
+    pixels = np.sum(json.loads((run.path / "metrics.json").read_text())["confusion_matrix"])
+    assert pixels == 47 * 64 + 20 * 80  # the first row of each block picture is void
+
+
+def test_class_weights_are_told_by_name(folder, tmp_path, caplog):
+    config = tiny_config(folder, epochs=1, class_weights="median-frequency")
+    with caplog.at_level(logging.INFO, "keras_fcn"):
+        train(config, tmp_path / "run")
+    assert "Class weights: class_0 " in caplog.text
+
+
+def test_a_full_disk_leaves_the_checkpoint_before(folder, tmp_path, monkeypatch):
+    path = tmp_path / "run"
+    train(tiny_config(folder, epochs=1), path)
+    before = (path / "checkpoint.json").read_text()
+    written = json.loads((path / "config.json").read_text())
+    written["config"]["epochs"] = 2
+    (path / "config.json").write_text(json.dumps(written))
+
+    def fill_disk(self, filepath, **kwargs):
+        Path(filepath).write_bytes(b"half")
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(keras.Model, "save_weights", fill_disk)
+        with pytest.raises(OSError, match="No space left"):
+            resume(path)
+    assert (path / "checkpoint.json").read_text() == before
+    assert (path / json.loads(before)["state"]).exists()
+    assert not list(path.glob(".part-*"))
+    assert resume(path).read_checkpoint()["epoch"] == 2
+
+
+def test_a_data_folder_that_moved_is_found_by_data_dir(folder, tmp_path):
+    moved = write_folder(tmp_path / "first")
+    path = tmp_path / "run"
+    train(tiny_config(moved, epochs=1), path)
+    moved.rename(tmp_path / "second")
+    written = json.loads((path / "config.json").read_text())
+    written["config"]["epochs"] = 2
+    (path / "config.json").write_text(json.dumps(written))
+    assert resume(path, str(tmp_path / "second")).read_checkpoint()["epoch"] == 2
+
+
+def test_one_step_is_the_same_on_every_call_with_a_seed(folder, tmp_path):
+    config = tiny_config(folder, epochs=1)
+    first = train(config, tmp_path / "a").read_checkpoint()["history"]
+    second = train(dataclasses.replace(config), tmp_path / "b").read_checkpoint()["history"]
+    assert first[0]["loss"] == pytest.approx(second[0]["loss"], rel=1e-4)
