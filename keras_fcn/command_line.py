@@ -42,6 +42,7 @@ def run_command(
     arguments = parser.parse_args(argv)
     logging.basicConfig(format="%(message)s", level=logging.WARNING)
     logging.getLogger("keras_fcn").setLevel(logging.INFO)
+    logging.getLogger("absl").setLevel(logging.ERROR)  # TFDS's own progress
     with without_startup_lines():
         has_accelerator()  # the first look for a GPU prints lines too
     try:

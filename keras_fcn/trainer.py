@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import keras
+import numpy as np
 
 from keras_fcn.augment import Augment
 from keras_fcn.config import TrainingConfig
@@ -42,6 +43,17 @@ class Trainer(keras.Model):
         self.class_weights = class_weights
         self.confusion = ConfusionMatrix(num_classes, ignore_class)
         self._keeps_metrics = False
+
+    def seed_epoch(self, seed: int, epoch: int) -> None:
+        """Let augmentation and dropout of an epoch follow from seed and epoch alone.
+
+        Keras does not save the states of its seed generators, so a resumed training
+        could not go on with them.
+        """
+        states = [v for v in self.variables if v.name == "seed_generator_state"]
+        draws = np.random.default_rng((seed, epoch)).integers(2**31, size=len(states))
+        for state, draw in zip(states, draws, strict=True):
+            state.assign(np.array([draw, 0], dtype=state.dtype))
 
     @contextmanager
     def scores_of_an_epoch(self) -> Iterator[None]:

@@ -287,12 +287,14 @@ def _fit(trainer, config, data, run, checkpoint):
     callbacks.on_train_begin()
     for epoch in range(checkpoint["epoch"] + 1, config.epochs + 1):
         callbacks.on_epoch_begin(epoch)
+        trainer.seed_epoch(config.seed, epoch)
         with trainer.scores_of_an_epoch():
             logs = _train_epoch(trainer, config, data, epoch, callbacks)
         scores = trainer.evaluate(
             validation_batches, callbacks=callbacks, verbose=0, return_dict=True
         )
         logs.update({f"val_{name}": float(value) for name, value in scores.items()})
+        _check_finite(logs["val_loss"], "validation loss", trainer, epoch)
         callbacks.on_epoch_end(epoch, logs)
     callbacks.on_train_end()
 
@@ -322,12 +324,7 @@ def _train_epoch(trainer, config, data, epoch, callbacks):
         callbacks.on_train_batch_begin(step)
         logs = trainer.train_on_batch(batch, return_dict=True)
         logs = {name: float(value) for name, value in logs.items()}
-        if not math.isfinite(logs["loss"]):
-            raise FloatingPointError(
-                f"The loss is {logs['loss']} at step {step + 1} of epoch {epoch}, with "
-                f"a learning rate of {learning_rate:.3g}: try a lower --learning-rate, "
-                "--warmup-epochs 1 or --precision float32"
-            )
+        _check_finite(logs["loss"], "loss", trainer, epoch, learning_rate)
         num_images += len(batch["image"])
         seconds = time.monotonic() - started
         logs["learning_rate"] = learning_rate
@@ -336,6 +333,20 @@ def _train_epoch(trainer, config, data, epoch, callbacks):
         callbacks.on_train_batch_end(step, logs)
         step += 1
     return logs
+
+
+def _check_finite(loss, what, trainer, epoch, learning_rate=None):
+    """Stop a training that has diverged, and say where it did."""
+    if math.isfinite(loss):
+        return
+    step = int(trainer.optimizer.iterations)
+    if learning_rate is None:
+        learning_rate = float(trainer.optimizer.learning_rate)
+    raise FloatingPointError(
+        f"The {what} is {loss} at step {step} (epoch {epoch}) with a learning rate of "
+        f"{learning_rate:.3g}: try a lower --learning-rate, --warmup-epochs 1 or "
+        "--precision float32"
+    )
 
 
 def _samples(config, data):

@@ -240,7 +240,7 @@ def test_a_loss_that_is_not_finite_stops_with_step_and_learning_rate(folder, tmp
     config = tiny_config(
         folder, learning_rate=1e30, optimizer="sgd", weight_decay=0.0, epochs=9
     )
-    with pytest.raises(FloatingPointError, match=r"step \d+ of epoch \d+, with a learn"):
+    with pytest.raises(FloatingPointError, match=r"step \d+ .* with a learning rate of"):
         train(config, tmp_path / "run")
 
 
