@@ -45,7 +45,7 @@ def command(parser, arguments, argv):
     )
     if arguments.json is not None and not arguments.json.absolute().parent.is_dir():
         raise FileNotFoundError(f"There is no folder for --json {arguments.json}")
-    dataset = load_dataset(config, (arguments.split,))
+    dataset = load_dataset(config, (arguments.split,), run.read_class_map())
     run.check_classes(dataset.class_map)
     report = evaluate(
         run.load_best_model(),

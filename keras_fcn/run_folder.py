@@ -14,7 +14,9 @@ runs/NAME/
 
 import csv
 import json
+import os
 import platform
+import shutil
 import subprocess
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
@@ -43,19 +45,22 @@ class RunFolder:
             FileExistsError: if there is a run or anything else already.
         """
         cls(path).check_is_free()
-        run = cls(path)
-        for folder in (run.tensorboard, run.samples):
-            folder.mkdir(parents=True, exist_ok=True)
-        class_map.save(run.path / "classes.json")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = cls(path.with_name(f".part-{path.name}"))
+        shutil.rmtree(part.path, ignore_errors=True)  # of a training that was killed
+        for folder in (part.tensorboard, part.samples):
+            folder.mkdir(parents=True)
+        class_map.save(part.path / "classes.json")
         write_json(
-            run.path / "config.json",
+            part.path / "config.json",
             {
                 "config": asdict(config),
                 "versions": _versions(),
                 "git_commit": _git_commit(),
             },
         )
-        return run
+        os.replace(part.path, path)
+        return cls(path)
 
     @classmethod
     def open(cls, path: Path):

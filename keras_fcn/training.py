@@ -16,10 +16,14 @@ from keras_fcn.callbacks import (
     TensorBoardLogger,
     remove_epochs_after,
 )
-from keras_fcn.classes import ClassMap
 from keras_fcn.config import TrainingConfig
 from keras_fcn.datasets import load_dataset
-from keras_fcn.datasets.dataset import SegmentationDataset, Split, label_statistics
+from keras_fcn.datasets.dataset import (
+    SegmentationDataset,
+    Split,
+    label_statistics,
+    summarize,
+)
 from keras_fcn.evaluation import scores_report
 from keras_fcn.losses import class_weights_from_counts
 from keras_fcn.models import FCN
@@ -49,6 +53,7 @@ class _Data:
     validation: Split
     train_examples: object
     validation_examples: object
+    train_pixels: np.ndarray
     class_weights: np.ndarray | None
 
 
@@ -74,6 +79,7 @@ def train(config: TrainingConfig, run_path: Path) -> RunFolder:
     trainer = _make_trainer(config, data, config.weights)
     if config.init_from is not None:
         _start_from(RunFolder.open(config.init_from), trainer.network, data)
+    _log_training(config, data, trainer.network)
     run = RunFolder.create(run_path, config, data.dataset.class_map)
     _fit(trainer, config, data, run, run.read_checkpoint())
     return run
@@ -116,6 +122,7 @@ def resume(run_path: Path, data_dir: str | None = None) -> RunFolder:
         _restore(trainer, run.path / checkpoint["state"])
     elif config.init_from is not None:
         _start_from(RunFolder.open(config.init_from), trainer.network, data)
+    _log_training(config, data, trainer.network)
     remove_epochs_after(run.tensorboard, checkpoint["epoch"])
     logger.info("Going on with %s after epoch %d", run.path, checkpoint["epoch"])
     _fit(trainer, config, data, run, checkpoint)
@@ -163,36 +170,44 @@ def _load_data(config):
         statistics.pixels,
         statistics.pixels_of_images_with_class,
     )
-    logger.info(
-        "%s: %d training and %d validation images, %d classes",
-        dataset.name,
-        train_split.num_images,
-        validation.num_images,
-        dataset.class_map.num_classes,
-    )
-    _log_classes(dataset.class_map, statistics.pixels, class_weights)
     return _Data(
         dataset,
         train_split,
         validation,
         train_examples,
         validation_examples,
+        statistics.pixels,
         class_weights,
     )
 
 
-def _log_classes(class_map: ClassMap, pixels, class_weights):
-    absent = [
-        name for name, count in zip(class_map.names, pixels, strict=True) if not count
-    ]
+def _log_training(config, data, network):
+    """Tell what is trained on what, when all of it has been found to be right."""
+    class_map, class_weights = data.dataset.class_map, data.class_weights
+    logger.info(
+        "%s: %d training and %d validation images, %d classes",
+        data.dataset.name,
+        data.train.num_images,
+        data.validation.num_images,
+        class_map.num_classes,
+    )
+    shown = zip(class_map.names, data.train_pixels, strict=True)
+    absent = [name for name, count in shown if not count]
     if absent:
-        logger.warning("No training image shows: %s", ", ".join(absent))
+        logger.warning("No training image shows: %s", summarize(absent, most=11))
     if class_weights is not None:
         named = (
             f"{name} {weight:.3f}"
             for name, weight in zip(class_map.names, class_weights, strict=True)
         )
         logger.info("Class weights: %s", ", ".join(named))
+    logger.info(
+        "%s, %s head: %.1f M parameters, %s",
+        network.name,
+        config.head,
+        network.count_params() / 1e6,
+        config.precision,
+    )
 
 
 def _make_trainer(config, data, weights):
@@ -224,13 +239,6 @@ def _make_trainer(config, data, weights):
     )
     trainer.build()
     trainer.optimizer.build(trainer.trainable_variables)
-    logger.info(
-        "%s, %s head: %.1f M parameters, %s",
-        network.name,
-        config.head,
-        network.count_params() / 1e6,
-        config.precision,
-    )
     return trainer
 
 
@@ -285,18 +293,28 @@ def _fit(trainer, config, data, run, checkpoint):
     ).map(lambda batch: {key: batch[key] for key in ("image", "label_map", "size")})
     validation_batches = to_device(numeric)
     callbacks.on_train_begin()
-    for epoch in range(checkpoint["epoch"] + 1, config.epochs + 1):
-        callbacks.on_epoch_begin(epoch)
-        trainer.seed_epoch(config.seed, epoch)
-        with trainer.scores_of_an_epoch():
-            logs = _train_epoch(trainer, config, data, epoch, callbacks)
-        scores = trainer.evaluate(
-            validation_batches, callbacks=callbacks, verbose=0, return_dict=True
-        )
-        logs.update({f"val_{name}": float(value) for name, value in scores.items()})
-        _check_finite(logs["val_loss"], "validation loss", trainer, epoch)
-        callbacks.on_epoch_end(epoch, logs)
+    first_epoch = checkpoint["epoch"] + 1
+    try:
+        for epoch in range(first_epoch, config.epochs + 1):
+            _run_epoch(trainer, config, data, epoch, callbacks, validation_batches)
+    except KeyboardInterrupt:
+        logger.info("Stopped. To go on: python train.py --resume %s", run.path)
+        raise
     callbacks.on_train_end()
+
+
+def _run_epoch(trainer, config, data, epoch, callbacks, validation_batches):
+    """Train, validate and write what an epoch leaves."""
+    callbacks.on_epoch_begin(epoch)
+    trainer.seed_epoch(config.seed, epoch)
+    with trainer.scores_of_an_epoch():
+        logs = _train_epoch(trainer, config, data, epoch, callbacks)
+    scores = trainer.evaluate(
+        validation_batches, callbacks=callbacks, verbose=0, return_dict=True
+    )
+    logs.update({f"val_{name}": float(value) for name, value in scores.items()})
+    _check_finite(logs["val_loss"], "validation loss", trainer, epoch)
+    callbacks.on_epoch_end(epoch, logs)
 
 
 def _train_epoch(trainer, config, data, epoch, callbacks):

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tensorflow_datasets as tfds
 from PIL import Image
 
 import keras_fcn.datasets.camvid as camvid
@@ -17,7 +18,8 @@ def prepared_data_dir(tmp_path_factory):
     """Keeps what TFDS prepares in the tests apart from the user's."""
     folder = tmp_path_factory.mktemp("tensorflow_datasets")
     with pytest.MonkeyPatch.context() as monkeypatch:
-        monkeypatch.setenv("TFDS_DATA_DIR", str(folder))
+        monkeypatch.setattr(tfds.core.constants, "DATA_DIR", str(folder))
+        monkeypatch.setenv("TFDS_DATA_DIR", str(folder))  # for other processes
         yield folder
 
 

@@ -363,7 +363,9 @@ def test_brightness_shifts_by_a_share_of_255():
     shift = new_image - 100
     assert -51.01 < shift.min() < -45
     assert 45 < shift.max() < 51.01
-    np.testing.assert_allclose(shift, np.broadcast_to(shift[:, :1, :1, :1], shift.shape))
+    np.testing.assert_allclose(
+        shift, np.broadcast_to(shift[:, :1, :1, :1], shift.shape)
+    )
 
 
 def test_contrast_stretches_about_the_mean_grey():

@@ -221,3 +221,18 @@ def test_exif_orientation_turns_the_image_to_its_label(tiny_folder):
 def test_16_bit_ids_above_255_are_refused():
     with pytest.raises(ValueError, match=r"ids above 255: 300 \(2 pixels\)"):
         LabelDecoder().decode(np.array([[300, 300, 1]], "int32"))
+
+
+def test_a_split_without_some_classes_keeps_those_of_the_run(tiny_folder):
+    class_map = load_folder(tiny_folder, ("train",)).class_map
+    for path in (tiny_folder / "labels/test").iterdir():
+        Image.new("L", (64, 48), 0).save(path)
+    dataset = load_folder(tiny_folder, ("test",), class_map)
+    assert dataset.class_map == class_map
+
+
+def test_ids_that_the_run_does_not_know_are_named(tiny_folder):
+    class_map = load_folder(tiny_folder, ("train",)).class_map
+    save_label(tiny_folder, Image.new("L", (64, 48), 7), "test_1", "test")
+    with pytest.raises(ValueError, match="0 to 2, .*test_1.png: 7"):
+        load_folder(tiny_folder, ("test",), class_map)

@@ -80,9 +80,7 @@ def test_label_map_png_decodes_to_ids_with_opencv(tmp_path):
     label_map = np.array([[0, 1], [2, 2]])
     write_label_map(tmp_path / "label.png", label_map, CLASS_MAP)
     decoded = cv2.imread(str(tmp_path / "label.png"))  # BGR of the palette
-    np.testing.assert_array_equal(
-        decoded[..., ::-1], CLASS_MAP.palette()[label_map]
-    )
+    np.testing.assert_array_equal(decoded[..., ::-1], CLASS_MAP.palette()[label_map])
 
 
 def test_png_gives_the_image_back_and_no_part_stays(tmp_path, rgb):
@@ -222,7 +220,9 @@ def test_a_text_named_png_is_said_to_be_no_image(tmp_path, read):
 def encoded(suffix):
     noise = np.random.default_rng(2).integers(0, 256, (24, 32, 3), dtype="uint8")
     file = io.BytesIO()
-    Image.fromarray(noise).save(file, {"jpg": "jpeg", "tif": "tiff"}.get(suffix, suffix))
+    Image.fromarray(noise).save(
+        file, {"jpg": "jpeg", "tif": "tiff"}.get(suffix, suffix)
+    )
     return file.getvalue()
 
 

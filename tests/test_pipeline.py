@@ -46,7 +46,9 @@ def images_of(batches):
 
 
 def test_an_epoch_holds_every_image_once(split):
-    stored = [example["image"].tobytes() for example in split.examples.as_numpy_iterator()]
+    stored = [
+        example["image"].tobytes() for example in split.examples.as_numpy_iterator()
+    ]
     assert sorted(images_of(batches_of(split))) == sorted(stored)
 
 

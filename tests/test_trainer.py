@@ -130,7 +130,9 @@ def test_biases_do_not_decay(tmp_path):
 
 def test_the_default_rate_belongs_to_the_optimizer(tmp_path):
     rates = {
-        name: float(make_optimizer(tiny_config(tmp_path, optimizer=name), 1).learning_rate)
+        name: float(
+            make_optimizer(tiny_config(tmp_path, optimizer=name), 1).learning_rate
+        )
         for name in ("adamw", "sgd")
     }
     assert rates == pytest.approx({"adamw": 1e-4, "sgd": 1e-3})

@@ -52,7 +52,10 @@ def points_of(run, split):
         if tag in ("confusion_matrix", "samples"):
             continue
         curves[tag] = [
-            (event.step, float(np.frombuffer(event.tensor_proto.tensor_content, "<f4")[0]))
+            (
+                event.step,
+                float(np.frombuffer(event.tensor_proto.tensor_content, "<f4")[0]),
+            )
             if event.tensor_proto.tensor_content
             else (event.step, event.tensor_proto.float_val[0])
             for event in events.Tensors(tag)
@@ -240,7 +243,9 @@ def test_a_loss_that_is_not_finite_stops_with_step_and_learning_rate(folder, tmp
     config = tiny_config(
         folder, learning_rate=1e30, optimizer="sgd", weight_decay=0.0, epochs=9
     )
-    with pytest.raises(FloatingPointError, match=r"step \d+ .* with a learning rate of"):
+    with pytest.raises(
+        FloatingPointError, match=r"step \d+ .* with a learning rate of"
+    ):
         train(config, tmp_path / "run")
 
 
@@ -267,7 +272,9 @@ def test_images_of_different_sizes_train(tmp_path):
         Image.new("RGB", (80, 20)).save(folder / f"images/{split}/wide.png")
         Image.new("L", (80, 20), 1).save(folder / f"labels/{split}/wide.png")
     run = train(tiny_config(folder, epochs=1), tmp_path / "run")
-    pixels = np.sum(json.loads((run.path / "metrics.json").read_text())["confusion_matrix"])
+    pixels = np.sum(
+        json.loads((run.path / "metrics.json").read_text())["confusion_matrix"]
+    )
     assert pixels == 47 * 64 + 20 * 80  # the first row of each block picture is void
 
 
@@ -314,5 +321,7 @@ def test_a_data_folder_that_moved_is_found_by_data_dir(folder, tmp_path):
 def test_one_step_is_the_same_on_every_call_with_a_seed(folder, tmp_path):
     config = tiny_config(folder, epochs=1)
     first = train(config, tmp_path / "a").read_checkpoint()["history"]
-    second = train(dataclasses.replace(config), tmp_path / "b").read_checkpoint()["history"]
+    second = train(dataclasses.replace(config), tmp_path / "b").read_checkpoint()[
+        "history"
+    ]
     assert first[0]["loss"] == pytest.approx(second[0]["loss"], rel=1e-4)

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from keras_fcn.classes import ClassMap
 from keras_fcn.config import TrainingConfig
 from keras_fcn.datasets import camvid, streets
 from keras_fcn.datasets.dataset import SegmentationDataset
@@ -12,13 +13,16 @@ _STREETS_SEED = 0  # the data stay the same when a training's seed changes
 
 
 def load_dataset(
-    config: TrainingConfig, splits: tuple[str, ...]
+    config: TrainingConfig,
+    splits: tuple[str, ...],
+    class_map: ClassMap | None = None,
 ) -> SegmentationDataset:
     """Return the data set that a configuration names, prepared and checked.
 
     Args:
         config: `dataset`, `data_dir`, `num_images` and `image_size` are read.
         splits: the splits that are needed.
+        class_map: the classes of a run, for a folder whose own are only numbered.
 
     Raises:
         OSError: if files are missing or can't be fetched.
@@ -29,7 +33,7 @@ def load_dataset(
             raise ValueError(
                 "--dataset folder needs --data-dir DIR with images/ and labels/"
             )
-        return load_folder(Path(config.data_dir), splits)
+        return load_folder(Path(config.data_dir), splits, class_map)
     if config.dataset == "streets":
         name = streets.streets_config(
             config.num_images, config.image_size, _STREETS_SEED

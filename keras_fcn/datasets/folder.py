@@ -104,7 +104,9 @@ def _rgb(packed):
     return f"{packed >> 16},{packed >> 8 & 255},{packed & 255}"
 
 
-def load_folder(folder: Path, splits: tuple[str, ...]) -> SegmentationDataset:
+def load_folder(
+    folder: Path, splits: tuple[str, ...], class_map: ClassMap | None = None
+) -> SegmentationDataset:
     """Find, check and describe the images of a folder.
 
     Args:
@@ -112,6 +114,8 @@ def load_folder(folder: Path, splits: tuple[str, ...]) -> SegmentationDataset:
             (`images/train/`, `labels/train/` ...), or lists of stems, one on a line,
             in `train.txt`, `val.txt` and `test.txt`.
         splits: those that are needed; each must have images.
+        class_map: classes to take where there is no `class_dict.csv`; None numbers
+            those that are found.
 
     Returns:
         The data set with the needed splits. Void is id 255.
@@ -133,9 +137,12 @@ def load_folder(folder: Path, splits: tuple[str, ...]) -> SegmentationDataset:
     checks = {split: _check(pairs[split], decoder) for split in splits}
     if class_dict is not None:
         class_map = _class_map_of_dict(class_dict)
-    else:
+    elif class_map is None:
         used = set().union(*(ids for check in checks.values() for _, ids in check))
         class_map = _class_map_of_ids(used, folder)
+    else:
+        for split in splits:
+            _check_ids(pairs[split], checks[split], class_map)
     return SegmentationDataset(
         "folder",
         class_map,
@@ -240,6 +247,21 @@ def _check(pairs, decoder):
             + summarize(wrong)
         )
     return results
+
+
+def _check_ids(pairs, checks, class_map):
+    """Refuse ids that the given classes do not have."""
+    allowed = {*range(class_map.num_classes), VOID_ID}
+    wrong = [
+        f"{label_path}: {', '.join(map(str, sorted(ids - allowed)))}"
+        for (_, label_path), (_, ids) in zip(pairs, checks, strict=True)
+        if ids - allowed
+    ]
+    if wrong:
+        raise ValueError(
+            f"Label ids must be 0 to {class_map.num_classes - 1}, or {VOID_ID} for "
+            f"void. Received in {len(wrong)} label maps: {summarize(wrong)}"
+        )
 
 
 def _check_pair(pair, decoder):

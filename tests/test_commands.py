@@ -1,0 +1,272 @@
+"""train.py, evaluate.py and predict.py as a user calls them."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import tiny_config, write_folder
+from PIL import Image
+
+import evaluate
+import predict
+import train
+from keras_fcn.training import train as train_network
+
+PROJECT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return write_folder(tmp_path_factory.mktemp("data") / "mine")
+
+
+@pytest.fixture(scope="module")
+def run(folder, tmp_path_factory):
+    """A finished run of one epoch."""
+    path = tmp_path_factory.mktemp("runs") / "run"
+    return train_network(tiny_config(folder, epochs=1), path)
+
+
+def outcome(command, capsys, *arguments):
+    """Exit status, standard output and standard error of a command."""
+    try:
+        status = command.main([str(argument) for argument in arguments])
+    except SystemExit as exit_:
+        status = exit_.code
+    captured = capsys.readouterr()
+    return status, captured.out, captured.err
+
+
+def refusal(command, capsys, *arguments):
+    """The one line with which a command refuses bad input."""
+    status, out, err = outcome(command, capsys, *arguments)
+    assert status == 2
+    assert out == ""
+    assert len(err.splitlines()) == 1, err
+    assert "Traceback" not in err
+    return err
+
+
+def training_arguments(folder, run_dir, **changes):
+    values = {
+        "dataset": "folder",
+        "data-dir": folder,
+        "head": "compact",
+        "weights": "none",
+        "epochs": 1,
+        "batch-size": 4,
+        "crop": "32x32",
+        "precision": "float32",
+        "run-dir": run_dir,
+        **changes,
+    }
+    pairs = ((f"--{name}", value) for name, value in values.items())
+    return [part for pair in pairs for part in pair]
+
+
+def test_train_evaluate_predict(folder, tmp_path, capsys):
+    run_dir = tmp_path / "run"
+    status, out, _ = outcome(train, capsys, *training_arguments(folder, run_dir))
+    assert status == 0
+    assert "Best epoch 1: validation mean IoU" in out
+    assert f"tensorboard --logdir {tmp_path}" in out
+
+    scores = tmp_path / "scores.json"
+    status, out, _ = outcome(
+        evaluate, capsys, "--model", run_dir, "--split", "test", "--json", scores
+    )
+    assert status == 0
+    assert "class_2" in out and "mean IoU" in out
+    assert json.loads(scores.read_text())["split"] == "test"
+    assert (run_dir / "evaluation-test" / "confusion_matrix.png").exists()
+
+    image = folder / "images/test/test_0.png"
+    output_dir = tmp_path / "predicted"
+    status, out, _ = outcome(
+        predict, capsys, image, "--model", run_dir, "--output-dir", output_dir
+    )
+    assert status == 0
+    assert out.startswith(f"[1/1] {image}: class_")
+    with Image.open(output_dir / "test_0_labels.png") as labels:
+        assert labels.mode == "P" and labels.size == (64, 48)
+
+
+def test_flags_of_training_reach_the_run(folder, tmp_path, capsys):
+    arguments = training_arguments(folder, tmp_path / "run", variant="16s", seed=3)
+    flags = ["--no-flip", "--scale", "1,1", "--hue", "0", "--freeze-upsampling"]
+    assert outcome(train, capsys, *arguments, *flags)[0] == 0
+    written = json.loads((tmp_path / "run/config.json").read_text())["config"]
+    assert written["flip"] is False and written["freeze_upsampling"] is True
+    assert written["scale"] == [1.0, 1.0] and written["hue"] == 0
+    assert written["variant"] == "16s" and written["seed"] == 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "needed"),
+    [
+        (["--variant", "7s"], "invalid choice: '7s'"),
+        (["--crop=-3x4"], "needed HEIGHTxWIDTH in pixels"),
+        (["--crop", "0x32"], "needed HEIGHTxWIDTH in pixels"),
+        (["--epochs", "0"], "needed a whole number from 1 on. Received: 0"),
+        (["--batch-size", "-1"], "whole number from 1 on"),
+        (["--learning-rate", "nan"], "needed a number above 0. Received: nan"),
+        (["--scale", "2,1"], "needed LEAST,MOST"),
+        (["--image-size", "360"], "needed HEIGHTxWIDTH"),
+        (["--bogus"], "unrecognized arguments: --bogus"),
+    ],
+)
+def test_bad_flags_are_one_line(capsys, arguments, needed):
+    assert needed in refusal(train, capsys, *arguments)
+
+
+def test_a_missing_data_folder_is_one_line(tmp_path, capsys):
+    arguments = training_arguments(tmp_path / "nothing", tmp_path / "run")
+    assert "There is no data folder" in refusal(train, capsys, *arguments)
+    assert not (tmp_path / "run").exists()
+
+
+def test_camvid_needs_its_layout(tmp_path, capsys):
+    line = refusal(train, capsys, "--data-dir", tmp_path, "--run-dir", tmp_path / "run")
+    assert "trainannot" in line
+
+
+def test_folder_needs_a_data_dir(capsys, tmp_path):
+    line = refusal(train, capsys, "--dataset", "folder", "--run-dir", tmp_path / "run")
+    assert "--data-dir" in line
+
+
+def test_a_crop_larger_than_the_image_is_one_line(folder, tmp_path, capsys):
+    arguments = training_arguments(folder, tmp_path / "run", crop="96x64")
+    assert "Received: 96x64" in refusal(train, capsys, *arguments)
+
+
+def test_wrong_weights_are_one_line(folder, tmp_path, capsys):
+    (tmp_path / "cut.h5").write_bytes(b"\x89HDF\r\n\x1a\n cut")
+    arguments = training_arguments(
+        folder, tmp_path / "run", weights=tmp_path / "cut.h5"
+    )
+    assert "truncated" in refusal(train, capsys, *arguments)
+    assert not (tmp_path / "run").exists()
+
+
+def test_an_existing_run_is_one_line(folder, run, capsys):
+    line = refusal(train, capsys, *training_arguments(folder, run.path))
+    assert f"--resume {run.path}" in line
+
+
+def test_resuming_with_another_configuration_is_one_line(run, capsys):
+    line = refusal(train, capsys, "--resume", run.path, "--batch-size", 7)
+    assert "has batch-size 2. Received: 7" in line
+
+
+def test_resuming_with_the_same_configuration_is_accepted_as_far(run, capsys):
+    line = refusal(train, capsys, "--resume", run.path, "--batch-size", 2)
+    assert "has finished its 1 epochs" in line
+
+
+def test_resuming_what_is_no_run_is_one_line(tmp_path, capsys):
+    assert "is not a run" in refusal(train, capsys, "--resume", tmp_path)
+
+
+def test_init_from_what_is_no_run_is_one_line(folder, tmp_path, capsys):
+    arguments = training_arguments(
+        folder, tmp_path / "run", **{"init-from": tmp_path / "nothing"}
+    )
+    assert "is not a run" in refusal(train, capsys, *arguments)
+
+
+def test_evaluating_a_split_that_is_missing_is_one_line(tmp_path, run, capsys):
+    other = write_folder(tmp_path / "other", {"train": 1})
+    line = refusal(evaluate, capsys, "--model", run.path, "--data-dir", other)
+    assert "has no test images" in line
+
+
+def test_evaluating_without_any_run_is_one_line(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert "train one with train.py" in refusal(evaluate, capsys)
+
+
+def test_a_folder_for_json_must_exist(run, tmp_path, capsys):
+    line = refusal(
+        evaluate, capsys, "--model", run.path, "--json", tmp_path / "no/x.json"
+    )
+    assert "There is no folder for --json" in line
+
+
+def test_a_damaged_model_is_one_line(run, tmp_path, capsys, folder):
+    damaged = tmp_path / "damaged"
+    damaged.mkdir()
+    for name in ("config.json", "classes.json"):
+        (damaged / name).write_bytes((run.path / name).read_bytes())
+    (damaged / "best.keras").write_bytes(run.best_model.read_bytes()[:5000])
+    image = folder / "images/test/test_0.png"
+    line = refusal(predict, capsys, image, "--model", damaged)
+    assert "best.keras can't be loaded" in line
+
+
+def test_predicting_what_does_not_exist_is_one_line(run, tmp_path, capsys):
+    line = refusal(predict, capsys, tmp_path / "no.png", "--model", run.path)
+    assert "There is no image, folder or match" in line
+
+
+@pytest.mark.parametrize("content", [b"", b"just words"])
+def test_predicting_nothing_readable_is_one_line_and_status_2(
+    run, tmp_path, capsys, caplog, content
+):
+    (tmp_path / "bad.png").write_bytes(content)
+    status, out, _ = outcome(
+        predict, capsys, tmp_path / "bad.png", "--model", run.path,
+        "--output-dir", tmp_path / "out",
+    )  # fmt: skip
+    assert status == 2 and out == ""
+    assert len(caplog.records) == 1 and "bad.png" in caplog.text
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_unreadable_image_among_others_is_status_1(run, folder, tmp_path, capsys):
+    (tmp_path / "bad.png").write_bytes(b"")
+    good = folder / "images/test/test_0.png"
+    status, out, _ = outcome(
+        predict, capsys, tmp_path / "bad.png", good, "--model", run.path,
+        "--output-dir", tmp_path / "out",
+    )  # fmt: skip
+    assert status == 1
+    assert "[2/2]" in out
+    assert (tmp_path / "out/test_0_overlay.png").exists()
+
+
+@pytest.mark.slow
+def test_no_line_of_tensorflow_reaches_the_terminal(folder, tmp_path):
+    environment = {
+        name: value
+        for name, value in os.environ.items()
+        if name != "TF_CPP_MIN_LOG_LEVEL"
+    }
+    arguments = training_arguments(folder, tmp_path / "run", precision="auto")
+    result = subprocess.run(
+        [sys.executable, "train.py", *map(str, arguments)],
+        cwd=PROJECT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    said = [line.split(" ")[0] for line in result.stderr.splitlines()]
+    assert said == ["folder:", "fcn32s,", "epoch"], result.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", ["train.py", "evaluate.py", "predict.py"])
+def test_help_names_every_flag_and_nothing_else_is_printed(command):
+    result = subprocess.run(
+        [sys.executable, command, "--help"],
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert result.stderr == ""
+    assert "usage:" in result.stdout

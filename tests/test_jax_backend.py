@@ -1,0 +1,76 @@
+"""The same network, augmentation, loss and trainer on Keras's JAX backend."""
+
+import json
+import os
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+PROJECT = Path(__file__).parents[1]
+
+SCRIPT = """
+import json, sys
+import keras, numpy as np
+from keras_fcn import FCN
+from keras_fcn.augment import Augment
+from keras_fcn.trainer import Trainer
+
+assert keras.backend.backend() == sys.argv[1]
+network = FCN("8s", 3, "compact", None, head_filters=8)
+rng = np.random.default_rng(0)
+for weight in network.weights:
+    scale = (2 / max(1, np.prod(weight.shape[:-1]))) ** 0.5
+    weight.assign(scale * rng.normal(size=weight.shape))
+image = rng.integers(0, 256, (2, 33, 47, 3)).astype("uint8")
+logits = keras.ops.convert_to_numpy(network(image))
+
+trainer = Trainer(network, Augment((32, 32), 255, seed=1), 3, 255)
+trainer.compile(optimizer=keras.optimizers.SGD(1e-6))
+trainer.build()
+batch = {
+    "image": image,
+    "label_map": rng.integers(0, 3, (2, 33, 47)).astype("uint8"),
+    "size": np.full((2, 2), (33, 47), "int32"),
+}
+scores = trainer.test_on_batch(batch, return_dict=True)
+with trainer.scores_of_an_epoch():
+    for _ in range(2):
+        trained = trainer.train_on_batch(batch, return_dict=True)
+print(json.dumps({
+    "logits": logits[0, ::8, ::8].ravel().tolist(),
+    "scores": {name: float(value) for name, value in scores.items()},
+    "pixels": int(trainer.confusion.matrix().sum()),
+    "loss": float(trained["loss"]),
+}))
+"""
+
+
+def run_on(backend):
+    result = subprocess.run(
+        [sys.executable, "-c", SCRIPT, backend],
+        cwd=PROJECT,
+        env={**os.environ, "KERAS_BACKEND": backend},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+    return json.loads(result.stdout.splitlines()[-1])
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(find_spec("jax") is None, reason="JAX is not installed")
+def test_tensorflow_and_jax_agree():
+    assert keras.backend.backend() == "tensorflow"
+    tensorflow, jax = run_on("tensorflow"), run_on("jax")
+    np.testing.assert_allclose(
+        jax["logits"], tensorflow["logits"], rtol=1e-3, atol=1e-3
+    )
+    assert jax["scores"] == pytest.approx(tensorflow["scores"], rel=1e-3)
+    assert 0 < jax["pixels"] <= 2 * 2 * 32 * 32
+    assert np.isfinite(jax["loss"])
