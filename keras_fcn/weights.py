@@ -11,6 +11,8 @@ import h5py
 import keras
 import numpy as np
 
+from keras_fcn.downloads import fetch
+
 logger = logging.getLogger(__name__)
 
 VGG16_URL = (
@@ -111,25 +113,14 @@ def _stride(model):
 
 def _fetch_imagenet():
     """Path of VGG16's ImageNet file in Keras's cache, downloaded when missing."""
-    try:
-        return Path(
-            keras.utils.get_file(
-                Path(VGG16_URL).name,
-                VGG16_URL,
-                cache_subdir="models",
-                file_hash=_VGG16_MD5,
-            )
-        )
-    except Exception as error:  # get_file raises a bare Exception for the network
-        raise OSError(
-            f"VGG16's ImageNet weights can't be downloaded: fetch {VGG16_URL} on a "
-            "machine with network and pass it with --weights PATH, or start from "
-            f"nothing with --weights none ({_first_line(error)})"
-        ) from error
-
-
-def _first_line(error):
-    return str(error).strip().splitlines()[0] if str(error).strip() else repr(error)
+    return fetch(
+        VGG16_URL,
+        Path(VGG16_URL).name,
+        cache_subdir="models",
+        md5=_VGG16_MD5,
+        otherwise="fetch it on a machine with network and pass it with --weights PATH, "
+        "or start from nothing with --weights none",
+    )
 
 
 def _load_encoder(model, file, path):

