@@ -108,8 +108,9 @@ def test_changed_labels_do_not_pass_as_camvid(tiny_camvid):
 @pytest.fixture
 def keras_cache(tmp_path, monkeypatch):
     """An empty cache for downloads."""
-    cache = str(tmp_path / "keras")
-    monkeypatch.setattr(file_utils.config, "keras_home", lambda: cache)
+    cache = tmp_path / "keras"
+    cache.mkdir()  # Keras takes another where it is missing
+    monkeypatch.setattr(file_utils.config, "keras_home", lambda: str(cache))
 
 
 @pytest.fixture

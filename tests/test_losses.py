@@ -227,8 +227,8 @@ def difference_from_segnet(counts, images_with_class_only):
 
 def test_median_frequency_weights_of_camvid_are_near_segnets(camvid_label_counts):
     # No counting of the published label maps gives the published numbers: most differ
-    # by some percent, as if counted in the larger originals, and sign is 2.5 times
-    # heavier there, as if the other kinds of signs were not yet merged into it.
+    # by some percent (as if counted in the larger originals?) and sign is 2.5 times
+    # heavier there (as if other kinds of signs were not yet merged into it?).
     difference = difference_from_segnet(camvid_label_counts, True)
     sign = 6
     assert difference[sign] == pytest.approx(2.7, abs=0.3)
@@ -236,6 +236,6 @@ def test_median_frequency_weights_of_camvid_are_near_segnets(camvid_label_counts
 
 
 def test_segnets_weights_count_the_images_that_show_a_class(camvid_label_counts):
-    # Fence and bicyclist are in less than half of the images.
+    # Fence and bicyclist are in 47 and 55 % of the images.
     difference = difference_from_segnet(camvid_label_counts, False)
     assert min(difference[7], difference[10]) > 1.8
