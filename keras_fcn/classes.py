@@ -87,16 +87,19 @@ def read_class_dict(path: Path) -> list[tuple[str, Color]]:
         ValueError: if a column is missing, a colour is no triple of 0-255, or a name
             or a colour stands twice.
     """
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        rows = csv.DictReader(file, skipinitialspace=True)
-        header = [field.strip() for field in rows.fieldnames or []]
-        if header[:4] != ["name", "r", "g", "b"]:
-            raise ValueError(
-                f"{path} must start with the header name,r,g,b. "
-                f"Received: {','.join(header) or 'an empty file'}"
-            )
-        rows.fieldnames = header
-        entries = [_parse_row(row, path, rows.line_num) for row in rows]
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path} must be UTF-8 text: {error}") from error
+    rows = csv.DictReader(lines, skipinitialspace=True)
+    header = [field.strip() for field in rows.fieldnames or []]
+    if header[:4] != ["name", "r", "g", "b"]:
+        raise ValueError(
+            f"{path} must start with the header name,r,g,b. "
+            f"Received: {','.join(header) or 'an empty file'}"
+        )
+    rows.fieldnames = header
+    entries = [_parse_row(row, path, rows.line_num) for row in rows]
     if not entries:
         raise ValueError(f"{path} lists no class")
     names, colors = zip(*entries, strict=True)
@@ -117,7 +120,10 @@ def _parse_row(row, path, line):
             f"{path}, line {line}: r, g and b must be whole numbers from 0 to 255. "
             f"Received: {','.join(str(row[channel]) for channel in 'rgb')}"
         )
-    return row["name"].strip(), color
+    name = (row["name"] or "").strip()
+    if not name:
+        raise ValueError(f"{path}, line {line}: the class has no name")
+    return name, color
 
 
 def distinct_colors(count: int) -> Sequence[Color]:

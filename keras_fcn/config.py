@@ -209,6 +209,7 @@ class OneLineParser(argparse.ArgumentParser):
     """Reports bad arguments as one line and exit status 2, without the usage."""
 
     def error(self, message):
+        message = " ".join(message.split())
         self.exit(2, f"{self.prog}: error: {message} (see {self.prog} --help)\n")
 
 

@@ -61,7 +61,9 @@ def read_size(path: Path) -> tuple[int, int]:
     try:
         with Image.open(path) as image:
             width, height = image.size
-            is_on_its_side = image.getexif().get(0x0112, 1) >= 5  # EXIF orientation
+            # Pillow gives the turned size of a TIFF, the stored one of all others.
+            orientation = 1 if image.format == "TIFF" else image.getexif().get(0x0112)
+            is_on_its_side = (orientation or 1) >= 5
     except _DECODING_ERRORS as error:
         raise UnreadableImage(_reason(path, error)) from error
     return (width, height) if is_on_its_side else (height, width)

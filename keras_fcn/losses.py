@@ -26,7 +26,8 @@ def masked_cross_entropy(label_map, logits, ignore_class, class_weights=None):
 
     Reference: Long, Shelhamer and Darrell, 2015, section 3.3.
     """
-    if tuple(label_map.shape[1:3]) != tuple(logits.shape[1:3]):
+    sizes = zip(label_map.shape[1:3], logits.shape[1:3], strict=True)
+    if any(None not in pair and pair[0] != pair[1] for pair in sizes):
         raise ValueError(
             "Label map and logits must be of one size. "
             f"Received: {tuple(label_map.shape)} and {tuple(logits.shape)}"
@@ -77,6 +78,8 @@ def class_weights_from_counts(
         return None
     occurs = pixels > 0
     weights = np.ones(len(pixels))
+    if not occurs.any():
+        return weights.astype("float32")
     frequency = pixels[occurs] / pixels_of_images_with_class[occurs]
     weights[occurs] = np.median(frequency) / frequency
     if method == "sqrt-median-frequency":

@@ -50,7 +50,7 @@ class ConfusionMatrix(keras.metrics.Metric):
 
     def matrix(self) -> np.ndarray:
         """Return the counts so far, int64 `(num_classes, num_classes)`."""
-        low, high = (ops.convert_to_numpy(digit) for digit in (self._low, self._high))
+        low, high = (np.asarray(digit) for digit in (self._low, self._high))
         return high.astype("int64") * _BASE + low
 
     def result(self):

@@ -143,7 +143,17 @@ def FCN(
     _check_choice("skip_scales", skip_scales, SKIP_SCALES)
     if num_classes < 1:
         raise ValueError(f"`num_classes` must be 1 or more. Received: {num_classes}")
-    head_filters = head_filters or (4096 if head == "vgg" else 512)
+    if head_filters is None:
+        head_filters = 4096 if head == "vgg" else 512
+    if head_filters < 1:
+        raise ValueError(
+            f"`head_filters` must be 1 or more. Received: head_filters={head_filters}"
+        )
+    if input_shape[-1] != 3:
+        raise ValueError(
+            "`input_shape` must end in 3, for red, green and blue. "
+            f"Received: input_shape={input_shape}"
+        )
     if head == "vgg" and head_filters != 4096:
         raise ValueError(
             "`head_filters` of the vgg head are VGG16's 4096; take the compact head "

@@ -38,7 +38,9 @@ def load_vgg16_weights(model: keras.Model, weights: str | Path | None) -> None:
 
     Args:
         model: a network of `keras_fcn.FCN`.
-        weights: "imagenet", the path of an `.h5` file, or None for He initialisation.
+        weights: "imagenet", the path of an `.h5` file whose groups are named after
+            the layers (as those of keras.applications, and what Keras 2 saved), or
+            None for He initialisation.
 
     Raises:
         OSError: if the file is missing, unreadable or can't be fetched.
@@ -54,9 +56,10 @@ def load_vgg16_weights(model: keras.Model, weights: str | Path | None) -> None:
         raise FileNotFoundError(f"No weights file at {path}")
     try:
         with h5py.File(path) as file:
-            _load_encoder(model, file, path)
-            _load_head(model, file, path)
-    except OSError as error:
+            layers = file.get("model_weights", file)  # a whole model, or weights alone
+            _load_encoder(model, layers, path)
+            _load_head(model, layers, path)
+    except (OSError, RuntimeError) as error:  # h5py raises either for a damaged file
         raise OSError(
             f"{path} can't be read as a weights file (.h5): it is truncated or of "
             f"another format ({error})"
@@ -158,9 +161,11 @@ def _evenly_spaced(count, kept):
 
 
 def _read_layer(file, name, path):
-    """Kernel and bias of a layer, from a file of Keras 1, 2 or 3."""
+    """Kernel and bias of a layer."""
     if name not in file:
-        raise ValueError(f"{path} holds no layer {name}: it is not a file of VGG16")
+        raise ValueError(
+            f"{path} holds no layer {name}: it is no file of keras.applications.VGG16"
+        )
     arrays = []
     file[name].visititems(
         lambda _, item: (
