@@ -43,8 +43,12 @@ def command(parser, arguments, argv):
     config = dataclasses.replace(
         run.read_config(), **{name: getattr(arguments, name) for name in given}
     )
-    if arguments.json is not None and not arguments.json.absolute().parent.is_dir():
-        raise FileNotFoundError(f"There is no folder for --json {arguments.json}")
+    if arguments.json is not None and (
+        arguments.json.is_dir() or not arguments.json.absolute().parent.is_dir()
+    ):
+        raise FileNotFoundError(
+            f"--json needs a file in a folder that is there. Received: {arguments.json}"
+        )
     dataset = load_dataset(config, (arguments.split,), run.read_class_map())
     run.check_classes(dataset.class_map)
     report = evaluate(

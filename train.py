@@ -12,6 +12,7 @@ from keras_fcn.config import (
     format_value,
     given_arguments,
 )
+from keras_fcn.precision import resolve_precision
 from keras_fcn.run_folder import RUNS, RunFolder
 
 
@@ -55,6 +56,10 @@ def refuse_other_configuration(arguments, given):
     for option in fields(TrainingConfig):
         name = option.name
         received, kept = getattr(arguments, name), getattr(saved, name)
+        if name == "precision":
+            received = resolve_precision(received)
+        elif name == "init_from" and received is not None:
+            received = str(Path(received).absolute())
         if name in given and name != "data_dir" and received != kept:
             raise ValueError(
                 f"--resume goes on with the run's own configuration: {arguments.resume}"

@@ -5,6 +5,7 @@ All are Keras callbacks of a `Trainer`; epochs are counted from 1.
 
 import logging
 import re
+import shutil
 import sys
 import time
 from contextlib import closing, contextmanager
@@ -80,7 +81,8 @@ class Progress(keras.callbacks.Callback):
             f"ETA {format_seconds((now - self._started) / steps * left)}"
         )
         if self._is_terminal:
-            sys.stderr.write(f"\r\x1b[K{line}")
+            width = shutil.get_terminal_size().columns - 1
+            sys.stderr.write(f"\r\x1b[K{line[:width]}")
             sys.stderr.flush()
         else:
             logger.info(line)
@@ -229,15 +231,15 @@ class Checkpoint(keras.callbacks.Callback):
                 self.run.path / "metrics.json",
                 self.describe(epoch, self.model.confusion.matrix()),
             )
-        state = self.run.path / f"checkpoint-{epoch:04}.weights.h5"
+        state = self.run.path / f"checkpoint-{epoch:04}.npz"
         with written_beside(state) as part:
-            self.model.save_weights(part)
+            self.model.save_state(part)
         self.history.append({"epoch": epoch, **logs})
         self.run.write_history(self.history)
         write_json(
             self.run.checkpoint,
             {"epoch": epoch, "state": state.name, "history": self.history},
         )
-        for old in self.run.path.glob("checkpoint-*.weights.h5"):
+        for old in self.run.path.glob("checkpoint-*.npz"):
             if old != state:
                 old.unlink()

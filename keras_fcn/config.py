@@ -3,7 +3,12 @@
 import argparse
 from dataclasses import dataclass, field, fields
 
-Size = tuple[int, int]
+Size = tuple[int, int]  # height and width, pixels
+
+VARIANTS = ("32s", "16s", "8s")
+HEADS = ("vgg", "compact")
+SKIP_SCALES = ("none", "paper")
+CLASS_WEIGHTS = ("none", "median-frequency", "sqrt-median-frequency")
 
 
 def parse_size(text: str) -> Size:
@@ -83,9 +88,7 @@ def _switch(default, help_text):
 class TrainingConfig:
     """What a training depends on besides the data; written to `config.json`."""
 
-    variant: str = _option(
-        "32s", "stride of the finest scores", choices=("32s", "16s", "8s")
-    )
+    variant: str = _option("32s", "stride of the finest scores", choices=VARIANTS)
     dataset: str = _option(
         "camvid", "data set", choices=("camvid", "streets", "folder")
     )
@@ -108,7 +111,7 @@ class TrainingConfig:
         "vgg",
         "fc6 and fc7: the paper's with 4096 filters (134 M parameters), or a compact "
         "one with 512 (17 M)",
-        choices=("vgg", "compact"),
+        choices=HEADS,
     )
     weights: str = _option(
         "imagenet",
@@ -122,7 +125,7 @@ class TrainingConfig:
         "none",
         "factors before the pool scores: the paper's 0.01 and 0.0001 for training at "
         "once, or none",
-        choices=("none", "paper"),
+        choices=SKIP_SCALES,
     )
     freeze_upsampling: bool = _switch(False, "keep the upsampling kernels bilinear")
     dropout: float = _option(0.5, "rate of dropout after fc6 and fc7", _share)
@@ -152,7 +155,7 @@ class TrainingConfig:
     class_weights: str = _option(
         "none",
         "weights of the classes in the loss, from the training labels",
-        choices=("none", "median-frequency", "sqrt-median-frequency"),
+        choices=CLASS_WEIGHTS,
     )
     precision: str = _option(
         "auto",
@@ -217,7 +220,9 @@ class _HelpFormatter(argparse.ArgumentDefaultsHelpFormatter):
     """Shows a default as it is typed: 360x480, 0.5,2.0."""
 
     def _get_help_string(self, action):
-        if action.default in (None, argparse.SUPPRESS) or not action.option_strings:
+        has_none = action.default in (None, argparse.SUPPRESS)
+        # Python 3.10 writes the default of a switch into its help itself.
+        if has_none or not action.option_strings or "(default" in action.help:
             return action.help
         return f"{action.help} (default: {format_value(action.dest, action.default)})"
 

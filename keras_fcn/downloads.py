@@ -1,7 +1,10 @@
 """Files from the network, kept in Keras's cache (`~/.keras`)."""
 
 import contextlib
+import os
+import shutil
 import sys
+import zipfile
 from pathlib import Path
 
 import keras
@@ -26,7 +29,8 @@ def fetch(
         cache_subdir: folder of the cache.
         otherwise: what a user can do without network; ends the error message.
         md5: checksum in hexadecimal, where one is known.
-        extract: unpack the archive and return the folder.
+        extract: unpack the archive and return the folder. An archive that was cut
+            short is removed, so that the next call fetches it again.
 
     Raises:
         OSError: if it can't be fetched.
@@ -34,13 +38,26 @@ def fetch(
     try:
         with contextlib.redirect_stdout(sys.stderr):
             path = keras.utils.get_file(
-                file_name,
-                url,
-                cache_subdir=cache_subdir,
-                file_hash=md5,
-                extract=extract,
+                file_name, url, cache_subdir=cache_subdir, file_hash=md5
             )
+        return _unpack(Path(path)) if extract else Path(path)
     except Exception as error:  # get_file raises a bare Exception for the network
         reason = str(error).rpartition(" -- ")[2] or repr(error)
         raise OSError(f"{url} can't be downloaded ({reason}): {otherwise}") from error
-    return Path(path)
+
+
+def _unpack(archive):
+    """Folder beside an archive with what is in it; a damaged archive is removed."""
+    folder = archive.with_suffix("")
+    if folder.is_dir():
+        return folder
+    part = folder.with_name(f".part-{folder.name}")
+    try:
+        shutil.unpack_archive(archive, part)
+        os.replace(part, folder)
+    except (shutil.ReadError, zipfile.BadZipFile, EOFError):
+        archive.unlink()
+        raise
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+    return folder

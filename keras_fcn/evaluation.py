@@ -149,12 +149,12 @@ def evaluate(
 
     Returns:
         The report of `scores_report`, with `seconds`, `worst_images` and `output_dir`.
+
+    Raises:
+        FileExistsError: if `output_dir` holds other things than an evaluation.
     """
     split, class_map = dataset.split(split_name), dataset.class_map
-    (output_dir / "worst").mkdir(parents=True, exist_ok=True)
-    (output_dir / "overlays").mkdir(exist_ok=True)
-    for old in output_dir.glob("*/*.png"):
-        old.unlink()
+    _prepare_output(output_dir)
     shown = set(np.linspace(0, split.num_images - 1, num_overlays).round().astype(int))
     matrix = np.zeros((class_map.num_classes,) * 2, dtype="int64")
     worst: list[tuple[float, int, ImageResult]] = []  # a heap, the best on top
@@ -178,6 +178,20 @@ def evaluate(
     picture = confusion_matrix_picture(matrix, class_map)
     write_png(output_dir / "confusion_matrix.png", picture)
     return report
+
+
+def _prepare_output(folder):
+    """Make the folder, or empty that of an earlier evaluation, and no other."""
+    is_evaluation = (folder / "scores.json").is_file()
+    if folder.exists() and not is_evaluation and any(folder.iterdir()):
+        raise FileExistsError(
+            f"{folder} holds other things than an evaluation: choose a new or empty "
+            "folder with --output-dir"
+        )
+    for pictures in (folder / "worst", folder / "overlays"):
+        pictures.mkdir(parents=True, exist_ok=True)
+        for old in pictures.glob("*.png"):
+            old.unlink()
 
 
 def format_report(report: dict) -> str:

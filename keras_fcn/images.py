@@ -25,7 +25,7 @@ def read_image(path: Path) -> np.ndarray:
         UnreadableImage: if the file is empty, truncated or no image.
         FileNotFoundError: if there is no such file.
     """
-    image = ImageOps.exif_transpose(_open(path))
+    image = _upright(_open(path))
     if image.mode.startswith("I"):  # 16-bit grey; Pillow's own conversion clips
         grey = (np.asarray(image).astype("uint32") >> 8).clip(0, 255).astype("uint8")
         image = Image.fromarray(grey)
@@ -59,11 +59,10 @@ def read_size(path: Path) -> tuple[int, int]:
         UnreadableImage: if the file is empty or no image.
     """
     try:
-        with Image.open(path) as image:
+        with Path(path).open("rb") as file, Image.open(file) as image:
             width, height = image.size
             # Pillow gives the turned size of a TIFF, the stored one of all others.
-            orientation = 1 if image.format == "TIFF" else image.getexif().get(0x0112)
-            is_on_its_side = (orientation or 1) >= 5
+            is_on_its_side = image.format != "TIFF" and _orientation(image) >= 5
     except _DECODING_ERRORS as error:
         raise UnreadableImage(_reason(path, error)) from error
     return (width, height) if is_on_its_side else (height, width)
@@ -97,12 +96,27 @@ _DECODING_ERRORS = (
 )
 
 
+def _upright(image):
+    """The image turned as its EXIF orientation says; as it is where that is damaged."""
+    return ImageOps.exif_transpose(image) if _orientation(image) > 1 else image
+
+
+def _orientation(image):
+    """EXIF orientation, 1 to 8; 1 where there is none or it is damaged."""
+    try:
+        orientation = image.getexif().get(0x0112, 1)
+    except _DECODING_ERRORS:
+        return 1
+    return orientation if orientation in range(1, 9) else 1
+
+
 def _open(path):
     """A decoded Pillow image."""
     if not Path(path).exists():
         raise FileNotFoundError(f"There is no file {path}")
     try:
-        with Image.open(path) as image:
+        # By a file object: Pillow garbles turned grey TIFFs that it opens by name.
+        with Path(path).open("rb") as file, Image.open(file) as image:
             image.load()
             return image
     except _DECODING_ERRORS as error:

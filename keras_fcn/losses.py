@@ -3,7 +3,7 @@
 import numpy as np
 from keras import ops
 
-CLASS_WEIGHTS = ("none", "median-frequency", "sqrt-median-frequency")
+from keras_fcn.config import CLASS_WEIGHTS
 
 
 def masked_cross_entropy(label_map, logits, ignore_class, class_weights=None):

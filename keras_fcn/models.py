@@ -8,12 +8,9 @@ all three networks, so that the weights of a coarser one start a finer one.
 import keras
 from keras import layers, ops
 
+from keras_fcn.config import HEADS, SKIP_SCALES, VARIANTS
 from keras_fcn.initializers import BilinearUpsampling
 from keras_fcn.weights import load_vgg16_weights
-
-VARIANTS = ("32s", "16s", "8s")
-HEADS = ("vgg", "compact")
-SKIP_SCALES = ("none", "paper")
 
 # Fixed factors of the reference's at-once networks (voc-fcn8s-atonce/net.py), which
 # bring the large activations of the earlier pools down to those of fc7.
@@ -179,7 +176,10 @@ def prediction_model(model: keras.Model) -> keras.Model:
         model: a network of `FCN`; its weights are shared, not copied.
     """
     label_map = ops.argmax(model.output, axis=-1)
-    return keras.Model(model.input, label_map, name=f"{model.name}_prediction")
+    predictor = keras.Model(model.input, label_map, name=f"{model.name}_prediction")
+    # XLA would compile anew for each size of image, and is slower on the CPU.
+    predictor.compile(jit_compile=keras.backend.backend() == "jax")
+    return predictor
 
 
 def _check_choice(name, value, choices):

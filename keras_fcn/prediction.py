@@ -113,13 +113,12 @@ def _expand(text, output_dir):
     """Images that one argument means, each with its folder below the output."""
     path = Path(text)
     if path.is_dir():
-        own_output = output_dir.resolve()
         images = [
             image
             for image in sorted(path.rglob("*"))
             if image.suffix.lower() in IMAGE_SUFFIXES
             and image.is_file()
-            and own_output not in image.resolve().parents
+            and not _is_output(image, path, output_dir)
         ]
         if not images:
             raise FileNotFoundError(f"There are no images in the folder {path}")
@@ -130,6 +129,14 @@ def _expand(text, output_dir):
     if not matches:
         raise FileNotFoundError(f"There is no image, folder or match of {text}")
     return [pair for match in matches for pair in _expand(match, output_dir)]
+
+
+def _is_output(image, searched, output_dir):
+    """Whether a file of a searched folder was written by an earlier prediction."""
+    output = output_dir.resolve()
+    if searched.resolve() in output.parents:
+        return output in image.resolve().parents
+    return output == searched.resolve() and image.stem.endswith(("_labels", "_overlay"))
 
 
 def _check_outputs(jobs):

@@ -21,6 +21,7 @@ import subprocess
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
+from zipfile import BadZipFile
 
 import keras
 
@@ -102,7 +103,11 @@ class RunFolder:
 
     def read_config(self) -> TrainingConfig:
         """Read the configuration that the run was started with."""
-        return TrainingConfig.from_json(_read_json(self.path / "config.json")["config"])
+        path = self.path / "config.json"
+        try:
+            return TrainingConfig.from_json(_read_json(path)["config"])
+        except (KeyError, TypeError, AttributeError) as error:
+            raise ValueError(f"{path} was not written by train.py ({error})") from error
 
     def read_class_map(self) -> ClassMap:
         """Read the run's classes."""
@@ -130,8 +135,8 @@ class RunFolder:
             )
         try:
             return keras.saving.load_model(self.best_model, compile=False)
-        except (OSError, KeyError, ValueError) as error:
-            reason = str(error).splitlines()[0]
+        except (OSError, KeyError, ValueError, RuntimeError, BadZipFile) as error:
+            reason = (str(error) or type(error).__name__).splitlines()[0]
             raise ValueError(
                 f"{self.best_model} can't be loaded: it is damaged ({reason})"
             ) from error

@@ -6,6 +6,8 @@ that the compiled step is the same on TensorFlow and on JAX.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
+from zipfile import BadZipFile
 
 import keras
 import numpy as np
@@ -55,6 +57,46 @@ class Trainer(keras.Model):
         for state, draw in zip(states, draws, strict=True):
             state.assign(np.array([draw, 0], dtype=state.dtype))
 
+    def save_state(self, path: Path) -> None:
+        """Write weights and the optimizer's state as `.npz`.
+
+        NumPy and not HDF5, because h5py ends the process where the disk is full.
+
+        Args:
+            path: where to; ends in `.npz`.
+
+        Raises:
+            OSError: if it can't be written.
+        """
+        values = map(keras.ops.convert_to_numpy, self._state())
+        np.savez(path, **{f"{index:05}": value for index, value in enumerate(values)})
+
+    def load_state(self, path: Path) -> None:
+        """Take over what `save_state` wrote for the same network and optimizer.
+
+        Args:
+            path: the `.npz` file.
+
+        Raises:
+            ValueError: if the file is missing, damaged or of another network.
+        """
+        state = self._state()
+        try:
+            with np.load(path, allow_pickle=False) as arrays:
+                values = [arrays[name] for name in sorted(arrays.files)]
+        except (OSError, ValueError, EOFError, BadZipFile, KeyError) as error:
+            reason = str(error) or type(error).__name__
+            raise ValueError(
+                f"{path} can't be loaded: it is missing or damaged ({reason})"
+            ) from error
+        if [value.shape for value in values] != [tuple(v.shape) for v in state]:
+            raise ValueError(f"{path} is the state of another network or optimizer")
+        for variable, value in zip(state, values, strict=True):
+            variable.assign(value)
+
+    def _state(self):
+        return [*self.variables, *self.optimizer.variables]
+
     @contextmanager
     def scores_of_an_epoch(self) -> Iterator[None]:
         """Let the metrics of the block's `train_on_batch` calls add up.
@@ -69,6 +111,7 @@ class Trainer(keras.Model):
             self._keeps_metrics = False
 
     def reset_metrics(self):
+        """Start the metrics anew, except in a block of `scores_of_an_epoch`."""
         if not self._keeps_metrics:
             super().reset_metrics()
 

@@ -3,6 +3,7 @@
 Pictures are uint8 RGB arrays; nothing here needs a display.
 """
 
+import math
 from collections.abc import Iterable
 
 import cv2
@@ -13,6 +14,7 @@ from keras_fcn.classes import ClassMap
 
 _TEXT_SIZE = 14
 _LINE = 22  # pixels from one line of text to the next
+_LARGEST_VIEW = 640  # pixels, height and width, in a panel
 _INK, _PAPER = (32, 32, 32), (255, 255, 255)
 
 
@@ -99,12 +101,18 @@ def sample_panel(
 ) -> np.ndarray:
     """Draw image | truth | prediction | error side by side, with a legend below.
 
+    Pictures of more than 640 pixels are drawn smaller, by leaving out pixels.
+
     Args:
         image: uint8 RGB `(height, width, 3)`.
         label_map: integer `(height, width)`, the truth.
         prediction: integer `(height, width)`.
         class_map: names and colours.
     """
+    step = math.ceil(max(label_map.shape) / _LARGEST_VIEW)
+    image, label_map, prediction = (
+        array[::step, ::step] for array in (image, label_map, prediction)
+    )
     columns = {
         "image": image,
         "truth": colorize(label_map, class_map),

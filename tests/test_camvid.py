@@ -137,6 +137,19 @@ def test_the_published_archive_is_downloaded_and_read(
     assert load(None, tmp_path / "tfds").split("train").num_images == 4
 
 
+def test_an_archive_cut_short_is_fetched_again(
+    tiny_camvid, server, keras_cache, monkeypatch
+):
+    address, served = server
+    (served / "archive.zip").write_bytes(b"PK\x03\x04 cut")
+    monkeypatch.setattr(camvid, "URL", f"{address}/archive.zip")
+    with pytest.raises(OSError, match="can't be downloaded.*--data-dir"):
+        camvid.download()
+    with zipfile.ZipFile(served / "archive.zip", "w") as file:
+        file.writestr("whole.txt", "whole")
+    assert (camvid.download().parents[1] / "whole.txt").exists()
+
+
 def test_without_network_the_error_names_the_ways_out(server, keras_cache, monkeypatch):
     address, _ = server
     monkeypatch.setattr(camvid, "URL", f"{address}/nothing.zip")

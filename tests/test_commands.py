@@ -193,7 +193,7 @@ def test_a_folder_for_json_must_exist(run, tmp_path, capsys):
     line = refusal(
         evaluate, capsys, "--model", run.path, "--json", tmp_path / "no/x.json"
     )
-    assert "There is no folder for --json" in line
+    assert "--json needs a file" in line
 
 
 def test_a_damaged_model_is_one_line(run, tmp_path, capsys, folder):

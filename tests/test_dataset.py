@@ -22,7 +22,11 @@ def test_pixels_and_the_pixels_around_them_are_counted():
     )
     np.testing.assert_array_equal(statistics.pixels, [6, 1, 0])
     np.testing.assert_array_equal(statistics.pixels_of_images_with_class, [8, 4, 0])
-    assert statistics.void_pixels == 1
+
+
+def test_a_split_of_nothing_but_void_is_refused():
+    with pytest.raises(ValueError, match="nothing but void"):
+        label_statistics(examples_of([[7, 7]]), CLASS_MAP)
 
 
 def test_ids_of_no_class_are_named_with_their_image():

@@ -77,6 +77,15 @@ def test_the_worst_images_come_worst_first(model, dataset, evaluated):
     assert len(list((output_dir / "worst").iterdir())) == 2
 
 
+def test_a_folder_of_other_things_is_left_alone(model, dataset, tmp_path):
+    (tmp_path / "worst").mkdir()
+    mine = tmp_path / "worst" / "mine.png"
+    mine.write_bytes(b"picture")
+    with pytest.raises(FileExistsError, match="other things than an evaluation"):
+        evaluate(model, dataset, "test", tmp_path)
+    assert mine.exists()
+
+
 def test_pictures_are_written(evaluated):
     _, output_dir = evaluated
     assert len(list((output_dir / "overlays").iterdir())) == 3

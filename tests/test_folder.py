@@ -108,6 +108,12 @@ def test_a_black_and_white_mask_is_read_with_grey_colours_in_class_dict(tiny_fol
     assert set(np.unique(examples_of(dataset)[0]["label_map"])) == {0, 1}
 
 
+def test_ids_beside_a_class_dict_of_grey_colours_stay_ids(tiny_folder):
+    decoder = LabelDecoder([("background", (0, 0, 0)), ("object", (255, 255, 255))])
+    ids = np.array([[0, 1, 1]], "uint8")
+    np.testing.assert_array_equal(decoder.decode(ids), ids)
+
+
 def test_colours_without_class_dict_are_refused(tiny_folder):
     save_label(tiny_folder, Image.new("RGB", (64, 48), (1, 2, 3)))
     with pytest.raises(ValueError, match="train_0.png has colours, but there is no"):

@@ -112,6 +112,16 @@ def test_an_output_folder_inside_the_input_is_not_predicted_again(tmp_path):
     assert [job.image_path.name for job in jobs] == ["x.png"]
 
 
+@pytest.mark.parametrize("output", ["in", "."])
+def test_the_output_may_be_the_searched_folder_or_above_it(tmp_path, output):
+    save_image(tmp_path / "in/x.png")
+    save_image(tmp_path / "in/sub/y.png")
+    if output == "in":
+        save_image(tmp_path / "in/x_overlay.png")  # of an earlier prediction
+    jobs = find_jobs([str(tmp_path / "in")], tmp_path / output)
+    assert sorted(job.image_path.name for job in jobs) == ["x.png", "y.png"]
+
+
 def test_globs_are_expanded(tmp_path):
     save_image(tmp_path / "a.png")
     save_image(tmp_path / "b.png")

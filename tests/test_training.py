@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import logging
+import resource
 import signal
 import subprocess
 import sys
@@ -15,10 +16,11 @@ import pytest
 from conftest import tiny_config, write_folder
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-import keras_fcn.training as training
+import keras_fcn.training_loop as training_loop
 from keras_fcn.datasets.dataset import Split
 from keras_fcn.run_folder import RunFolder
-from keras_fcn.training import resume, train, training_crop
+from keras_fcn.training import resume, train
+from keras_fcn.training_data import training_crop
 
 PROJECT = Path(__file__).parents[1]
 SCORES = {
@@ -70,7 +72,7 @@ def test_a_run_holds_what_is_promised(run):
         "classes.json",
         "best.keras",
         "checkpoint.json",
-        "checkpoint-0004.weights.h5",
+        "checkpoint-0004.npz",
         "history.csv",
         "metrics.json",
         "tensorboard",
@@ -112,7 +114,7 @@ def test_the_configuration_is_written_with_versions(run):
 def test_four_epochs_equal_two_and_a_resumed_two(run, folder, tmp_path, monkeypatch):
     config = tiny_config(folder, epochs=4)
     path = tmp_path / "stopped"
-    train_epoch = training._train_epoch
+    train_epoch = training_loop._train_epoch
 
     def stop_in_the_third(trainer, config, data, epoch, callbacks):
         if epoch == 3:
@@ -120,7 +122,7 @@ def test_four_epochs_equal_two_and_a_resumed_two(run, folder, tmp_path, monkeypa
         return train_epoch(trainer, config, data, epoch, callbacks)
 
     with monkeypatch.context() as patch:
-        patch.setattr(training, "_train_epoch", stop_in_the_third)
+        patch.setattr(training_loop, "_train_epoch", stop_in_the_third)
         with pytest.raises(KeyboardInterrupt):
             train(config, path)
     stopped = RunFolder.open(path)
@@ -150,7 +152,7 @@ def test_points_of_an_unfinished_epoch_are_not_doubled(folder, tmp_path, monkeyp
 
     # as if killed after the curves were written and before the checkpoint was
     with monkeypatch.context() as patch:
-        patch.setattr(training.Checkpoint, "on_epoch_end", fail)
+        patch.setattr(training_loop.Checkpoint, "on_epoch_end", fail)
         with pytest.raises(KeyboardInterrupt):
             train(tiny_config(folder, epochs=1), path)
     (path / ".part-best.keras").write_bytes(b"half")
@@ -178,9 +180,7 @@ def test_a_run_killed_by_the_system_goes_on(folder, tmp_path):
     run = RunFolder.open(path)
     before = run.read_checkpoint()
     assert 1 <= before["epoch"] < 50
-    written = json.loads((path / "config.json").read_text())
-    written["config"]["epochs"] = before["epoch"] + 1
-    (path / "config.json").write_text(json.dumps(written))
+    go_on_until(path, before["epoch"] + 1)
     resume(path)
     after = run.read_checkpoint()
     assert after["epoch"] == before["epoch"] + 1
@@ -211,7 +211,7 @@ def test_nothing_is_left_when_the_data_are_wrong(folder, tmp_path):
 
 def test_nothing_is_left_when_the_weights_are_missing(folder, tmp_path):
     config = tiny_config(folder, weights=str(tmp_path / "no.h5"))
-    with pytest.raises(FileNotFoundError, match="No weights file"):
+    with pytest.raises(FileNotFoundError, match="There is no weights file"):
         train(config, tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
@@ -285,25 +285,42 @@ def test_class_weights_are_told_by_name(folder, tmp_path, caplog):
     assert "Class weights: class_0 " in caplog.text
 
 
-def test_a_full_disk_leaves_the_checkpoint_before(folder, tmp_path, monkeypatch):
+def go_on_until(path, epochs):
+    """Let a finished run have more epochs."""
+    written = json.loads((path / "config.json").read_text())
+    written["config"]["epochs"] = epochs
+    (path / "config.json").write_text(json.dumps(written))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("megabytes", [30, 120])
+def test_a_disk_that_takes_no_more_leaves_the_checkpoint_before(
+    folder, tmp_path, megabytes
+):
+    """30 MB are too few for best.keras (71 MB), 120 for the state (214 MB)."""
     path = tmp_path / "run"
     train(tiny_config(folder, epochs=1), path)
     before = (path / "checkpoint.json").read_text()
-    written = json.loads((path / "config.json").read_text())
-    written["config"]["epochs"] = 2
-    (path / "config.json").write_text(json.dumps(written))
-
-    def fill_disk(self, filepath, **kwargs):
-        Path(filepath).write_bytes(b"half")
-        raise OSError(28, "No space left on device")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(keras.Model, "save_weights", fill_disk)
-        with pytest.raises(OSError, match="No space left"):
-            resume(path)
-    assert (path / "checkpoint.json").read_text() == before
-    assert (path / json.loads(before)["state"]).exists()
+    go_on_until(path, 2)
+    # the score to beat: so that best.keras is written again
+    better = json.loads(before)
+    better["history"][0]["val_mean_iou"] = 0.0
+    (path / "checkpoint.json").write_text(json.dumps(better))
+    limit = megabytes * 2**20
+    result = subprocess.run(
+        [sys.executable, "train.py", "--resume", str(path)],
+        cwd=PROJECT,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 2, result.stderr
+    assert result.stderr.splitlines()[-1].startswith("train.py: error:")
+    assert "Traceback" not in result.stderr
+    assert json.loads((path / "checkpoint.json").read_text())["epoch"] == 1
     assert not list(path.glob(".part-*"))
+    RunFolder.open(path).load_best_model()
     assert resume(path).read_checkpoint()["epoch"] == 2
 
 
@@ -312,9 +329,7 @@ def test_a_data_folder_that_moved_is_found_by_data_dir(folder, tmp_path):
     path = tmp_path / "run"
     train(tiny_config(moved, epochs=1), path)
     moved.rename(tmp_path / "second")
-    written = json.loads((path / "config.json").read_text())
-    written["config"]["epochs"] = 2
-    (path / "config.json").write_text(json.dumps(written))
+    go_on_until(path, 2)
     assert resume(path, str(tmp_path / "second")).read_checkpoint()["epoch"] == 2
 
 
@@ -325,3 +340,33 @@ def test_one_step_is_the_same_on_every_call_with_a_seed(folder, tmp_path):
         "history"
     ]
     assert first[0]["loss"] == pytest.approx(second[0]["loss"], rel=1e-4)
+
+
+def test_a_state_of_another_network_is_refused(run, folder, tmp_path):
+    other = train(tiny_config(folder, variant="8s", epochs=1), tmp_path / "other")
+    go_on_until(other.path, 2)
+    state = other.path / other.read_checkpoint()["state"]
+    state.write_bytes((run.path / run.read_checkpoint()["state"]).read_bytes())
+    with pytest.raises(ValueError, match="state of another network"):
+        resume(other.path)
+    state.write_bytes(state.read_bytes()[:1000])
+    with pytest.raises(ValueError, match="missing or damaged"):
+        resume(other.path)
+
+
+def test_a_run_that_diverges_at_once_leaves_nothing(folder, tmp_path):
+    config = tiny_config(folder, learning_rate=1e30, optimizer="sgd", epochs=9)
+    with pytest.raises(FloatingPointError):
+        train(config, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_another_head_than_the_runs_is_refused_before_anything_is_read(run, tmp_path):
+    config = tiny_config(tmp_path / "no data", head="vgg", init_from=str(run.path))
+    with pytest.raises(ValueError, match="add --head compact"):
+        train(config, tmp_path / "run")
+
+
+def test_starting_from_a_run_needs_no_weights_file(run, folder, tmp_path):
+    config = tiny_config(folder, weights="imagenet", init_from=str(run.path), epochs=1)
+    assert train(config, tmp_path / "next").best_model.exists()

@@ -35,6 +35,11 @@ def load_dataset(
             )
         return load_folder(Path(config.data_dir), splits, class_map)
     if config.dataset == "streets":
+        if config.data_dir is not None:
+            raise ValueError(
+                "--dataset streets is rendered and has no --data-dir: leave it out, or "
+                "name the data by --dataset camvid or --dataset folder"
+            )
         name = streets.streets_config(
             config.num_images, config.image_size, _STREETS_SEED
         )

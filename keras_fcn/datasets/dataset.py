@@ -7,8 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_fcn.classes import ClassMap
-
-Size = tuple[int, int]
+from keras_fcn.config import Size
 
 
 @dataclass(frozen=True)
@@ -66,13 +65,11 @@ class LabelStatistics:
 
     Attributes:
         pixels: int64 `(num_classes,)`, pixels of each class.
-        void_pixels: number of void pixels.
         pixels_of_images_with_class: int64 `(num_classes,)`, all pixels of the images
             in which a class occurs.
     """
 
     pixels: np.ndarray
-    void_pixels: int
     pixels_of_images_with_class: np.ndarray
 
 
@@ -80,7 +77,8 @@ def label_statistics(examples: tf.data.Dataset, class_map: ClassMap) -> LabelSta
     """Count the classes, and refuse labels that are neither a class nor void.
 
     Raises:
-        ValueError: names the first images with such ids, and the ids.
+        ValueError: names the first images with such ids, and the ids; or if all is
+            void.
     """
     pixels = np.zeros(256, dtype="int64")
     around = np.zeros(256, dtype="int64")
@@ -101,9 +99,9 @@ def label_statistics(examples: tf.data.Dataset, class_map: ClassMap) -> LabelSta
             + summarize(wrong)
         )
     classes = slice(class_map.num_classes)
-    return LabelStatistics(
-        pixels[classes], int(pixels[class_map.void_id]), around[classes]
-    )
+    if not pixels[classes].any():
+        raise ValueError("The label maps of a split hold nothing but void")
+    return LabelStatistics(pixels[classes], around[classes])
 
 
 def summarize(items: list[str], most: int = 3) -> str:

@@ -43,7 +43,7 @@ class LabelDecoder:
     def __init__(self, class_dict=None):
         self._id_of_color = None
         self._id_of_value = np.arange(256, dtype="int16")
-        self._values_are_grey_colors = False
+        self._grey_colors = None
         if class_dict is None:
             return
         ids, next_id = [], 0
@@ -57,7 +57,8 @@ class LabelDecoder:
         self._id_of_color = np.full(2**24, _UNKNOWN, dtype="int16")
         for (_, color), class_id in zip(class_dict, ids, strict=True):
             self._id_of_color[_pack(np.array(color))] = class_id
-        self._values_are_grey_colors = all(len(set(rgb)) == 1 for _, rgb in class_dict)
+        if all(len(set(color)) == 1 for _, color in class_dict):
+            self._grey_colors = [color[0] for _, color in class_dict]
 
     def decode(self, stored: np.ndarray) -> np.ndarray:
         """Class ids, uint8 `(height, width)`, of what `read_stored_values` gave.
@@ -65,7 +66,7 @@ class LabelDecoder:
         Raises:
             ValueError: if a value or colour belongs to no class; says how many pixels.
         """
-        if stored.ndim == 2 and self._values_are_grey_colors:
+        if stored.ndim == 2 and self._holds_grey_colors(stored):
             stored = np.repeat(stored[..., None], 3, axis=-1)
         if stored.ndim == 3 and self._id_of_color is None:
             if not (stored == stored[..., :1]).all():
@@ -84,6 +85,12 @@ class LabelDecoder:
             ids = self._id_of_value[stored]
             self._refuse(stored[ids == _UNKNOWN], "ids of no class", str)
         return ids.astype("uint8")
+
+    def _holds_grey_colors(self, stored):
+        """Whether grey values are colours of the classes, and not their ids."""
+        return (
+            self._grey_colors is not None and np.isin(stored, self._grey_colors).all()
+        )
 
     @staticmethod
     def _refuse(values, what, describe):
@@ -158,6 +165,8 @@ def load_folder(
 
 def _class_map_of_dict(class_dict):
     classes = [entry for entry in class_dict if entry[0].lower() not in VOID_NAMES]
+    if not classes:
+        raise ValueError("class_dict.csv lists no class but void")
     void = [color for name, color in class_dict if name.lower() in VOID_NAMES]
     names, colors = zip(*classes, strict=True)
     return ClassMap(names, colors, VOID_ID, void[0] if void else (0, 0, 0))
