@@ -10,6 +10,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_fcn.metrics import Tensor
 from keras_fcn.models import VGGPreprocessing
 
 # The colour that the network sees as zero, the same as its padding.
@@ -45,17 +46,17 @@ class Augment(keras.layers.Layer):
 
     def __init__(
         self,
-        crop,
-        ignore_class,
+        crop: tuple[int, int],
+        ignore_class: int,
         *,
-        flip=True,
-        scale=(0.5, 2.0),
-        rotation=5.0,
-        brightness=0.2,
-        contrast=0.2,
-        saturation=0.2,
-        hue=0.02,
-        seed=0,
+        flip: bool = True,
+        scale: tuple[float, float] = (0.5, 2.0),
+        rotation: float = 5.0,
+        brightness: float = 0.2,
+        contrast: float = 0.2,
+        saturation: float = 0.2,
+        hue: float = 0.02,
+        seed: int = 0,
         **kwargs,
     ):
         super().__init__(dtype="float32", **kwargs)
@@ -70,7 +71,9 @@ class Augment(keras.layers.Layer):
         self.hue = hue
         self.seed_generator = keras.random.SeedGenerator(seed)
 
-    def call(self, image, label_map, size):
+    def call(
+        self, image: Tensor, label_map: Tensor, size: Tensor
+    ) -> tuple[Tensor, Tensor]:
         """Augment a batch.
 
         Args:
@@ -141,7 +144,14 @@ class Augment(keras.layers.Layer):
         return self._draw(image, -most, most)[..., None]
 
 
-def warp(image, label_map, row, column, size, ignore_class):
+def warp(
+    image: Tensor,
+    label_map: Tensor,
+    row: Tensor,
+    column: Tensor,
+    size: Tensor,
+    ignore_class: int,
+) -> tuple[Tensor, Tensor]:
     """Read image and label map at given positions, one position per new pixel.
 
     Args:
@@ -194,7 +204,7 @@ def warp(image, label_map, row, column, size, ignore_class):
     )
 
 
-def turn_hue(image, turn):
+def turn_hue(image: Tensor, turn: Tensor) -> Tensor:
     """Turn the colours of RGB images about the grey axis, brightness kept.
 
     Args:

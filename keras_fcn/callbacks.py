@@ -8,6 +8,7 @@ import re
 import shutil
 import sys
 import time
+from collections.abc import Callable
 from contextlib import closing, contextmanager
 from pathlib import Path
 
@@ -105,7 +106,11 @@ class Progress(keras.callbacks.Callback):
 
 
 def format_seconds(seconds: float) -> str:
-    """Write a duration as `m:ss` or `h:mm:ss`."""
+    """Write a duration as `m:ss` or `h:mm:ss`.
+
+    Args:
+        seconds: the duration, 0 or more; rounded to whole seconds.
+    """
     minutes, seconds = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
@@ -198,7 +203,12 @@ class TensorBoardLogger(keras.callbacks.Callback):
 
 
 def remove_epochs_after(log_dir: Path, epoch: int) -> None:
-    """Remove the event files of later epochs than the one that a run goes on from."""
+    """Remove the event files of later epochs than the one that a run goes on from.
+
+    Args:
+        log_dir: folder of a `TensorBoardLogger`.
+        epoch: the last epoch that is kept; 0 keeps none.
+    """
     for path in log_dir.rglob("events.*"):
         match = re.search(r"\.epoch(\d+)$", path.name)
         if match and int(match[1]) > epoch:
@@ -217,7 +227,12 @@ class Checkpoint(keras.callbacks.Callback):
         describe: makes `metrics.json`'s content of epoch and confusion matrix.
     """
 
-    def __init__(self, run: RunFolder, history: list[dict], describe):
+    def __init__(
+        self,
+        run: RunFolder,
+        history: list[dict],
+        describe: Callable[[int, np.ndarray], dict],
+    ):
         super().__init__()
         self.run = run
         self.history = history

@@ -62,12 +62,20 @@ class ClassMap:
         return palette
 
     def save(self, path: Path) -> None:
-        """Write the classes as JSON."""
+        """Write the classes as JSON.
+
+        Args:
+            path: the file; it is replaced whole.
+        """
         write_json(path, asdict(self))
 
     @classmethod
     def load(cls, path: Path) -> "ClassMap":
-        """Read what `save` wrote."""
+        """Read what `save` wrote.
+
+        Args:
+            path: the JSON file.
+        """
         fields = json.loads(path.read_text())
         return cls(
             names=tuple(fields["names"]),
@@ -79,6 +87,9 @@ class ClassMap:
 
 def read_class_dict(path: Path) -> list[tuple[str, Color]]:
     """Read a `class_dict.csv`: a header `name,r,g,b`, then one class per line.
+
+    Args:
+        path: the file, UTF-8 with or without a byte order mark.
 
     Returns:
         `(name, (red, green, blue))` in the file's order, void among them.
@@ -127,7 +138,14 @@ def _parse_row(row, path, line):
 
 
 def distinct_colors(count: int) -> Sequence[Color]:
-    """Return `count` RGB colours that differ in hue and brightness."""
+    """Return `count` RGB colours that differ in hue and brightness.
+
+    Args:
+        count: how many, 0 to `MAX_CLASSES`.
+
+    Returns:
+        `(red, green, blue)` in [0, 255], always the same in the same order.
+    """
     golden_ratio = 0.618034  # steps of it never come close to an earlier hue
     return tuple(
         tuple(

@@ -1,6 +1,7 @@
 """Every default of a training, once; the command line is made from it."""
 
 import argparse
+from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 
 Size = tuple[int, int]  # height and width, pixels
@@ -13,6 +14,9 @@ CLASS_WEIGHTS = ("none", "median-frequency", "sqrt-median-frequency")
 
 def parse_size(text: str) -> Size:
     """Read `HEIGHTxWIDTH`, as in `360x480`.
+
+    Args:
+        text: two whole numbers from 1 on, pixels, joined by `x` or `X`.
 
     Raises:
         argparse.ArgumentTypeError: if it is not two numbers from 1 on.
@@ -27,6 +31,9 @@ def parse_size(text: str) -> Size:
 
 def parse_scale(text: str) -> tuple[float, float]:
     """Read `LEAST,MOST`, two factors above 0.
+
+    Args:
+        text: two numbers joined by a comma, the second not below the first.
 
     Raises:
         argparse.ArgumentTypeError: if it is anything else.
@@ -195,7 +202,15 @@ class TrainingConfig:
 
     @classmethod
     def from_json(cls, values: dict) -> "TrainingConfig":
-        """Read what `asdict` and JSON made of a configuration."""
+        """Read what `asdict` and JSON made of a configuration.
+
+        Args:
+            values: value by name of the field; lists become tuples, and a field that is
+                missing gets its default.
+
+        Raises:
+            TypeError: if a name is no field.
+        """
         return cls(
             **{
                 name: tuple(value) if isinstance(value, list) else value
@@ -227,15 +242,25 @@ class _HelpFormatter(argparse.ArgumentDefaultsHelpFormatter):
         return f"{action.help} (default: {format_value(action.dest, action.default)})"
 
 
-def format_value(name: str, value) -> str:
-    """Write a value of the configuration as it is typed on the command line."""
+def format_value(name: str, value: object) -> str:
+    """Write a value of the configuration as it is typed on the command line.
+
+    Args:
+        name: the field's name.
+        value: its value; the items of a tuple are joined by `x`, those of `scale` by a
+            comma.
+    """
     if isinstance(value, tuple | list):
         return ("," if name == "scale" else "x").join(map(str, value))
     return str(value)
 
 
 def make_parser(description: str) -> OneLineParser:
-    """Return a parser in the project's form."""
+    """Return a parser in the project's form.
+
+    Args:
+        description: what the command does; stands above the flags in its help.
+    """
     return OneLineParser(description=description, formatter_class=_HelpFormatter)
 
 
@@ -271,8 +296,15 @@ def add_config_arguments(
         )
 
 
-def given_arguments(parser: argparse.ArgumentParser, argv) -> set[str]:
-    """Return the names of the arguments that stand on the command line."""
+def given_arguments(
+    parser: argparse.ArgumentParser, argv: Sequence[str] | None
+) -> set[str]:
+    """Return the names of the arguments that stand on the command line.
+
+    Args:
+        parser: the command's parser.
+        argv: the arguments after the command's name; None for those of the process.
+    """
     not_given = object()
     names = vars(parser.parse_args(argv))
     given = parser.parse_args(

@@ -49,7 +49,14 @@ class ImageResult:
 def predict_split(
     model: keras.Model, split: Split, class_map: ClassMap, batch_size: int = 4
 ) -> Iterator[ImageResult]:
-    """Predict the images of a split one after the other, in its order."""
+    """Predict the images of a split one after the other, in its order.
+
+    Args:
+        model: a network of `FCN` for the classes of `class_map`.
+        split: what to predict.
+        class_map: the classes of its label maps.
+        batch_size: images at a time, where all are of one size.
+    """
     predict = prediction_model(model).predict_on_batch
     batches = evaluation_batches(split.examples, split, batch_size)
     for batch in batches.as_numpy_iterator():
@@ -195,7 +202,11 @@ def _prepare_output(folder):
 
 
 def format_report(report: dict) -> str:
-    """Write a report as a table for people, classes by name."""
+    """Write a report as a table for people, classes by name.
+
+    Args:
+        report: what `evaluate` gave.
+    """
     sizes = ", ".join(report["image_sizes"][:3])
     if len(report["image_sizes"]) > 3:
         sizes += f" and {len(report['image_sizes']) - 3} more sizes"

@@ -13,6 +13,9 @@ def written_beside(path: Path) -> Iterator[Path]:
 
     Where the block fails, what it wrote is removed and a file that was at `path`
     stays. The path given has the same suffix.
+
+    Args:
+        path: the file to make or to replace; its folder is there.
     """
     part = path.with_name(f".part-{path.name}")
     try:
@@ -22,7 +25,16 @@ def written_beside(path: Path) -> Iterator[Path]:
         part.unlink(missing_ok=True)
 
 
-def write_json(path: Path, value) -> None:
-    """Write a value as indented JSON."""
+def write_json(path: Path, value: object) -> None:
+    """Write a value as indented JSON.
+
+    Args:
+        path: the file; it is replaced whole.
+        value: dict, list, string, number, boolean or None, nested or not.
+
+    Raises:
+        ValueError: if a number is NaN or infinite.
+        TypeError: if there is something that JSON does not have.
+    """
     with written_beside(path) as part:
         part.write_text(json.dumps(value, indent=2, allow_nan=False) + "\n")

@@ -21,6 +21,9 @@ def read_image(path: Path) -> np.ndarray:
     Grey, palette, RGBA (the alpha channel is dropped), CMYK and 16-bit files (the
     upper eight bits are kept) become RGB; an EXIF orientation is applied.
 
+    Args:
+        path: a file of any format that Pillow reads.
+
     Raises:
         UnreadableImage: if the file is empty, truncated or no image.
         FileNotFoundError: if there is no such file.
@@ -34,6 +37,9 @@ def read_image(path: Path) -> np.ndarray:
 
 def read_stored_values(path: Path) -> np.ndarray:
     """Read what a label file stores, without any conversion of values.
+
+    Args:
+        path: a file of any format that Pillow reads.
 
     Returns:
         Palette indices or grey values, integer `(height, width)`, or uint8 RGB
@@ -55,6 +61,9 @@ def read_stored_values(path: Path) -> np.ndarray:
 def read_size(path: Path) -> tuple[int, int]:
     """Return height and width of an image file as `read_image` gives it.
 
+    Args:
+        path: the file; only its header is read.
+
     Raises:
         UnreadableImage: if the file is empty or no image.
     """
@@ -69,7 +78,12 @@ def read_size(path: Path) -> tuple[int, int]:
 
 
 def write_png(path: Path, image: np.ndarray) -> None:
-    """Write uint8 RGB `(height, width, 3)`, beside and renamed."""
+    """Write uint8 RGB `(height, width, 3)`, beside and renamed.
+
+    Args:
+        path: where to; ends in `.png`.
+        image: the picture.
+    """
     _save(path, Image.fromarray(image))
 
 

@@ -51,6 +51,9 @@ def bilinear_window(size: int) -> np.ndarray:
 
     The enlargement it belongs to is `ceil(size / 2)`; its weights fall linearly from
     the centre, which lies between two pixels where `size` is even.
+
+    Args:
+        size: height and width of the kernel, from 1 on.
     """
     factor = (size + 1) // 2
     center = factor - 1 if size % 2 == 1 else factor - 0.5

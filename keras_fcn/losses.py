@@ -4,9 +4,15 @@ import numpy as np
 from keras import ops
 
 from keras_fcn.config import CLASS_WEIGHTS
+from keras_fcn.metrics import Tensor
 
 
-def masked_cross_entropy(label_map, logits, ignore_class, class_weights=None):
+def masked_cross_entropy(
+    label_map: Tensor,
+    logits: Tensor,
+    ignore_class: int,
+    class_weights: Tensor | None = None,
+) -> Tensor:
     """Mean softmax cross-entropy over the pixels that are not void.
 
     Args:

@@ -1,8 +1,12 @@
 """One confusion matrix, and every score of semantic segmentation from it."""
 
+from typing import Any
+
 import keras
 import numpy as np
 from keras import ops
+
+Tensor = Any  # a tensor of Keras's backend or a NumPy array
 
 # Counts are kept in two int32 digits to this base, because JAX has no int64 by
 # default: exact up to 2**60 pixels in a cell.
@@ -18,9 +22,12 @@ class ConfusionMatrix(keras.metrics.Metric):
     Args:
         num_classes: number of classes, void not counted.
         ignore_class: id of void.
+        name: the metric's name.
     """
 
-    def __init__(self, num_classes, ignore_class, name="confusion_matrix"):
+    def __init__(
+        self, num_classes: int, ignore_class: int, name: str = "confusion_matrix"
+    ):
         super().__init__(name=name)
         self.num_classes = num_classes
         self.ignore_class = ignore_class
@@ -31,13 +38,19 @@ class ConfusionMatrix(keras.metrics.Metric):
             for digit in ("low", "high")
         )
 
-    def update_state(self, label_map, logits, sample_weight=None):
+    def update_state(
+        self, label_map: Tensor, logits: Tensor, sample_weight: None = None
+    ) -> None:
         """Count a batch of fewer than 2**30 pixels.
 
         Args:
-            label_map: integer `(batch, height, width)`.
+            label_map: integer `(batch, height, width)`; ids in `[0, num_classes)` or
+                `ignore_class`.
             logits: float `(batch, height, width, num_classes)`.
             sample_weight: must be None; void is what has no weight.
+
+        Raises:
+            ValueError: if `sample_weight` is given.
         """
         if sample_weight is not None:
             raise ValueError("A confusion matrix takes no `sample_weight`")
@@ -53,7 +66,8 @@ class ConfusionMatrix(keras.metrics.Metric):
         low, high = (np.asarray(digit) for digit in (self._low, self._high))
         return high.astype("int64") * _BASE + low
 
-    def result(self):
+    def result(self) -> dict[str, Tensor]:
+        """Scores so far, float32 in [0, 1]; 0 where nothing was counted."""
         matrix = ops.cast(self._high, "float32") * _BASE + ops.cast(
             self._low, "float32"
         )
@@ -76,7 +90,9 @@ def _mean_where(mask, values):
     return ops.divide_no_nan(ops.sum(values * mask), ops.sum(mask))
 
 
-def count_pixels(label_map, prediction, num_classes, ignore_class):
+def count_pixels(
+    label_map: Tensor, prediction: Tensor, num_classes: int, ignore_class: int
+) -> Tensor:
     """Confusion matrix of a batch, on the device.
 
     Args:

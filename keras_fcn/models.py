@@ -30,6 +30,7 @@ class VGGPreprocessing(layers.Layer):
     MEAN_BGR = (103.939, 116.779, 123.68)
 
     def call(self, image):
+        """Return BGR images without the mean, in the layer's compute dtype."""
         image = ops.flip(ops.cast(image, self.compute_dtype), axis=-1)
         return image - ops.convert_to_tensor(self.MEAN_BGR, dtype=self.compute_dtype)
 
@@ -50,6 +51,7 @@ class PadToMultiple(layers.Layer):
         self.multiple = multiple
 
     def call(self, image):
+        """Return the image with its padding; nothing is added where it fits."""
         height, width = ops.shape(image)[1:3]
         return ops.pad(
             image,
@@ -73,12 +75,10 @@ class PadToMultiple(layers.Layer):
 
 @keras.saving.register_keras_serializable(package="keras_fcn")
 class CropToImage(layers.Layer):
-    """Cuts the centre of the image's height and width out of a padded map.
-
-    Called with `(padded map, image)`; the counterpart of `PadToMultiple`.
-    """
+    """Takes off what `PadToMultiple` added."""
 
     def call(self, padded, image):
+        """Return the centre of a padded map, of the image's height and width."""
         height, width = ops.shape(image)[1:3]
         padded_height, padded_width = ops.shape(padded)[1:3]
         top, left = (padded_height - height) // 2, (padded_width - width) // 2

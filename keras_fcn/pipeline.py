@@ -8,9 +8,11 @@ import atexit
 import logging
 import shutil
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from keras_fcn.datasets.dataset import Split
@@ -97,6 +99,12 @@ def evaluation_batches(
 
     Pictures of different sizes come one by one: nothing is resized or padded.
 
+    Args:
+        examples: the split's examples, cached or not.
+        split: what they are of.
+        batch_size: images in a batch, where all are of one size; the last may have
+            fewer.
+
     Returns:
         Yields `{"name", "image", "label_map", "size"}`; `name` is string `(batch,)`.
     """
@@ -110,7 +118,14 @@ def evaluation_batches(
 
 
 def to_device(batches: tf.data.Dataset) -> tf.data.Dataset:
-    """Prefetch numeric batches, into the accelerator's memory where there is one."""
+    """Prefetch numeric batches, into the accelerator's memory where there is one.
+
+    Args:
+        batches: yields numbers only; strings can't go to an accelerator.
+
+    Returns:
+        The same batches, two of them ahead on an accelerator.
+    """
     accelerators = tf.config.list_logical_devices("GPU")
     if keras.backend.backend() == "tensorflow" and accelerators:
         return batches.apply(
@@ -119,8 +134,14 @@ def to_device(batches: tf.data.Dataset) -> tf.data.Dataset:
     return batches.prefetch(tf.data.AUTOTUNE)
 
 
-def iterate(batches: tf.data.Dataset):
-    """Iterate over batches in what Keras's backend takes: tensors or NumPy arrays."""
+def iterate(
+    batches: tf.data.Dataset,
+) -> Iterator[dict[str, tf.Tensor | np.ndarray]]:
+    """Iterate over batches in what Keras's backend takes: tensors or NumPy arrays.
+
+    Args:
+        batches: yields dicts, as those of `training_batches`.
+    """
     if keras.backend.backend() == "tensorflow":
         return iter(batches)
     return batches.as_numpy_iterator()

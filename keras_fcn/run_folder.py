@@ -39,8 +39,15 @@ class RunFolder:
     path: Path
 
     @classmethod
-    def create(cls, path: Path, config: TrainingConfig, class_map: ClassMap):
+    def create(
+        cls, path: Path, config: TrainingConfig, class_map: ClassMap
+    ) -> "RunFolder":
         """Make the folder of a new run.
+
+        Args:
+            path: the folder; not there yet, or empty.
+            config: written to `config.json`.
+            class_map: written to `classes.json`.
 
         Raises:
             FileExistsError: if there is a run or anything else already.
@@ -64,8 +71,11 @@ class RunFolder:
         return cls(path)
 
     @classmethod
-    def open(cls, path: Path):
+    def open(cls, path: Path) -> "RunFolder":
         """Open the folder of a run that is there.
+
+        Args:
+            path: the folder.
 
         Raises:
             FileNotFoundError: if it is not a run.
@@ -87,18 +97,22 @@ class RunFolder:
 
     @property
     def best_model(self) -> Path:
+        """File of the network with the best validation mean IoU."""
         return self.path / "best.keras"
 
     @property
     def checkpoint(self) -> Path:
+        """File that says how far the training is."""
         return self.path / "checkpoint.json"
 
     @property
     def tensorboard(self) -> Path:
+        """Folder of TensorBoard's event files."""
         return self.path / "tensorboard"
 
     @property
     def samples(self) -> Path:
+        """Folder of the pictures drawn after each epoch."""
         return self.path / "samples"
 
     def read_config(self) -> TrainingConfig:
@@ -114,7 +128,14 @@ class RunFolder:
         return ClassMap.load(self.path / "classes.json")
 
     def check_classes(self, class_map: ClassMap) -> None:
-        """Raise ValueError if data have other classes than the run was trained for."""
+        """Check that data have the classes that the run was trained for.
+
+        Args:
+            class_map: the data's classes; their names count, in their order.
+
+        Raises:
+            ValueError: if they are others.
+        """
         names = self.read_class_map().names
         if names != class_map.names:
             raise ValueError(
@@ -171,7 +192,11 @@ class RunFolder:
             part.unlink()
 
     def write_history(self, history: list[dict]) -> None:
-        """Write `history.csv`, one line per epoch."""
+        """Write `history.csv`, one line per epoch.
+
+        Args:
+            history: one dict per finished epoch, at least one, all with the same keys.
+        """
         with written_beside(self.path / "history.csv") as part:
             with part.open("w", newline="") as file:
                 writer = csv.DictWriter(file, fieldnames=list(history[0]))
@@ -180,7 +205,12 @@ class RunFolder:
 
 
 def save_model(model: keras.Model, path: Path) -> None:
-    """Save a network as `.keras`, beside and renamed."""
+    """Save a network as `.keras`, beside and renamed.
+
+    Args:
+        model: the network.
+        path: where to; ends in `.keras`.
+    """
     with written_beside(path) as part:
         model.save(part)
 

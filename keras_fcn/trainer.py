@@ -15,7 +15,7 @@ import numpy as np
 from keras_fcn.augment import Augment
 from keras_fcn.config import TrainingConfig
 from keras_fcn.losses import masked_cross_entropy
-from keras_fcn.metrics import ConfusionMatrix
+from keras_fcn.metrics import ConfusionMatrix, Tensor
 
 
 class Trainer(keras.Model):
@@ -36,7 +36,7 @@ class Trainer(keras.Model):
         augment: Augment,
         num_classes: int,
         ignore_class: int,
-        class_weights=None,
+        class_weights: np.ndarray | None = None,
     ):
         super().__init__(name="trainer", dtype="float32")
         self.network = network
@@ -51,6 +51,10 @@ class Trainer(keras.Model):
 
         Keras does not save the states of its seed generators, so a resumed training
         could not go on with them.
+
+        Args:
+            seed: the training's seed.
+            epoch: number of the epoch, from 1.
         """
         states = [v for v in self.variables if v.name == "seed_generator_state"]
         draws = np.random.default_rng((seed, epoch)).integers(2**31, size=len(states))
@@ -82,7 +86,7 @@ class Trainer(keras.Model):
         """
         state = self._state()
         try:
-            with np.load(path, allow_pickle=False) as arrays:
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
                 values = [arrays[name] for name in sorted(arrays.files)]
         except (OSError, ValueError, EOFError, BadZipFile, KeyError) as error:
             reason = str(error) or type(error).__name__
@@ -110,16 +114,19 @@ class Trainer(keras.Model):
         finally:
             self._keeps_metrics = False
 
-    def reset_metrics(self):
+    def reset_metrics(self) -> None:
         """Start the metrics anew, except in a block of `scores_of_an_epoch`."""
         if not self._keeps_metrics:
             super().reset_metrics()
 
-    def build(self, input_shape=None):
+    def build(self, input_shape: object = None) -> None:
         """Nothing to make: the network and the augmentation are built already."""
         self.built = True
 
-    def call(self, inputs, training=False):
+    def call(
+        self, inputs: dict[str, Tensor], training: bool = False
+    ) -> dict[str, Tensor]:
+        """Return `logits` and their `label_map`, of augmented images in training."""
         image, label_map = inputs["image"], inputs["label_map"]
         if training:
             image, label_map = self.augment(image, label_map, inputs["size"])
@@ -129,6 +136,7 @@ class Trainer(keras.Model):
     def compute_loss(
         self, x=None, y=None, y_pred=None, sample_weight=None, training=True
     ):
+        """Mean cross-entropy in nats; classes are weighted in training only."""
         return masked_cross_entropy(
             y_pred["label_map"],
             y_pred["logits"],
@@ -152,7 +160,13 @@ class PolynomialDecayWithWarmup(keras.optimizers.schedules.LearningRateSchedule)
         power: exponent of the fall.
     """
 
-    def __init__(self, learning_rate, num_steps, warmup_steps=0, power=0.9):
+    def __init__(
+        self,
+        learning_rate: float,
+        num_steps: int,
+        warmup_steps: int = 0,
+        power: float = 0.9,
+    ):
         self.learning_rate = learning_rate
         self.num_steps = num_steps
         self.warmup_steps = warmup_steps
@@ -179,7 +193,12 @@ class PolynomialDecayWithWarmup(keras.optimizers.schedules.LearningRateSchedule)
 def make_optimizer(
     config: TrainingConfig, steps_per_epoch: int
 ) -> keras.optimizers.Optimizer:
-    """Return the optimizer of a configuration; biases do not decay."""
+    """Return the optimizer of a configuration; biases do not decay.
+
+    Args:
+        config: the training; without a learning rate 1e-4 (adamw) or 1e-3 (sgd).
+        steps_per_epoch: batches in an epoch.
+    """
     default_rate = {"adamw": 1e-4, "sgd": 1e-3}[config.optimizer]
     schedule = PolynomialDecayWithWarmup(
         config.learning_rate or default_rate,
@@ -197,8 +216,16 @@ def make_optimizer(
     return optimizer
 
 
-def make_augment(config: TrainingConfig, crop: tuple[int, int], ignore_class: int):
-    """Return the augmentation of a configuration; `--no-augment` leaves the crop."""
+def make_augment(
+    config: TrainingConfig, crop: tuple[int, int], ignore_class: int
+) -> Augment:
+    """Return the augmentation of a configuration; `--no-augment` leaves the crop.
+
+    Args:
+        config: the training.
+        crop: `(height, width)` of what comes out, in pixels.
+        ignore_class: id of void.
+    """
     is_on = config.augment
     return Augment(
         crop,

@@ -63,7 +63,12 @@ def run_epochs(
 
 
 def steps_per_epoch(config: TrainingConfig, data: TrainingData) -> int:
-    """Return the number of batches in an epoch; the last may be smaller."""
+    """Return the number of batches in an epoch; the last may be smaller.
+
+    Args:
+        config: the training.
+        data: its data.
+    """
     return math.ceil(data.train.num_images / config.batch_size)
 
 

@@ -19,7 +19,16 @@ _INK, _PAPER = (32, 32, 32), (255, 255, 255)
 
 
 def colorize(label_map: np.ndarray, class_map: ClassMap) -> np.ndarray:
-    """Give each pixel the colour of its class, RGB `(height, width, 3)`."""
+    """Give each pixel the colour of its class.
+
+    Args:
+        label_map: integer `(height, width)`, ids in [0, 255]; an id that no class
+            has is drawn as void.
+        class_map: the colours.
+
+    Returns:
+        uint8 RGB `(height, width, 3)`.
+    """
     return class_map.palette()[label_map]
 
 
@@ -47,7 +56,16 @@ def overlay(
 def error_map(
     label_map: np.ndarray, prediction: np.ndarray, class_map: ClassMap
 ) -> np.ndarray:
-    """Show where a prediction is wrong: red; right is light grey, void black."""
+    """Show where a prediction is wrong: red; right is light grey, void black.
+
+    Args:
+        label_map: integer `(height, width)`, the truth.
+        prediction: integer `(height, width)`.
+        class_map: says which id is void.
+
+    Returns:
+        uint8 RGB `(height, width, 3)`.
+    """
     picture = np.full((*label_map.shape, 3), 225, dtype="uint8")
     picture[prediction != label_map] = (214, 39, 40)
     picture[label_map == class_map.void_id] = 0
@@ -86,7 +104,17 @@ def legend(class_map: ClassMap, ids: Iterable[int], width: int) -> np.ndarray:
 def overlay_with_legend(
     image: np.ndarray, label_map: np.ndarray, class_map: ClassMap
 ) -> np.ndarray:
-    """Overlay of an image with the classes found in it named below."""
+    """Overlay of an image with the classes found in it named below.
+
+    Args:
+        image: uint8 RGB `(height, width, 3)`.
+        label_map: integer `(height, width)`.
+        class_map: names and colours.
+
+    Returns:
+        uint8 RGB, higher than the image by the legend; an image narrower than 160
+        pixels is filled up to that in white.
+    """
     picture = overlay(image, label_map, class_map)
     width = max(picture.shape[1], 160)
     ids = np.unique(label_map).tolist()
@@ -128,7 +156,14 @@ def sample_panel(
 
 
 def stack_panels(panels: list[np.ndarray]) -> np.ndarray:
-    """Put panels below one another; narrower ones are filled up in white."""
+    """Put panels below one another; narrower ones are filled up in white.
+
+    Args:
+        panels: uint8 RGB pictures of any size, at least one.
+
+    Returns:
+        uint8 RGB, as wide as the widest.
+    """
     width = max(panel.shape[1] for panel in panels)
     return _stack([_pad_width(panel, width) for panel in panels])
 

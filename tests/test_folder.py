@@ -5,7 +5,8 @@ import pytest
 from conftest import write_folder
 from PIL import Image
 
-from keras_fcn.datasets.folder import LabelDecoder, load_folder
+from keras_fcn.datasets.folder import load_folder
+from keras_fcn.datasets.label_decoder import LabelDecoder
 
 SPLITS = ("train", "val")
 

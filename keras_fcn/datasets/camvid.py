@@ -145,6 +145,10 @@ def download() -> Path:
 def verify(folder: Path) -> None:
     """Check that a folder holds CamVid as published.
 
+    Args:
+        folder: holds `train/`, `trainannot/`, `val/`, `valannot/`, `test/` and
+            `testannot/`.
+
     Raises:
         FileNotFoundError: if a folder is missing or empty.
         ValueError: if counts, names, sizes, ids or the labels' digest differ; the
@@ -197,7 +201,11 @@ def _verify_labels(paths, digest):
 
 
 def label_digest(paths: Sequence[Path]) -> str:
-    """Return the SHA-256 of files read one after the other, in hexadecimal."""
+    """Return the SHA-256 of files read one after the other, in hexadecimal.
+
+    Args:
+        paths: the files, in the order in which they are read.
+    """
     sha = hashlib.sha256()
     for path in paths:
         sha.update(path.read_bytes())

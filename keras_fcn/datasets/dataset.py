@@ -25,10 +25,12 @@ class Split:
 
     @property
     def num_images(self) -> int:
+        """Number of images."""
         return len(self.image_sizes)
 
     @property
     def has_one_size(self) -> bool:
+        """Whether all images have one height and width."""
         return len(set(self.image_sizes)) == 1
 
     @property
@@ -47,6 +49,9 @@ class SegmentationDataset:
 
     def split(self, name: str) -> Split:
         """Return a split.
+
+        Args:
+            name: "train", "val" or "test".
 
         Raises:
             ValueError: if the data set has none of that name.
@@ -75,6 +80,11 @@ class LabelStatistics:
 
 def label_statistics(examples: tf.data.Dataset, class_map: ClassMap) -> LabelStatistics:
     """Count the classes, and refuse labels that are neither a class nor void.
+
+    Args:
+        examples: yields `name` and `label_map`, a string scalar and uint8 `(height,
+            width)`, of a whole split.
+        class_map: the classes that are allowed.
 
     Raises:
         ValueError: names the first images with such ids, and the ids; or if all is
@@ -105,6 +115,11 @@ def label_statistics(examples: tf.data.Dataset, class_map: ClassMap) -> LabelSta
 
 
 def summarize(items: list[str], most: int = 3) -> str:
-    """Join the first few items into one line and count the others."""
+    """Join the first few items into one line and count the others.
+
+    Args:
+        items: what is listed, the most important first.
+        most: number of items that are written out.
+    """
     rest = len(items) - most
     return "; ".join(items[:most]) + (f"; and {rest} more" if rest > 0 else "")

@@ -14,7 +14,11 @@ logger = logging.getLogger(__name__)
 
 
 def label_map_feature(size: Size) -> tfds.features.Image:
-    """TFDS feature of a label map: a PNG of ids, uint8 `(height, width, 1)`."""
+    """TFDS feature of a label map: a PNG of ids, uint8 `(height, width, 1)`.
+
+    Args:
+        size: height and width of every label map, pixels.
+    """
     return tfds.features.Image(shape=(*size, 1), encoding_format="png")
 
 

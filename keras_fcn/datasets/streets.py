@@ -30,7 +30,13 @@ class StreetsConfig(tfds.core.BuilderConfig):
 
 
 def streets_config(num_images: int, size: tuple[int, int], seed: int) -> StreetsConfig:
-    """Return the configuration of a set, under a name that tells it from others."""
+    """Return the configuration of a set, under a name that tells it from others.
+
+    Args:
+        num_images: training images; val and test have a quarter of it, at least one.
+        size: height and width of every image, pixels.
+        seed: integer from which all scenes follow.
+    """
     height, width = size
     return StreetsConfig(
         name=f"{num_images}_images_{width}x{height}_seed_{seed}",
