@@ -105,7 +105,7 @@ class Trainer(keras.Model):
     def scores_of_an_epoch(self) -> Iterator[None]:
         """Let the metrics of the block's `train_on_batch` calls add up.
 
-        Keras resets them before each call, which leaves the scores of one batch.
+        Keras 3.15 resets them before each call, which leaves the scores of one batch.
         """
         self.reset_metrics()
         self._keeps_metrics = True
