@@ -9,12 +9,14 @@ RUN := runs/streets-fcn32s-$(shell date +%Y%m%d-%H%M%S)
 
 # The main job on the embedded data: train FCN-32s, score it on test, draw overlays.
 train: $(VENV)/.installed
-	$(RUN_PYTHON) train.py --dataset streets --num-images 400 --image-size 192x256 \
-		--variant 32s --head compact --weights none --epochs 12 --batch-size 8 \
-		--learning-rate 3e-4 --warmup-epochs 1 --crop 192x256 --scale 0.8,1.25 \
+	$(RUN_PYTHON) train.py --dataset streets --num-images 300 --image-size 192x256 \
+		--variant 32s --head compact --weights none --dropout 0.1 \
+		--epochs 10 --batch-size 4 --learning-rate 4e-4 --warmup-epochs 0.5 \
+		--crop 192x256 --scale 1,1.25 --rotation 0 \
 		--class-weights sqrt-median-frequency --run-dir $(RUN)
 	$(RUN_PYTHON) evaluate.py --model $(RUN) --split test
 	@echo "Overlays:    $(RUN)/evaluation-test/overlays/"
+	@echo "Samples:     $(RUN)/samples/"
 	@echo "Curves:      $(VENV)/bin/tensorboard --logdir runs"
 
 test: $(VENV)/.installed-dev
