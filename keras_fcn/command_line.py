@@ -6,6 +6,8 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 
+import tensorflow as tf
+
 from keras_fcn.config import make_parser
 from keras_fcn.precision import has_accelerator
 from keras_fcn.startup import without_startup_lines
@@ -30,8 +32,8 @@ def run_command(
         argv: the arguments; those of the process when None.
 
     Returns:
-        The command's own status; 2 for bad input, 1 for a training that diverged, 130
-        when it was interrupted. Each of these prints one line.
+        The command's own status; 2 for bad input, 1 for a training that diverged or
+        ran out of memory, 130 when it was interrupted. Each of these prints one line.
     """
     argv = list(sys.argv[1:] if argv is None else argv)
     parser = make_parser(description)
@@ -47,6 +49,15 @@ def run_command(
         has_accelerator()  # the first look for a GPU prints lines too
     try:
         return command(parser, arguments, argv)
+    except (MemoryError, tf.errors.ResourceExhaustedError):
+        if arguments.debug:
+            raise
+        print(
+            f"{parser.prog}: error: out of memory: lower --batch-size or --crop, or "
+            "take --head compact",
+            file=sys.stderr,
+        )
+        return 1
     except KeyboardInterrupt:
         print(f"\n{parser.prog}: interrupted", file=sys.stderr)
         return 130
