@@ -11,7 +11,7 @@ RUN := runs/streets-fcn32s-$(shell date +%Y%m%d-%H%M%S)
 train: $(VENV)/.installed
 	$(RUN_PYTHON) train.py --dataset streets --num-images 300 --image-size 192x256 \
 		--variant 32s --head compact --weights none --dropout 0.1 \
-		--epochs 10 --batch-size 4 --learning-rate 4e-4 --warmup-epochs 0.5 \
+		--epochs 8 --batch-size 4 --learning-rate 4e-4 --warmup-epochs 0.5 \
 		--crop 192x256 --scale 1,1.25 --rotation 0 \
 		--class-weights sqrt-median-frequency --run-dir $(RUN)
 	$(RUN_PYTHON) evaluate.py --model $(RUN) --split test
