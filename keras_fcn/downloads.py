@@ -42,7 +42,7 @@ def fetch(
             )
         return _unpack(Path(path)) if extract else Path(path)
     except Exception as error:  # get_file raises a bare Exception for the network
-        reason = str(error).rpartition(" -- ")[2] or repr(error)
+        reason = " ".join(str(error).rpartition(" -- ")[2].split()) or repr(error)
         raise OSError(f"{url} can't be downloaded ({reason}): {otherwise}") from error
 
 

@@ -240,7 +240,7 @@ def test_a_damaged_file_raises_nothing_but_oserror_or_valueerror(tmp_path, targe
 
 def test_a_file_without_a_layer_is_refused(tmp_path, target):
     path = write_file(tmp_path / "weights.h5", {"conv1": (7, 7, 3, 64), "fc": (64, 10)})
-    message = "holds no layer block1_conv1: it is not a file of VGG16"
+    message = "holds no layer block1_conv1: it is no file of keras.applications.VGG16"
     with pytest.raises(ValueError, match=message):
         load_vgg16_weights(target, path)
 
