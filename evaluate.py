@@ -4,18 +4,13 @@ import dataclasses
 import sys
 from pathlib import Path
 
-from keras_fcn.command_line import run_command
+from keras_fcn.command_line import add_model_argument, run_command
 from keras_fcn.config import DATA_FIELDS, add_config_arguments, given_arguments
-from keras_fcn.run_folder import RunFolder, newest_run
+from keras_fcn.run_folder import find_run
 
 
 def add_arguments(parser):
-    parser.add_argument(
-        "--model",
-        type=Path,
-        metavar="RUN",
-        help="run of train.py; the newest in runs/ when not given",
-    )
+    add_model_argument(parser)
     parser.add_argument(
         "--split", default="test", choices=("train", "val", "test"), help="split"
     )
@@ -38,7 +33,7 @@ def command(parser, arguments, argv):
     from keras_fcn.evaluation import evaluate, format_report
     from keras_fcn.files import write_json
 
-    run = newest_run() if arguments.model is None else RunFolder.open(arguments.model)
+    run = find_run(arguments.model)
     given = given_arguments(parser, argv).intersection(DATA_FIELDS)
     config = dataclasses.replace(
         run.read_config(), **{name: getattr(arguments, name) for name in given}

@@ -6,20 +6,15 @@ Writes STEM_labels.png (a palette PNG whose values are class ids) and STEM_overl
 import sys
 from pathlib import Path
 
-from keras_fcn.command_line import run_command
-from keras_fcn.run_folder import RunFolder, newest_run
+from keras_fcn.command_line import add_model_argument, run_command
+from keras_fcn.run_folder import find_run
 
 
 def add_arguments(parser):
     parser.add_argument(
         "images", nargs="+", help="images, folders (with their subfolders) or globs"
     )
-    parser.add_argument(
-        "--model",
-        type=Path,
-        metavar="RUN",
-        help="run of train.py; the newest in runs/ when not given",
-    )
+    add_model_argument(parser)
     parser.add_argument(
         "--output-dir",
         type=Path,
@@ -33,7 +28,7 @@ def command(parser, arguments, argv):
     from keras_fcn.prediction import find_jobs, predict_images
 
     jobs = find_jobs(arguments.images, arguments.output_dir)
-    run = newest_run() if arguments.model is None else RunFolder.open(arguments.model)
+    run = find_run(arguments.model)
     class_map, model = run.read_class_map(), run.load_best_model()
     num_skipped = 0
     for count, (job, found) in enumerate(predict_images(model, class_map, jobs), 1):

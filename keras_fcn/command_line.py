@@ -5,6 +5,7 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import tensorflow as tf
 
@@ -70,6 +71,20 @@ def run_command(
             return 1
         print(f"{parser.prog}: error: {_one_line(error)}", file=sys.stderr)
         return 1 if isinstance(error, FloatingPointError) else 2
+
+
+def add_model_argument(parser: argparse.ArgumentParser) -> None:
+    """Add the flag that names a trained run; `find_run` reads it.
+
+    Args:
+        parser: gets the flag.
+    """
+    parser.add_argument(
+        "--model",
+        type=Path,
+        metavar="RUN",
+        help="run of train.py; the newest in runs/ when not given",
+    )
 
 
 def _one_line(error):

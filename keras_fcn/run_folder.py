@@ -215,12 +215,20 @@ def save_model(model: keras.Model, path: Path) -> None:
         model.save(part)
 
 
-def newest_run() -> RunFolder:
-    """Return the run in `runs/` whose best model is the newest.
+def find_run(path: Path | None) -> RunFolder:
+    """Return the run at a path, or the one whose best model is the newest.
+
+    Args:
+        path: folder of a run; None looks in `runs/`.
+
+    Returns:
+        The run.
 
     Raises:
         FileNotFoundError: if there is none.
     """
+    if path is not None:
+        return RunFolder.open(path)
     models = sorted(RUNS.glob("*/best.keras"), key=lambda path: path.stat().st_mtime)
     if not models:
         raise FileNotFoundError(
