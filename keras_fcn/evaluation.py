@@ -189,6 +189,10 @@ def evaluate(
 
 def _prepare_output(folder):
     """Make the folder, or empty that of an earlier evaluation, and no other."""
+    if folder.exists() and not folder.is_dir():
+        raise NotADirectoryError(
+            f"--output-dir must be a folder. Received: {folder}, a file"
+        )
     is_evaluation = (folder / "scores.json").is_file()
     if folder.exists() and not is_evaluation and any(folder.iterdir()):
         raise FileExistsError(

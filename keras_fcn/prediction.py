@@ -44,9 +44,14 @@ def find_jobs(inputs: Sequence[str], output_dir: Path) -> list[Job]:
 
     Raises:
         FileNotFoundError: if a path does not exist or means no image.
+        NotADirectoryError: if `output_dir` is a file.
         ValueError: if two images would be written to one file, or an output would
             replace an input.
     """
+    if output_dir.exists() and not output_dir.is_dir():
+        raise NotADirectoryError(
+            f"--output-dir must be a folder. Received: {output_dir}, a file"
+        )
     found: dict[Path, Path] = {}
     for text in inputs:
         for path, subfolder in _expand(text, output_dir):

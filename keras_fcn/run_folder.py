@@ -21,6 +21,7 @@ import subprocess
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
+from shlex import quote
 from zipfile import BadZipFile
 
 import keras
@@ -172,7 +173,7 @@ class RunFolder:
                 f"{metrics['pixel_accuracy']:.1%}",
                 f"Network:     {self.best_model}",
                 f"Pictures:    {self.samples}/",
-                f"Curves:      tensorboard --logdir {self.path.parent}",
+                f"Curves:      tensorboard --logdir {quote(str(self.path.parent))}",
             ]
         )
 

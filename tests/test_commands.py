@@ -196,6 +196,16 @@ def test_a_folder_for_json_must_exist(run, tmp_path, capsys):
     assert "--json needs a file" in line
 
 
+def test_an_output_folder_that_is_a_file_is_one_line(run, folder, tmp_path, capsys):
+    (tmp_path / "file").write_text("mine")
+    flags = ("--model", run.path, "--output-dir", tmp_path / "file")
+    line = refusal(predict, capsys, folder / "images/test", *flags)
+    assert "--output-dir must be a folder" in line
+    line = refusal(evaluate, capsys, *flags)
+    assert "--output-dir must be a folder" in line
+    assert (tmp_path / "file").read_text() == "mine"
+
+
 def test_a_damaged_model_is_one_line(run, tmp_path, capsys, folder):
     damaged = tmp_path / "damaged"
     damaged.mkdir()
