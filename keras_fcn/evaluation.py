@@ -159,6 +159,7 @@ def evaluate(
 
     Raises:
         FileExistsError: if `output_dir` holds other things than an evaluation.
+        NotADirectoryError: if `output_dir` is a file.
     """
     split, class_map = dataset.split(split_name), dataset.class_map
     _prepare_output(output_dir)
