@@ -13,8 +13,6 @@ from keras_fcn.config import make_parser
 from keras_fcn.precision import has_accelerator
 from keras_fcn.startup import without_startup_lines
 
-logger = logging.getLogger(__name__)
-
 
 def run_command(
     description: str,

@@ -1,7 +1,6 @@
 """Scores of a network over a whole split, each image at its label map's own size."""
 
 import heapq
-import logging
 import sys
 import time
 from collections.abc import Iterator
@@ -23,8 +22,6 @@ from keras_fcn.visualize import (
     overlay_with_legend,
     sample_panel,
 )
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -162,8 +159,9 @@ def evaluate(
         NotADirectoryError: if `output_dir` is a file.
     """
     split, class_map = dataset.split(split_name), dataset.class_map
-    _prepare_output(output_dir)
+    _check_output(output_dir)
     shown = set(np.linspace(0, split.num_images - 1, num_overlays).round().astype(int))
+    overlays = {}
     matrix = np.zeros((class_map.num_classes,) * 2, dtype="int64")
     worst: list[tuple[float, int, ImageResult]] = []  # a heap, the best on top
     started = time.monotonic()
@@ -175,21 +173,35 @@ def evaluate(
             if len(worst) > num_worst:
                 heapq.heappop(worst)
         if index in shown:
-            picture = overlay_with_legend(result.image, result.prediction, class_map)
-            write_png(output_dir / "overlays" / f"{result.name}.png", picture)
+            overlays[result.name] = overlay_with_legend(
+                result.image, result.prediction, class_map
+            )
         _show_progress(index + 1, split.num_images, started)
+    worst.sort(reverse=True)
     report = scores_report(matrix, dataset, split_name)
     report["output_dir"] = str(output_dir)
     report["seconds"] = round(time.monotonic() - started, 1)
-    report["worst_images"] = _write_worst(worst, output_dir / "worst", class_map)
-    write_json(output_dir / "scores.json", report)
+    report["worst_images"] = [
+        {"name": result.name, "mean_iou": -negative_iou}
+        for negative_iou, _, result in worst
+    ]
+    panels = {
+        f"{rank:02}-{result.name}": sample_panel(
+            result.image, result.label_map, result.prediction, class_map
+        )
+        for rank, (_, _, result) in enumerate(worst, start=1)
+    }
+    output_dir.mkdir(parents=True, exist_ok=True)
+    write_json(output_dir / "scores.json", report)  # first: it marks the folder as ours
     picture = confusion_matrix_picture(matrix, class_map)
     write_png(output_dir / "confusion_matrix.png", picture)
+    _write_pictures(output_dir / "worst", panels)
+    _write_pictures(output_dir / "overlays", overlays)
     return report
 
 
-def _prepare_output(folder):
-    """Make the folder, or empty that of an earlier evaluation, and no other."""
+def _check_output(folder):
+    """Refuse a folder that holds other things than an earlier evaluation."""
     if folder.exists() and not folder.is_dir():
         raise NotADirectoryError(
             f"--output-dir must be a folder. Received: {folder}, a file"
@@ -200,10 +212,15 @@ def _prepare_output(folder):
             f"{folder} holds other things than an evaluation: choose a new or empty "
             "folder with --output-dir"
         )
-    for pictures in (folder / "worst", folder / "overlays"):
-        pictures.mkdir(parents=True, exist_ok=True)
-        for old in pictures.glob("*.png"):
-            old.unlink()
+
+
+def _write_pictures(folder, pictures):
+    """Write pictures by name, in place of those of an earlier evaluation."""
+    folder.mkdir(exist_ok=True)
+    for old in folder.glob("*.png"):
+        old.unlink()
+    for name, picture in pictures.items():
+        write_png(folder / f"{name}.png", picture)
 
 
 def format_report(report: dict) -> str:
@@ -254,15 +271,3 @@ def _show_progress(count, total, started):
     line = f"{count}/{total} images  {rate:.1f} images/s" if count < total else ""
     sys.stderr.write(f"\r\x1b[K{line}")
     sys.stderr.flush()
-
-
-def _write_worst(worst, folder, class_map):
-    """Draw the worst images, and list them, the worst first."""
-    listed = []
-    for rank, (negative_iou, _, result) in enumerate(sorted(worst, reverse=True), 1):
-        panel = sample_panel(
-            result.image, result.label_map, result.prediction, class_map
-        )
-        write_png(folder / f"{rank:02}-{result.name}.png", panel)
-        listed.append({"name": result.name, "mean_iou": -negative_iou})
-    return listed

@@ -5,7 +5,7 @@ runs/NAME/
   classes.json       names, colours and void
   best.keras         the network with the best validation mean IoU
   checkpoint.json    how far the training is, with its history
-  checkpoint-EEEE.weights.h5   its state after epoch EEEE
+  checkpoint-EEEE.npz  its state after epoch EEEE
   history.csv        one line per epoch
   metrics.json       validation scores of best.keras
   tensorboard/       train/ and validation/

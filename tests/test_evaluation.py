@@ -8,6 +8,7 @@ from conftest import write_folder
 from PIL import Image
 from sklearn.metrics import jaccard_score
 
+from keras_fcn import evaluation
 from keras_fcn.datasets.folder import load_folder
 from keras_fcn.evaluation import evaluate, format_report, predict_split, scores_report
 from keras_fcn.models import FCN
@@ -84,6 +85,25 @@ def test_a_folder_of_other_things_is_left_alone(model, dataset, tmp_path):
     with pytest.raises(FileExistsError, match="other things than an evaluation"):
         evaluate(model, dataset, "test", tmp_path)
     assert mine.exists()
+
+
+def test_an_interrupted_evaluation_leaves_the_one_before(
+    model, dataset, tmp_path, monkeypatch
+):
+    before = evaluate(model, dataset, "test", tmp_path / "out")
+    pictures = sorted((tmp_path / "out").rglob("*.png"))
+
+    def interrupt(count, total, started):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(evaluation, "_show_progress", interrupt)
+        for folder in ("out", "new"):
+            with pytest.raises(KeyboardInterrupt):
+                evaluate(model, dataset, "test", tmp_path / folder)
+    assert json.loads((tmp_path / "out/scores.json").read_text()) == before
+    assert sorted((tmp_path / "out").rglob("*.png")) == pictures
+    assert evaluate(model, dataset, "test", tmp_path / "new")["num_images"] == 6
 
 
 def test_pictures_are_written(evaluated):
