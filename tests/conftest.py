@@ -9,6 +9,7 @@ from PIL import Image
 
 import keras_fcn.datasets.camvid as camvid
 from keras_fcn.config import TrainingConfig
+from keras_fcn.models import FCN
 
 SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
 
@@ -21,6 +22,19 @@ def prepared_data_dir(tmp_path_factory):
         monkeypatch.setattr(tfds.core.constants, "DATA_DIR", str(folder))
         monkeypatch.setenv("TFDS_DATA_DIR", str(folder))  # for other processes
         yield folder
+
+
+@pytest.fixture(scope="session")
+def model():
+    """A network of three classes whose scores are random, so that it predicts several.
+
+    The tests that share it change nothing in it.
+    """
+    model = FCN("32s", 3, "compact", None, head_filters=8)
+    layer = model.get_layer("score_fr")
+    kernel = np.random.default_rng(0).normal(size=layer.kernel.shape)
+    layer.set_weights([kernel, np.zeros(3)])
+    return model
 
 
 def draw_blocks(height, width, num_classes, seed):

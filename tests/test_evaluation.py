@@ -11,17 +11,6 @@ from sklearn.metrics import jaccard_score
 from keras_fcn import evaluation
 from keras_fcn.datasets.folder import load_folder
 from keras_fcn.evaluation import evaluate, format_report, predict_split, scores_report
-from keras_fcn.models import FCN
-
-
-@pytest.fixture(scope="module")
-def model():
-    """A network whose scores are random, so that it predicts several classes."""
-    model = FCN("32s", 3, "compact", None, head_filters=8)
-    layer = model.get_layer("score_fr")
-    kernel = np.random.default_rng(0).normal(size=layer.kernel.shape)
-    layer.set_weights([kernel, np.zeros(3)])
-    return model
 
 
 @pytest.fixture(scope="module")

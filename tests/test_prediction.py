@@ -7,19 +7,9 @@ import pytest
 from PIL import Image
 
 from keras_fcn.classes import ClassMap
-from keras_fcn.models import FCN
 from keras_fcn.prediction import describe_classes, find_jobs, predict_images
 
 CLASS_MAP = ClassMap(("a", "b", "c"), ((255, 0, 0), (0, 255, 0), (0, 0, 255)), 255)
-
-
-@pytest.fixture(scope="module")
-def model():
-    model = FCN("32s", 3, "compact", None, head_filters=8)
-    layer = model.get_layer("score_fr")
-    kernel = np.random.default_rng(0).normal(size=layer.kernel.shape)
-    layer.set_weights([kernel, np.zeros(3)])
-    return model
 
 
 def save_image(path, size=(40, 30), mode="RGB"):
