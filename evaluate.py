@@ -6,7 +6,6 @@ from pathlib import Path
 
 from keras_fcn.command_line import add_model_argument, run_command
 from keras_fcn.config import DATA_FIELDS, add_config_arguments, given_arguments
-from keras_fcn.run_folder import find_run
 
 
 def add_arguments(parser):
@@ -15,13 +14,19 @@ def add_arguments(parser):
         "--split", default="test", choices=("train", "val", "test"), help="split"
     )
     parser.add_argument(
+        "--tta",
+        action="store_true",
+        help="test-time augmentation: average over five sizes and the mirror image",
+    )
+    parser.add_argument(
         "--json", type=Path, metavar="FILE", help="write the scores here too"
     )
     parser.add_argument(
         "--output-dir",
         type=Path,
         metavar="DIR",
-        help="folder for scores and pictures; RUN/evaluation-SPLIT when not given",
+        help="folder for scores and pictures; RUN/evaluation-SPLIT when not given, or "
+        "evaluations/NAME-SPLIT of a network that comes with the project",
     )
     data = parser.add_argument_group("data", "the run's own where not given")
     add_config_arguments(data, DATA_FIELDS, show_defaults=False)
@@ -32,8 +37,9 @@ def command(parser, arguments, argv):
     from keras_fcn.datasets import load_dataset
     from keras_fcn.evaluation import evaluate, format_report
     from keras_fcn.files import write_json
+    from keras_fcn.pretrained import find_model
 
-    run = find_run(arguments.model)
+    run = find_model(arguments.model)
     given = given_arguments(parser, argv).intersection(DATA_FIELDS)
     config = dataclasses.replace(
         run.read_config(), **{name: getattr(arguments, name) for name in given}
@@ -50,14 +56,25 @@ def command(parser, arguments, argv):
         run.load_best_model(),
         dataset,
         arguments.split,
-        arguments.output_dir or run.path / f"evaluation-{arguments.split}",
+        arguments.output_dir or default_output_dir(run, arguments),
         batch_size=arguments.batch_size,
+        tta=arguments.tta,
     )
     if arguments.json is not None:
         write_json(arguments.json, report)
     print(format_report(report))
     print(f"\nScores and pictures: {report['output_dir']}/")
     return 0
+
+
+def default_output_dir(run, arguments):
+    """Beside the run; not among the files that come with the project."""
+    from keras_fcn.pretrained import is_pretrained_name
+
+    suffix = f"{arguments.split}-tta" if arguments.tta else arguments.split
+    if is_pretrained_name(arguments.model):
+        return Path("evaluations") / f"{run.path.name}-{suffix}"
+    return run.path / f"evaluation-{suffix}"
 
 
 def main(argv=None):

@@ -7,7 +7,6 @@ import sys
 from pathlib import Path
 
 from keras_fcn.command_line import add_model_argument, run_command
-from keras_fcn.run_folder import find_run
 
 
 def add_arguments(parser):
@@ -26,9 +25,10 @@ def add_arguments(parser):
 
 def command(parser, arguments, argv):
     from keras_fcn.prediction import find_jobs, predict_images
+    from keras_fcn.pretrained import find_model
 
     jobs = find_jobs(arguments.images, arguments.output_dir)
-    run = find_run(arguments.model)
+    run = find_model(arguments.model)
     class_map, model = run.read_class_map(), run.load_best_model()
     num_skipped = 0
     for count, (job, found) in enumerate(predict_images(model, class_map, jobs), 1):

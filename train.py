@@ -33,14 +33,16 @@ def add_arguments(parser):
 
 
 def command(parser, arguments, argv):
-    from keras_fcn.training import resume, train
+    from keras_fcn.training import follow_start, resume, train
 
+    given = given_arguments(parser, argv)
     if arguments.resume is not None:
-        refuse_other_configuration(arguments, given_arguments(parser, argv))
+        refuse_other_configuration(arguments, given)
         run = resume(arguments.resume, arguments.data_dir)
     else:
         names = [option.name for option in fields(TrainingConfig)]
         config = TrainingConfig(**{name: getattr(arguments, name) for name in names})
+        config = follow_start(config, given)
         started = datetime.now().strftime("%Y%m%d-%H%M%S")
         name = f"{config.dataset}-fcn{config.variant}-{started}"
         run = train(config, arguments.run_dir or RUNS / name)
@@ -50,6 +52,8 @@ def command(parser, arguments, argv):
 
 def refuse_other_configuration(arguments, given):
     """A run goes on with the configuration it has; only its data may have moved."""
+    from keras_fcn.training import start_name
+
     saved = RunFolder.open(arguments.resume).read_config()
     if "run_dir" in given:
         raise ValueError("--resume RUN names the run: leave out --run-dir")
@@ -58,8 +62,8 @@ def refuse_other_configuration(arguments, given):
         received, kept = getattr(arguments, name), getattr(saved, name)
         if name == "precision":
             received = resolve_precision(received)
-        elif name == "init_from" and received is not None:
-            received = str(Path(received).absolute())
+        elif name == "init_from":
+            received = start_name(received)
         if name in given and name != "data_dir" and received != kept:
             raise ValueError(
                 f"--resume goes on with the run's own configuration: {arguments.resume}"

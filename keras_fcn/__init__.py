@@ -8,5 +8,8 @@ from keras_fcn.startup import without_startup_lines
 
 with without_startup_lines():
     from keras_fcn.models import FCN
+    from keras_fcn.pretrained import from_pretrained
+
+FCN.from_pretrained = from_pretrained
 
 __all__ = ["FCN"]

@@ -225,6 +225,8 @@ class Checkpoint(keras.callbacks.Callback):
         run: the run's folder.
         history: one dict per finished epoch; the new one is appended.
         describe: makes `metrics.json`'s content of epoch and confusion matrix.
+        keep_last: the last network is the best; where validation images are trained
+            on, their scores say little.
     """
 
     def __init__(
@@ -232,15 +234,17 @@ class Checkpoint(keras.callbacks.Callback):
         run: RunFolder,
         history: list[dict],
         describe: Callable[[int, np.ndarray], dict],
+        keep_last: bool = False,
     ):
         super().__init__()
         self.run = run
         self.history = history
         self.describe = describe
+        self.keep_last = keep_last
 
     def on_epoch_end(self, epoch, logs=None):
         best_before = max((row["val_mean_iou"] for row in self.history), default=-1.0)
-        if logs["val_mean_iou"] > best_before:
+        if self.keep_last or logs["val_mean_iou"] > best_before:
             save_model(self.model.network, self.run.best_model)
             write_json(
                 self.run.path / "metrics.json",

@@ -5,12 +5,12 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 import tensorflow as tf
 
 from keras_fcn.config import make_parser
 from keras_fcn.precision import has_accelerator
+from keras_fcn.pretrained import DEFAULT
 from keras_fcn.startup import without_startup_lines
 
 
@@ -72,16 +72,16 @@ def run_command(
 
 
 def add_model_argument(parser: argparse.ArgumentParser) -> None:
-    """Add the flag that names a trained run; `find_run` reads it.
+    """Add the flag that names a trained network; `find_model` reads it.
 
     Args:
         parser: gets the flag.
     """
     parser.add_argument(
         "--model",
-        type=Path,
-        metavar="RUN",
-        help="run of train.py; the newest in runs/ when not given",
+        default=DEFAULT,
+        metavar="RUN|NAME",
+        help="run of train.py, or the name of a network that comes with the project",
     )
 
 

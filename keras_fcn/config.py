@@ -8,7 +8,14 @@ Size = tuple[int, int]  # height and width, pixels
 
 VARIANTS = ("32s", "16s", "8s")
 HEADS = ("vgg", "compact")
-SKIP_SCALES = ("none", "paper")
+SKIP_SCALES = ("none", "paper", "batch-norm")
+PARTITIONS = (
+    "published",
+    "train+val",
+    "without-0001TP",
+    "without-0006R0",
+    "without-0016E5",
+)
 CLASS_WEIGHTS = ("none", "median-frequency", "sqrt-median-frequency")
 
 
@@ -72,6 +79,8 @@ _any_int = _number(
 _positive = _number(float, lambda value: 0 < value < _finite, "a number above 0")
 _not_negative = _number(float, lambda value: 0 <= value < _finite, "0 or more")
 _share = _number(float, lambda value: 0 <= value < 1, "a number from 0 to below 1")
+_factor = _number(float, lambda value: 0 < value <= 1, "a number above 0, at most 1")
+_blocks = _number(int, lambda value: 0 <= value <= 5, "a whole number from 0 to 5")
 _hue = _number(float, lambda value: 0 <= value <= 0.5, "a number from 0 to 0.5")
 _degrees = _number(float, lambda value: 0 <= value <= 180, "degrees from 0 to 180")
 
@@ -114,11 +123,22 @@ class TrainingConfig:
     image_size: Size = _option(
         (360, 480), "size of the images of streets, pixels", parse_size, metavar="HxW"
     )
+    partition: str = _option(
+        "published",
+        "what is trained on: the published training images; those of validation too; "
+        "or, of both, those of CamVid's other drives, and validated on the one named",
+        choices=PARTITIONS,
+    )
     head: str = _option(
         "vgg",
         "fc6 and fc7: the paper's with 4096 filters (134 M parameters), or a compact "
         "one with 512 (17 M)",
         choices=HEADS,
+    )
+    head_filters: int | None = _option(
+        None,
+        "filters of fc6 and fc7 of the compact head; 512 when not given",
+        _positive_int,
     )
     weights: str = _option(
         "imagenet",
@@ -126,15 +146,22 @@ class TrainingConfig:
         metavar="imagenet|none|PATH",
     )
     init_from: str | None = _option(
-        None, "run to start from: 32s for 16s, 16s for 8s", metavar="RUN"
+        None,
+        "network to start from, a run (32s for 16s, 16s for 8s) or pretrained for the "
+        "one that comes with the project; variant, head and skip scales are its own "
+        "when not given, and scores of other classes start anew",
+        metavar="RUN|pretrained",
     )
     skip_scales: str = _option(
         "none",
-        "factors before the pool scores: the paper's 0.01 and 0.0001 for training at "
-        "once, or none",
+        "what brings the pools to the size of fc7 before they are scored: batch "
+        "normalisation, the paper's factors 0.01 and 0.0001, or nothing",
         choices=SKIP_SCALES,
     )
     freeze_upsampling: bool = _switch(False, "keep the upsampling kernels bilinear")
+    freeze_blocks: int = _option(
+        0, "VGG16's first blocks that keep their weights, 0 to 5", _blocks
+    )
     dropout: float = _option(0.5, "rate of dropout after fc6 and fc7", _share)
     epochs: int = _option(30, "passes over the training images", _positive_int)
     batch_size: int = _option(4, "images in a step", _positive_int)
@@ -151,6 +178,9 @@ class TrainingConfig:
         "learning rate at the start; 1e-4 for adamw and 1e-3 for sgd when not given",
         _positive,
     )
+    encoder_rate: float = _option(
+        1.0, "learning rate of VGG16's layers, share of that of the others", _factor
+    )
     momentum: float = _option(0.9, "momentum of sgd", _share)
     weight_decay: float = _option(1e-4, "decoupled weight decay", _not_negative)
     warmup_epochs: float = _option(
@@ -163,6 +193,12 @@ class TrainingConfig:
         "none",
         "weights of the classes in the loss, from the training labels",
         choices=CLASS_WEIGHTS,
+    )
+    label_smoothing: float = _option(
+        0.0, "share of the target that is spread over all classes", _share
+    )
+    hard_pixels: float = _option(
+        1.0, "share of the pixels, those of the highest loss, that are learned", _factor
     )
     precision: str = _option(
         "auto",

@@ -17,6 +17,7 @@ from keras_fcn.images import write_png
 from keras_fcn.metrics import count_pixels, segmentation_scores
 from keras_fcn.models import prediction_model
 from keras_fcn.pipeline import evaluation_batches
+from keras_fcn.tta import tta_predictor
 from keras_fcn.visualize import (
     confusion_matrix_picture,
     overlay_with_legend,
@@ -44,7 +45,11 @@ class ImageResult:
 
 
 def predict_split(
-    model: keras.Model, split: Split, class_map: ClassMap, batch_size: int = 4
+    model: keras.Model,
+    split: Split,
+    class_map: ClassMap,
+    batch_size: int = 4,
+    tta: bool = False,
 ) -> Iterator[ImageResult]:
     """Predict the images of a split one after the other, in its order.
 
@@ -53,8 +58,12 @@ def predict_split(
         split: what to predict.
         class_map: the classes of its label maps.
         batch_size: images at a time, where all are of one size.
+        tta: predict with test-time augmentation, as `tta_predictor` does.
     """
-    predict = prediction_model(model).predict_on_batch
+    if tta:
+        predict = tta_predictor(model)
+    else:
+        predict = prediction_model(model).predict_on_batch
     batches = evaluation_batches(split.examples, split, batch_size)
     for batch in batches.as_numpy_iterator():
         predictions = np.asarray(predict(batch["image"])).astype("uint8")
@@ -133,6 +142,7 @@ def evaluate(
     output_dir: Path,
     *,
     batch_size: int = 4,
+    tta: bool = False,
     num_worst: int = 10,
     num_overlays: int = 8,
 ) -> dict:
@@ -148,6 +158,7 @@ def evaluate(
         split_name: "train", "val" or "test".
         output_dir: folder; made when missing.
         batch_size: images at a time, where all are of one size.
+        tta: predict with test-time augmentation, as `tta_predictor` does.
         num_worst: length of the list of the worst images.
         num_overlays: number of overlays.
 
@@ -165,7 +176,8 @@ def evaluate(
     matrix = np.zeros((class_map.num_classes,) * 2, dtype="int64")
     worst: list[tuple[float, int, ImageResult]] = []  # a heap, the best on top
     started = time.monotonic()
-    for index, result in enumerate(predict_split(model, split, class_map, batch_size)):
+    results = predict_split(model, split, class_map, batch_size, tta)
+    for index, result in enumerate(results):
         matrix += result.confusion_matrix
         mean_iou = segmentation_scores(result.confusion_matrix)["mean_iou"]
         if not np.isnan(mean_iou):
@@ -179,6 +191,7 @@ def evaluate(
         _show_progress(index + 1, split.num_images, started)
     worst.sort(reverse=True)
     report = scores_report(matrix, dataset, split_name)
+    report["test_time_augmentation"] = tta
     report["output_dir"] = str(output_dir)
     report["seconds"] = round(time.monotonic() - started, 1)
     report["worst_images"] = [
@@ -234,7 +247,8 @@ def format_report(report: dict) -> str:
         sizes += f" and {len(report['image_sizes']) - 3} more sizes"
     lines = [
         f"{report['dataset']} {report['split']}: {report['num_images']} images "
-        f"({sizes}), {report['num_classes']} classes; {report['void_rule']}",
+        f"({sizes}), {report['num_classes']} classes; {report['void_rule']}"
+        + ("; test-time augmentation" if report["test_time_augmentation"] else ""),
         "",
         f"{'class':<20}{'IoU':>9}{'accuracy':>11}",
     ]

@@ -12,6 +12,9 @@ def masked_cross_entropy(
     logits: Tensor,
     ignore_class: int,
     class_weights: Tensor | None = None,
+    *,
+    label_smoothing: float = 0.0,
+    hard_pixels: float = 1.0,
 ) -> Tensor:
     """Mean softmax cross-entropy over the pixels that are not void.
 
@@ -23,6 +26,10 @@ def masked_cross_entropy(
         class_weights: float `(num_classes,)`, the weight of a pixel of each class, or
             None for 1. The mean is divided by the sum of the weights, so that its
             scale does not depend on them.
+        label_smoothing: share of the target, in [0, 1), that is spread evenly over
+            all classes (Szegedy et al., 2016).
+        hard_pixels: share of the batch's pixels, in (0, 1], that count: those of the
+            highest loss (Shrivastava et al., 2016).
 
     Returns:
         float32 scalar in nats; 0 if every pixel is void.
@@ -39,11 +46,18 @@ def masked_cross_entropy(
             f"Received: {tuple(label_map.shape)} and {tuple(logits.shape)}"
         )
     label_map = ops.cast(label_map, "int32")
+    logits = ops.cast(logits, "float32")
     is_labelled = label_map != ignore_class
     target = ops.where(is_labelled, label_map, 0)
     cross_entropy = ops.sparse_categorical_crossentropy(
-        target, ops.cast(logits, "float32"), from_logits=True
+        target, logits, from_logits=True
     )
+    if label_smoothing:
+        spread = ops.logsumexp(logits, axis=-1) - ops.mean(logits, axis=-1)
+        cross_entropy += label_smoothing * (spread - cross_entropy)
+    if hard_pixels < 1:
+        losses = ops.where(is_labelled, ops.stop_gradient(cross_entropy), -1.0)
+        is_labelled &= losses >= ops.quantile(losses, 1 - hard_pixels)
     weights = ops.cast(is_labelled, "float32")
     if class_weights is not None:
         class_weights = ops.convert_to_tensor(class_weights, dtype="float32")

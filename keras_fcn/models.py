@@ -8,7 +8,7 @@ all three networks, so that the weights of a coarser one start a finer one.
 import keras
 from keras import layers, ops
 
-from keras_fcn.config import HEADS, SKIP_SCALES, VARIANTS
+from keras_fcn.config import HEADS, SKIP_SCALES, VARIANTS, TrainingConfig
 from keras_fcn.initializers import BilinearUpsampling
 from keras_fcn.weights import load_vgg16_weights
 
@@ -98,6 +98,7 @@ def FCN(
     dropout: float = 0.5,
     skip_scales: str = "none",
     freeze_upsampling: bool = False,
+    freeze_blocks: int = 0,
     input_shape: tuple[int | None, int | None, int] = (None, None, 3),
 ) -> keras.Model:
     """Build a fully convolutional network for semantic segmentation.
@@ -120,9 +121,11 @@ def FCN(
         head_filters: filters of fc6 and fc7; by default 4096 (vgg) or 512 (compact).
             The vgg head takes no other number than 4096.
         dropout: rate of dropout after fc6 and fc7, in training.
-        skip_scales: "none", or "paper" for the fixed factors 0.01 (pool4) and 0.0001
-            (pool3) of the reference's at-once training.
+        skip_scales: "none"; "paper" for the fixed factors 0.01 (pool4) and 0.0001
+            (pool3) of the reference's at-once training; or "batch-norm" for batch
+            normalisation of the pools before they are scored.
         freeze_upsampling: keep the bilinear kernels fixed, as the reference does.
+        freeze_blocks: number of VGG16's first blocks that are not trained, 0 to 5.
         input_shape: `(height, width, 3)`; None where a size is free.
 
     Returns:
@@ -140,6 +143,10 @@ def FCN(
     _check_choice("skip_scales", skip_scales, SKIP_SCALES)
     if num_classes < 1:
         raise ValueError(f"`num_classes` must be 1 or more. Received: {num_classes}")
+    if freeze_blocks not in range(6):
+        raise ValueError(
+            f"`freeze_blocks` must be 0 to 5. Received: freeze_blocks={freeze_blocks}"
+        )
     if head_filters is None:
         head_filters = 4096 if head == "vgg" else 512
     if head_filters < 1:
@@ -161,12 +168,39 @@ def FCN(
     x = VGGPreprocessing(name="preprocessing", dtype="float32")(image)
     x = PadToMultiple(name="padding", dtype="float32")(x)
     encoder = keras.applications.VGG16(include_top=False, weights=None, input_tensor=x)
+    for layer in encoder.layers:
+        is_of_block = layer.name.startswith("block")
+        if is_of_block and int(layer.name[len("block")]) <= freeze_blocks:
+            layer.trainable = False
     x = _head(encoder.output, head, head_filters, dropout)
     x = _decoder(x, encoder, variant, num_classes, skip_scales, freeze_upsampling)
     logits = CropToImage(name="logits", dtype="float32")(x, image)
     model = keras.Model(image, logits, name=f"fcn{variant}")
     load_vgg16_weights(model, weights)
     return model
+
+
+def build_network(
+    config: TrainingConfig, num_classes: int, weights: str | None
+) -> keras.Model:
+    """Build the network that a configuration describes.
+
+    Args:
+        config: the training.
+        num_classes: number of classes, void not counted.
+        weights: as for `FCN`.
+    """
+    return FCN(
+        config.variant,
+        num_classes,
+        config.head,
+        weights,
+        head_filters=config.head_filters,
+        dropout=config.dropout,
+        skip_scales=config.skip_scales,
+        freeze_upsampling=config.freeze_upsampling,
+        freeze_blocks=config.freeze_blocks,
+    )
 
 
 def prediction_model(model: keras.Model) -> keras.Model:
@@ -228,7 +262,11 @@ def _decoder(x, encoder, variant, num_classes, skip_scales, freeze_upsampling):
 
     def fuse(scores, pool, block):
         features = encoder.get_layer(block).output
-        if skip_scales == "paper":
+        if skip_scales == "batch-norm":
+            features = layers.BatchNormalization(
+                momentum=0.9, name=f"norm_{pool}", dtype="float32"
+            )(features)
+        elif skip_scales == "paper":
             features = layers.Rescaling(
                 _PAPER_SKIP_SCALES[pool], name=f"scale_{pool}", dtype="float32"
             )(features)

@@ -216,29 +216,6 @@ def save_model(model: keras.Model, path: Path) -> None:
         model.save(part)
 
 
-def find_run(path: Path | None) -> RunFolder:
-    """Return the run at a path, or the one whose best model is the newest.
-
-    Args:
-        path: folder of a run; None looks in `runs/`.
-
-    Returns:
-        The run.
-
-    Raises:
-        FileNotFoundError: if there is none.
-    """
-    if path is not None:
-        return RunFolder.open(path)
-    models = sorted(RUNS.glob("*/best.keras"), key=lambda path: path.stat().st_mtime)
-    if not models:
-        raise FileNotFoundError(
-            f"There is no trained model in {RUNS}/: train one with train.py, or name "
-            "a run with --model runs/NAME"
-        )
-    return RunFolder.open(models[-1].parent)
-
-
 def _read_json(path):
     try:
         return json.loads(path.read_text())

@@ -28,6 +28,8 @@ class Trainer(keras.Model):
         ignore_class: id of void.
         class_weights: float `(num_classes,)` or None; weights in the training loss.
             The validation loss is not weighted.
+        label_smoothing: as in `masked_cross_entropy`, in training.
+        hard_pixels: likewise.
     """
 
     def __init__(
@@ -37,12 +39,16 @@ class Trainer(keras.Model):
         num_classes: int,
         ignore_class: int,
         class_weights: np.ndarray | None = None,
+        label_smoothing: float = 0.0,
+        hard_pixels: float = 1.0,
     ):
         super().__init__(name="trainer", dtype="float32")
         self.network = network
         self.augment = augment
         self.ignore_class = ignore_class
         self.class_weights = class_weights
+        self.label_smoothing = label_smoothing
+        self.hard_pixels = hard_pixels
         self.confusion = ConfusionMatrix(num_classes, ignore_class)
         self._keeps_metrics = False
 
@@ -137,11 +143,16 @@ class Trainer(keras.Model):
         self, x=None, y=None, y_pred=None, sample_weight=None, training=True
     ):
         """Mean cross-entropy in nats; classes are weighted in training only."""
+        label_map, logits = y_pred["label_map"], y_pred["logits"]
+        if not training:
+            return masked_cross_entropy(label_map, logits, self.ignore_class)
         return masked_cross_entropy(
-            y_pred["label_map"],
-            y_pred["logits"],
+            label_map,
+            logits,
             self.ignore_class,
-            self.class_weights if training else None,
+            self.class_weights,
+            label_smoothing=self.label_smoothing,
+            hard_pixels=self.hard_pixels,
         )
 
     def compute_metrics(self, x, y, y_pred, sample_weight=None):
@@ -190,6 +201,23 @@ class PolynomialDecayWithWarmup(keras.optimizers.schedules.LearningRateSchedule)
         }
 
 
+def _slow_encoder(optimizer_class):
+    """An optimizer whose `encoder_rate` multiplies the learning rate of VGG16's layers.
+
+    Keras has one rate for all variables. The decay of weights keeps the common rate.
+    """
+
+    class SlowEncoder(optimizer_class):
+        def update_step(self, gradient, variable, learning_rate):
+            # TensorFlow's own variables come here, which do not know their layer.
+            index = self._get_variable_index(variable)
+            if self._trainable_variables[index].path.startswith("block"):
+                learning_rate = learning_rate * self.encoder_rate
+            super().update_step(gradient, variable, learning_rate)
+
+    return SlowEncoder
+
+
 def make_optimizer(
     config: TrainingConfig, steps_per_epoch: int
 ) -> keras.optimizers.Optimizer:
@@ -207,11 +235,14 @@ def make_optimizer(
         power=config.poly_power,
     )
     if config.optimizer == "sgd":
-        optimizer = keras.optimizers.SGD(
+        optimizer = _slow_encoder(keras.optimizers.SGD)(
             schedule, momentum=config.momentum, weight_decay=config.weight_decay
         )
     else:
-        optimizer = keras.optimizers.AdamW(schedule, weight_decay=config.weight_decay)
+        optimizer = _slow_encoder(keras.optimizers.AdamW)(
+            schedule, weight_decay=config.weight_decay
+        )
+    optimizer.encoder_rate = config.encoder_rate
     optimizer.exclude_from_weight_decay(var_names=["bias"])
     return optimizer
 

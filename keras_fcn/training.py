@@ -10,8 +10,9 @@ import keras
 from keras_fcn.callbacks import remove_epochs_after
 from keras_fcn.config import TrainingConfig
 from keras_fcn.datasets.dataset import summarize
-from keras_fcn.models import FCN
+from keras_fcn.models import build_network
 from keras_fcn.precision import has_accelerator, resolve_precision, use_precision
+from keras_fcn.pretrained import find_model, is_pretrained_name
 from keras_fcn.run_folder import RunFolder
 from keras_fcn.trainer import Trainer, make_augment, make_optimizer
 from keras_fcn.training_data import TrainingData, load_training_data
@@ -19,6 +20,8 @@ from keras_fcn.training_loop import run_epochs, steps_per_epoch
 from keras_fcn.weights import transfer_weights
 
 logger = logging.getLogger(__name__)
+
+_ARCHITECTURE = ("variant", "head", "head_filters", "skip_scales")
 
 
 def train(config: TrainingConfig, run_path: Path) -> RunFolder:
@@ -41,7 +44,7 @@ def train(config: TrainingConfig, run_path: Path) -> RunFolder:
         config,
         precision=resolve_precision(config.precision),
         data_dir=_absolute(config.data_dir),
-        init_from=_absolute(config.init_from),
+        init_from=start_name(config.init_from),
     )
     _check_start(config)
     data = load_training_data(config)
@@ -98,19 +101,53 @@ def resume(run_path: Path, data_dir: str | None = None) -> RunFolder:
     return run
 
 
+def follow_start(config: TrainingConfig, given: set[str]) -> TrainingConfig:
+    """Give a configuration the architecture of the network that it starts from.
+
+    Args:
+        config: the training; `init_from` names a run or a pretrained network.
+        given: fields that were asked for, and stay.
+
+    Raises:
+        FileNotFoundError: if there is no such network.
+    """
+    if config.init_from is None:
+        return config
+    source = find_model(config.init_from).read_config()
+    followed = {
+        name: getattr(source, name) for name in _ARCHITECTURE if name not in given
+    }
+    return dataclasses.replace(config, **followed)
+
+
 def _absolute(path):
     return None if path is None else str(Path(path).absolute())
+
+
+def start_name(init_from: str | None) -> str | None:
+    """Return how `config.json` names a start: absolute, or as a pretrained network.
+
+    Args:
+        init_from: what was asked for.
+    """
+    if init_from is None or is_pretrained_name(init_from):
+        return init_from
+    return _absolute(init_from)
 
 
 def _check_start(config):
     """Refuse weights or a run to start from that can't be, before anything is read."""
     if config.init_from is not None:
-        source = RunFolder.open(config.init_from).read_config()
-        if source.head != config.head:
-            raise ValueError(
-                f"{config.init_from} has the {source.head} head: add --head "
-                f"{source.head}. Received: --head {config.head}"
-            )
+        source = find_model(config.init_from).read_config()
+        has_skips = "32s" not in (source.variant, config.variant)
+        for name in ("head", "skip_scales") if has_skips else ("head",):
+            needed, received = getattr(source, name), getattr(config, name)
+            if needed != received:
+                flag = f"--{name.replace('_', '-')}"
+                raise ValueError(
+                    f"{config.init_from} has {flag} {needed}, and what starts from it "
+                    f"needs the same. Received: {flag} {received}"
+                )
     elif config.weights not in ("imagenet", "none"):
         if not Path(config.weights).is_file():
             raise FileNotFoundError(
@@ -126,12 +163,16 @@ def _make_started_trainer(config, data):
         weights = None if config.weights == "none" else config.weights
         return _make_trainer(config, data, weights)
     trainer = _make_trainer(config, data, weights=None)
-    source = RunFolder.open(config.init_from)
-    source.check_classes(data.dataset.class_map)
-    fresh = transfer_weights(source.load_best_model(), trainer.network)
+    source = find_model(config.init_from)
+    names = data.dataset.class_map.names
+    has_same_classes = source.read_class_map().names == names
+    fresh = transfer_weights(
+        source.load_best_model(), trainer.network, keep_scores=has_same_classes
+    )
     logger.info(
-        "Started from %s; anew: %s",
-        source.path,
+        "Started from %s%s; anew: %s",
+        config.init_from,
+        "" if has_same_classes else ", which has other classes",
         ", ".join(fresh) if fresh else "nothing",
     )
     return trainer
@@ -141,21 +182,15 @@ def _make_trainer(config: TrainingConfig, data: TrainingData, weights):
     """A compiled trainer with all its variables."""
     class_map = data.dataset.class_map
     with use_precision(config.precision):
-        network = FCN(
-            config.variant,
-            class_map.num_classes,
-            config.head,
-            weights,
-            dropout=config.dropout,
-            skip_scales=config.skip_scales,
-            freeze_upsampling=config.freeze_upsampling,
-        )
+        network = build_network(config, class_map.num_classes, weights)
     trainer = Trainer(
         network,
         make_augment(config, data.crop, class_map.void_id),
         class_map.num_classes,
         class_map.void_id,
         data.class_weights,
+        label_smoothing=config.label_smoothing,
+        hard_pixels=config.hard_pixels,
     )
     # XLA made a step on the CPU slower (2.3 s an image against 1.9 s), and compiles
     # anew for each size of image.

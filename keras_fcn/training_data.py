@@ -9,6 +9,7 @@ import tensorflow as tf
 from keras_fcn.config import Size, TrainingConfig
 from keras_fcn.datasets import load_dataset
 from keras_fcn.datasets.dataset import SegmentationDataset, Split, label_statistics
+from keras_fcn.datasets.partition import repartition
 from keras_fcn.losses import class_weights_from_counts
 from keras_fcn.pipeline import cached_examples
 
@@ -63,7 +64,9 @@ def load_training_data(config: TrainingConfig) -> TrainingData:
     Raises:
         ValueError, OSError: if something is wrong with them; names the files.
     """
-    dataset = load_dataset(config, splits=("train", "val"))
+    dataset = repartition(
+        load_dataset(config, splits=("train", "val")), config.partition
+    )
     train, validation = dataset.split("train"), dataset.split("val")
     crop = training_crop(config.crop, train)
     budget = config.cache_budget * 2**20

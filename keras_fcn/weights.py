@@ -66,33 +66,35 @@ def load_vgg16_weights(model: keras.Model, weights: str | Path | None) -> None:
         ) from error
 
 
-def transfer_weights(source: keras.Model, target: keras.Model) -> list[str]:
-    """Copy the weights of a trained network into one of a finer or the same variant.
+def transfer_weights(
+    source: keras.Model, target: keras.Model, keep_scores: bool = True
+) -> list[str]:
+    """Copy the weights of a trained network into another of the same head.
 
     Layers are matched by name, as in the paper's staged training, 32s -> 16s -> 8s.
+    What only the source has is left out: a coarser network starts from a finer one
+    too.
 
     Args:
         source: a trained network of `FCN`.
         target: the network to start.
+        keep_scores: copy the layers that score the classes and enlarge the scores;
+            False where the classes are others.
 
     Returns:
         Names of the target's layers that have weights and start anew.
 
     Raises:
-        ValueError: if a layer's weights have another shape in the source (other
-            classes or another head), or the source is of a finer variant.
+        ValueError: if a layer's weights have another shape in the source (another
+            head, or another number of classes).
     """
-    if _stride(source) < _stride(target):
-        raise ValueError(
-            f"{target.name} starts from a network of its own or a coarser stride "
-            f"(32s -> 16s -> 8s). Received: {source.name}"
-        )
     source_layers = {layer.name: layer for layer in source.layers if layer.weights}
     pairs, fresh = [], []
     for layer in target.layers:
         if not layer.weights:
             continue
-        if layer.name not in source_layers:
+        is_score = layer.name.startswith(("score_", "upscore"))
+        if layer.name not in source_layers or (is_score and not keep_scores):
             fresh.append(layer.name)
             continue
         values = source_layers[layer.name].get_weights()
@@ -101,17 +103,13 @@ def transfer_weights(source: keras.Model, target: keras.Model) -> list[str]:
         if shapes != wanted:
             raise ValueError(
                 f"Layer {layer.name} of {source.name} does not fit: needed shapes "
-                f"{wanted}, received {shapes}. The run to start from must have the "
-                "same classes and the same head"
+                f"{wanted}, received {shapes}. The network to start from must have the "
+                "same head"
             )
         pairs.append((layer, values))
     for layer, values in pairs:
         layer.set_weights(values)
     return fresh
-
-
-def _stride(model):
-    return int(model.name.removeprefix("fcn").removesuffix("s"))
 
 
 def _fetch_imagenet():

@@ -13,6 +13,7 @@ from PIL import Image
 import evaluate
 import predict
 import train
+from keras_fcn.run_folder import RunFolder
 from keras_fcn.training import train as train_network
 
 PROJECT = Path(__file__).parents[1]
@@ -184,9 +185,51 @@ def test_evaluating_a_split_that_is_missing_is_one_line(tmp_path, run, capsys):
     assert "has no test images" in line
 
 
-def test_evaluating_without_any_run_is_one_line(tmp_path, capsys, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    assert "train one with train.py" in refusal(evaluate, capsys)
+def test_what_is_neither_a_run_nor_a_pretrained_network_is_one_line(tmp_path, capsys):
+    line = refusal(evaluate, capsys, "--model", tmp_path / "nothing")
+    assert "is not a run of train.py" in line and "fcn8s-camvid" in line
+
+
+def test_predicting_needs_no_training(tmp_path, capsys, folder):
+    image = folder / "images/test/test_0.png"
+    status, out, _ = outcome(predict, capsys, image, "--output-dir", tmp_path)
+    assert status == 0
+    assert out.startswith(f"[1/1] {image}: ")
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "test_0_labels.png",
+        "test_0_overlay.png",
+    }
+
+
+def test_what_comes_along_is_scored_on_its_own_classes_alone(tmp_path, capsys):
+    folder = write_folder(tmp_path / "mine")  # ids 0 to 2, and 255 for void
+    arguments = ("--dataset", "folder", "--data-dir", folder)
+    output = ("--output-dir", tmp_path / "scores")
+    status, out, _ = outcome(evaluate, capsys, *arguments, *output)
+    assert status == 0
+    assert "11 classes; pixels labelled 255 count nowhere" in out
+    classes = "name,r,g,b\na,0,0,0\nb,1,1,1\nc,2,2,2\nvoid,255,255,255\n"
+    (folder / "class_dict.csv").write_text(classes)
+    line = refusal(evaluate, capsys, *arguments, *output)
+    assert "was trained for the classes sky, building" in line
+
+
+def test_training_starts_from_what_comes_along(folder, tmp_path, capsys, caplog):
+    values = training_arguments(folder, tmp_path / "run", **{"init-from": "pretrained"})
+    arguments = [value for value in values if value not in ("--head", "compact")]
+    status, out, _ = outcome(train, capsys, *arguments)
+    assert status == 0
+    assert "pretrained, which has other classes; anew: score_fr" in caplog.text
+    config = RunFolder.open(tmp_path / "run").read_config()
+    assert (config.variant, config.init_from) == ("8s", "pretrained")
+
+
+def test_test_time_augmentation_is_said(run, tmp_path, capsys):
+    status, out, _ = outcome(evaluate, capsys, "--model", run.path, "--tta")
+    assert status == 0
+    assert "test-time augmentation" in out.splitlines()[0]
+    scores = json.loads((run.path / "evaluation-test-tta/scores.json").read_text())
+    assert scores["test_time_augmentation"] is True
 
 
 def test_a_folder_for_json_must_exist(run, tmp_path, capsys):

@@ -239,3 +239,32 @@ def test_segnets_weights_count_the_images_that_show_a_class(camvid_label_counts)
     # Fence and bicyclist are in 47 and 55 % of the images.
     difference = difference_from_segnet(camvid_label_counts, False)
     assert min(difference[7], difference[10]) > 1.8
+
+
+def test_smoothed_labels_cost_the_cross_entropy_with_the_smoothed_target():
+    label_map, logits = random_batch(7)
+    is_labelled = label_map != VOID
+    target = 0.9 * np.eye(4)[label_map[is_labelled]] + 0.1 / 4
+    expected = -(target * np.log(softmax(logits[is_labelled], axis=-1))).sum(-1).mean()
+    loss = masked_cross_entropy(label_map, logits, VOID, label_smoothing=0.1)
+    np.testing.assert_allclose(loss, expected, rtol=1e-5)
+
+
+def test_only_the_hardest_pixels_are_learned():
+    label_map, logits = random_batch(8, shape=(1, 5, 8))
+    label_map[:] = np.abs(label_map % 4)  # no void: 10 of 40 pixels are a quarter
+    probabilities = softmax(logits, axis=-1)
+    costs = -np.log(np.take_along_axis(probabilities, label_map[..., None], -1))
+    loss = masked_cross_entropy(label_map, logits, VOID, hard_pixels=0.25)
+    np.testing.assert_allclose(loss, np.sort(costs.ravel())[-10:].mean(), rtol=1e-5)
+
+
+def test_void_is_never_among_the_hardest_pixels():
+    label_map, logits = random_batch(9)
+    loss = masked_cross_entropy(label_map, logits, VOID, hard_pixels=0.3)
+    logits[label_map == VOID] = [1000, -1000, 0, 0]
+    np.testing.assert_array_equal(
+        masked_cross_entropy(label_map, logits, VOID, hard_pixels=0.3), loss
+    )
+    void = np.full_like(label_map, VOID)
+    assert masked_cross_entropy(void, logits, VOID, hard_pixels=0.3) == 0

@@ -421,3 +421,32 @@ def test_one_batch_can_be_overfitted():
     assert losses[-1] < 0.5 * losses[0]
     accuracy = (logits_of(model, image).argmax(axis=-1) == label_map).mean()
     assert accuracy > 0.8
+
+
+def test_pools_are_normalised_before_they_are_scored():
+    model = FCN("8s", 3, "compact", None, head_filters=8, skip_scales="batch-norm")
+    for pool, block in (("pool4", "block4_pool"), ("pool3", "block3_pool")):
+        norm = model.get_layer(f"norm_{pool}")
+        assert norm.input is model.get_layer(block).output
+        assert model.get_layer(f"score_{pool}").input is norm.output
+    image = np.random.default_rng(0).uniform(0, 255, (2, 64, 64, 3)).astype("float32")
+    pool3 = keras.Model(model.input, model.get_layer("norm_pool3").output)
+    normalised = ops.convert_to_numpy(pool3(image, training=True))
+    np.testing.assert_allclose(normalised.mean(axis=(0, 1, 2)), 0, atol=1e-3)
+
+
+@pytest.mark.parametrize("freeze_blocks", [0, 2, 5])
+def test_the_first_blocks_keep_their_weights(freeze_blocks):
+    model = FCN("16s", 3, "compact", None, head_filters=8, freeze_blocks=freeze_blocks)
+    blocks = {
+        int(weight.path[len("block")])
+        for weight in model.trainable_weights
+        if weight.path.startswith("block")
+    }
+    assert blocks == set(range(freeze_blocks + 1, 6))
+    assert model.get_layer("fc6").trainable
+
+
+def test_more_frozen_blocks_than_vgg16_has_are_refused():
+    with pytest.raises(ValueError, match="Received: freeze_blocks=6"):
+        FCN("32s", 3, "compact", None, freeze_blocks=6)

@@ -7,6 +7,7 @@ import tensorflow as tf
 from conftest import tiny_config
 
 from keras_fcn.augment import Augment
+from keras_fcn.config import TrainingConfig
 from keras_fcn.models import FCN
 from keras_fcn.trainer import (
     PolynomialDecayWithWarmup,
@@ -144,3 +145,20 @@ def test_augmentation_switched_off_leaves_the_crop(tmp_path):
     image, label_map = layer(batch["image"], batch["label_map"], batch["size"])
     np.testing.assert_array_equal(image, batch["image"])
     np.testing.assert_array_equal(label_map, batch["label_map"])
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
+def test_vgg16s_layers_learn_at_their_own_rate(optimizer):
+    encoder = keras.layers.Dense(1, use_bias=False, name="block1_conv1")
+    head = keras.layers.Dense(1, use_bias=False, name="fc6")
+    image = keras.Input((1,))
+    model = keras.Model(image, head(encoder(image)))
+    model.set_weights([np.ones((1, 1)), np.ones((1, 1))])
+    config = TrainingConfig(
+        optimizer=optimizer, learning_rate=0.01, encoder_rate=0.25, weight_decay=0.0
+    )
+    model.compile(optimizer=make_optimizer(config, 10), loss="mse")
+    model.train_on_batch(np.ones((1, 1)), np.zeros((1, 1)))
+    steps = [1 - float(value[0, 0]) for value in model.get_weights()]
+    assert steps[0] > 0
+    assert steps[0] == pytest.approx(0.25 * steps[1], rel=1e-3)

@@ -17,9 +17,10 @@ from conftest import tiny_config, write_folder
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import keras_fcn.training_loop as training_loop
+from keras_fcn.config import TrainingConfig
 from keras_fcn.datasets.dataset import Split
 from keras_fcn.run_folder import RunFolder
-from keras_fcn.training import resume, train
+from keras_fcn.training import follow_start, resume, train
 from keras_fcn.training_data import training_crop
 
 PROJECT = Path(__file__).parents[1]
@@ -223,20 +224,41 @@ def test_a_finer_network_starts_from_a_coarser_run(run, folder, tmp_path, caplog
     assert "anew: upscore2, score_pool4, upscore16" in caplog.text
 
 
-def test_a_coarser_network_does_not_start_from_a_finer_run(run, folder, tmp_path):
-    config = tiny_config(folder, variant="16s", epochs=1)
-    finer = train(config, tmp_path / "finer")
-    config = tiny_config(folder, variant="32s", init_from=str(finer.path))
-    with pytest.raises(ValueError, match="Received: fcn16s"):
-        train(config, tmp_path / "coarser")
-
-
-def test_a_run_of_other_classes_is_refused(run, tmp_path):
+def test_a_run_of_other_classes_gives_all_but_the_scores(run, tmp_path, caplog):
     other = write_folder(tmp_path / "other")
     (other / "class_dict.csv").write_text("name,r,g,b\nx,1,2,3\ny,2,3,4\nz,4,5,6\n")
-    config = tiny_config(other, init_from=str(run.path))
-    with pytest.raises(ValueError, match="trained for the classes class_0"):
+    config = tiny_config(other, init_from=str(run.path), epochs=1)
+    with caplog.at_level(logging.INFO, "keras_fcn"):
         train(config, tmp_path / "run")
+    assert "which has other classes; anew: score_fr, upscore32" in caplog.text
+
+
+def test_the_architecture_follows_the_start_where_it_is_not_asked_for(folder, tmp_path):
+    config = tiny_config(
+        folder, variant="8s", skip_scales="batch-norm", head_filters=8, epochs=1
+    )
+    source = train(config, tmp_path / "source")
+    wanted = TrainingConfig(init_from=str(source.path))
+    followed = follow_start(wanted, {"epochs"})
+    assert (followed.variant, followed.head) == ("8s", "compact")
+    assert (followed.skip_scales, followed.head_filters) == ("batch-norm", 8)
+    assert follow_start(wanted, {"variant"}).variant == "32s"
+    assert follow_start(TrainingConfig(), set()) == TrainingConfig()
+    config = tiny_config(folder, variant="16s", init_from=str(source.path))
+    with pytest.raises(ValueError, match="has --skip-scales batch-norm"):
+        train(config, tmp_path / "run")
+
+
+def test_the_last_network_is_kept_where_validation_images_are_trained_on(
+    folder, tmp_path
+):
+    config = tiny_config(
+        folder, partition="train+val", epochs=3, learning_rate=1e-3, poly_power=0.0
+    )
+    run = train(config, tmp_path / "run")
+    metrics = json.loads((run.path / "metrics.json").read_text())
+    assert metrics["epoch"] == 3
+    assert metrics["partition"] == "train+val"
 
 
 def test_a_loss_that_is_not_finite_stops_with_step_and_learning_rate(folder, tmp_path):
@@ -363,7 +385,7 @@ def test_a_run_that_diverges_at_once_leaves_nothing(folder, tmp_path):
 
 def test_another_head_than_the_runs_is_refused_before_anything_is_read(run, tmp_path):
     config = tiny_config(tmp_path / "no data", head="vgg", init_from=str(run.path))
-    with pytest.raises(ValueError, match="add --head compact"):
+    with pytest.raises(ValueError, match="has --head compact"):
         train(config, tmp_path / "run")
 
 

@@ -367,13 +367,25 @@ def check_refused(source, target, message):
         np.testing.assert_array_equal(one, two)
 
 
-@pytest.mark.parametrize(
-    ("fine", "coarse"), [("8s", "16s"), ("8s", "32s"), ("16s", "32s")]
-)
-def test_coarser_network_does_not_start_from_a_finer_one(networks, fine, coarse):
-    message = f"fcn{coarse} starts from .* Received: fcn{fine}"
-    make_random(networks[fine], 4)
-    check_refused(networks[fine], networks[coarse], message)
+def test_coarser_network_gets_what_it_shares_with_a_finer_one(networks):
+    source, target = networks["8s"], networks["32s"]
+    make_random(source, 4)
+    assert transfer_weights(source, target) == ["upscore32"]
+    for name in ("block1_conv1", "fc6", "score_fr"):
+        one, two = (m.get_layer(name).get_weights() for m in (source, target))
+        np.testing.assert_array_equal(one[0], two[0])
+
+
+def test_scores_of_other_classes_start_anew(networks):
+    source, target = networks["16s"], build("16s", num_classes=5)
+    make_random(source, 6)
+    fresh = transfer_weights(source, target, keep_scores=False)
+    assert fresh == ["score_fr", "upscore2", "score_pool4", "upscore16"]
+    np.testing.assert_array_equal(
+        target.get_layer("fc7").get_weights()[0],
+        source.get_layer("fc7").get_weights()[0],
+    )
+    assert not target.get_layer("score_fr").get_weights()[0].any()
 
 
 def test_other_classes_and_other_heads_are_refused_and_nothing_is_copied(networks):

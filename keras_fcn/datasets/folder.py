@@ -4,6 +4,7 @@ Label maps may be grey or palette PNGs whose values are class ids, or RGB pictur
 whose colours stand in `class_dict.csv`; which it is, is seen from the file.
 """
 
+import dataclasses
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -65,6 +66,7 @@ def load_folder(
         used = set().union(*(ids for check in checks.values() for _, ids in check))
         class_map = _class_map_of_ids(used, folder)
     else:
+        class_map = dataclasses.replace(class_map, void_id=VOID_ID)
         for split in splits:
             _check_ids(pairs[split], checks[split], class_map)
     return SegmentationDataset(

@@ -1,0 +1,98 @@
+"""Learning curves as a picture: `python -m keras_fcn.curves runs/A runs/B`."""
+
+import csv
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from keras_fcn.command_line import run_command
+from keras_fcn.files import written_beside
+from keras_fcn.run_folder import RunFolder
+
+_PANELS = (
+    ("loss", "training loss, nats", 1),
+    ("val_loss", "validation loss, nats", 1),
+    ("val_mean_iou", "validation mean IoU, %", 100),
+    ("val_pixel_accuracy", "validation pixel accuracy, %", 100),
+)
+
+
+def draw_curves(runs: Sequence[RunFolder], path: Path) -> None:
+    """Draw losses and validation scores of runs over their epochs.
+
+    The training loss is weighted by class where the run's is, and of augmented crops;
+    that of validation is neither.
+
+    Args:
+        runs: runs with at least one finished epoch, one line each.
+        path: PNG or SVG file to write.
+
+    Raises:
+        ValueError: if a run has finished no epoch.
+    """
+    figure = Figure(figsize=(10, 6.5), layout="constrained")
+    FigureCanvasAgg(figure)
+    panels = figure.subplots(2, 2).ravel()
+    for run in runs:
+        history = read_history(run)
+        epochs = [int(row["epoch"]) for row in history]
+        for axes, (column, _, factor) in zip(panels, _PANELS, strict=True):
+            values = [factor * float(row[column]) for row in history]
+            axes.plot(epochs, values, marker=".", label=run.path.name)
+    for axes, (_, title, _) in zip(panels, _PANELS, strict=True):
+        axes.set(title=title, xlabel="epoch")
+        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.grid(alpha=0.3)
+    panels[0].legend()
+    with written_beside(path) as part:
+        figure.savefig(part, dpi=100)
+
+
+def read_history(run: RunFolder) -> list[dict[str, str]]:
+    """Read a run's `history.csv`: one dict per finished epoch, as text.
+
+    Args:
+        run: the run.
+
+    Raises:
+        ValueError: if it has finished no epoch.
+    """
+    path = run.path / "history.csv"
+    if not path.is_file():
+        raise ValueError(f"{run.path} has no history.csv: its first epoch isn't over")
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def add_arguments(parser):
+    parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="run")
+    parser.add_argument(
+        "--output",
+        type=Path,
+        default=Path("curves.png"),
+        metavar="FILE",
+        help="PNG or SVG file",
+    )
+
+
+def command(parser, arguments, argv):
+    if arguments.output.suffix not in (".png", ".svg"):
+        raise ValueError(
+            f"--output needs a name in .png or .svg. Received: {arguments.output}"
+        )
+    if not arguments.output.absolute().parent.is_dir():
+        raise FileNotFoundError(f"There is no folder {arguments.output.parent}")
+    draw_curves([RunFolder.open(path) for path in arguments.runs], arguments.output)
+    print(f"Curves: {arguments.output}")
+    return 0
+
+
+def main(argv=None):
+    return run_command(__doc__, add_arguments, command, argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
