@@ -4,7 +4,7 @@ import dataclasses
 import sys
 from pathlib import Path
 
-from keras_fcn.command_line import add_model_argument, run_command
+from keras_fcn.command_line import add_model_argument, add_tta_argument, run_command
 from keras_fcn.config import DATA_FIELDS, add_config_arguments, given_arguments
 
 
@@ -13,11 +13,7 @@ def add_arguments(parser):
     parser.add_argument(
         "--split", default="test", choices=("train", "val", "test"), help="split"
     )
-    parser.add_argument(
-        "--tta",
-        action="store_true",
-        help="test-time augmentation: average over five sizes and the mirror image",
-    )
+    add_tta_argument(parser)
     parser.add_argument(
         "--json", type=Path, metavar="FILE", help="write the scores here too"
     )

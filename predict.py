@@ -6,7 +6,7 @@ Writes STEM_labels.png (a palette PNG whose values are class ids) and STEM_overl
 import sys
 from pathlib import Path
 
-from keras_fcn.command_line import add_model_argument, run_command
+from keras_fcn.command_line import add_model_argument, add_tta_argument, run_command
 
 
 def add_arguments(parser):
@@ -14,6 +14,7 @@ def add_arguments(parser):
         "images", nargs="+", help="images, folders (with their subfolders) or globs"
     )
     add_model_argument(parser)
+    add_tta_argument(parser)
     parser.add_argument(
         "--output-dir",
         type=Path,
@@ -30,8 +31,9 @@ def command(parser, arguments, argv):
     jobs = find_jobs(arguments.images, arguments.output_dir)
     run = find_model(arguments.model)
     class_map, model = run.read_class_map(), run.load_best_model()
+    results = predict_images(model, class_map, jobs, arguments.tta)
     num_skipped = 0
-    for count, (job, found) in enumerate(predict_images(model, class_map, jobs), 1):
+    for count, (job, found) in enumerate(results, 1):
         num_skipped += found is None
         if found is not None:
             print(f"[{count}/{len(jobs)}] {job.image_path}: {found}", flush=True)

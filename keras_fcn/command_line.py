@@ -85,5 +85,19 @@ def add_model_argument(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_tta_argument(parser: argparse.ArgumentParser) -> None:
+    """Add the flag for test-time augmentation.
+
+    Args:
+        parser: gets the flag.
+    """
+    parser.add_argument(
+        "--tta",
+        action="store_true",
+        help="test-time augmentation: average over five sizes and the mirror image; "
+        "about 17 times as long",
+    )
+
+
 def _one_line(error):
     return " ".join(str(error).split()) or type(error).__name__

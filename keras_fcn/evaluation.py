@@ -15,9 +15,8 @@ from keras_fcn.datasets.dataset import SegmentationDataset, Split
 from keras_fcn.files import write_json
 from keras_fcn.images import write_png
 from keras_fcn.metrics import count_pixels, segmentation_scores
-from keras_fcn.models import prediction_model
 from keras_fcn.pipeline import evaluation_batches
-from keras_fcn.tta import tta_predictor
+from keras_fcn.predictor import label_map_predictor
 from keras_fcn.visualize import (
     confusion_matrix_picture,
     overlay_with_legend,
@@ -58,15 +57,12 @@ def predict_split(
         split: what to predict.
         class_map: the classes of its label maps.
         batch_size: images at a time, where all are of one size.
-        tta: predict with test-time augmentation, as `tta_predictor` does.
+        tta: predict with test-time augmentation, as `label_map_predictor` does.
     """
-    if tta:
-        predict = tta_predictor(model)
-    else:
-        predict = prediction_model(model).predict_on_batch
+    predict = label_map_predictor(model, tta)
     batches = evaluation_batches(split.examples, split, batch_size)
     for batch in batches.as_numpy_iterator():
-        predictions = np.asarray(predict(batch["image"])).astype("uint8")
+        predictions = predict(batch["image"])
         rows = zip(
             batch["name"], batch["image"], batch["label_map"], predictions, strict=True
         )
@@ -84,7 +80,10 @@ def predict_split(
 
 
 def scores_report(
-    matrix: np.ndarray, dataset: SegmentationDataset, split_name: str
+    matrix: np.ndarray,
+    dataset: SegmentationDataset,
+    split_name: str,
+    tta: bool = False,
 ) -> dict:
     """Describe scores so that they can be read alone: what of, over what, by what rule.
 
@@ -92,6 +91,7 @@ def scores_report(
         matrix: int64 `(num_classes, num_classes)`, `[true, predicted]`.
         dataset: what was scored.
         split_name: the split.
+        tta: whether it was predicted with test-time augmentation.
 
     Returns:
         dict for JSON; scores are shares in [0, 1], null where nothing was counted.
@@ -116,6 +116,7 @@ def scores_report(
         "num_classes_scored": int((~np.isnan(iou)).sum()),
         "void_rule": f"pixels labelled {dataset.class_map.void_id} count nowhere",
         "mean_rule": "over the classes in labels or predictions of the whole split",
+        "test_time_augmentation": tta,
         **{
             name: _number_or_none(scores[name])
             for name in (
@@ -158,7 +159,7 @@ def evaluate(
         split_name: "train", "val" or "test".
         output_dir: folder; made when missing.
         batch_size: images at a time, where all are of one size.
-        tta: predict with test-time augmentation, as `tta_predictor` does.
+        tta: predict with test-time augmentation, as `label_map_predictor` does.
         num_worst: length of the list of the worst images.
         num_overlays: number of overlays.
 
@@ -190,8 +191,7 @@ def evaluate(
             )
         _show_progress(index + 1, split.num_images, started)
     worst.sort(reverse=True)
-    report = scores_report(matrix, dataset, split_name)
-    report["test_time_augmentation"] = tta
+    report = scores_report(matrix, dataset, split_name, tta)
     report["output_dir"] = str(output_dir)
     report["seconds"] = round(time.monotonic() - started, 1)
     report["worst_images"] = [

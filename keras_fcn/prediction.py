@@ -18,7 +18,7 @@ from keras_fcn.images import (
     write_label_map,
     write_png,
 )
-from keras_fcn.models import prediction_model
+from keras_fcn.predictor import label_map_predictor
 from keras_fcn.visualize import overlay_with_legend
 
 logger = logging.getLogger(__name__)
@@ -71,7 +71,7 @@ def find_jobs(inputs: Sequence[str], output_dir: Path) -> list[Job]:
 
 
 def predict_images(
-    model: keras.Model, class_map: ClassMap, jobs: Sequence[Job]
+    model: keras.Model, class_map: ClassMap, jobs: Sequence[Job], tta: bool = False
 ) -> Iterator[tuple[Job, str | None]]:
     """Predict images one after the other and write their pictures.
 
@@ -82,12 +82,13 @@ def predict_images(
         model: a network of `FCN`.
         class_map: its classes.
         jobs: what to predict.
+        tta: predict with test-time augmentation, as `label_map_predictor` does.
 
     Yields:
         The job, and the classes found with their share of the pixels as a line; None
         for an image that could not be read, which is logged and left out.
     """
-    predict = prediction_model(model).predict_on_batch
+    predict = label_map_predictor(model, tta)
     for job in jobs:
         try:
             image = read_image(job.image_path)
@@ -95,7 +96,7 @@ def predict_images(
             logger.error("skipped: %s", " ".join(str(error).split()))
             yield job, None
             continue
-        label_map = np.asarray(predict(image[None]))[0].astype("uint8")
+        label_map = predict(image[None])[0]
         job.labels_path.parent.mkdir(parents=True, exist_ok=True)
         write_label_map(job.labels_path, label_map, class_map)
         picture = overlay_with_legend(image, label_map, class_map)

@@ -10,6 +10,7 @@ pretrained/NAME/
   README.md       the model card
 """
 
+import dataclasses
 import hashlib
 import logging
 from pathlib import Path
@@ -50,14 +51,16 @@ class PretrainedFolder(RunFolder):
         Raises:
             ValueError: if the weights are missing or damaged.
         """
+        logger.info("Network: %s", self.path.name)
         with use_precision(resolve_precision("auto")):
             return self.load_model()
 
     def load_model(self) -> keras.Model:
         """Like `load_best_model`, with Keras's global dtype policy."""
         num_classes = self.read_class_map().num_classes
-        model = build_network(self.read_config(), num_classes, weights=None)
+        config = dataclasses.replace(self.read_config(), freeze_blocks=0)
         self._check_weights()
+        model = build_network(config, num_classes, weights=None)
         try:
             with np.load(self.weights, allow_pickle=False) as arrays:
                 values = {name: arrays[name] for name in arrays.files}
@@ -91,7 +94,7 @@ def from_pretrained(name: str = DEFAULT) -> keras.Model:
     """Return a trained network that comes with the project.
 
     Its classes, in the order of the logits, and its scores are in `pretrained/NAME/`.
-    Like `FCN`, it computes in Keras's global dtype policy.
+    Like `FCN`, it computes in Keras's global dtype policy; all of it is trainable.
 
     Args:
         name: "fcn8s-camvid": FCN-8s with the compact head for CamVid's 11 classes.
@@ -127,7 +130,6 @@ def find_model(name: str | Path) -> RunFolder:
     """
     name = DEFAULT if str(name) == _ALIAS else str(name)
     if name in pretrained_names():
-        logger.info("%s: comes with the project", name)
         return PretrainedFolder(FOLDER / name)
     if not (Path(name) / "config.json").is_file():
         raise FileNotFoundError(

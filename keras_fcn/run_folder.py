@@ -166,11 +166,13 @@ class RunFolder:
     def summary(self) -> str:
         """Tell a person what the training gave and where it is."""
         metrics = _read_json(self.path / "metrics.json")
+        is_seen = metrics["partition"] == "train+val"
         return "\n".join(
             [
                 f"Best epoch {metrics['epoch']}: validation mean IoU "
                 f"{metrics['mean_iou']:.1%}, pixel accuracy "
-                f"{metrics['pixel_accuracy']:.1%}",
+                f"{metrics['pixel_accuracy']:.1%}"
+                + (", of images that were trained on" if is_seen else ""),
                 f"Network:     {self.best_model}",
                 f"Pictures:    {self.samples}/",
                 f"Curves:      tensorboard --logdir {quote(str(self.path.parent))}",

@@ -4,7 +4,7 @@ from conftest import draw_blocks
 from keras import ops
 
 from keras_fcn.models import prediction_model
-from keras_fcn.tta import SCALES, tta_predictor
+from keras_fcn.predictor import SCALES, label_map_predictor
 
 
 @pytest.fixture(scope="module")
@@ -13,7 +13,7 @@ def image():
 
 
 def test_the_prediction_has_the_images_size_and_known_classes(model, image):
-    label_map = tta_predictor(model)(image)
+    label_map = label_map_predictor(model, tta=True)(image)
     assert label_map.shape == (1, 48, 70)
     assert set(np.unique(label_map)) <= {0, 1, 2}
 
@@ -22,28 +22,30 @@ def test_one_look_at_the_images_own_size_without_mirror_image_is_not_enough(
     model, image
 ):
     one_look = np.asarray(prediction_model(model).predict_on_batch(image))
-    several = tta_predictor(model)(image)
+    several = label_map_predictor(model, tta=True)(image)
     assert (one_look != several).any()
     assert (one_look == several).mean() > 0.5
 
 
 def test_a_mirrored_image_gives_the_mirrored_prediction(model, image):
-    predict = tta_predictor(model)
+    predict = label_map_predictor(model, tta=True)
     mirrored = predict(np.ascontiguousarray(image[:, :, ::-1]))
     np.testing.assert_array_equal(mirrored[:, :, ::-1], predict(image))
 
 
 def test_the_probabilities_of_all_sizes_count_alike(model, image, monkeypatch):
     """At one size alone, it is the arg-max of the mean of image and mirror image."""
-    monkeypatch.setattr("keras_fcn.tta.SCALES", (1.0,))
+    monkeypatch.setattr("keras_fcn.predictor.SCALES", (1.0,))
     both = [
         ops.convert_to_numpy(ops.softmax(model(view, training=False)))
         for view in (image, image[:, :, ::-1])
     ]
     expected = (both[0] + both[1][:, :, ::-1]).argmax(axis=-1)
-    np.testing.assert_array_equal(tta_predictor(model)(image), expected)
+    np.testing.assert_array_equal(label_map_predictor(model, tta=True)(image), expected)
     assert 1.0 in SCALES
 
 
 def test_an_image_of_one_pixel_is_taken(model):
-    assert tta_predictor(model)(np.zeros((1, 1, 1, 3), "uint8")).shape == (1, 1, 1)
+    assert label_map_predictor(model, tta=True)(
+        np.zeros((1, 1, 1, 3), "uint8")
+    ).shape == (1, 1, 1)
