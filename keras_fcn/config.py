@@ -9,6 +9,7 @@ Size = tuple[int, int]  # height and width, pixels
 VARIANTS = ("32s", "16s", "8s")
 HEADS = ("vgg", "compact")
 SKIP_SCALES = ("none", "paper", "batch-norm")
+UPSAMPLING = ("transposed", "bilinear", "nearest", "bed-of-nails", "max-unpooling")
 PARTITIONS = (
     "published",
     "train+val",
@@ -106,14 +107,21 @@ class TrainingConfig:
 
     variant: str = _option("32s", "stride of the finest scores", choices=VARIANTS)
     dataset: str = _option(
-        "camvid", "data set", choices=("camvid", "streets", "folder")
+        "camvid", "data set", choices=("camvid", "camvid32", "streets", "folder")
     )
     data_dir: str | None = _option(
         None,
-        "folder with the data: CamVid's train/ trainannot/ ... or your images/ labels/;"
-        " without it camvid is downloaded",
+        "folder with the data: CamVid's train/ trainannot/ ..., camvid32's train/ "
+        "train_labels/ ..., or your images/ labels/; without it camvid is downloaded",
         metavar="DIR",
     )
+    classes: int = _option(
+        32,
+        "classes of camvid32: 32 (31 and void), or the 11 they are merged into",
+        int,
+        choices=(11, 32),
+    )
+    void_as_class: bool = _switch(False, "count Void of camvid32 as a class, the 32nd")
     num_images: int = _option(
         400,
         "training images of streets; val and test have a quarter of it",
@@ -157,6 +165,12 @@ class TrainingConfig:
         "what brings the pools to the size of fc7 before they are scored: batch "
         "normalisation, the paper's factors 0.01 and 0.0001, or nothing",
         choices=SKIP_SCALES,
+    )
+    upsampling: str = _option(
+        "transposed",
+        "how scores are enlarged: by transposed convolution, interpolation, or values "
+        "among zeros and a convolution",
+        choices=UPSAMPLING,
     )
     freeze_upsampling: bool = _switch(False, "keep the upsampling kernels bilinear")
     freeze_blocks: int = _option(
@@ -256,7 +270,14 @@ class TrainingConfig:
 
 
 # The fields that say which data; evaluate.py has flags for them too.
-DATA_FIELDS = ("dataset", "data_dir", "num_images", "image_size")
+DATA_FIELDS = (
+    "dataset",
+    "data_dir",
+    "classes",
+    "void_as_class",
+    "num_images",
+    "image_size",
+)
 
 
 class OneLineParser(argparse.ArgumentParser):

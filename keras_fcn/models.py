@@ -8,8 +8,14 @@ all three networks, so that the weights of a coarser one start a finer one.
 import keras
 from keras import layers, ops
 
-from keras_fcn.config import HEADS, SKIP_SCALES, VARIANTS, TrainingConfig
-from keras_fcn.initializers import BilinearUpsampling
+from keras_fcn.config import (
+    HEADS,
+    SKIP_SCALES,
+    UPSAMPLING,
+    VARIANTS,
+    TrainingConfig,
+)
+from keras_fcn.upsampling import upsample
 from keras_fcn.weights import load_vgg16_weights
 
 # Fixed factors of the reference's at-once networks (voc-fcn8s-atonce/net.py), which
@@ -97,6 +103,7 @@ def FCN(
     head_filters: int | None = None,
     dropout: float = 0.5,
     skip_scales: str = "none",
+    upsampling: str = "transposed",
     freeze_upsampling: bool = False,
     freeze_blocks: int = 0,
     input_shape: tuple[int | None, int | None, int] = (None, None, 3),
@@ -126,6 +133,9 @@ def FCN(
         skip_scales: "none"; "paper" for the fixed factors 0.01 (pool4) and 0.0001
             (pool3) of the reference's at-once training; or "batch-norm" for batch
             normalisation of the pools before they are scored.
+        upsampling: "transposed" (convolution with a kernel that starts as bilinear
+            interpolation), "bilinear", "nearest", "bed-of-nails" or "max-unpooling", as
+            `upsampling.py` explains.
         freeze_upsampling: keep the bilinear kernels fixed, as the reference does.
         freeze_blocks: number of VGG16's first blocks that are not trained, 0 to 5.
         input_shape: `(height, width, 3)`; None where a size is free.
@@ -143,6 +153,7 @@ def FCN(
     _check_choice("variant", variant, VARIANTS)
     _check_choice("head", head, HEADS)
     _check_choice("skip_scales", skip_scales, SKIP_SCALES)
+    _check_choice("upsampling", upsampling, UPSAMPLING)
     if num_classes < 1:
         raise ValueError(f"`num_classes` must be 1 or more. Received: {num_classes}")
     if freeze_blocks not in range(6):
@@ -175,7 +186,9 @@ def FCN(
         if is_of_block and int(layer.name[len("block")]) <= freeze_blocks:
             layer.trainable = False
     x = _head(encoder.output, head, head_filters, dropout)
-    x = _decoder(x, encoder, variant, num_classes, skip_scales, freeze_upsampling)
+    x = _decoder(
+        x, encoder, variant, num_classes, skip_scales, upsampling, freeze_upsampling
+    )
     logits = CropToImage(name="logits", dtype="float32")(x, image)
     model = keras.Model(image, logits, name=f"fcn{variant}")
     load_vgg16_weights(model, weights)
@@ -200,6 +213,7 @@ def build_network(
         head_filters=config.head_filters,
         dropout=config.dropout,
         skip_scales=config.skip_scales,
+        upsampling=config.upsampling,
         freeze_upsampling=config.freeze_upsampling,
         freeze_blocks=config.freeze_blocks,
     )
@@ -241,7 +255,9 @@ def _head(x, head, filters, dropout):
     return layers.Dropout(dropout, name="drop7")(x)
 
 
-def _decoder(x, encoder, variant, num_classes, skip_scales, freeze_upsampling):
+def _decoder(
+    x, encoder, variant, num_classes, skip_scales, upsampling, freeze_upsampling
+):
     """Scores of fc7, fused with those of the pools, at the padded image's size."""
 
     def score(features, name):
@@ -249,18 +265,15 @@ def _decoder(x, encoder, variant, num_classes, skip_scales, freeze_upsampling):
             num_classes, 1, kernel_initializer="zeros", name=name, dtype="float32"
         )(features)
 
-    def upscore(scores, stride, name):
-        return layers.Conv2DTranspose(
-            num_classes,
-            kernel_size=2 * stride,
-            strides=stride,
-            padding="same",
-            use_bias=False,
-            kernel_initializer=BilinearUpsampling(),
-            trainable=not freeze_upsampling,
-            name=name,
-            dtype="float32",
-        )(scores)
+    def upscore(scores, stride, name, block):
+        """Enlarge scores of the stride of a block's pooling."""
+        pooled = [
+            encoder.get_layer(f"block{block - step}_pool").input
+            for step in range(stride.bit_length() - 1)
+        ]
+        return upsample(
+            scores, stride, upsampling, name, pooled, trainable=not freeze_upsampling
+        )
 
     def fuse(scores, pool, block):
         features = encoder.get_layer(block).output
@@ -278,11 +291,11 @@ def _decoder(x, encoder, variant, num_classes, skip_scales, freeze_upsampling):
 
     scores = score(x, "score_fr")  # (N, H/32, W/32, C)
     if variant == "32s":
-        return upscore(scores, 32, "upscore32")
-    scores = upscore(scores, 2, "upscore2")
+        return upscore(scores, 32, "upscore32", 5)
+    scores = upscore(scores, 2, "upscore2", 5)
     scores = fuse(scores, "pool4", "block4_pool")  # (N, H/16, W/16, C)
     if variant == "16s":
-        return upscore(scores, 16, "upscore16")
-    scores = upscore(scores, 2, "upscore_pool4")
+        return upscore(scores, 16, "upscore16", 4)
+    scores = upscore(scores, 2, "upscore_pool4", 4)
     scores = fuse(scores, "pool3", "block3_pool")  # (N, H/8, W/8, C)
-    return upscore(scores, 8, "upscore8")
+    return upscore(scores, 8, "upscore8", 3)

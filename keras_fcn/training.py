@@ -21,7 +21,7 @@ from keras_fcn.weights import transfer_weights
 
 logger = logging.getLogger(__name__)
 
-_ARCHITECTURE = ("variant", "head", "head_filters", "skip_scales")
+_ARCHITECTURE = ("variant", "head", "head_filters", "skip_scales", "upsampling")
 
 
 def train(config: TrainingConfig, run_path: Path) -> RunFolder:

@@ -5,6 +5,7 @@ from pathlib import Path
 from keras_fcn.classes import ClassMap
 from keras_fcn.config import TrainingConfig
 from keras_fcn.datasets import camvid, streets
+from keras_fcn.datasets.camvid32 import load_camvid32
 from keras_fcn.datasets.dataset import SegmentationDataset
 from keras_fcn.datasets.folder import load_folder
 from keras_fcn.datasets.prepared import prepared_dataset
@@ -34,6 +35,15 @@ def load_dataset(
                 "--dataset folder needs --data-dir DIR with images/ and labels/"
             )
         return load_folder(Path(config.data_dir), splits, class_map)
+    if config.dataset == "camvid32":
+        if config.data_dir is None:
+            raise ValueError(
+                "--dataset camvid32 needs --data-dir DIR with train/, train_labels/, "
+                "val/, val_labels/ and class_dict.csv, as in the copy on Kaggle"
+            )
+        return load_camvid32(
+            Path(config.data_dir), splits, config.classes, config.void_as_class
+        )
     if config.dataset == "streets":
         if config.data_dir is not None:
             raise ValueError(

@@ -1,0 +1,253 @@
+"""CamVid with its 32 classes, 960x720, in the layout of the copy on Kaggle.
+
+    train/NAME.png  train_labels/NAME_L.png  val/  val_labels/  test/  test_labels/
+    class_dict.csv  name,r,g,b
+
+Label maps are RGB pictures of the classes' colours. They are decoded as they are,
+colour by colour, and never resized. Void is one of the 32 names.
+
+Brostow, Fauqueur and Cipolla, "Semantic object classes in video: A high-definition
+ground truth database", 2009; for research use.
+"""
+
+import hashlib
+import io
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import tensorflow as tf
+import tensorflow_datasets as tfds
+
+from keras_fcn.classes import ClassMap, read_class_dict
+from keras_fcn.datasets import camvid
+from keras_fcn.datasets.dataset import SegmentationDataset, Split, summarize
+from keras_fcn.datasets.label_decoder import VOID_ID, VOID_NAMES, LabelDecoder
+from keras_fcn.datasets.prepared import label_map_feature, prepared_dataset
+from keras_fcn.images import UnreadableImage, read_size, read_stored_values
+
+IMAGE_SIZE = (720, 960)
+SPLITS = ("train", "val", "test")
+
+# How CamVid's 11 classes are made of the 32; the rest is void. In SegNet's label files
+# animals, archways, luggage and prams, children and other moving things are void; other
+# groupings count them to a class. tests/test_camvid32.py compares. What no frame that
+# is at hand shows (bridges, tunnels, trains ...) is grouped as by MathWorks.
+MERGED = {
+    "sky": ("Sky",),
+    "building": ("Bridge", "Building", "Tunnel", "Wall"),
+    "pole": ("Column_Pole", "TrafficCone"),
+    "road": ("LaneMkgsDriv", "LaneMkgsNonDriv", "Road"),
+    "pavement": ("ParkingBlock", "RoadShoulder", "Sidewalk"),
+    "tree": ("Tree", "VegetationMisc"),
+    "sign": ("Misc_Text", "SignSymbol", "TrafficLight"),
+    "fence": ("Fence",),
+    "car": ("Car", "SUVPickupTruck", "Train", "Truck_Bus"),
+    "pedestrian": ("Pedestrian",),
+    "bicyclist": ("Bicyclist", "MotorcycleScooter"),
+}
+
+
+@dataclass
+class Camvid32Config(tfds.core.BuilderConfig):
+    """Which copy of the data was prepared: the name holds a digest of its labels."""
+
+    source_dir: str | None = None
+
+
+class Camvid32(tfds.core.GeneratorBasedBuilder):
+    """TFDS builder of `camvid32`; label maps hold positions in `class_dict.csv`."""
+
+    VERSION = tfds.core.Version("1.0.0")
+
+    def _info(self):
+        return tfds.core.DatasetInfo(
+            builder=self,
+            description=__doc__,
+            features=tfds.features.FeaturesDict(
+                {
+                    "name": tfds.features.Text(),
+                    "image": tfds.features.Image(shape=(*IMAGE_SIZE, 3)),
+                    "label_map": label_map_feature(IMAGE_SIZE),
+                }
+            ),
+            supervised_keys=("image", "label_map"),
+            disable_shuffling=True,
+        )
+
+    def _split_generators(self, dl_manager):
+        folder = Path(self.builder_config.source_dir)
+        decoder = _decoder(read_class_dict(folder / "class_dict.csv"))
+        return {
+            split: self._generate_examples(find_pairs(folder, split), decoder)
+            for split in SPLITS
+            if (folder / split).is_dir()
+        }
+
+    def _generate_examples(self, pairs, decoder):
+        for key, (image, label_path) in enumerate(pairs):
+            label_map = decoder.decode(read_stored_values(label_path))
+            _, encoded = cv2.imencode(".png", label_map)
+            yield (
+                key,
+                {
+                    "name": image.stem,
+                    "image": str(image),
+                    "label_map": io.BytesIO(encoded.tobytes()),
+                },
+            )
+
+
+def load_camvid32(
+    folder: Path, splits: tuple[str, ...], num_classes: int, void_as_class: bool
+) -> SegmentationDataset:
+    """Check, prepare and describe CamVid in the Kaggle layout.
+
+    Args:
+        folder: holds `class_dict.csv`, and `train/` with `train_labels/` and so on.
+        splits: those that are needed.
+        num_classes: 32 for the classes of `class_dict.csv`, 11 for those they are
+            merged into.
+        void_as_class: count Void as a class, for scores that can be compared with those
+            of others who do; otherwise it is void.
+
+    Returns:
+        The data set with the splits that the folder has. Void is id 255.
+
+    Raises:
+        FileNotFoundError: if a file or a folder is missing.
+        ValueError: if sizes, names or colours are not as they should be; names files,
+            colours and numbers of pixels. Or if Void is to be one of 11 classes.
+    """
+    folder = Path(folder)
+    path = folder / "class_dict.csv"
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"camvid32 needs {path} (name,r,g,b), and train/, train_labels/, val/ and "
+            "val_labels/ beside it"
+        )
+    class_dict = read_class_dict(path)
+    class_map, ids = _merge(class_dict, num_classes, void_as_class)
+    for split in splits:
+        find_pairs(folder, split)
+    pairs = [
+        pair
+        for split in SPLITS
+        if (folder / split).is_dir()
+        for pair in find_pairs(folder, split)
+    ]
+    config = Camvid32Config(
+        name=f"labels_{_digest(pairs, path)}", source_dir=str(folder)
+    )
+    builder = Camvid32(config=config)
+    if not builder.is_prepared():
+        _check(pairs, class_dict)
+    prepared = prepared_dataset(builder, class_map, IMAGE_SIZE)
+    table = tf.constant(ids, dtype=tf.uint8)
+
+    def renumber(example):
+        label_map = tf.gather(table, tf.cast(example["label_map"], tf.int32))
+        return {**example, "label_map": label_map}
+
+    renumbered = {
+        name: Split(
+            split.examples.map(renumber, num_parallel_calls=tf.data.AUTOTUNE),
+            split.image_sizes,
+        )
+        for name, split in prepared.splits.items()
+    }
+    return SegmentationDataset("camvid32", class_map, renumbered)
+
+
+def _merge(class_dict, num_classes, void_as_class):
+    """The classes, and the id of each line of `class_dict.csv`; 256 ids in all."""
+    names = [name for name, _ in class_dict]
+    ids = np.full(256, VOID_ID, dtype="uint8")
+    if num_classes == 32:
+        kept = [
+            index
+            for index, name in enumerate(names)
+            if void_as_class or name.lower() not in VOID_NAMES
+        ]
+        ids[kept] = np.arange(len(kept))
+        entries = [class_dict[index] for index in kept]
+        return ClassMap(*zip(*entries, strict=True), VOID_ID), ids
+    if void_as_class:
+        raise ValueError(
+            "--void-as-class goes with --classes 32. Received: --classes 11"
+        )
+    for class_id, name in enumerate(camvid.CLASS_MAP.names):
+        missing = [part for part in MERGED[name] if part not in names]
+        if missing:
+            raise ValueError(
+                f"class_dict.csv must list CamVid's 32 classes to merge them into 11. "
+                f"It lacks: {summarize(missing)}"
+            )
+        ids[[names.index(part) for part in MERGED[name]]] = class_id
+    return ClassMap(camvid.CLASS_MAP.names, camvid.CLASS_MAP.colors, VOID_ID), ids
+
+
+def find_pairs(folder: Path, split: str) -> list[tuple[Path, Path]]:
+    """Return the images of a split with their label files, by name.
+
+    Args:
+        folder: the Kaggle layout.
+        split: "train", "val" or "test".
+
+    Raises:
+        FileNotFoundError: if a folder or a file is missing.
+        ValueError: if a label file has no image.
+    """
+    images_dir, labels_dir = folder / split, folder / f"{split}_labels"
+    for needed in (images_dir, labels_dir):
+        if not needed.is_dir() or not any(needed.glob("*.png")):
+            raise FileNotFoundError(
+                f"camvid32 needs the folder {needed} with PNG files"
+            )
+    images = {path.stem: path for path in sorted(images_dir.glob("*.png"))}
+    labels = {path.stem.removesuffix("_L"): path for path in labels_dir.glob("*_L.png")}
+    if images.keys() != labels.keys():
+        unpaired = sorted(images.keys() ^ labels.keys())
+        raise ValueError(
+            f"Each image NAME.png in {images_dir} needs a label file NAME_L.png in "
+            f"{labels_dir}, and none may be left over. Received: {summarize(unpaired)}"
+        )
+    return [(path, labels[stem]) for stem, path in images.items()]
+
+
+def _decoder(class_dict):
+    """From colours to lines of `class_dict.csv`, that of Void like any other."""
+    return LabelDecoder([(f"class {name}", color) for name, color in class_dict])
+
+
+def _check(pairs, class_dict):
+    """Sizes and colours of every file; all that is wrong, at once."""
+    decoder = _decoder(class_dict)
+    wrong = []
+    for image, label_path in pairs:
+        try:
+            for path in (image, label_path):
+                if (size := read_size(path)) != IMAGE_SIZE:
+                    wrong.append(
+                        f"{path} is {size[1]}x{size[0]}, not "
+                        f"{IMAGE_SIZE[1]}x{IMAGE_SIZE[0]}"
+                    )
+            decoder.decode(read_stored_values(label_path))
+        except UnreadableImage as error:
+            wrong.append(str(error))
+        except ValueError as error:
+            wrong.append(f"{label_path} {error}")
+    if wrong:
+        raise ValueError(
+            f"{len(wrong)} files of camvid32 can't be used: {summarize(wrong)}"
+        )
+
+
+def _digest(pairs, class_dict_path):
+    """Twelve hexadecimal digits that tell one copy of the data from another."""
+    sha = hashlib.sha256(class_dict_path.read_bytes())
+    for image, label_path in pairs:
+        sha.update(f"{image.parent.name}/{image.name} {image.stat().st_size}".encode())
+        sha.update(label_path.read_bytes())
+    return sha.hexdigest()[:12]

@@ -1,0 +1,227 @@
+"""Ways to enlarge maps of class scores, each as Keras layers, and the sizes they give.
+
+`upsample` puts them together for the decoder of `models.py`. `transposed` learns its
+kernel and starts as bilinear interpolation; `bilinear` and `nearest` have none;
+`bed-of-nails` and `max-unpooling` leave most of the new cells empty, and are followed
+by a convolution that fills them.
+"""
+
+from collections.abc import Sequence
+
+import keras
+from keras import layers, ops
+
+from keras_fcn.initializers import BilinearUpsampling
+from keras_fcn.metrics import Tensor
+
+
+def transposed_output_size(
+    input_size: int,
+    kernel_size: int,
+    stride: int,
+    padding: int = 0,
+    output_padding: int = 0,
+) -> int:
+    """Return the size of what a transposed convolution gives, along one axis.
+
+    `(input - 1) * stride - 2 * padding + kernel + output_padding`
+
+    Args:
+        input_size: cells of the input, 1 or more.
+        kernel_size: cells of the kernel, 1 or more.
+        stride: cells between two input cells in the output, 1 or more.
+        padding: cells taken off at both ends of the output, 0 or more.
+        output_padding: cells added at the end, 0 to `stride - 1`: a strided
+            convolution gives one size for that many inputs, and this says which.
+
+    Raises:
+        ValueError: if a value is impossible, or nothing would be left.
+
+    Reference: Dumoulin and Visin, "A guide to convolution arithmetic for deep
+    learning", 2016, relationship 14.
+    """
+    values = {
+        "input_size": (input_size, 1),
+        "kernel_size": (kernel_size, 1),
+        "stride": (stride, 1),
+        "padding": (padding, 0),
+        "output_padding": (output_padding, 0),
+    }
+    for name, (value, least) in values.items():
+        if not isinstance(value, int) or isinstance(value, bool) or value < least:
+            raise ValueError(
+                f"`{name}` must be a whole number from {least} on. "
+                f"Received: {name}={value!r}"
+            )
+    if output_padding >= stride:
+        raise ValueError(
+            f"`output_padding` must be less than `stride`, {stride}. "
+            f"Received: output_padding={output_padding}"
+        )
+    size = (input_size - 1) * stride - 2 * padding + kernel_size + output_padding
+    if size < 1:
+        raise ValueError(
+            f"`padding` {padding} leaves nothing of an output of {size + 2 * padding} "
+            f"cells. Received: padding={padding}"
+        )
+    return size
+
+
+@keras.saving.register_keras_serializable(package="keras_fcn")
+class BedOfNails(layers.Layer):
+    """Each value in the upper left corner of its cell, zeros elsewhere.
+
+    A convolution after it fills the zeros. With a cell of 2, a kernel of 4, and two
+    rows and columns of zeros before and one after, the two are exactly the transposed
+    convolution of stride 2 with the mirrored kernel.
+
+    Args:
+        factor: rows and columns of a cell.
+    """
+
+    def __init__(self, factor: int = 2, **kwargs):
+        super().__init__(**kwargs)
+        self.factor = factor
+
+    def call(self, scores: Tensor) -> Tensor:
+        """Enlarge `(batch, height, width, channels)`; the dtype is kept."""
+        batch, height, width, channels = ops.shape(scores)
+        cells = scores[:, :, None, :, None, :]
+        empty = (0, self.factor - 1)
+        cells = ops.pad(cells, ((0, 0), (0, 0), empty, (0, 0), empty, (0, 0)))
+        size = (batch, height * self.factor, width * self.factor, channels)
+        return ops.reshape(cells, size)
+
+    def compute_output_shape(self, scores_shape):
+        return _enlarged(scores_shape, self.factor)
+
+    def get_config(self):
+        return {**super().get_config(), "factor": self.factor}
+
+
+@keras.saving.register_keras_serializable(package="keras_fcn")
+class MaxUnpooling(layers.Layer):
+    """Each value where 2x2 max pooling found its maximum, zeros elsewhere.
+
+    Of equal values the first counts, row by row from the upper left, always.
+
+    Reference: Zeiler and Fergus, "Visualizing and Understanding Convolutional
+    Networks", 2014, section 2.1.
+    """
+
+    def call(self, values: Tensor, pooled: Tensor) -> Tensor:
+        """Put values back.
+
+        Args:
+            values: `(batch, height, width, channels)`.
+            pooled: what the pooling saw, `(batch, 2 * height, 2 * width, channels)`, or
+                with one channel, whose maximum then holds for all channels.
+
+        Returns:
+            `(batch, 2 * height, 2 * width, channels)`, of the values' dtype.
+        """
+        batch, height, width, channels = ops.shape(values)
+        windows = ops.reshape(
+            pooled, (batch, height, 2, width, 2, pooled.shape[-1])
+        )  # (N, H, row, W, column, C)
+        is_largest = windows == ops.max(windows, axis=(2, 4), keepdims=True)
+        order = ops.reshape(ops.arange(4, dtype="int32"), (1, 1, 2, 1, 2, 1))
+        first = ops.min(ops.where(is_largest, order, 4), axis=(2, 4), keepdims=True)
+        cells = ops.where(order == first, values[:, :, None, :, None, :], 0)
+        return ops.reshape(cells, (batch, 2 * height, 2 * width, channels))
+
+    def compute_output_shape(self, values_shape, pooled_shape):
+        return _enlarged(values_shape, 2)
+
+
+@keras.saving.register_keras_serializable(package="keras_fcn")
+class ChannelSum(layers.Layer):
+    """Sum over the channels, `(batch, height, width, 1)`."""
+
+    def call(self, features: Tensor) -> Tensor:
+        """Add up the channels of `(batch, height, width, channels)`."""
+        return ops.sum(ops.cast(features, self.compute_dtype), axis=-1, keepdims=True)
+
+    def compute_output_shape(self, features_shape):
+        return (*features_shape[:-1], 1)
+
+
+def upsample(
+    scores: keras.KerasTensor,
+    stride: int,
+    method: str,
+    name: str,
+    pooled: Sequence[keras.KerasTensor],
+    trainable: bool = True,
+) -> keras.KerasTensor:
+    """Enlarge scores `stride` times with the layers of a method.
+
+    The methods that leave empty cells go on in steps of two, each with the convolution
+    that fills them, which starts as bilinear interpolation. Max unpooling needs the
+    places of maxima for maps of class scores, while VGG16 pools features, each channel
+    with a place of its own: here the place is where the sum over the channels is
+    largest, one for all classes.
+
+    Args:
+        scores: `(batch, height, width, num_classes)`.
+        stride: enlargement, a power of two.
+        method: one of `UPSAMPLING`.
+        name: name of the layer; or how those of several begin.
+        pooled: what VGG16's poolings saw that made the steps down, the deepest first,
+            as many as there are steps of two.
+        trainable: whether kernels are learned.
+
+    Returns:
+        float32 `(batch, stride * height, stride * width, num_classes)`.
+    """
+    if method in ("bilinear", "nearest"):
+        return layers.UpSampling2D(
+            stride, interpolation=method, name=name, dtype="float32"
+        )(scores)
+    if method == "transposed":
+        return layers.Conv2DTranspose(
+            kernel_size=2 * stride,
+            strides=stride,
+            padding="same",
+            name=name,
+            **_kernel_options(scores, trainable),
+        )(scores)
+    for step, features in enumerate(pooled, start=1):
+        step_name = f"{name}_step{step}"
+        if method == "bed-of-nails":
+            scores = BedOfNails(name=f"{step_name}_nails", dtype="float32")(scores)
+            scores = layers.ZeroPadding2D(
+                ((2, 1), (2, 1)), name=f"{step_name}_padding"
+            )(scores)
+            kernel = {"kernel_size": 4, "padding": "valid"}
+        else:
+            strength = ChannelSum(name=f"{step_name}_strength", dtype="float32")(
+                features
+            )
+            scores = MaxUnpooling(name=f"{step_name}_unpooling", dtype="float32")(
+                scores, strength
+            )
+            kernel = {"kernel_size": 3, "padding": "same"}
+        scores = layers.Conv2D(
+            **kernel, name=step_name, **_kernel_options(scores, trainable)
+        )(scores)
+    return scores
+
+
+def _kernel_options(scores, trainable):
+    return {
+        "filters": scores.shape[-1],
+        "use_bias": False,
+        "kernel_initializer": BilinearUpsampling(),
+        "trainable": trainable,
+        "dtype": "float32",
+    }
+
+
+def _enlarged(shape, factor):
+    batch, height, width, channels = shape
+    rows, columns = (
+        None if length is None else transposed_output_size(length, factor, factor)
+        for length in (height, width)
+    )
+    return batch, rows, columns, channels

@@ -1,0 +1,138 @@
+"""Interlaced outputs of shifted images against the network without its strides."""
+
+import keras
+import numpy as np
+import pytest
+from keras import layers, ops
+
+from keras_fcn.models import FCN
+from keras_fcn.shift_and_stitch import (
+    coarse_scores_model,
+    coarse_stride,
+    interlace,
+    shift_and_stitch,
+)
+
+
+def random(*shape, seed=0):
+    return np.random.default_rng(seed).normal(size=shape).astype("float32")
+
+
+KERNELS = [random(3, 3, 2, 4, seed=1), random(3, 3, 4, 5, seed=2), random(1, 1, 5, 3)]
+
+
+def strided(image):
+    """Convolution, pooling, convolution, pooling, scores: stride 4, "valid" borders."""
+    for kernel in KERNELS[:2]:
+        image = ops.relu(ops.conv(image, kernel, padding="valid"))
+        image = ops.max_pool(image, 2, padding="valid")
+    return ops.convert_to_numpy(ops.conv(image, KERNELS[2]))
+
+
+def rarefied(image):
+    """The same layers without strides; filters and pooling skip cells instead."""
+    gap = 1
+    for kernel in KERNELS[:2]:
+        image = ops.relu(ops.conv(image, kernel, dilation_rate=gap, padding="valid"))
+        rows = ops.maximum(image[:, gap:], image[:, :-gap])
+        image = ops.maximum(rows[:, :, gap:], rows[:, :, :-gap])
+        gap *= 2
+    return ops.convert_to_numpy(ops.conv(image, KERNELS[2]))
+
+
+def test_interlaced_outputs_are_those_of_rarefied_filters():
+    # With "valid" borders, 30 pixels give 6 cells of stride 4; 33 hold all four shifts.
+    image = random(33, 37, 2, seed=3)
+    dense = interlace(strided, image, stride=4, factor=4)
+    expected = rarefied(image[None])[0]
+    height, width = dense.shape[:2]
+    assert height >= 24 and width >= 28
+    np.testing.assert_allclose(dense, expected[:height, :width], rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("factor", [1, 2, 4])
+def test_a_smaller_factor_gives_every_second_or_fourth(factor):
+    image = random(33, 37, 2, seed=4)
+    step = 4 // factor
+    part = image[: 30 + 4 - step, : 34 + 4 - step]
+    dense = interlace(strided, part, stride=4, factor=factor)
+    expected = rarefied(image[None])[0, ::step, ::step]
+    height, width = dense.shape[:2]
+    np.testing.assert_allclose(dense, expected[:height, :width], rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("batch_size", [1, 3, 16])
+def test_the_batch_size_changes_nothing(batch_size):
+    image = random(33, 37, 2, seed=5)
+    np.testing.assert_allclose(
+        interlace(strided, image, 4, 4, batch_size),
+        interlace(strided, image, 4, 4),
+        rtol=1e-5,
+        atol=1e-5,
+    )
+
+
+@pytest.fixture(scope="module", params=["32s", "16s", "8s"])
+def network(request):
+    keras.utils.set_random_seed(0)
+    model = FCN(request.param, 3, "compact", None, head_filters=8)
+    for layer in model.layers:
+        if layer.name.startswith("score_"):
+            layer.kernel.assign(0.1 * random(*layer.kernel.shape))
+    return model
+
+
+def test_logits_have_the_images_size(network):
+    image = np.random.default_rng(0).integers(0, 256, (37, 50, 3)).astype("uint8")
+    logits = shift_and_stitch(network, image, factor=2)
+    assert logits.shape == (37, 50, 3) and logits.dtype == np.float32
+    assert np.isfinite(logits).all()
+
+
+def test_a_factor_of_one_is_the_coarse_scores_interpolated(network):
+    """On the cells' centres of an image of whole cells these are the scores."""
+    stride = coarse_stride(network)
+    image = np.random.default_rng(1).uniform(0, 255, (96, 128, 3)).astype("float32")
+    logits = shift_and_stitch(network, image, factor=1)
+    coarse = coarse_scores_model(network)
+    canvas = np.empty((128, 160, 3), "float32")
+    canvas[:] = (123.68, 116.779, 103.939)
+    half = stride // 2
+    canvas[half : half + 96, half : half + 128] = image
+    scores = coarse.predict_on_batch(canvas[None])[0]
+    # Pixel p lies at canvas row p + s/2; cell k's centre at k s + s/2 - 1/2.
+    between = logits[: 96 - stride : stride, : 128 - stride : stride]
+    near = scores[: between.shape[0], : between.shape[1]]
+    spread = (
+        np.abs(np.diff(scores, axis=0)).max() + np.abs(np.diff(scores, axis=1)).max()
+    )
+    assert np.abs(between - near).max() <= 2 * spread / stride
+
+
+def test_dense_scores_follow_a_shift_of_the_image():
+    """With the whole factor, an image moved by a pixel moves its scores by a pixel."""
+    keras.utils.set_random_seed(0)
+    model = FCN("8s", 2, "compact", None, head_filters=8)
+    model.get_layer("score_pool3").kernel.assign(0.01 * random(1, 1, 256, 2))
+    image = np.random.default_rng(2).uniform(0, 255, (161, 161, 3)).astype("float32")
+    one = shift_and_stitch(model, image[:160, :160])
+    other = shift_and_stitch(model, image[1:, 1:])
+    inner = slice(56, -56)
+    scale = np.abs(one).max()
+    np.testing.assert_allclose(
+        one[1:, 1:][inner, inner], other[:-1, :-1][inner, inner], atol=1e-3 * scale
+    )
+
+
+@pytest.mark.parametrize("factor", [0, 3, 64, -2])
+def test_a_factor_that_does_not_divide_the_stride_is_refused(network, factor):
+    with pytest.raises(ValueError, match=f"must divide the stride.*Received: {factor}"):
+        shift_and_stitch(network, np.zeros((32, 32, 3), "uint8"), factor)
+
+
+def test_another_model_is_refused():
+    model = keras.Sequential(
+        [keras.Input((8, 8, 3)), layers.Conv2D(1, 1)], name="other"
+    )
+    with pytest.raises(ValueError, match="needs a network of FCN. Received: other"):
+        coarse_scores_model(model)
