@@ -1,4 +1,4 @@
-"""Score a trained network on a split: `python evaluate.py --model runs/NAME`."""
+"""Score a network on a split: `python evaluate.py [--model runs/NAME]`."""
 
 import dataclasses
 import sys
@@ -21,8 +21,8 @@ def add_arguments(parser):
         "--output-dir",
         type=Path,
         metavar="DIR",
-        help="folder for scores and pictures; RUN/evaluation-SPLIT when not given, or "
-        "evaluations/NAME-SPLIT of a network that comes with the project",
+        help="folder for scores and pictures; when not given RUN/evaluation-SPLIT, or "
+        "evaluations/NAME-DATASET-SPLIT for a network that comes along",
     )
     data = parser.add_argument_group("data", "the run's own where not given")
     add_config_arguments(data, DATA_FIELDS, show_defaults=False)
@@ -31,14 +31,16 @@ def add_arguments(parser):
 
 def command(parser, arguments, argv):
     from keras_fcn.datasets import load_dataset
+    from keras_fcn.datasets.partition import repartition
     from keras_fcn.evaluation import evaluate, format_report
     from keras_fcn.files import write_json
     from keras_fcn.pretrained import find_model
 
     run = find_model(arguments.model)
     given = given_arguments(parser, argv).intersection(DATA_FIELDS)
+    trained = run.read_config()
     config = dataclasses.replace(
-        run.read_config(), **{name: getattr(arguments, name) for name in given}
+        trained, **{name: getattr(arguments, name) for name in given}
     )
     if arguments.json is not None and (
         arguments.json.is_dir() or not arguments.json.absolute().parent.is_dir()
@@ -46,13 +48,18 @@ def command(parser, arguments, argv):
         raise FileNotFoundError(
             f"--json needs a file in a folder that is there. Received: {arguments.json}"
         )
-    dataset = load_dataset(config, (arguments.split,), run.read_class_map())
+    splits, partition = (arguments.split,), "published"
+    if arguments.split != "test" and config.dataset == trained.dataset:
+        partition = config.partition
+        splits = splits if partition == "published" else ("train", "val")
+    dataset = load_dataset(config, splits, run.read_class_map())
+    dataset = repartition(dataset, partition)
     run.check_classes(dataset.class_map)
     report = evaluate(
         run.load_best_model(),
         dataset,
         arguments.split,
-        arguments.output_dir or default_output_dir(run, arguments),
+        arguments.output_dir or default_output_dir(run, config, arguments),
         batch_size=arguments.batch_size,
         tta=arguments.tta,
     )
@@ -63,13 +70,14 @@ def command(parser, arguments, argv):
     return 0
 
 
-def default_output_dir(run, arguments):
-    """Beside the run; not among the files that come with the project."""
-    from keras_fcn.pretrained import is_pretrained_name
+def default_output_dir(run, config, arguments):
+    """Beside the run; not among the files of a network that is passed on."""
+    from keras_fcn.pretrained import PretrainedFolder
 
     suffix = f"{arguments.split}-tta" if arguments.tta else arguments.split
-    if is_pretrained_name(arguments.model):
-        return Path("evaluations") / f"{run.path.name}-{suffix}"
+    if isinstance(run, PretrainedFolder):
+        name = f"{run.path.resolve().name}-{config.dataset}-{suffix}"
+        return Path("evaluations") / name
     return run.path / f"evaluation-{suffix}"
 
 

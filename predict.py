@@ -1,4 +1,4 @@
-"""Segment images: `python predict.py image.png --model runs/NAME`.
+"""Segment images: `python predict.py image.png [--model runs/NAME]`.
 
 Writes STEM_labels.png (a palette PNG whose values are class ids) and STEM_overlay.png.
 """

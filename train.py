@@ -52,7 +52,7 @@ def command(parser, arguments, argv):
 
 def refuse_other_configuration(arguments, given):
     """A run goes on with the configuration it has; only its data may have moved."""
-    from keras_fcn.training import start_name
+    from keras_fcn.pretrained import start_name
 
     saved = RunFolder.open(arguments.resume).read_config()
     if "run_dir" in given:
@@ -62,7 +62,7 @@ def refuse_other_configuration(arguments, given):
         received, kept = getattr(arguments, name), getattr(saved, name)
         if name == "precision":
             received = resolve_precision(received)
-        elif name == "init_from":
+        elif name == "init_from" and received is not None:
             received = start_name(received)
         if name in given and name != "data_dir" and received != kept:
             raise ValueError(

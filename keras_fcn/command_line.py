@@ -52,8 +52,7 @@ def run_command(
         if arguments.debug:
             raise
         print(
-            f"{parser.prog}: error: out of memory: lower --batch-size or --crop, or "
-            "take --head compact",
+            f"{parser.prog}: error: out of memory: {_memory_hint(arguments)}",
             file=sys.stderr,
         )
         return 1
@@ -81,7 +80,7 @@ def add_model_argument(parser: argparse.ArgumentParser) -> None:
         "--model",
         default=DEFAULT,
         metavar="RUN|NAME",
-        help="run of train.py, or the name of a network that comes with the project",
+        help="run of train.py, packed folder, or name of a network that comes along",
     )
 
 
@@ -97,6 +96,18 @@ def add_tta_argument(parser: argparse.ArgumentParser) -> None:
         help="test-time augmentation: average over five sizes and the mirror image; "
         "about 17 times as long",
     )
+
+
+def _memory_hint(arguments):
+    """What this command can do with less memory."""
+    hints = {
+        "batch_size": "lower --batch-size",
+        "crop": "lower --crop",
+        "head": "take --head compact",
+        "tta": "leave out --tta",
+        "images": "make the images smaller",
+    }
+    return ", or ".join(hint for name, hint in hints.items() if name in arguments)
 
 
 def _one_line(error):

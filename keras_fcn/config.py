@@ -133,8 +133,9 @@ class TrainingConfig:
     )
     partition: str = _option(
         "published",
-        "what is trained on: the published training images; those of validation too; "
-        "or, of both, those of CamVid's other drives, and validated on the one named",
+        "training images: the published ones; those of validation too (train+val); or "
+        "those of both that are of other drives of CamVid, with the drive named for "
+        "validation",
         choices=PARTITIONS,
     )
     head: str = _option(
@@ -193,7 +194,9 @@ class TrainingConfig:
         _positive,
     )
     encoder_rate: float = _option(
-        1.0, "learning rate of VGG16's layers, share of that of the others", _factor
+        1.0,
+        "factor of the learning rate of VGG16's layers; not of their weight decay",
+        _factor,
     )
     momentum: float = _option(0.9, "momentum of sgd", _share)
     weight_decay: float = _option(1e-4, "decoupled weight decay", _not_negative)
@@ -212,7 +215,9 @@ class TrainingConfig:
         0.0, "share of the target that is spread over all classes", _share
     )
     hard_pixels: float = _option(
-        1.0, "share of the pixels, those of the highest loss, that are learned", _factor
+        1.0,
+        "share of a batch's pixels, those of the highest loss, that are learned from",
+        _factor,
     )
     precision: str = _option(
         "auto",

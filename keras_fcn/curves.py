@@ -23,8 +23,8 @@ _PANELS = (
 def draw_curves(runs: Sequence[RunFolder], path: Path) -> None:
     """Draw losses and validation scores of runs over their epochs.
 
-    The training loss is weighted by class where the run's is, and of augmented crops;
-    that of validation is neither.
+    The training loss is what was trained on: of augmented crops, and with the run's
+    class weights, smoothing and choice of pixels. The validation loss is without these.
 
     Args:
         runs: runs with at least one finished epoch, one line each.
@@ -41,7 +41,7 @@ def draw_curves(runs: Sequence[RunFolder], path: Path) -> None:
         epochs = [int(row["epoch"]) for row in history]
         for axes, (column, _, factor) in zip(panels, _PANELS, strict=True):
             values = [factor * float(row[column]) for row in history]
-            axes.plot(epochs, values, marker=".", label=run.path.name)
+            axes.plot(epochs, values, marker=".", label=str(run.path))
     for axes, (_, title, _) in zip(panels, _PANELS, strict=True):
         axes.set(title=title, xlabel="epoch")
         axes.xaxis.get_major_locator().set_params(integer=True)
@@ -52,10 +52,13 @@ def draw_curves(runs: Sequence[RunFolder], path: Path) -> None:
 
 
 def read_history(run: RunFolder) -> list[dict[str, str]]:
-    """Read a run's `history.csv`: one dict per finished epoch, as text.
+    """Read a run's `history.csv`.
 
     Args:
         run: the run.
+
+    Returns:
+        One dict per finished epoch; every value is text.
 
     Raises:
         ValueError: if it has finished no epoch.
@@ -68,7 +71,9 @@ def read_history(run: RunFolder) -> list[dict[str, str]]:
 
 
 def add_arguments(parser):
-    parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="run")
+    parser.add_argument(
+        "runs", nargs="+", type=Path, metavar="RUN", help="runs of train.py"
+    )
     parser.add_argument(
         "--output",
         type=Path,
@@ -79,7 +84,7 @@ def add_arguments(parser):
 
 
 def command(parser, arguments, argv):
-    if arguments.output.suffix not in (".png", ".svg"):
+    if arguments.output.suffix.lower() not in (".png", ".svg"):
         raise ValueError(
             f"--output needs a name in .png or .svg. Received: {arguments.output}"
         )

@@ -110,6 +110,7 @@ def scores_report(
     return {
         "dataset": dataset.name,
         "split": split_name,
+        "partition": dataset.partition,
         "num_images": split.num_images,
         "image_sizes": [f"{height}x{width}" for height, width in sizes],
         "num_classes": len(names),
@@ -248,7 +249,8 @@ def format_report(report: dict) -> str:
     lines = [
         f"{report['dataset']} {report['split']}: {report['num_images']} images "
         f"({sizes}), {report['num_classes']} classes; {report['void_rule']}"
-        + ("; test-time augmentation" if report["test_time_augmentation"] else ""),
+        + ("; test-time augmentation" if report["test_time_augmentation"] else "")
+        + _describe_partition(report),
         "",
         f"{'class':<20}{'IoU':>9}{'accuracy':>11}",
     ]
@@ -270,6 +272,15 @@ def format_report(report: dict) -> str:
         ),
     ]
     return "\n".join(lines)
+
+
+def _describe_partition(report):
+    """What must be known of the split where it is not the published one."""
+    if report["partition"] == "published" or report["split"] == "test":
+        return ""
+    is_seen = report["partition"] == "train+val" and report["split"] == "val"
+    seen = "; these images were trained on" if is_seen else ""
+    return f"; partition {report['partition']}{seen}"
 
 
 def _percent(share):

@@ -28,8 +28,9 @@ def masked_cross_entropy(
             scale does not depend on them.
         label_smoothing: share of the target, in [0, 1), that is spread evenly over
             all classes (Szegedy et al., 2016).
-        hard_pixels: share of the batch's pixels, in (0, 1], that count: those of the
-            highest loss (Shrivastava et al., 2016).
+        hard_pixels: share of the batch's pixels, in (0, 1], void among them, that
+            count: those of the highest loss before class weights (Shrivastava et al.,
+            2016).
 
     Returns:
         float32 scalar in nats; 0 if every pixel is void.
@@ -57,7 +58,8 @@ def masked_cross_entropy(
         cross_entropy += label_smoothing * (spread - cross_entropy)
     if hard_pixels < 1:
         losses = ops.where(is_labelled, ops.stop_gradient(cross_entropy), -1.0)
-        is_labelled &= losses >= ops.quantile(losses, 1 - hard_pixels)
+        least = ops.quantile(losses, 1 - hard_pixels, method="higher")
+        is_labelled &= ~(losses < least)  # a loss that is not a number is seen
     weights = ops.cast(is_labelled, "float32")
     if class_weights is not None:
         class_weights = ops.convert_to_tensor(class_weights, dtype="float32")

@@ -22,6 +22,7 @@ from keras_fcn.weights import load_vgg16_weights
 # bring the large activations of the earlier pools down to those of fc7.
 _PAPER_SKIP_SCALES = {"pool4": 0.01, "pool3": 0.0001}
 _DEEPEST_STRIDE = 32
+DEFAULT_FILTERS = {"vgg": 4096, "compact": 512}  # of fc6 and fc7
 
 
 @keras.saving.register_keras_serializable(package="keras_fcn")
@@ -161,7 +162,7 @@ def FCN(
             f"`freeze_blocks` must be 0 to 5. Received: freeze_blocks={freeze_blocks}"
         )
     if head_filters is None:
-        head_filters = 4096 if head == "vgg" else 512
+        head_filters = DEFAULT_FILTERS[head]
     if head_filters < 1:
         raise ValueError(
             f"`head_filters` must be 1 or more. Received: head_filters={head_filters}"
@@ -204,6 +205,12 @@ def build_network(
         config: the training.
         num_classes: number of classes, void not counted.
         weights: as for `FCN`.
+
+    Returns:
+        The network.
+
+    Raises:
+        ValueError, OSError: as `FCN`.
     """
     return FCN(
         config.variant,

@@ -26,7 +26,7 @@ def pack(run: RunFolder, output_dir: Path) -> PretrainedFolder:
     configuration.
 
     Args:
-        run: a finished run.
+        run: a run that has gone through all its epochs.
         output_dir: folder to make; it must not be there.
 
     Returns:
@@ -34,8 +34,14 @@ def pack(run: RunFolder, output_dir: Path) -> PretrainedFolder:
 
     Raises:
         FileExistsError: if `output_dir` is there.
-        ValueError: if a weight does not fit into float16.
+        ValueError: if the run is not finished, or a weight does not fit into float16.
     """
+    epoch, num_epochs = run.read_checkpoint()["epoch"], run.read_config().epochs
+    if epoch < num_epochs:
+        raise ValueError(
+            f"{run.path} has finished {epoch} of its {num_epochs} epochs: go on by "
+            f"train.py --resume {run.path}"
+        )
     if output_dir.exists():
         raise FileExistsError(f"{output_dir} exists already: choose a new folder")
     values = {

@@ -16,13 +16,14 @@ def label_map_predictor(
 ) -> Callable[[np.ndarray], np.ndarray]:
     """Return a function from images to label maps of their size.
 
-    The function takes RGB of uint8 or float in [0, 255], `(batch, height, width, 3)`,
-    and gives uint8 `(batch, height, width)`.
-
     Args:
         model: a network of `FCN`.
         tta: average the probabilities over five enlargements, 0.75 to 1.75, each as it
             is and mirrored; takes about 17 times as long.
+
+    Returns:
+        Function of RGB images, uint8 or float in [0, 255], `(batch, height, width, 3)`,
+        to uint8 `(batch, height, width)`.
     """
     if not tta:
         predict = prediction_model(model).predict_on_batch

@@ -49,16 +49,25 @@ class PretrainedFolder(RunFolder):
         It computes in bfloat16 where the hardware has it.
 
         Raises:
-            ValueError: if the weights are missing or damaged.
+            OSError, ValueError: if a file of the folder is missing or damaged.
         """
         logger.info("Network: %s", self.path.name)
         with use_precision(resolve_precision("auto")):
             return self.load_model()
 
     def load_model(self) -> keras.Model:
-        """Like `load_best_model`, with Keras's global dtype policy."""
+        """Build the network with Keras's global dtype policy and load its weights.
+
+        Returns:
+            The network; all of it is trainable.
+
+        Raises:
+            OSError, ValueError: if a file of the folder is missing or damaged.
+        """
         num_classes = self.read_class_map().num_classes
-        config = dataclasses.replace(self.read_config(), freeze_blocks=0)
+        config = dataclasses.replace(
+            self.read_config(), freeze_blocks=0, freeze_upsampling=False
+        )
         self._check_weights()
         model = build_network(config, num_classes, weights=None)
         try:
@@ -97,7 +106,8 @@ def from_pretrained(name: str = DEFAULT) -> keras.Model:
     Like `FCN`, it computes in Keras's global dtype policy; all of it is trainable.
 
     Args:
-        name: "fcn8s-camvid": FCN-8s with the compact head for CamVid's 11 classes.
+        name: "fcn8s-camvid", FCN-8s with the compact head for CamVid's 11 classes; or
+            "pretrained" for the default.
 
     Returns:
         A network of `keras_fcn.FCN`.
@@ -105,6 +115,7 @@ def from_pretrained(name: str = DEFAULT) -> keras.Model:
     Raises:
         ValueError: if there is none of that name, or its file is damaged.
     """
+    name = _resolve(name)
     if name not in pretrained_names():
         raise ValueError(
             f"`name` must be one of {', '.join(pretrained_names())}. "
@@ -114,40 +125,52 @@ def from_pretrained(name: str = DEFAULT) -> keras.Model:
 
 
 def pretrained_names() -> list[str]:
-    """Names of the networks that come with the project."""
-    return sorted(path.parent.name for path in FOLDER.glob("*/weights.npz"))
+    """Return the names of the networks that come with the project, in order."""
+    names = (path.parent.name for path in FOLDER.glob("*/config.json"))
+    return sorted(name for name in names if not name.startswith("."))
 
 
 def find_model(name: str | Path) -> RunFolder:
     """Return a run of train.py, or a network that comes with the project.
 
     Args:
-        name: folder of a run, the name of a pretrained network, or "pretrained" for
-            the default one.
+        name: folder of a run or of a packed network, the name of one that comes
+            along, or "pretrained" for the default one.
+
+    Returns:
+        The run; a `PretrainedFolder` where its network is packed.
 
     Raises:
-        FileNotFoundError: if it is neither.
+        FileNotFoundError: if it is none of these.
     """
-    name = DEFAULT if str(name) == _ALIAS else str(name)
+    name = _resolve(name)
     if name in pretrained_names():
         return PretrainedFolder(FOLDER / name)
-    if not (Path(name) / "config.json").is_file():
+    path = Path(name)
+    if not (path / "config.json").is_file():
         raise FileNotFoundError(
-            f"{name} is not a run of train.py (it has no config.json), nor a network "
+            f"{path} is not a run of train.py (it has no config.json), nor a network "
             f"that comes with the project ({', '.join(pretrained_names())})"
         )
-    if (Path(name) / "weights.npz").is_file():
-        return PretrainedFolder(Path(name))
-    return RunFolder(Path(name))
+    is_packed = PretrainedFolder(path).checksum.is_file()
+    return PretrainedFolder(path) if is_packed else RunFolder(path)
 
 
-def is_pretrained_name(name: str | Path) -> bool:
-    """Whether a name means a network that comes with the project, not a folder.
+def start_name(name: str) -> str:
+    """Return how `config.json` names a start: a network that comes along, or a path.
 
     Args:
-        name: what was given to `--model` or `--init-from`.
+        name: what was given to `--init-from`.
+
+    Returns:
+        A name of `pretrained_names`, or the absolute path of the run.
     """
-    return str(name) in (_ALIAS, *pretrained_names())
+    name = _resolve(name)
+    return name if name in pretrained_names() else str(Path(name).absolute())
+
+
+def _resolve(name):
+    return DEFAULT if str(name) == _ALIAS else str(name)
 
 
 def variables_by_name(model: keras.Model) -> dict[str, keras.Variable]:
@@ -155,6 +178,9 @@ def variables_by_name(model: keras.Model) -> dict[str, keras.Variable]:
 
     Args:
         model: the network; states of random draws are left out.
+
+    Returns:
+        The variables, in the order of the layers.
     """
     return {
         f"{layer.name}/{variable.name}": variable

@@ -3,7 +3,8 @@
 runs/NAME/
   config.json        the configuration, and versions of what it ran with
   classes.json       names, colours and void
-  best.keras         the network with the best validation mean IoU
+  best.keras         the network with the best validation mean IoU; the last where
+                     validation images are trained on (--partition train+val)
   checkpoint.json    how far the training is, with its history
   checkpoint-EEEE.npz  its state after epoch EEEE
   history.csv        one line per epoch
@@ -80,11 +81,17 @@ class RunFolder:
 
         Raises:
             FileNotFoundError: if it is not a run.
+            ValueError: if it is a packed network.
         """
         path = Path(path)
         if not (path / "config.json").is_file():
             raise FileNotFoundError(
                 f"{path} is not a run: it has no config.json. Runs are made by train.py"
+            )
+        if (path / "weights.npz").is_file():
+            raise ValueError(
+                f"{path} is a packed network, not a run: train on with --init-from "
+                f"{path}"
             )
         return cls(path)
 
@@ -98,7 +105,7 @@ class RunFolder:
 
     @property
     def best_model(self) -> Path:
-        """File of the network with the best validation mean IoU."""
+        """File of the network that is kept: see above."""
         return self.path / "best.keras"
 
     @property
@@ -145,7 +152,7 @@ class RunFolder:
             )
 
     def load_best_model(self) -> keras.Model:
-        """Load the network with the best validation mean IoU.
+        """Load the network that is kept, `best.keras`.
 
         Raises:
             FileNotFoundError: if the run has finished no epoch.
@@ -166,10 +173,11 @@ class RunFolder:
     def summary(self) -> str:
         """Tell a person what the training gave and where it is."""
         metrics = _read_json(self.path / "metrics.json")
-        is_seen = metrics["partition"] == "train+val"
+        is_seen = metrics.get("partition") == "train+val"
         return "\n".join(
             [
-                f"Best epoch {metrics['epoch']}: validation mean IoU "
+                f"{'Last' if is_seen else 'Best'} epoch {metrics['epoch']}: validation "
+                f"mean IoU "
                 f"{metrics['mean_iou']:.1%}, pixel accuracy "
                 f"{metrics['pixel_accuracy']:.1%}"
                 + (", of images that were trained on" if is_seen else ""),

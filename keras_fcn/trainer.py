@@ -221,7 +221,10 @@ def _slow_encoder(optimizer_class):
 def make_optimizer(
     config: TrainingConfig, steps_per_epoch: int
 ) -> keras.optimizers.Optimizer:
-    """Return the optimizer of a configuration; biases do not decay.
+    """Return the optimizer of a configuration.
+
+    Biases and batch normalisation do not decay. VGG16's layers learn at
+    `config.encoder_rate` times the rate of the others.
 
     Args:
         config: the training; without a learning rate 1e-4 (adamw) or 1e-3 (sgd).
@@ -243,7 +246,7 @@ def make_optimizer(
             schedule, weight_decay=config.weight_decay
         )
     optimizer.encoder_rate = config.encoder_rate
-    optimizer.exclude_from_weight_decay(var_names=["bias"])
+    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     return optimizer
 
 

@@ -10,9 +10,10 @@ import keras
 from keras_fcn.callbacks import remove_epochs_after
 from keras_fcn.config import TrainingConfig
 from keras_fcn.datasets.dataset import summarize
-from keras_fcn.models import build_network
+from keras_fcn.datasets.partition import DATASETS_WITH_DRIVES
+from keras_fcn.models import DEFAULT_FILTERS, build_network
 from keras_fcn.precision import has_accelerator, resolve_precision, use_precision
-from keras_fcn.pretrained import find_model, is_pretrained_name
+from keras_fcn.pretrained import find_model, start_name
 from keras_fcn.run_folder import RunFolder
 from keras_fcn.trainer import Trainer, make_augment, make_optimizer
 from keras_fcn.training_data import TrainingData, load_training_data
@@ -44,7 +45,7 @@ def train(config: TrainingConfig, run_path: Path) -> RunFolder:
         config,
         precision=resolve_precision(config.precision),
         data_dir=_absolute(config.data_dir),
-        init_from=start_name(config.init_from),
+        init_from=config.init_from and start_name(config.init_from),
     )
     _check_start(config)
     data = load_training_data(config)
@@ -108,8 +109,12 @@ def follow_start(config: TrainingConfig, given: set[str]) -> TrainingConfig:
         config: the training; `init_from` names a run or a pretrained network.
         given: fields that were asked for, and stay.
 
+    Returns:
+        The configuration with the others of the network's.
+
     Raises:
         FileNotFoundError: if there is no such network.
+        ValueError: if its `config.json` is of something else.
     """
     if config.init_from is None:
         return config
@@ -124,24 +129,24 @@ def _absolute(path):
     return None if path is None else str(Path(path).absolute())
 
 
-def start_name(init_from: str | None) -> str | None:
-    """Return how `config.json` names a start: absolute, or as a pretrained network.
-
-    Args:
-        init_from: what was asked for.
-    """
-    if init_from is None or is_pretrained_name(init_from):
-        return init_from
-    return _absolute(init_from)
-
-
 def _check_start(config):
-    """Refuse weights or a run to start from that can't be, before anything is read."""
+    """Refuse what can't be started, before anything is read."""
+    if config.head == "vgg" and config.head_filters not in (None, 4096):
+        raise ValueError(
+            "--head-filters is for --head compact; the vgg head has VGG16's 4096. "
+            f"Received: --head-filters {config.head_filters}"
+        )
+    is_by_drive = config.partition.startswith("without-")
+    if is_by_drive and config.dataset not in DATASETS_WITH_DRIVES:
+        raise ValueError(
+            f"--partition {config.partition} is for CamVid's drives. "
+            f"Received: --dataset {config.dataset}"
+        )
     if config.init_from is not None:
         source = find_model(config.init_from).read_config()
         has_skips = "32s" not in (source.variant, config.variant)
-        for name in ("head", "skip_scales") if has_skips else ("head",):
-            needed, received = getattr(source, name), getattr(config, name)
+        for name in ("head", "head_filters", "skip_scales")[: 3 if has_skips else 2]:
+            needed, received = _effective(source, name), _effective(config, name)
             if needed != received:
                 flag = f"--{name.replace('_', '-')}"
                 raise ValueError(
@@ -154,6 +159,13 @@ def _check_start(config):
                 f"There is no weights file {config.weights}: --weights takes imagenet, "
                 "none or the path of an .h5 file"
             )
+
+
+def _effective(config, name):
+    """A value of the configuration, with the width that a head has by default."""
+    if name == "head_filters" and config.head_filters is None:
+        return DEFAULT_FILTERS[config.head]
+    return getattr(config, name)
 
 
 def _make_started_trainer(config, data):

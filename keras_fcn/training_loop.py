@@ -77,15 +77,16 @@ def _make_callbacks(trainer, config, data, run, history):
     sample_writer = SampleWriter(run.samples, _samples(config, data), class_map)
 
     def describe(epoch, matrix):
-        report = scores_report(matrix, data.dataset, "val")
-        return {"epoch": epoch, "partition": config.partition, **report}
+        return {"epoch": epoch, **scores_report(matrix, data.dataset, "val")}
 
     return keras.callbacks.CallbackList(
         [
             Progress(config.epochs, steps_per_epoch(config, data)),
             sample_writer,
             TensorBoardLogger(run.tensorboard, class_map, sample_writer),
-            Checkpoint(run, history, describe, config.partition == "train+val"),
+            Checkpoint(
+                run, history, describe, keep_last=config.partition == "train+val"
+            ),
         ],
         model=trainer,
     )

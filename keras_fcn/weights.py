@@ -1,4 +1,4 @@
-"""Where a network's weights come from: VGG16's ImageNet file, or a coarser FCN.
+"""Where a network's weights come from: VGG16's ImageNet file, or another FCN.
 
 Nothing is skipped in silence: a weight that is missing or of another shape is an
 error, and what starts anew is logged.

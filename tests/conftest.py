@@ -10,6 +10,8 @@ from PIL import Image
 import keras_fcn.datasets.camvid as camvid
 from keras_fcn.config import TrainingConfig
 from keras_fcn.models import FCN
+from keras_fcn.pack import pack
+from keras_fcn.training import train
 
 SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
 
@@ -109,3 +111,19 @@ def tiny_config(folder, **changes) -> TrainingConfig:
         "num_samples": 1,
     }
     return TrainingConfig(**{**values, **changes})
+
+
+@pytest.fixture(scope="session")
+def packed_run(tmp_path_factory):
+    """A run of one epoch, of an architecture that is not the default."""
+    folder = write_folder(tmp_path_factory.mktemp("data") / "mine")
+    config = tiny_config(
+        folder, variant="8s", skip_scales="batch-norm", head_filters=8, epochs=1
+    )
+    return train(config, tmp_path_factory.mktemp("runs") / "run")
+
+
+@pytest.fixture
+def packed(packed_run, tmp_path):
+    """That run, packed."""
+    return pack(packed_run, tmp_path / "packed")

@@ -219,9 +219,9 @@ def test_training_starts_from_what_comes_along(folder, tmp_path, capsys, caplog)
     arguments = [value for value in values if value not in ("--head", "compact")]
     status, out, _ = outcome(train, capsys, *arguments)
     assert status == 0
-    assert "pretrained, which has other classes; anew: score_fr" in caplog.text
+    assert "fcn8s-camvid, which has other classes; anew: score_fr" in caplog.text
     config = RunFolder.open(tmp_path / "run").read_config()
-    assert (config.variant, config.init_from) == ("8s", "pretrained")
+    assert (config.variant, config.init_from) == ("8s", "fcn8s-camvid")
 
 
 def test_test_time_augmentation_is_said(run, tmp_path, capsys):
@@ -230,6 +230,32 @@ def test_test_time_augmentation_is_said(run, tmp_path, capsys):
     assert "test-time augmentation" in out.splitlines()[0]
     scores = json.loads((run.path / "evaluation-test-tta/scores.json").read_text())
     assert scores["test_time_augmentation"] is True
+    image = PROJECT / "docs/streets.png"
+    flags = ("--model", run.path, "--tta", "--output-dir", tmp_path)
+    assert outcome(predict, capsys, image, *flags)[0] == 0
+
+
+def test_what_a_run_was_validated_on_is_what_is_scored(folder, tmp_path, capsys):
+    config = tiny_config(folder, partition="train+val", epochs=1)
+    run = train_network(config, tmp_path / "run")
+    flags = ("--model", run.path, "--split")
+    _, out, _ = outcome(evaluate, capsys, *flags, "val")
+    assert "partition train+val; these images were trained on" in out.splitlines()[0]
+    _, out, _ = outcome(evaluate, capsys, *flags, "train")
+    assert "train: 6 images" in out.splitlines()[0]
+    _, out, _ = outcome(evaluate, capsys, *flags, "test")
+    assert "partition" not in out.splitlines()[0]
+
+
+def test_scores_of_a_packed_network_do_not_go_among_its_files(
+    packed, folder, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    flags = ("--dataset", "folder", "--data-dir", folder)
+    status, _, _ = outcome(evaluate, capsys, "--model", packed.path, *flags)
+    assert status == 0
+    assert (tmp_path / "evaluations/packed-folder-test/scores.json").exists()
+    assert not list(packed.path.glob("evaluation*"))
 
 
 def test_a_folder_for_json_must_exist(run, tmp_path, capsys):

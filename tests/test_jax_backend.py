@@ -18,19 +18,22 @@ import json, sys
 import keras, numpy as np
 from keras_fcn import FCN
 from keras_fcn.augment import Augment
-from keras_fcn.trainer import Trainer
+from keras_fcn.config import TrainingConfig
+from keras_fcn.trainer import Trainer, make_optimizer
 
 assert keras.backend.backend() == sys.argv[1]
-network = FCN("8s", 3, "compact", None, head_filters=8)
+network = FCN("8s", 3, "compact", None, head_filters=8, skip_scales="batch-norm")
 rng = np.random.default_rng(0)
-for weight in network.weights:
+for weight in network.trainable_weights:
     scale = (2 / max(1, np.prod(weight.shape[:-1]))) ** 0.5
     weight.assign(scale * rng.normal(size=weight.shape))
 image = rng.integers(0, 256, (2, 33, 47, 3)).astype("uint8")
 logits = keras.ops.convert_to_numpy(network(image))
 
-trainer = Trainer(network, Augment((32, 32), 255, seed=1), 3, 255)
-trainer.compile(optimizer=keras.optimizers.SGD(1e-6))
+augment = Augment((32, 32), 255, seed=1)
+trainer = Trainer(network, augment, 3, 255, hard_pixels=0.5, label_smoothing=0.1)
+config = TrainingConfig(learning_rate=1e-6, encoder_rate=0.5)
+trainer.compile(optimizer=make_optimizer(config, 10))
 trainer.build()
 batch = {
     "image": image,

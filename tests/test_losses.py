@@ -268,3 +268,17 @@ def test_void_is_never_among_the_hardest_pixels():
     )
     void = np.full_like(label_map, VOID)
     assert masked_cross_entropy(void, logits, VOID, hard_pixels=0.3) == 0
+
+
+def test_equal_losses_all_count_among_the_hardest():
+    label_map, logits = random_batch(10)
+    loss = masked_cross_entropy(label_map, 0 * logits, VOID, hard_pixels=0.3)
+    np.testing.assert_allclose(loss, np.log(4), rtol=1e-6)
+
+
+def test_a_loss_that_is_not_a_number_is_not_hidden():
+    label_map, logits = random_batch(11)
+    logits[0, 0, 0] = np.nan
+    label_map[0, 0, 0] = 0
+    loss = masked_cross_entropy(label_map, logits, VOID, hard_pixels=0.3)
+    assert not np.isfinite(loss)

@@ -1,40 +1,24 @@
+import dataclasses
 import json
 
 import keras
 import numpy as np
 import pytest
-from conftest import draw_blocks, tiny_config, write_folder
+from conftest import draw_blocks
 
 import keras_fcn
 from keras_fcn.datasets.street_rendering import render_street
 from keras_fcn.models import prediction_model
-from keras_fcn.pack import pack
 from keras_fcn.pretrained import (
     DEFAULT,
     FOLDER,
     PretrainedFolder,
     find_model,
     from_pretrained,
-    is_pretrained_name,
     pretrained_names,
+    start_name,
 )
 from keras_fcn.run_folder import RunFolder
-from keras_fcn.training import train
-
-
-@pytest.fixture(scope="module")
-def run(tmp_path_factory):
-    """A run of one epoch, of an architecture that is not the default."""
-    folder = write_folder(tmp_path_factory.mktemp("data") / "mine")
-    config = tiny_config(
-        folder, variant="8s", skip_scales="batch-norm", head_filters=8, epochs=1
-    )
-    return train(config, tmp_path_factory.mktemp("runs") / "run")
-
-
-@pytest.fixture
-def packed(run, tmp_path):
-    return pack(run, tmp_path / "packed")
 
 
 def logits_of(model):
@@ -42,41 +26,16 @@ def logits_of(model):
     return keras.ops.convert_to_numpy(model(image[None], training=False))
 
 
-def test_a_packed_network_gives_the_runs_logits_to_float16(run, packed):
-    expected = logits_of(run.load_best_model())
+def test_a_packed_network_gives_the_runs_logits_to_float16(packed_run, packed):
+    expected = logits_of(packed_run.load_best_model())
     received = logits_of(packed.load_model())
     assert np.abs(expected).max() > 0
     np.testing.assert_allclose(received, expected, atol=5e-3 * np.abs(expected).max())
 
 
-def test_what_is_packed_holds_no_pickle_and_no_path_of_the_machine(packed):
-    with np.load(packed.weights, allow_pickle=False) as arrays:
-        assert arrays["fc6/kernel"].dtype == "float16"
-        assert arrays["norm_pool3/moving_variance"].dtype == "float32"
-    config = json.loads((packed.path / "config.json").read_text())["config"]
-    assert config["data_dir"] is None and config["weights"] == "none"
-    assert packed.read_class_map().names == ("class_0", "class_1", "class_2")
-
-
-def test_a_packed_folder_is_found_like_a_run(run, packed):
+def test_a_packed_folder_is_found_like_a_run(packed_run, packed):
     assert isinstance(find_model(packed.path), PretrainedFolder)
-    assert type(find_model(run.path)) is RunFolder
-
-
-def test_a_folder_that_is_there_is_not_overwritten(run, packed):
-    with pytest.raises(FileExistsError, match="exists already"):
-        pack(run, packed.path)
-
-
-def test_weights_beyond_float16_are_refused_and_nothing_is_left(
-    run, tmp_path, monkeypatch
-):
-    model = run.load_best_model()
-    model.get_layer("fc7").kernel.assign(np.full((1, 1, 8, 8), 1e6))
-    monkeypatch.setattr(RunFolder, "load_best_model", lambda _: model)
-    with pytest.raises(ValueError, match="No float16 holds fc7/kernel"):
-        pack(run, tmp_path / "large")
-    assert list(tmp_path.iterdir()) == []
+    assert type(find_model(packed_run.path)) is RunFolder
 
 
 def test_a_changed_byte_is_noticed(packed):
@@ -108,10 +67,42 @@ def test_what_is_neither_a_run_nor_a_name_is_refused(tmp_path):
         from_pretrained("vgg")
 
 
-def test_the_default_has_a_short_name():
-    assert is_pretrained_name("pretrained") and is_pretrained_name(DEFAULT)
-    assert not is_pretrained_name("runs/pretrained")
+def test_the_default_has_a_short_name(tmp_path):
     assert find_model("pretrained").path == FOLDER / DEFAULT
+    assert start_name("pretrained") == start_name(DEFAULT) == DEFAULT
+    assert start_name(tmp_path / "run") == str(tmp_path / "run")
+
+
+def test_the_default_comes_along():
+    assert DEFAULT in pretrained_names()
+
+
+def test_half_a_folder_is_no_name(monkeypatch, tmp_path):
+    monkeypatch.setattr("keras_fcn.pretrained.FOLDER", tmp_path)
+    (tmp_path / ".part-new").mkdir()
+    (tmp_path / ".part-new" / "config.json").write_text("{}")
+    assert pretrained_names() == []
+
+
+def test_missing_weights_of_a_name_are_told_as_such(packed, monkeypatch):
+    monkeypatch.setattr("keras_fcn.pretrained.FOLDER", packed.path.parent)
+    packed.weights.unlink()
+    with pytest.raises(ValueError, match="is incomplete.*fetch the project anew"):
+        find_model(packed.path.name).load_best_model()
+
+
+def test_a_packed_network_is_no_run(packed):
+    with pytest.raises(ValueError, match="is a packed network.*--init-from"):
+        RunFolder.open(packed.path)
+
+
+def test_all_of_a_pretrained_network_is_trainable(packed_run, packed, monkeypatch):
+    frozen = dataclasses.replace(
+        packed_run.read_config(), freeze_blocks=3, freeze_upsampling=True
+    )
+    monkeypatch.setattr(PretrainedFolder, "read_config", lambda _: frozen)
+    names = {weight.name for weight in packed.load_model().non_trainable_weights}
+    assert names <= {"moving_mean", "moving_variance", "seed_generator_state"}
 
 
 @pytest.mark.parametrize("name", pretrained_names())

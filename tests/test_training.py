@@ -4,11 +4,13 @@ import dataclasses
 import json
 import logging
 import resource
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -17,6 +19,7 @@ from conftest import tiny_config, write_folder
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import keras_fcn.training_loop as training_loop
+from keras_fcn.callbacks import Checkpoint
 from keras_fcn.config import TrainingConfig
 from keras_fcn.datasets.dataset import Split
 from keras_fcn.run_folder import RunFolder
@@ -244,21 +247,58 @@ def test_the_architecture_follows_the_start_where_it_is_not_asked_for(folder, tm
     assert (followed.skip_scales, followed.head_filters) == ("batch-norm", 8)
     assert follow_start(wanted, {"variant"}).variant == "32s"
     assert follow_start(TrainingConfig(), set()) == TrainingConfig()
-    config = tiny_config(folder, variant="16s", init_from=str(source.path))
+    config = tiny_config(
+        folder, variant="16s", head_filters=8, init_from=str(source.path)
+    )
     with pytest.raises(ValueError, match="has --skip-scales batch-norm"):
         train(config, tmp_path / "run")
 
 
-def test_the_last_network_is_kept_where_validation_images_are_trained_on(
-    folder, tmp_path
-):
-    config = tiny_config(
-        folder, partition="train+val", epochs=3, learning_rate=1e-3, poly_power=0.0
+@pytest.mark.parametrize(("keep_last", "kept"), [(True, 2), (False, 1)])
+def test_the_last_or_the_best_network_is_kept(run, tmp_path, keep_last, kept):
+    copy = RunFolder(shutil.copytree(run.path, tmp_path / "run"))
+    checkpoint = Checkpoint(copy, [], lambda epoch, _: {"epoch": epoch}, keep_last)
+    checkpoint.set_model(
+        SimpleNamespace(
+            network=copy.load_best_model(),
+            confusion=SimpleNamespace(matrix=lambda: None),
+            save_state=lambda path: path.write_bytes(b""),
+        )
     )
+    for epoch, mean_iou in ((1, 0.5), (2, 0.3)):
+        checkpoint.on_epoch_end(epoch, {"val_mean_iou": mean_iou})
+    assert json.loads((copy.path / "metrics.json").read_text()) == {"epoch": kept}
+
+
+def test_training_on_validation_images_is_said(folder, tmp_path):
+    config = tiny_config(folder, partition="train+val", epochs=1)
     run = train(config, tmp_path / "run")
-    metrics = json.loads((run.path / "metrics.json").read_text())
-    assert metrics["epoch"] == 3
-    assert metrics["partition"] == "train+val"
+    assert "Last epoch 1:" in run.summary()
+    assert "of images that were trained on" in run.summary()
+    (run.path / "metrics.json").write_text(
+        '{"epoch": 1, "mean_iou": 0.5, "pixel_accuracy": 0.5}'  # of an older version
+    )
+    assert "Best epoch 1:" in run.summary()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"head": "vgg", "head_filters": 256}, "--head-filters is for --head compact"),
+        (
+            {"partition": "without-0001TP"},
+            "is for CamVid's drives. Received",
+        ),
+        ({"init_from": "run", "head_filters": 64}, "has --head-filters 512"),
+    ],
+)
+def test_what_does_not_go_together_is_refused_before_data_are_read(
+    run, tmp_path, changes, message
+):
+    if "init_from" in changes:
+        changes = {**changes, "init_from": str(run.path)}
+    with pytest.raises(ValueError, match=message):
+        train(tiny_config(tmp_path / "no data", **changes), tmp_path / "run")
 
 
 def test_a_loss_that_is_not_finite_stops_with_step_and_learning_rate(folder, tmp_path):

@@ -41,11 +41,15 @@ class Split:
 
 @dataclass(frozen=True)
 class SegmentationDataset:
-    """A data set: its classes, and its splits by name ("train", "val", "test")."""
+    """A data set: its classes, and its splits by name ("train", "val", "test").
+
+    `partition` says how train and val were parted: see `repartition`.
+    """
 
     name: str
     class_map: ClassMap
     splits: Mapping[str, Split]
+    partition: str = "published"
 
     def split(self, name: str) -> Split:
         """Return a split.

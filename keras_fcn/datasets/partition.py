@@ -6,6 +6,8 @@ import tensorflow as tf
 
 from keras_fcn.datasets.dataset import SegmentationDataset, Split
 
+DATASETS_WITH_DRIVES = ("camvid",)  # whose images are named after their drives
+
 
 def repartition(dataset: SegmentationDataset, partition: str) -> SegmentationDataset:
     """Part a data set's training and validation images anew.
@@ -20,6 +22,9 @@ def repartition(dataset: SegmentationDataset, partition: str) -> SegmentationDat
             trains on the images of both whose names do not start with DRIVE, and
             validates on the others.
 
+    Returns:
+        The data set with other splits "train" and "val".
+
     Raises:
         ValueError: if no image is of the drive, or all are.
     """
@@ -29,8 +34,7 @@ def repartition(dataset: SegmentationDataset, partition: str) -> SegmentationDat
     both = train.examples.concatenate(val.examples)
     sizes = train.image_sizes + val.image_sizes
     if partition == "train+val":
-        parts = {"train": Split(both, sizes), "val": val}
-        return dataclasses.replace(dataset, splits={**dataset.splits, **parts})
+        return _parted(dataset, partition, train=Split(both, sizes), val=val)
     drive = partition.removeprefix("without-")
     names = [
         name.decode()
@@ -57,5 +61,9 @@ def repartition(dataset: SegmentationDataset, partition: str) -> SegmentationDat
             examples.apply(tf.data.experimental.assert_cardinality(len(kept))), kept
         )
 
-    parts = {"train": part(False), "val": part(True)}
-    return dataclasses.replace(dataset, splits={**dataset.splits, **parts})
+    return _parted(dataset, partition, train=part(False), val=part(True))
+
+
+def _parted(dataset, partition, **parts):
+    splits = {**dataset.splits, **parts}
+    return dataclasses.replace(dataset, splits=splits, partition=partition)
