@@ -4,7 +4,12 @@ import dataclasses
 import sys
 from pathlib import Path
 
-from keras_fcn.command_line import add_model_argument, add_tta_argument, run_command
+from keras_fcn.command_line import (
+    add_model_argument,
+    add_prediction_arguments,
+    make_predictor,
+    run_command,
+)
 from keras_fcn.config import DATA_FIELDS, add_config_arguments, given_arguments
 
 
@@ -13,7 +18,7 @@ def add_arguments(parser):
     parser.add_argument(
         "--split", default="test", choices=("train", "val", "test"), help="split"
     )
-    add_tta_argument(parser)
+    add_prediction_arguments(parser)
     parser.add_argument(
         "--json", type=Path, metavar="FILE", help="write the scores here too"
     )
@@ -55,13 +60,14 @@ def command(parser, arguments, argv):
     dataset = load_dataset(config, splits, run.read_class_map())
     dataset = repartition(dataset, partition)
     run.check_classes(dataset.class_map)
+    predict, prediction = make_predictor(run.load_best_model(), arguments)
     report = evaluate(
-        run.load_best_model(),
+        predict,
         dataset,
         arguments.split,
         arguments.output_dir or default_output_dir(run, config, arguments),
         batch_size=arguments.batch_size,
-        tta=arguments.tta,
+        prediction=prediction,
     )
     if arguments.json is not None:
         write_json(arguments.json, report)
@@ -74,7 +80,11 @@ def default_output_dir(run, config, arguments):
     """Beside the run; not among the files of a network that is passed on."""
     from keras_fcn.pretrained import PretrainedFolder
 
-    suffix = f"{arguments.split}-tta" if arguments.tta else arguments.split
+    suffix = arguments.split
+    if arguments.tta:
+        suffix += "-tta"
+    elif arguments.dense != "upsampling":
+        suffix += f"-{arguments.dense}"
     if isinstance(run, PretrainedFolder):
         name = f"{run.path.resolve().name}-{config.dataset}-{suffix}"
         return Path("evaluations") / name

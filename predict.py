@@ -6,7 +6,12 @@ Writes STEM_labels.png (a palette PNG whose values are class ids) and STEM_overl
 import sys
 from pathlib import Path
 
-from keras_fcn.command_line import add_model_argument, add_tta_argument, run_command
+from keras_fcn.command_line import (
+    add_model_argument,
+    add_prediction_arguments,
+    make_predictor,
+    run_command,
+)
 
 
 def add_arguments(parser):
@@ -14,7 +19,7 @@ def add_arguments(parser):
         "images", nargs="+", help="images, folders (with their subfolders) or globs"
     )
     add_model_argument(parser)
-    add_tta_argument(parser)
+    add_prediction_arguments(parser)
     parser.add_argument(
         "--output-dir",
         type=Path,
@@ -31,7 +36,8 @@ def command(parser, arguments, argv):
     jobs = find_jobs(arguments.images, arguments.output_dir)
     run = find_model(arguments.model)
     class_map, model = run.read_class_map(), run.load_best_model()
-    results = predict_images(model, class_map, jobs, arguments.tta)
+    predict, _ = make_predictor(model, arguments)
+    results = predict_images(predict, class_map, jobs)
     num_skipped = 0
     for count, (job, found) in enumerate(results, 1):
         num_skipped += found is None

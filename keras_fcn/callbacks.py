@@ -18,7 +18,7 @@ import tensorflow as tf
 
 from keras_fcn.classes import ClassMap
 from keras_fcn.files import write_json, written_beside
-from keras_fcn.images import write_png
+from keras_fcn.images import write_label_map, write_png
 from keras_fcn.metrics import segmentation_scores
 from keras_fcn.models import prediction_model
 from keras_fcn.run_folder import RunFolder, save_model
@@ -117,31 +117,48 @@ def format_seconds(seconds: float) -> str:
 
 
 class SampleWriter(keras.callbacks.Callback):
-    """Draws the same validation images with their prediction after each epoch.
+    """Draws the same validation images with their prediction after some epochs.
 
-    The picture is kept in `picture`, and written to `samples/epoch-EEEE.png`.
+    The picture is kept in `picture`, and written to `epoch-EEEE.png`; the predictions
+    alone are written as palette PNGs, `epoch-EEEE-sample-S.png`, S from 1.
 
     Args:
         folder: where to write.
         samples: `(image, label_map)` pairs.
         class_map: names and colours.
+        every: epochs between two pictures; there is one after the first and the last.
+        num_epochs: epochs of the whole training.
     """
 
-    def __init__(self, folder: Path, samples: list, class_map: ClassMap):
+    def __init__(
+        self,
+        folder: Path,
+        samples: list,
+        class_map: ClassMap,
+        every: int = 1,
+        num_epochs: int = 1,
+    ):
         super().__init__()
         self.folder = folder
         self.samples = samples
         self.class_map = class_map
+        self.every = every
+        self.num_epochs = num_epochs
         self.picture = None
 
     def on_train_begin(self, logs=None):
         self._predict = prediction_model(self.model.network).predict_on_batch
 
     def on_epoch_end(self, epoch, logs=None):
+        self.picture = None
+        if epoch % self.every and epoch not in (1, self.num_epochs):
+            return
         panels = []
-        for image, label_map in self.samples:
-            prediction = np.asarray(self._predict(image[None]))[0]
+        for number, (image, label_map) in enumerate(self.samples, start=1):
+            prediction = np.asarray(self._predict(image[None]))[0].astype("uint8")
             panels.append(sample_panel(image, label_map, prediction, self.class_map))
+            path = self.folder / f"epoch-{epoch:04}-sample-{number}.png"
+            write_label_map(path, prediction, self.class_map)
         self.picture = stack_panels(panels)
         write_png(self.folder / f"epoch-{epoch:04}.png", self.picture)
 
@@ -181,7 +198,8 @@ class TensorBoardLogger(keras.callbacks.Callback):
             self._write_per_class_iou(validation_matrix)
             matrix = confusion_matrix_picture(validation_matrix, self.class_map)
             tf.summary.image("confusion_matrix", matrix[None])
-            tf.summary.image("samples", self.sample_writer.picture[None])
+            if self.sample_writer.picture is not None:
+                tf.summary.image("samples", self.sample_writer.picture[None])
 
     @contextmanager
     def _writer(self, split, epoch):

@@ -6,11 +6,15 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 
+import keras
+import numpy as np
 import tensorflow as tf
 
-from keras_fcn.config import make_parser
+from keras_fcn.config import DENSE, make_parser
 from keras_fcn.precision import has_accelerator
+from keras_fcn.predictor import label_map_predictor
 from keras_fcn.pretrained import DEFAULT
+from keras_fcn.shift_and_stitch import check_factor
 from keras_fcn.startup import without_startup_lines
 
 
@@ -84,11 +88,11 @@ def add_model_argument(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_tta_argument(parser: argparse.ArgumentParser) -> None:
-    """Add the flag for test-time augmentation.
+def add_prediction_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the flags that say how a network looks at an image.
 
     Args:
-        parser: gets the flag.
+        parser: gets the flags.
     """
     parser.add_argument(
         "--tta",
@@ -96,6 +100,44 @@ def add_tta_argument(parser: argparse.ArgumentParser) -> None:
         help="test-time augmentation: average over five sizes and the mirror image; "
         "about 17 times as long",
     )
+    parser.add_argument(
+        "--dense",
+        default="upsampling",
+        choices=DENSE,
+        help="scores of every pixel by the network's upsampling or by shifted images",
+    )
+    parser.add_argument(
+        "--stride-factor",
+        type=int,
+        metavar="F",
+        help="shift-and-stitch: FxF shifts, F a divisor of the network's stride; the "
+        "stride itself when not given, which takes F*F times as long",
+    )
+
+
+def make_predictor(
+    model: keras.Model, arguments: argparse.Namespace
+) -> tuple[Callable[[np.ndarray], np.ndarray], str]:
+    """Return what `label_map_predictor` gives for these flags, and its name.
+
+    Args:
+        model: a network of `FCN`.
+        arguments: parsed with the flags of `add_prediction_arguments`.
+
+    Returns:
+        The function, and how it looks at an image: "one look", "test-time
+        augmentation" or "shift-and-stitch, FxF shifts".
+
+    Raises:
+        ValueError: if the flags do not go together.
+    """
+    predict = label_map_predictor(
+        model, arguments.tta, arguments.dense, arguments.stride_factor
+    )
+    if arguments.dense != "upsampling":
+        factor = check_factor(model, arguments.stride_factor)
+        return predict, f"shift-and-stitch, {factor}x{factor} shifts"
+    return predict, "test-time augmentation" if arguments.tta else "one look"
 
 
 def _memory_hint(arguments):

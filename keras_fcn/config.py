@@ -10,6 +10,7 @@ VARIANTS = ("32s", "16s", "8s")
 HEADS = ("vgg", "compact")
 SKIP_SCALES = ("none", "paper", "batch-norm")
 UPSAMPLING = ("transposed", "bilinear", "nearest", "bed-of-nails", "max-unpooling")
+DENSE = ("upsampling", "shift-and-stitch")
 PARTITIONS = (
     "published",
     "train+val",
@@ -250,6 +251,9 @@ class TrainingConfig:
     )
     num_samples: int = _option(
         4, "validation images drawn with their prediction each epoch", _positive_int
+    )
+    samples_every: int = _option(
+        1, "epochs between two pictures of them", _positive_int, metavar="N"
     )
     cache_budget: int = _option(
         4096, "memory for decoded images, MiB; beyond it a file is used", _positive_int

@@ -3,7 +3,7 @@
 import heapq
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +16,6 @@ from keras_fcn.files import write_json
 from keras_fcn.images import write_png
 from keras_fcn.metrics import count_pixels, segmentation_scores
 from keras_fcn.pipeline import evaluation_batches
-from keras_fcn.predictor import label_map_predictor
 from keras_fcn.visualize import (
     confusion_matrix_picture,
     overlay_with_legend,
@@ -44,22 +43,19 @@ class ImageResult:
 
 
 def predict_split(
-    model: keras.Model,
+    predict: Callable[[np.ndarray], np.ndarray],
     split: Split,
     class_map: ClassMap,
     batch_size: int = 4,
-    tta: bool = False,
 ) -> Iterator[ImageResult]:
     """Predict the images of a split one after the other, in its order.
 
     Args:
-        model: a network of `FCN` for the classes of `class_map`.
+        predict: what `label_map_predictor` gave, for the classes of `class_map`.
         split: what to predict.
         class_map: the classes of its label maps.
         batch_size: images at a time, where all are of one size.
-        tta: predict with test-time augmentation, as `label_map_predictor` does.
     """
-    predict = label_map_predictor(model, tta)
     batches = evaluation_batches(split.examples, split, batch_size)
     for batch in batches.as_numpy_iterator():
         predictions = predict(batch["image"])
@@ -83,7 +79,7 @@ def scores_report(
     matrix: np.ndarray,
     dataset: SegmentationDataset,
     split_name: str,
-    tta: bool = False,
+    prediction: str = "one look",
 ) -> dict:
     """Describe scores so that they can be read alone: what of, over what, by what rule.
 
@@ -91,7 +87,7 @@ def scores_report(
         matrix: int64 `(num_classes, num_classes)`, `[true, predicted]`.
         dataset: what was scored.
         split_name: the split.
-        tta: whether it was predicted with test-time augmentation.
+        prediction: how it was predicted, for people.
 
     Returns:
         dict for JSON; scores are shares in [0, 1], null where nothing was counted.
@@ -117,7 +113,7 @@ def scores_report(
         "num_classes_scored": int((~np.isnan(iou)).sum()),
         "void_rule": f"pixels labelled {dataset.class_map.void_id} count nowhere",
         "mean_rule": "over the classes in labels or predictions of the whole split",
-        "test_time_augmentation": tta,
+        "prediction": prediction,
         **{
             name: _number_or_none(scores[name])
             for name in (
@@ -138,13 +134,13 @@ def _number_or_none(value):
 
 
 def evaluate(
-    model: keras.Model,
+    predict: Callable[[np.ndarray], np.ndarray],
     dataset: SegmentationDataset,
     split_name: str,
     output_dir: Path,
     *,
+    prediction: str = "one look",
     batch_size: int = 4,
-    tta: bool = False,
     num_worst: int = 10,
     num_overlays: int = 8,
 ) -> dict:
@@ -155,12 +151,12 @@ def evaluate(
     IoU, and `overlays/` of images spread over the split.
 
     Args:
-        model: a network of `FCN` for the data set's classes.
+        predict: what `label_map_predictor` gave, for the data set's classes.
         dataset: the data.
         split_name: "train", "val" or "test".
         output_dir: folder; made when missing.
+        prediction: how `predict` looks at an image, for people.
         batch_size: images at a time, where all are of one size.
-        tta: predict with test-time augmentation, as `label_map_predictor` does.
         num_worst: length of the list of the worst images.
         num_overlays: number of overlays.
 
@@ -178,7 +174,7 @@ def evaluate(
     matrix = np.zeros((class_map.num_classes,) * 2, dtype="int64")
     worst: list[tuple[float, int, ImageResult]] = []  # a heap, the best on top
     started = time.monotonic()
-    results = predict_split(model, split, class_map, batch_size, tta)
+    results = predict_split(predict, split, class_map, batch_size)
     for index, result in enumerate(results):
         matrix += result.confusion_matrix
         mean_iou = segmentation_scores(result.confusion_matrix)["mean_iou"]
@@ -192,7 +188,7 @@ def evaluate(
             )
         _show_progress(index + 1, split.num_images, started)
     worst.sort(reverse=True)
-    report = scores_report(matrix, dataset, split_name, tta)
+    report = scores_report(matrix, dataset, split_name, prediction)
     report["output_dir"] = str(output_dir)
     report["seconds"] = round(time.monotonic() - started, 1)
     report["worst_images"] = [
@@ -249,7 +245,7 @@ def format_report(report: dict) -> str:
     lines = [
         f"{report['dataset']} {report['split']}: {report['num_images']} images "
         f"({sizes}), {report['num_classes']} classes; {report['void_rule']}"
-        + ("; test-time augmentation" if report["test_time_augmentation"] else "")
+        + ("" if report["prediction"] == "one look" else f"; {report['prediction']}")
         + _describe_partition(report),
         "",
         f"{'class':<20}{'IoU':>9}{'accuracy':>11}",

@@ -2,11 +2,10 @@
 
 import glob
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import keras
 import numpy as np
 
 from keras_fcn.classes import ClassMap
@@ -18,7 +17,6 @@ from keras_fcn.images import (
     write_label_map,
     write_png,
 )
-from keras_fcn.predictor import label_map_predictor
 from keras_fcn.visualize import overlay_with_legend
 
 logger = logging.getLogger(__name__)
@@ -71,7 +69,9 @@ def find_jobs(inputs: Sequence[str], output_dir: Path) -> list[Job]:
 
 
 def predict_images(
-    model: keras.Model, class_map: ClassMap, jobs: Sequence[Job], tta: bool = False
+    predict: Callable[[np.ndarray], np.ndarray],
+    class_map: ClassMap,
+    jobs: Sequence[Job],
 ) -> Iterator[tuple[Job, str | None]]:
     """Predict images one after the other and write their pictures.
 
@@ -79,16 +79,14 @@ def predict_images(
     overlay is the image under the classes' colours, with a legend.
 
     Args:
-        model: a network of `FCN`.
-        class_map: its classes.
+        predict: what `label_map_predictor` gave.
+        class_map: the network's classes.
         jobs: what to predict.
-        tta: predict with test-time augmentation, as `label_map_predictor` does.
 
     Yields:
         The job, and the classes found with their share of the pixels as a line; None
         for an image that could not be read, which is logged and left out.
     """
-    predict = label_map_predictor(model, tta)
     for job in jobs:
         try:
             image = read_image(job.image_path)

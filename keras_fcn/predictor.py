@@ -1,4 +1,4 @@
-"""From a network to label maps, with or without test-time augmentation."""
+"""From a network to label maps: by one look, by several, or by shifted images."""
 
 from collections.abc import Callable
 
@@ -7,12 +7,16 @@ import numpy as np
 from keras import ops
 
 from keras_fcn.models import prediction_model
+from keras_fcn.shift_and_stitch import check_factor, shift_and_stitch
 
 SCALES = (0.75, 1.0, 1.25, 1.5, 1.75)
 
 
 def label_map_predictor(
-    model: keras.Model, tta: bool = False
+    model: keras.Model,
+    tta: bool = False,
+    dense: str = "upsampling",
+    stride_factor: int | None = None,
 ) -> Callable[[np.ndarray], np.ndarray]:
     """Return a function from images to label maps of their size.
 
@@ -20,22 +24,38 @@ def label_map_predictor(
         model: a network of `FCN`.
         tta: average the probabilities over five enlargements, 0.75 to 1.75, each as it
             is and mirrored; takes about 17 times as long.
+        dense: "upsampling", the network's own; or "shift-and-stitch", scores of every
+            pixel from shifted images.
+        stride_factor: shifts along each axis, as for `shift_and_stitch`.
 
     Returns:
         Function of RGB images, uint8 or float in [0, 255], `(batch, height, width, 3)`,
         to uint8 `(batch, height, width)`.
+
+    Raises:
+        ValueError: if the choices do not go together, or the factor is impossible.
     """
+    if dense == "shift-and-stitch":
+        if tta:
+            raise ValueError("--dense shift-and-stitch and --tta do not go together")
+        check_factor(model, stride_factor)
+        return lambda images: np.stack(
+            [
+                shift_and_stitch(model, image, stride_factor).argmax(axis=-1)
+                for image in images
+            ]
+        ).astype("uint8")
+    if stride_factor is not None:
+        raise ValueError("--stride-factor is for --dense shift-and-stitch")
     if not tta:
         predict = prediction_model(model).predict_on_batch
         return lambda images: np.asarray(predict(images)).astype("uint8")
     predictor = keras.Model(model.input, ops.softmax(model.output))
     # XLA would compile anew for each size of image, and is slower on the CPU.
     predictor.compile(jit_compile=keras.backend.backend() == "jax")
-
-    def predict_with_views(images):
-        return _mean_probabilities(predictor, images).argmax(axis=-1).astype("uint8")
-
-    return predict_with_views
+    return lambda images: (
+        _mean_probabilities(predictor, images).argmax(axis=-1).astype("uint8")
+    )
 
 
 def _mean_probabilities(predictor, images):

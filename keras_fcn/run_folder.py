@@ -10,7 +10,8 @@ runs/NAME/
   history.csv        one line per epoch
   metrics.json       validation scores of best.keras
   tensorboard/       train/ and validation/
-  samples/           image | truth | prediction | error after each epoch
+  samples/           image | truth | prediction | error after each epoch, and the
+                     predictions alone
 """
 
 import csv

@@ -31,6 +31,33 @@ def coarse_stride(model: keras.Model) -> int:
     return int(model.name.removeprefix("fcn").removesuffix("s"))
 
 
+def check_factor(model: keras.Model, factor: int | None) -> int:
+    """Return the shifts along each axis that a network makes.
+
+    Args:
+        model: a network of `FCN`.
+        factor: what was asked for; None for the network's stride.
+
+    Returns:
+        The factor.
+
+    Raises:
+        ValueError: if it does not divide the stride, or the model is no FCN.
+    """
+    if model.name not in _COARSE_LAYER:
+        raise ValueError(
+            f"Shift-and-stitch needs a network of FCN. Received: {model.name}"
+        )
+    stride = coarse_stride(model)
+    factor = stride if factor is None else factor
+    if factor < 1 or stride % factor:
+        raise ValueError(
+            f"The stride factor must divide the stride of {model.name}, {stride}. "
+            f"Received: {factor}"
+        )
+    return factor
+
+
 def coarse_scores_model(model: keras.Model) -> keras.Model:
     """Return the network up to its finest scores, before they are enlarged.
 
@@ -40,13 +67,9 @@ def coarse_scores_model(model: keras.Model) -> keras.Model:
     Args:
         model: a network of `FCN`; its weights are shared.
 
-    Raises:
-        ValueError: if it is another model.
+    Returns:
+        A functional `keras.Model`.
     """
-    if model.name not in _COARSE_LAYER:
-        raise ValueError(
-            f"Shift-and-stitch needs a network of FCN. Received: {model.name}"
-        )
     scores = model.get_layer(_COARSE_LAYER[model.name]).output
     coarse = keras.Model(model.input, scores, name=f"{model.name}_coarse")
     coarse.compile(jit_compile=keras.backend.backend() == "jax")
@@ -76,14 +99,7 @@ def interlace(
         Scores `(rows, columns, ...)` of every `stride / factor`-th pixel, the first
         those of the unshifted image.
 
-    Raises:
-        ValueError: if `factor` does not divide `stride`.
     """
-    if factor < 1 or stride % factor:
-        raise ValueError(
-            f"The stride factor must divide the network's stride, {stride}. "
-            f"Received: {factor}"
-        )
     step = stride // factor
     rows, columns = (length - (stride - step) for length in image.shape[:2])
     shifts = [(down, right) for down in range(factor) for right in range(factor)]
@@ -126,14 +142,8 @@ def shift_and_stitch(
     Raises:
         ValueError: if `factor` does not divide the stride, or the model is no FCN.
     """
-    coarse = coarse_scores_model(model)
-    stride = coarse_stride(model)
-    factor = stride if factor is None else factor
-    if factor < 1 or stride % factor:
-        raise ValueError(
-            f"The stride factor must divide the stride of {model.name}, {stride}. "
-            f"Received: {factor}"
-        )
+    factor = check_factor(model, factor)
+    coarse, stride = coarse_scores_model(model), coarse_stride(model)
     step = stride // factor
     height, width = image.shape[:2]
     # A score belongs to the centre of its cell, half a stride into it.

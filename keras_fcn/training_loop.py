@@ -74,7 +74,13 @@ def steps_per_epoch(config: TrainingConfig, data: TrainingData) -> int:
 
 def _make_callbacks(trainer, config, data, run, history):
     class_map = data.dataset.class_map
-    sample_writer = SampleWriter(run.samples, _samples(config, data), class_map)
+    sample_writer = SampleWriter(
+        run.samples,
+        _samples(config, data),
+        class_map,
+        config.samples_every,
+        config.epochs,
+    )
 
     def describe(epoch, matrix):
         return {"epoch": epoch, **scores_report(matrix, data.dataset, "val")}

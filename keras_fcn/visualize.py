@@ -168,6 +168,36 @@ def stack_panels(panels: list[np.ndarray]) -> np.ndarray:
     return _stack([_pad_width(panel, width) for panel in panels])
 
 
+def titled(title: str, picture: np.ndarray) -> np.ndarray:
+    """Put a line of text above a picture.
+
+    Args:
+        title: the text; what is longer than the picture is cut off.
+        picture: uint8 RGB `(height, width, 3)`.
+
+    Returns:
+        uint8 RGB, higher by a line.
+    """
+    return _stack([_title(title, picture.shape[1]), picture])
+
+
+def film_strip(pictures: list[np.ndarray], num_columns: int = 3) -> np.ndarray:
+    """Put pictures of one size into rows, from left to right and downwards.
+
+    Args:
+        pictures: uint8 RGB, at least one.
+        num_columns: pictures in a row; the last row is filled up in white.
+
+    Returns:
+        uint8 RGB.
+    """
+    rows = [
+        np.concatenate(pictures[first : first + num_columns], axis=1)
+        for first in range(0, len(pictures), num_columns)
+    ]
+    return stack_panels(rows)
+
+
 def confusion_matrix_picture(matrix: np.ndarray, class_map: ClassMap) -> np.ndarray:
     """Draw a confusion matrix: rows are the truth and add up to 100 %.
 

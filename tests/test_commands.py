@@ -229,7 +229,7 @@ def test_test_time_augmentation_is_said(run, tmp_path, capsys):
     assert status == 0
     assert "test-time augmentation" in out.splitlines()[0]
     scores = json.loads((run.path / "evaluation-test-tta/scores.json").read_text())
-    assert scores["test_time_augmentation"] is True
+    assert scores["prediction"] == "test-time augmentation"
     image = PROJECT / "docs/streets.png"
     flags = ("--model", run.path, "--tta", "--output-dir", tmp_path)
     assert outcome(predict, capsys, image, *flags)[0] == 0

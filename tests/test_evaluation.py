@@ -11,6 +11,7 @@ from sklearn.metrics import jaccard_score
 from keras_fcn import evaluation
 from keras_fcn.datasets.folder import load_folder
 from keras_fcn.evaluation import evaluate, format_report, predict_split, scores_report
+from keras_fcn.predictor import label_map_predictor
 
 
 @pytest.fixture(scope="module")
@@ -22,14 +23,26 @@ def dataset(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def evaluated(model, dataset, tmp_path_factory):
+def predict(model):
+    return label_map_predictor(model)
+
+
+@pytest.fixture(scope="module")
+def evaluated(predict, dataset, tmp_path_factory):
     output_dir = tmp_path_factory.mktemp("evaluation")
-    report = evaluate(model, dataset, "test", output_dir, num_worst=2, num_overlays=3)
+    report = evaluate(
+        predict,
+        dataset,
+        "test",
+        output_dir,
+        num_worst=2,
+        num_overlays=3,
+    )
     return report, output_dir
 
 
 def test_scores_are_those_of_scikit_learn_over_the_whole_split(
-    model, dataset, evaluated
+    predict, dataset, evaluated
 ):
     true, predicted = [], []
     for example in dataset.split("test").examples.as_numpy_iterator():
@@ -58,28 +71,28 @@ def test_a_report_says_what_was_scored_and_how(evaluated):
     assert json.loads((output_dir / "scores.json").read_text()) == report
 
 
-def test_the_worst_images_come_worst_first(model, dataset, evaluated):
+def test_the_worst_images_come_worst_first(predict, dataset, evaluated):
     report, output_dir = evaluated
-    everything = evaluate(model, dataset, "test", output_dir / "all", num_worst=6)
+    everything = evaluate(predict, dataset, "test", output_dir / "all", num_worst=6)
     by_iou = [image["mean_iou"] for image in everything["worst_images"]]
     assert len(by_iou) == 6 and by_iou == sorted(by_iou)
     assert report["worst_images"] == everything["worst_images"][:2]
     assert len(list((output_dir / "worst").iterdir())) == 2
 
 
-def test_a_folder_of_other_things_is_left_alone(model, dataset, tmp_path):
+def test_a_folder_of_other_things_is_left_alone(predict, dataset, tmp_path):
     (tmp_path / "worst").mkdir()
     mine = tmp_path / "worst" / "mine.png"
     mine.write_bytes(b"picture")
     with pytest.raises(FileExistsError, match="other things than an evaluation"):
-        evaluate(model, dataset, "test", tmp_path)
+        evaluate(predict, dataset, "test", tmp_path)
     assert mine.exists()
 
 
 def test_an_interrupted_evaluation_leaves_the_one_before(
-    model, dataset, tmp_path, monkeypatch
+    predict, dataset, tmp_path, monkeypatch
 ):
-    before = evaluate(model, dataset, "test", tmp_path / "out")
+    before = evaluate(predict, dataset, "test", tmp_path / "out")
     pictures = sorted((tmp_path / "out").rglob("*.png"))
 
     def interrupt(count, total, started):
@@ -89,10 +102,10 @@ def test_an_interrupted_evaluation_leaves_the_one_before(
         patch.setattr(evaluation, "_show_progress", interrupt)
         for folder in ("out", "new"):
             with pytest.raises(KeyboardInterrupt):
-                evaluate(model, dataset, "test", tmp_path / folder)
+                evaluate(predict, dataset, "test", tmp_path / folder)
     assert json.loads((tmp_path / "out/scores.json").read_text()) == before
     assert sorted((tmp_path / "out").rglob("*.png")) == pictures
-    assert evaluate(model, dataset, "test", tmp_path / "new")["num_images"] == 6
+    assert evaluate(predict, dataset, "test", tmp_path / "new")["num_images"] == 6
 
 
 def test_pictures_are_written(evaluated):
@@ -102,21 +115,24 @@ def test_pictures_are_written(evaluated):
         assert picture.size[0] > 100
 
 
-def test_every_prediction_has_its_label_maps_own_size(model, dataset):
-    results = list(predict_split(model, dataset.split("test"), dataset.class_map))
+def test_every_prediction_has_its_label_maps_own_size(predict, dataset):
+    results = list(predict_split(predict, dataset.split("test"), dataset.class_map))
     assert len(results) == 6
     for result in results:
         assert result.prediction.shape == result.label_map.shape
         assert result.prediction.dtype == np.uint8
 
 
-def test_scores_do_not_depend_on_the_batch_size(model, tmp_path):
+def test_scores_do_not_depend_on_the_batch_size(predict, tmp_path):
     dataset = load_folder(write_folder(tmp_path / "mine", {"val": 3}), ("val",))
     matrices = [
         sum(
             result.confusion_matrix
             for result in predict_split(
-                model, dataset.split("val"), dataset.class_map, batch_size
+                predict,
+                dataset.split("val"),
+                dataset.class_map,
+                batch_size,
             )
         )
         for batch_size in (1, 3)

@@ -259,3 +259,25 @@ def test_scores_of_counts_beyond_int32_are_right():
     assert result["pixel_accuracy"] == pytest.approx(7 / 8)
     scores = segmentation_scores(metric.matrix())
     assert scores["mean_iou"] == pytest.approx((3 / 4 + 4 / 5) / 2)
+
+
+def test_a_trimap_lies_on_both_sides_of_an_edge():
+    label_map = np.zeros((5, 8), int)
+    label_map[:, 4:] = 1
+    for width, columns in ((1, (3, 5)), (2, (2, 6)), (3, (1, 7))):
+        expected = np.zeros((5, 8), bool)
+        expected[:, slice(*columns)] = True
+        np.testing.assert_array_equal(trimap(label_map, 255, width), expected)
+
+
+def test_an_edge_to_void_is_none_and_void_is_not_in_the_mask():
+    label_map = np.zeros((6, 6), int)
+    label_map[:, 2:4] = 255
+    assert not trimap(label_map, 255, 3).any()
+    label_map[3:, :2] = 1
+    mask = trimap(label_map, 255, 6)
+    assert mask[:, :2].all() and not mask[:, 2:4].any()
+
+
+def test_one_class_has_no_trimap():
+    assert not trimap(np.ones((4, 4), int), 255, 2).any()

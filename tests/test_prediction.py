@@ -8,6 +8,7 @@ from PIL import Image
 
 from keras_fcn.classes import ClassMap
 from keras_fcn.prediction import describe_classes, find_jobs, predict_images
+from keras_fcn.predictor import label_map_predictor
 
 CLASS_MAP = ClassMap(("a", "b", "c"), ((255, 0, 0), (0, 255, 0), (0, 0, 255)), 255)
 
@@ -21,7 +22,7 @@ def save_image(path, size=(40, 30), mode="RGB"):
 
 def predict(model, *inputs, output_dir):
     jobs = find_jobs([str(path) for path in inputs], output_dir)
-    return list(predict_images(model, CLASS_MAP, jobs))
+    return list(predict_images(label_map_predictor(model), CLASS_MAP, jobs))
 
 
 def test_labels_are_a_palette_png_of_ids_in_the_images_size(model, tmp_path):

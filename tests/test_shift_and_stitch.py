@@ -135,4 +135,4 @@ def test_another_model_is_refused():
         [keras.Input((8, 8, 3)), layers.Conv2D(1, 1)], name="other"
     )
     with pytest.raises(ValueError, match="needs a network of FCN. Received: other"):
-        coarse_scores_model(model)
+        shift_and_stitch(model, np.zeros((8, 8, 3), "uint8"))
