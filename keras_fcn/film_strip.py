@@ -1,7 +1,8 @@
 """How a prediction sharpens: `python -m keras_fcn.film_strip runs/32s runs/16s ...`.
 
 Takes the predictions of one sample image from the runs' folders `samples/`, in the
-order of the runs and their epochs. PNG gives a strip of some of them, GIF a film of all.
+order of the runs and their epochs. PNG gives a strip of some of them, GIF a film of
+all.
 """
 
 import re

@@ -42,7 +42,7 @@ def evaluated(predict, dataset, tmp_path_factory):
 
 
 def test_scores_are_those_of_scikit_learn_over_the_whole_split(
-    predict, dataset, evaluated
+    model, dataset, evaluated
 ):
     true, predicted = [], []
     for example in dataset.split("test").examples.as_numpy_iterator():

@@ -9,7 +9,12 @@ from sklearn.metrics import (
     jaccard_score,
 )
 
-from keras_fcn.metrics import ConfusionMatrix, count_pixels, segmentation_scores
+from keras_fcn.metrics import (
+    ConfusionMatrix,
+    count_pixels,
+    segmentation_scores,
+    trimap,
+)
 
 VOID = 255
 SCALARS = ("pixel_accuracy", "mean_accuracy", "mean_iou", "frequency_weighted_iou")
