@@ -5,7 +5,7 @@ VENV := .venv
 RUN_PYTHON := $(VENV)/bin/python
 RUN := runs/streets-fcn32s-$(shell date +%Y%m%d-%H%M%S)
 
-.PHONY: train test lint clean
+.PHONY: train test lint docs-figures clean
 
 # The main job on the embedded data: train FCN-32s, score it on test, draw overlays.
 train: $(VENV)/.installed
@@ -25,6 +25,9 @@ test: $(VENV)/.installed-dev
 lint: $(VENV)/.installed-dev
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
+
+docs-figures: $(VENV)/.installed
+	PYTHONPATH=. $(RUN_PYTHON) docs/draw_figures.py
 
 clean:
 	rm -rf $(VENV)

@@ -11,7 +11,7 @@ from keras_fcn.run_folder import RunFolder
 CLASS_MAP = ClassMap(("a", "b"), ((200, 0, 0), (0, 200, 0)), 255)
 
 
-def make_run(path, variant, epochs, size=(20, 30)):
+def make_run(path, variant, epochs, size=(20, 200)):
     """A run with a prediction of one sample after each epoch, and nothing else."""
     config = tiny_config(path, variant=variant)
     run = RunFolder.create(path, config, CLASS_MAP)
@@ -59,7 +59,7 @@ def test_a_strip_shows_as_many_as_asked_for(runs, tmp_path):
     output = tmp_path / "strip.png"
     assert main(runs[0].path, "--output", output, "--frames", 2) == 0
     with Image.open(output) as strip:
-        assert strip.width == 60
+        assert strip.width == 400
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,232 @@
+"""Draw the pictures of docs/methods.md: `make docs-figures`.
+
+Everything in them is computed by the project's own code; the streets are rendered, and
+the predictions are those of the network that comes along.
+"""
+
+from pathlib import Path
+
+import keras
+import numpy as np
+from keras import layers, ops
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from keras_fcn.datasets.camvid import CLASS_MAP
+from keras_fcn.datasets.street_rendering import render_street
+from keras_fcn.files import written_beside
+from keras_fcn.initializers import bilinear_window
+from keras_fcn.pretrained import DEFAULT, find_model
+from keras_fcn.shift_and_stitch import shift_and_stitch
+from keras_fcn.upsampling import BedOfNails, MaxUnpooling
+from keras_fcn.visualize import colorize
+
+FOLDER = Path(__file__).parent / "figures"
+INK, ENCODER, HEAD, SCORE, LINE = "#1a1a2e", "#9ecae1", "#fdae6b", "#a1d99b", "#666666"
+
+
+def main():
+    FOLDER.mkdir(exist_ok=True)
+    draw_architecture()
+    draw_transposed_convolution()
+    draw_upsampling()
+    draw_shift_and_stitch()
+    draw_strides()
+    print(f"Figures: {FOLDER}/")
+
+
+def new_figure(width, height):
+    figure = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def save(figure, name):
+    with written_beside(FOLDER / f"{name}.png") as part:
+        figure.savefig(part, dpi=110)
+
+
+def draw_architecture():
+    """Blocks from left to right, strides growing; scores go back up below them."""
+    figure = new_figure(11, 4.6)
+    axes = figure.subplots()
+    axes.set(xlim=(-0.2, 16.6), ylim=(-4.4, 4.6))
+    axes.axis("off")
+    blocks = [
+        ("image", 0.0, 4.0, "#dddddd", "stride 1"),
+        ("block 1\n64", 1.7, 4.0, ENCODER, "pool1: 2"),
+        ("block 2\n128", 3.4, 3.4, ENCODER, "pool2: 4"),
+        ("block 3\n256", 5.1, 2.8, ENCODER, "pool3: 8"),
+        ("block 4\n512", 6.8, 2.2, ENCODER, "pool4: 16"),
+        ("block 5\n512", 8.5, 1.7, ENCODER, "pool5: 32"),
+        ("fc6", 10.2, 1.3, HEAD, ""),
+        ("fc7", 11.4, 1.3, HEAD, "32"),
+    ]
+    for label, x, height, color, below in blocks:
+        box(axes, x, 2 - height / 2, 1.0, height, label, color)
+        axes.text(x + 0.5, -0.35, below, ha="center", fontsize=8, color=LINE)
+    for one, other in zip(blocks[:-1], blocks[1:], strict=True):
+        arrow(axes, (one[1] + 1.0, 2), (other[1], 2))
+    scores = [
+        ("score_fr", 12.6, 1.5),
+        ("fuse_pool4", 12.6, -1.2),
+        ("fuse_pool3", 12.6, -3.2),
+    ]
+    for label, x, y in scores:
+        box(axes, x, y, 1.6, 1.0, label, SCORE)
+    arrow(axes, (12.4, 2), (12.6, 2))
+    arrow(axes, (13.4, 1.5), (13.4, -0.2), "upscore2: x2")
+    arrow(axes, (13.4, -1.2), (13.4, -2.2), "upscore_pool4: x2")
+    for name, x, y in (("score_pool4", 7.3, -0.7), ("score_pool3", 5.6, -2.7)):
+        arrow(axes, (x, -0.5), (x, y))
+        axes.plot([x, 12.6], [y, y], color=LINE, linewidth=1)
+        arrow(axes, (12.4, y), (12.6, y))
+        axes.text(9.0, y + 0.12, f"{name}: 1x1", fontsize=8, color=INK)
+    for text, y in (("FCN-32s: x32", 2), ("FCN-16s: x16", -0.7), ("FCN-8s: x8", -2.7)):
+        arrow(axes, (14.2, y), (14.8, y))
+        axes.text(14.9, y, text, va="center", fontsize=9, color=INK)
+    save(figure, "architecture")
+
+
+def box(axes, x, y, width, height, label, color):
+    axes.add_patch(
+        Rectangle((x, y), width, height, facecolor=color, edgecolor=INK, linewidth=0.8)
+    )
+    axes.text(
+        x + width / 2, y + height / 2, label, ha="center", va="center", fontsize=8
+    )
+
+
+def arrow(axes, start, end, label=None):
+    style = {"arrowstyle": "->", "color": LINE}
+    axes.annotate("", xy=end, xytext=start, arrowprops=style)
+    if label:
+        x, y = (start[0] + end[0]) / 2, (start[1] + end[1]) / 2
+        axes.text(x + 0.12, y, label, va="center", fontsize=8, color=INK)
+
+
+def grid(axes, values, title, highlight=None, empty_is_blank=False):
+    """A matrix as a grid of numbers, larger ones darker."""
+    values = np.asarray(values, dtype=float)
+    shown = np.ma.masked_where(values == 0, values) if empty_is_blank else values
+    axes.imshow(shown, cmap="Blues", vmin=values.min(), vmax=values.max() * 1.6)
+    for (row, column), value in np.ndenumerate(values):
+        if value or not empty_is_blank:
+            is_marked = highlight is not None and highlight[row, column]
+            axes.text(
+                column, row, f"{value:g}", ha="center", va="center", fontsize=9,
+                color="#b2182b" if is_marked else INK,
+                fontweight="bold" if is_marked else "normal",
+            )  # fmt: skip
+    axes.set(title=title, xticks=[], yticks=[])
+    axes.title.set_fontsize(9)
+    for edge in np.arange(-0.5, max(values.shape) + 0.5):
+        axes.axhline(edge, color="white", linewidth=1)
+        axes.axvline(edge, color="white", linewidth=1)
+
+
+def draw_transposed_convolution():
+    """The worked example: each input value stamps the kernel, and stamps are added."""
+    scores = np.array([[55, 52], [57, 50]])
+    kernel = np.array([[1, 2, 1], [2, 2, 2], [1, 1, 2]])
+    figure = new_figure(11, 4.6)
+    axes = figure.subplots(2, 4)
+    stamps = []
+    for row, column in np.ndindex(2, 2):
+        stamp = np.zeros((4, 4))
+        stamp[row : row + 3, column : column + 3] = scores[row, column] * kernel
+        stamps.append(stamp)
+    total = ops.convert_to_numpy(
+        ops.conv_transpose(
+            scores[None, :, :, None].astype("float32"),
+            kernel[:, :, None, None].astype("float32"),
+            1,
+        )
+    )[0, :, :, 0]
+    grid(axes[0, 0], scores, "input, 2x2")
+    grid(axes[0, 1], kernel, "kernel, 3x3")
+    middle = np.zeros((4, 4), bool)
+    middle[1:3, 1:3] = True
+    grid(axes[0, 2], total, "sum of the four stamps, 4x4", middle)
+    axes[0, 3].axis("off")
+    axes[0, 3].text(
+        0,
+        0.5,
+        "size: (2 - 1) * 1 + 3 = 4\n\nred: the cells that\nare often printed\nwrong",
+        va="center",
+        fontsize=9,
+    )
+    names = ("55 * kernel", "52 * kernel", "57 * kernel", "50 * kernel")
+    for axis, stamp, name in zip(axes[1], stamps, names, strict=True):
+        grid(axis, stamp, name, empty_is_blank=True)
+    save(figure, "transposed-convolution")
+
+
+def draw_upsampling():
+    """One small map, enlarged twice by every method."""
+    values = np.array([[1, 2], [3, 4]], dtype="float32")[None, :, :, None]
+    pooled = np.array(
+        [[1, 0, 0, 0], [0, 0, 2, 0], [0, 0, 0, 4], [0, 3, 0, 0]], dtype="float32"
+    )[None, :, :, None]
+    transposed = ops.conv_transpose(
+        values, bilinear_window(4)[:, :, None, None], 2, padding="same"
+    )
+    results = {
+        "the map, 2x2": values,
+        "transposed convolution\n(bilinear kernel)": transposed,
+        "bilinear interpolation": layers.UpSampling2D(2, interpolation="bilinear")(
+            values
+        ),
+        "nearest": layers.UpSampling2D(2, interpolation="nearest")(values),
+        "bed of nails": BedOfNails(2)(values),
+        "max unpooling\n(maxima were there)": MaxUnpooling()(values, pooled),
+    }
+    figure = new_figure(11, 2.6)
+    for axes, (title, result) in zip(
+        figure.subplots(1, len(results)), results.items(), strict=True
+    ):
+        result = ops.convert_to_numpy(result)[0, :, :, 0]
+        is_sparse = title.startswith(("bed", "max"))
+        grid(axes, result.round(2), title, empty_is_blank=is_sparse)
+    save(figure, "upsampling")
+
+
+def draw_shift_and_stitch():
+    """Coarse scores of four shifts and what they are interlaced to."""
+    figure = new_figure(11, 3)
+    axes = figure.subplots(1, 5)
+    dense = np.arange(1, 17).reshape(4, 4)
+    for index, (down, right) in enumerate(np.ndindex(2, 2)):
+        grid(axes[index], dense[down::2, right::2], f"shifted by {down}, {right}")
+    grid(axes[4], dense, "interlaced")
+    save(figure, "shift-and-stitch")
+
+
+def draw_strides():
+    """A drawn street, predicted from scores of stride 32, 16 and 8, and stitched."""
+    image, label_map = render_street(seed=0, index=7, height=192, width=256)
+    network = find_model(DEFAULT).load_best_model()
+    views = {"image": image, "truth": colorize(label_map, CLASS_MAP)}
+    for stride, layer in ((32, "score_fr"), (16, "fuse_pool4"), (8, "fuse_pool3")):
+        scores = keras.Model(network.input, network.get_layer(layer).output)(
+            image[None]
+        )
+        scores = ops.image.resize(scores, (192, 256), interpolation="bilinear")
+        prediction = ops.convert_to_numpy(scores)[0].argmax(axis=-1)
+        views[f"its scores of stride {stride},\ninterpolated"] = colorize(
+            prediction, CLASS_MAP
+        )
+    stitched = shift_and_stitch(network, image, factor=4).argmax(axis=-1)
+    views["shift-and-stitch, 4x4"] = colorize(stitched, CLASS_MAP)
+    figure = new_figure(11, 5.4)
+    panels = figure.subplots(2, 3).ravel()
+    for axes, (title, view) in zip(panels, views.items(), strict=True):
+        axes.imshow(view)
+        axes.set_title(title, fontsize=9)
+        axes.axis("off")
+    save(figure, "strides")
+
+
+if __name__ == "__main__":
+    main()
