@@ -18,7 +18,7 @@ from keras_fcn.datasets.street_rendering import render_street
 from keras_fcn.files import written_beside
 from keras_fcn.initializers import bilinear_window
 from keras_fcn.pretrained import DEFAULT, find_model
-from keras_fcn.shift_and_stitch import shift_and_stitch
+from keras_fcn.stitching import shift_and_stitch
 from keras_fcn.upsampling import BedOfNails, MaxUnpooling
 from keras_fcn.visualize import colorize
 

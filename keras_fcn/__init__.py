@@ -9,7 +9,8 @@ from keras_fcn.startup import without_startup_lines
 with without_startup_lines():
     from keras_fcn.models import FCN
     from keras_fcn.pretrained import from_pretrained
+    from keras_fcn.stitching import shift_and_stitch
 
 FCN.from_pretrained = from_pretrained
 
-__all__ = ["FCN"]
+__all__ = ["FCN", "shift_and_stitch"]

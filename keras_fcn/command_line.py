@@ -14,8 +14,8 @@ from keras_fcn.config import DENSE, make_parser
 from keras_fcn.precision import has_accelerator
 from keras_fcn.predictor import label_map_predictor
 from keras_fcn.pretrained import DEFAULT
-from keras_fcn.shift_and_stitch import check_factor
 from keras_fcn.startup import without_startup_lines
+from keras_fcn.stitching import check_factor
 
 
 def run_command(

@@ -7,7 +7,7 @@ import numpy as np
 from keras import ops
 
 from keras_fcn.models import prediction_model
-from keras_fcn.shift_and_stitch import check_factor, shift_and_stitch
+from keras_fcn.stitching import check_factor, shift_and_stitch
 
 SCALES = (0.75, 1.0, 1.25, 1.5, 1.75)
 

@@ -6,7 +6,7 @@ import pytest
 from keras import layers, ops
 
 from keras_fcn.models import FCN
-from keras_fcn.shift_and_stitch import (
+from keras_fcn.stitching import (
     coarse_scores_model,
     coarse_stride,
     interlace,
