@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_fcn.config import DENSE, make_parser
+from keras_fcn.config import DENSE, make_parser, number_parser
 from keras_fcn.precision import has_accelerator
 from keras_fcn.predictor import label_map_predictor
 from keras_fcn.pretrained import DEFAULT
@@ -113,6 +113,65 @@ def add_prediction_arguments(parser: argparse.ArgumentParser) -> None:
         help="shift-and-stitch: FxF shifts, F a divisor of the network's stride; the "
         "stride itself when not given, which takes F*F times as long",
     )
+
+
+def add_server_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the flags for predicting by TensorFlow Serving.
+
+    Args:
+        parser: gets the flags.
+    """
+    group = parser.add_argument_group("predicting by a server")
+    group.add_argument(
+        "--server",
+        metavar="URL",
+        help="TensorFlow Serving's model, http://HOST:8501/v1/models/NAME or "
+        "grpc://HOST:8500/NAME; --model then gives the names and colours alone",
+    )
+    group.add_argument(
+        "--images-per-request",
+        type=number_parser(int, lambda value: value >= 1, "a whole number from 1 on"),
+        default=4,
+        metavar="N",
+        help="images that are sent together",
+    )
+    group.add_argument(
+        "--timeout",
+        type=number_parser(
+            float, lambda value: 0 < value < float("inf"), "seconds above 0"
+        ),
+        default=60.0,
+        metavar="SECONDS",
+        help="how long to wait for an answer",
+    )
+    group.add_argument(
+        "--retries",
+        type=number_parser(int, lambda value: value >= 0, "a whole number from 0 on"),
+        default=4,
+        metavar="N",
+        help="how often a request is sent again, ever later, when the server is not "
+        "available",
+    )
+
+
+def check_server_arguments(given: set[str]) -> None:
+    """Check that what was asked for can be had by a server, or without one.
+
+    Args:
+        given: names of the arguments on the command line, by `given_arguments`.
+
+    Raises:
+        ValueError: if two of them do not go together.
+    """
+    if "server" in given:
+        others = ("tta", "dense", "stride_factor")
+        needed = "--server predicts as the network was exported: leave out {}"
+    else:
+        others = ("images_per_request", "timeout", "retries")
+        needed = "{} is for --server, which is missing"
+    wrong = [f"--{name.replace('_', '-')}" for name in others if name in given]
+    if wrong:
+        raise ValueError(needed.format(", ".join(wrong)))
 
 
 def make_predictor(

@@ -1,7 +1,7 @@
 """Every default of a training, once; the command line is made from it."""
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields
 
 Size = tuple[int, int]  # height and width, pixels
@@ -58,8 +58,20 @@ def parse_scale(text: str) -> tuple[float, float]:
     return least, most
 
 
-def _number(convert, condition, needed):
-    """A parser of numbers that says what it needed."""
+def number_parser(
+    convert: Callable[[str], float], condition: Callable[[float], bool], needed: str
+) -> Callable[[str], float]:
+    """Return a parser of numbers for argparse that says what it needed.
+
+    Args:
+        convert: int or float.
+        condition: whether a number is accepted.
+        needed: what is accepted, as in "a number above 0".
+
+    Returns:
+        Function from a flag's text to the number; it raises
+        argparse.ArgumentTypeError for any other text.
+    """
 
     def parse(text):
         try:
@@ -74,17 +86,25 @@ def _number(convert, condition, needed):
 
 
 _finite = float("inf")
-_positive_int = _number(int, lambda value: value >= 1, "a whole number from 1 on")
-_any_int = _number(
+_positive_int = number_parser(int, lambda value: value >= 1, "a whole number from 1 on")
+_any_int = number_parser(
     int, lambda value: 0 <= value < 2**31, "a whole number from 0 to 2147483647"
 )
-_positive = _number(float, lambda value: 0 < value < _finite, "a number above 0")
-_not_negative = _number(float, lambda value: 0 <= value < _finite, "0 or more")
-_share = _number(float, lambda value: 0 <= value < 1, "a number from 0 to below 1")
-_factor = _number(float, lambda value: 0 < value <= 1, "a number above 0, at most 1")
-_blocks = _number(int, lambda value: 0 <= value <= 5, "a whole number from 0 to 5")
-_hue = _number(float, lambda value: 0 <= value <= 0.5, "a number from 0 to 0.5")
-_degrees = _number(float, lambda value: 0 <= value <= 180, "degrees from 0 to 180")
+_positive = number_parser(float, lambda value: 0 < value < _finite, "a number above 0")
+_not_negative = number_parser(float, lambda value: 0 <= value < _finite, "0 or more")
+_share = number_parser(
+    float, lambda value: 0 <= value < 1, "a number from 0 to below 1"
+)
+_factor = number_parser(
+    float, lambda value: 0 < value <= 1, "a number above 0, at most 1"
+)
+_blocks = number_parser(
+    int, lambda value: 0 <= value <= 5, "a whole number from 0 to 5"
+)
+_hue = number_parser(float, lambda value: 0 <= value <= 0.5, "a number from 0 to 0.5")
+_degrees = number_parser(
+    float, lambda value: 0 <= value <= 180, "degrees from 0 to 180"
+)
 
 
 def _option(default, help_text, parse=str, choices=None, metavar=None):

@@ -28,11 +28,44 @@ def read_image(path: Path) -> np.ndarray:
         UnreadableImage: if the file is empty, truncated or no image.
         FileNotFoundError: if there is no such file.
     """
-    image = _upright(_open(path))
+    return read_image_and_orientation(path)[0]
+
+
+def read_image_and_orientation(path: Path) -> tuple[np.ndarray, int]:
+    """Read an image as `read_image` does, and how it was turned for that.
+
+    Args:
+        path: a file of any format that Pillow reads.
+
+    Returns:
+        The image, and its EXIF orientation, 1 to 8; 1 where it was not turned.
+
+    Raises:
+        UnreadableImage: if the file is empty, truncated or no image.
+        FileNotFoundError: if there is no such file.
+    """
+    image = _open(path)
+    orientation = _orientation(image)
+    image = _upright(image, orientation)
     if image.mode.startswith("I"):  # 16-bit grey; Pillow's own conversion clips
         grey = (np.asarray(image).astype("uint32") >> 8).clip(0, 255).astype("uint8")
         image = Image.fromarray(grey)
-    return np.asarray(image.convert("RGB"))
+    return np.asarray(image.convert("RGB")), orientation
+
+
+def turn_upright(label_map: np.ndarray, orientation: int) -> np.ndarray:
+    """Turn a label map of the pixels as stored the way `read_image` turns the image.
+
+    Args:
+        label_map: uint8 `(height, width)`.
+        orientation: what `read_image_and_orientation` gave.
+
+    Returns:
+        uint8, `(width, height)` for an orientation from 5 on.
+    """
+    stored = Image.fromarray(label_map)
+    stored.getexif()[_ORIENTATION] = orientation
+    return np.asarray(_upright(stored, orientation))
 
 
 def read_stored_values(path: Path) -> np.ndarray:
@@ -110,15 +143,18 @@ _DECODING_ERRORS = (
 )
 
 
-def _upright(image):
+_ORIENTATION = 0x0112  # tag of EXIF
+
+
+def _upright(image, orientation):
     """The image turned as its EXIF orientation says; as it is where that is damaged."""
-    return ImageOps.exif_transpose(image) if _orientation(image) > 1 else image
+    return ImageOps.exif_transpose(image) if orientation > 1 else image
 
 
 def _orientation(image):
     """EXIF orientation, 1 to 8; 1 where there is none or it is damaged."""
     try:
-        orientation = image.getexif().get(0x0112, 1)
+        orientation = image.getexif().get(_ORIENTATION, 1)
     except _DECODING_ERRORS:
         return 1
     return orientation if orientation in range(1, 9) else 1

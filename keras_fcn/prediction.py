@@ -94,12 +94,27 @@ def predict_images(
             logger.error("skipped: %s", " ".join(str(error).split()))
             yield job, None
             continue
-        label_map = predict(image[None])[0]
-        job.labels_path.parent.mkdir(parents=True, exist_ok=True)
-        write_label_map(job.labels_path, label_map, class_map)
-        picture = overlay_with_legend(image, label_map, class_map)
-        write_png(job.overlay_path, picture)
-        yield job, describe_classes(label_map, class_map)
+        yield job, write_pictures(job, image, predict(image[None])[0], class_map)
+
+
+def write_pictures(
+    job: Job, image: np.ndarray, label_map: np.ndarray, class_map: ClassMap
+) -> str:
+    """Write the label map and the overlay of an image.
+
+    Args:
+        job: where to; the folder is made when missing.
+        image: uint8 RGB `(height, width, 3)`.
+        label_map: uint8 `(height, width)`, ids in `[0, num_classes)`.
+        class_map: the classes.
+
+    Returns:
+        The line of `describe_classes`.
+    """
+    job.labels_path.parent.mkdir(parents=True, exist_ok=True)
+    write_label_map(job.labels_path, label_map, class_map)
+    write_png(job.overlay_path, overlay_with_legend(image, label_map, class_map))
+    return describe_classes(label_map, class_map)
 
 
 def describe_classes(label_map: np.ndarray, class_map: ClassMap) -> str:
