@@ -82,5 +82,5 @@ def shorten(message: str) -> str:
     line = " ".join(message.partition("[[{{")[0].split())
     if len(line) <= _LONGEST:
         return line
-    half = _LONGEST // 2 - 2
+    half = (_LONGEST - 5) // 2
     return f"{line[:half]} ... {line[-half:]}"

@@ -123,8 +123,8 @@ class _Servicer(prediction_service_pb2_grpc.PredictionServiceServicer):
             if name != server.input_name:
                 raise Status(
                     "INVALID_ARGUMENT",
-                    "input tensor alias not found in signature: "
-                    f"{name}. Inputs expected to be in the set {{{server.input_name}}}.",
+                    f"input tensor alias not found in signature: {name}. Inputs "
+                    f"expected to be in the set {{{server.input_name}}}.",
                 )
         for name in request.output_filter:
             if name != server.output_name:

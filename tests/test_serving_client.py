@@ -1,8 +1,9 @@
-"""predict.py --server against a server that speaks TensorFlow Serving's REST and gRPC."""
+"""predict.py --server against a stand-in that speaks TensorFlow Serving's protocols."""
 
 import io
 import logging
 import socket
+import sys
 
 import numpy as np
 import pytest
@@ -46,7 +47,7 @@ def fake_model(images):
         if picture.mode == "CMYK":
             raise Status(
                 "INVALID_ARGUMENT",
-                "Expected image (JPEG, PNG, or GIF), got 4 channels\n\t [[{{node map}}]]",
+                "Expected image (JPEG, PNG, or GIF), got CMYK\n\t [[{{node map}}]]",
             )
         answers.append(encode(label(np.asarray(picture.convert("RGB")))))
     return answers
@@ -416,7 +417,7 @@ def test_flags_that_do_not_go_together_are_one_line(flags, needed, tmp_path, cap
 
 
 def test_grpc_without_its_package_is_one_line(run, capsys, monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "tensorflow_serving.apis", None)
+    monkeypatch.setitem(sys.modules, "tensorflow_serving.apis", None)
     image = save_image(run.parent / "in/x.png")
     line = refusal(predict, capsys, image, "--server", "grpc://h:1/fcn", "--model", run)
     assert "pip install tensorflow-serving-api" in line
