@@ -66,8 +66,8 @@ class RunFolder:
             part.path / "config.json",
             {
                 "config": asdict(config),
-                "versions": _versions(),
-                "git_commit": _git_commit(),
+                "versions": versions(),
+                "git_commit": git_commit(),
             },
         )
         os.replace(part.path, path)
@@ -234,7 +234,8 @@ def _read_json(path):
         raise ValueError(f"{path} is not JSON: {error}") from error
 
 
-def _versions():
+def versions() -> dict[str, str]:
+    """Return the versions of Python and of the packages that results depend on."""
     packages = ("keras", "tensorflow", "tensorflow-datasets", "numpy")
     return {
         "python": platform.python_version(),
@@ -243,8 +244,8 @@ def _versions():
     }
 
 
-def _git_commit():
-    """Commit of the checkout that this file is in, or None."""
+def git_commit() -> str | None:
+    """Return the commit of the checkout that this file is in; None without one."""
     try:
         result = subprocess.run(
             ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"],
