@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 
-from tensorflow import string as tf_string
+import tensorflow as tf
 
 from keras_fcn.serving_errors import (
     ServerError,
@@ -17,7 +17,7 @@ _URL = re.compile(
     r"grpc://(?P<target>[^/\s]+:\d+)/(?P<name>[^/:\s]+)"
     r"(/versions/(?P<version>\d+)|/labels/(?P<label>[^/:\s]+))?/?"
 )
-_NO_SERVER = re.compile("failed to connect|DNS resolution failed")
+_NO_SERVER = re.compile("failed to connect|errors resolving|DNS resolution")
 _INPUT, _OUTPUT = "image_bytes", "label_png_bytes"
 
 
@@ -85,7 +85,7 @@ class GrpcSender:
         if self._parts["label"]:
             request.model_spec.version_label = self._parts["label"]
         tensor = request.inputs[_INPUT]
-        tensor.dtype = tf_string.as_datatype_enum
+        tensor.dtype = tf.string.as_datatype_enum
         tensor.tensor_shape.dim.add(size=len(images))
         tensor.string_val.extend(images)
         return request

@@ -162,6 +162,14 @@ def _handler(server):
                 return self._reply(code, json.dumps(reply, indent=4).encode())
             self._reply(200, json.dumps(reply, indent=4).encode())
 
+        def do_GET(self):
+            if self.path != f"/v1/models/{server.name}":
+                return self._reply(404, b'{"error": "Could not find any versions"}')
+            status = {"error_code": "OK", "error_message": ""}
+            version = {"version": "1", "state": "AVAILABLE", "status": status}
+            reply = {"model_version_status": [version]}
+            self._reply(200, json.dumps(reply, indent=1).encode())
+
         def _predict(self, body):
             found = _PATH.fullmatch(self.path)
             if not found:

@@ -7,6 +7,7 @@ import sys
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from conftest import draw_blocks
 from PIL import Image
 from serving_stand_in import QUEUE_IS_FULL, StandIn, Status
@@ -14,6 +15,7 @@ from test_commands import outcome, refusal
 
 import predict
 from keras_fcn.classes import ClassMap
+from keras_fcn.export import export
 from keras_fcn.images import read_image
 from keras_fcn.prediction import find_jobs
 from keras_fcn.serving_client import connect, predict_images_by_server, retrying
@@ -40,7 +42,7 @@ def encode(label_map):
 
 
 def fake_model(images):
-    """Label maps of the pixels as stored; CMYK is refused, as by TensorFlow."""
+    """Label maps of the pixels as stored; CMYK stands for what a server refuses."""
     answers = []
     for content in images:
         picture = Image.open(io.BytesIO(content))
@@ -135,12 +137,12 @@ def test_requests_hold_so_many_images(server, api, tmp_path):
 
 
 def test_requests_hold_so_many_bytes_and_a_larger_file_goes_alone(server, tmp_path):
-    paths = [save_image(tmp_path / f"in/{index}.png") for index in range(4)]
+    paths = [save_image(tmp_path / f"in/{index}.png") for index in range(7)]
     large = save_image(tmp_path / "in/2.png", (200, 200))
     limit = 2 * paths[0].stat().st_size
     assert large.stat().st_size > limit
     predict_by(server, "rest", tmp_path, *paths, request_bytes=limit)
-    assert [len(images) for images in server.requests] == [2, 1, 1]
+    assert [len(images) for images in server.requests] == [2, 1, 2, 2]
 
 
 def test_bytes_that_end_in_zero_arrive(server, tmp_path):
@@ -221,9 +223,8 @@ def test_a_png_by_another_name_is_sent(server, tmp_path):
 
 
 @pytest.mark.parametrize("api", APIS)
-def test_a_busy_server_is_asked_again(server, api, tmp_path, monkeypatch, caplog):
+def test_a_busy_server_is_asked_again(server, api, tmp_path):
     waits = []
-    monkeypatch.setattr("time.sleep", waits.append)
     path = save_image(tmp_path / "in/x.png")
     server.failures = [Status("UNAVAILABLE", QUEUE_IS_FULL)] * 2
     send = retrying(connect(url_of(server, api), 20, 0), 2, waits.append, lambda: 0)
@@ -442,6 +443,40 @@ def test_the_network_that_comes_along_names_the_classes(server, tmp_path, capsys
     flags = ("--server", server.rest_url, "--output-dir", tmp_path / "out")
     status, out, _ = outcome(predict, capsys, image, *flags)
     assert status == 0 and "sky" in out
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("api", APIS)
+def test_the_exported_model_gives_what_predicting_without_a_server_gives(
+    api, packed_run, tmp_path, capsys, caplog
+):
+    version = export(packed_run, tmp_path / "export", max_pixels=8192)
+    signature = tf.saved_model.load(str(version)).signatures["serving_default"]
+
+    def saved_model(images):
+        try:
+            answers = signature(image_bytes=tf.constant(images))
+        except tf.errors.InvalidArgumentError as error:
+            raise Status("INVALID_ARGUMENT", error.message) from error
+        return list(answers["label_png_bytes"].numpy())
+
+    folder = tmp_path / "in"
+    for name, size in (("a.png", (48, 64)), ("b.jpg", (33, 50)), ("c.png", (70, 41))):
+        save_image(folder / name, size)
+    save_image(folder / "large.png", (100, 100))
+    model = ("--model", packed_run.path)
+    with StandIn(saved_model) as server:
+        flags = ("--server", url_of(server, api), "--retries", 0)
+        out = ("--output-dir", tmp_path / "served")
+        assert outcome(predict, capsys, folder, *model, *flags, *out)[0] == 1
+    assert "large.png: the server refused it" in caplog.text
+    out = ("--output-dir", tmp_path / "here")
+    assert outcome(predict, capsys, folder, *model, *out)[0] == 0
+    served = sorted((tmp_path / "served").glob("*_labels.png"))
+    assert [path.name[0] for path in served] == ["a", "b", "c"]
+    for path in served:
+        same = read_ids(path) == read_ids(tmp_path / "here" / path.name)
+        assert same.mean() > 0.999
 
 
 def test_long_messages_lose_their_middle():
