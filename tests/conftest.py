@@ -8,9 +8,12 @@ import tensorflow_datasets as tfds
 from PIL import Image
 
 import keras_fcn.datasets.camvid as camvid
+from keras_fcn.classes import ClassMap
 from keras_fcn.config import TrainingConfig
+from keras_fcn.export import export
 from keras_fcn.models import FCN
 from keras_fcn.pack import pack
+from keras_fcn.run_folder import RunFolder, save_model
 from keras_fcn.training import train
 
 SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
@@ -37,6 +40,25 @@ def model():
     kernel = np.random.default_rng(0).normal(size=layer.kernel.shape)
     layer.set_weights([kernel, np.zeros(3)])
     return model
+
+
+@pytest.fixture(scope="session")
+def scored_run(model, tmp_path_factory):
+    """A run without its training, whose network is `model`."""
+    config = TrainingConfig(variant="32s", head="compact", head_filters=8)
+    names, colors = ("sky", "road", "tree"), ((0, 0, 255), (90, 90, 90), (0, 90, 0))
+    class_map = ClassMap(names, colors, void_id=255)
+    run = RunFolder.create(
+        tmp_path_factory.mktemp("runs") / "scored", config, class_map
+    )
+    save_model(model, run.best_model)
+    return run
+
+
+@pytest.fixture(scope="session")
+def saved_model(scored_run, tmp_path_factory):
+    """Folder of a SavedModel of `model` that takes images of 40,000 pixels."""
+    return export(scored_run, tmp_path_factory.mktemp("export"), max_pixels=40_000)
 
 
 def draw_blocks(height, width, num_classes, seed):
