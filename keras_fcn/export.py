@@ -7,10 +7,10 @@ OUTPUT_DIR/
                                beside it classes.json and card.json
 """
 
-import logging
 import os
 import re
 import shutil
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -27,8 +27,6 @@ from keras_fcn.precision import use_precision
 from keras_fcn.pretrained import variables_by_name
 from keras_fcn.run_folder import RunFolder, git_commit, versions
 from keras_fcn.saved_model import write_saved_model
-
-logger = logging.getLogger(__name__)
 
 # File and the packages that Keras's export needs, by format.
 _OTHER_FORMATS = {
@@ -209,7 +207,10 @@ def _write_other(network, format, folder):
     probabilities(ops.zeros((1, 1, 1, 3)))  # Keras asks ONNX's models for one call
     file_name, package = _OTHER_FORMATS[format]
     try:
-        probabilities.export(str(folder / file_name), format=format, verbose=False)
+        with warnings.catch_warnings():
+            # Keras looks for names that NumPy 2 is about to give a meaning.
+            warnings.simplefilter("ignore", FutureWarning)
+            probabilities.export(str(folder / file_name), format=format, verbose=False)
     except ImportError as error:
         raise ValueError(
             f"--format {format} needs a package that is not installed: pip install "
