@@ -59,14 +59,17 @@ class PadToMultiple(layers.Layer):
 
     def call(self, image):
         """Return the image with its padding; nothing is added where it fits."""
-        height, width = ops.shape(image)[1:3]
-        return ops.pad(
-            image,
-            [(0, 0), self._padding(height), self._padding(width), (0, 0)],
+        batch, height, width, channels = ops.shape(image)
+        rows, columns = self._padding(height), self._padding(width)
+        padded = ops.pad(image, [(0, 0), rows, columns, (0, 0)])
+        # TensorFlow forgets the channels, and LiteRT's converter asks for them.
+        return ops.reshape(
+            padded, (batch, height + sum(rows), width + sum(columns), channels)
         )
 
     def _padding(self, length):
-        missing = -length % self.multiple
+        # Not `-length % multiple`: ONNX's converter takes the sign of the dividend.
+        missing = (self.multiple - length % self.multiple) % self.multiple
         return missing // 2, missing - missing // 2
 
     def compute_output_shape(self, image_shape):
