@@ -18,7 +18,12 @@ PARTITIONS = (
     "without-0006R0",
     "without-0016E5",
 )
-CLASS_WEIGHTS = ("none", "median-frequency", "sqrt-median-frequency")
+CLASS_WEIGHTS = (
+    "none",
+    "median-frequency",
+    "sqrt-median-frequency",
+    "fourth-root-median-frequency",
+)
 
 
 def parse_size(text: str) -> Size:

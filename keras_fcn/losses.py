@@ -73,11 +73,12 @@ def class_weights_from_counts(
     """Weights that even out how often the classes occur.
 
     `median-frequency` is median(f) / f with f the share of a class among the labelled
-    and void pixels of the images that show it; `sqrt-median-frequency` its root. The
-    median is over the classes that occur; one that does not gets weight 1.
+    and void pixels of the images that show it; `sqrt-median-frequency` its root and
+    `fourth-root-median-frequency` the root of that. The median is over the classes that
+    occur; one that does not gets weight 1.
 
     Args:
-        method: "none", "median-frequency" or "sqrt-median-frequency".
+        method: one of `config.CLASS_WEIGHTS`.
         pixels: integer `(num_classes,)`, pixels of each class in the training set.
         pixels_of_images_with_class: integer `(num_classes,)`, all pixels of the images
             in which the class occurs.
@@ -103,7 +104,6 @@ def class_weights_from_counts(
     if not occurs.any():
         return weights.astype("float32")
     frequency = pixels[occurs] / pixels_of_images_with_class[occurs]
-    weights[occurs] = np.median(frequency) / frequency
-    if method == "sqrt-median-frequency":
-        weights = np.sqrt(weights)
+    power = {"sqrt-median-frequency": 1 / 2, "fourth-root-median-frequency": 1 / 4}
+    weights[occurs] = (np.median(frequency) / frequency) ** power.get(method, 1)
     return weights.astype("float32")

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 import tensorflow_datasets as tfds
@@ -35,6 +36,7 @@ def model():
 
     The tests that share it change nothing in it.
     """
+    keras.utils.set_random_seed(0)
     model = FCN("32s", 3, "compact", None, head_filters=8)
     layer = model.get_layer("score_fr")
     kernel = np.random.default_rng(0).normal(size=layer.kernel.shape)

@@ -180,6 +180,11 @@ def test_median_frequency_weights_are_the_hand_worked_ones():
         [np.sqrt(0.6), 2, 1, 1],
         rtol=1e-6,
     )
+    np.testing.assert_allclose(
+        class_weights_from_counts("fourth-root-median-frequency", pixels, around),
+        [0.6**0.25, np.sqrt(2), 1, 1],
+        rtol=1e-6,
+    )
 
 
 def test_no_class_weights_are_none():

@@ -358,7 +358,7 @@ def test_there_are_no_lambda_layers(models):
         ({"head": "resnet"}, "`head` must be one of .* Received: head=resnet"),
         (
             {"skip_scales": "half"},
-            "`skip_scales` must be one of none, paper. Received: skip_scales=half",
+            "`skip_scales` must be one of none, paper, batch-norm. Received: .*=half",
         ),
         ({"num_classes": 0}, "`num_classes` must be 1 or more. Received: 0"),
         (

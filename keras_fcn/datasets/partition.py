@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from keras_fcn.datasets.dataset import SegmentationDataset, Split
 
-DATASETS_WITH_DRIVES = ("camvid",)  # whose images are named after their drives
+DATASETS_WITH_DRIVES = ("camvid", "camvid32")  # whose images are named after their drives
 
 
 def repartition(dataset: SegmentationDataset, partition: str) -> SegmentationDataset:
