@@ -6,7 +6,8 @@ import tensorflow as tf
 
 from keras_fcn.datasets.dataset import SegmentationDataset, Split
 
-DATASETS_WITH_DRIVES = ("camvid", "camvid32")  # whose images are named after their drives
+# Datasets whose images are named after the drive that shows them
+DATASETS_WITH_DRIVES = ("camvid", "camvid32")
 
 
 def repartition(dataset: SegmentationDataset, partition: str) -> SegmentationDataset:
