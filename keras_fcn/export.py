@@ -7,9 +7,9 @@ OUTPUT_DIR/
                                beside it classes.json and card.json
 """
 
-import os
 import re
 import shutil
+import uuid
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -135,9 +135,8 @@ def _new_version(output_dir, prefix) -> Iterator[_Version]:
             f"--output-dir must be a folder. Received: {output_dir}, a file"
         )
     output_dir.mkdir(parents=True, exist_ok=True)
-    # No number, so that a server does not look at it; no other process has its name.
-    version = _Version(output_dir / f".part-{os.getpid()}")
-    shutil.rmtree(version.part, ignore_errors=True)
+    # No number, so that a server does not look at it, and a name of its own.
+    version = _Version(output_dir / f".part-{uuid.uuid4().hex}")
     version.part.mkdir()
     try:
         yield version

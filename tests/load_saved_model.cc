@@ -1,73 +1,100 @@
-// Loads a SavedModel as TensorFlow Serving does, by the tag "serve", and runs one of its
-// signatures: load_saved_model FOLDER IMAGE... writes the answer to IMAGE.labels.png.
-// With --channels FOLDER N it feeds label_map an image of N channels.
+// Loads a SavedModel as TensorFlow Serving does, by the tag "serve", and runs requests:
+//   load_saved_model FOLDER REQUEST...
+// where each request is one argument, of words:
+//   files PATH...                    to serving_default; answers go to PATH.labels.png
+//   array SIGNATURE DTYPE SIZE...    zeros, or empty strings, whatever is declared
+// Prints a line for each: "OK: " and the shape of the answer, or the error.
 
+#include <algorithm>
+#include <cstring>
 #include <fstream>
 #include <iostream>
 #include <iterator>
+#include <sstream>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "tensorflow/cc/saved_model/loader.h"
 #include "tensorflow/core/framework/tensor.h"
+#include "tensorflow/core/framework/types.h"
 #include "tensorflow/core/public/session_options.h"
 
 using tensorflow::SavedModelBundle;
 using tensorflow::Tensor;
-
-int Fail(const absl::Status& status) {
-  std::cerr << absl::StatusCodeToString(status.code()) << ": " << status.message()
-            << std::endl;
-  return 1;
-}
+using Words = std::vector<std::string>;
 
 absl::Status Run(const SavedModelBundle& bundle, const std::string& signature,
-                 const Tensor& input, std::vector<Tensor>* outputs) {
+                 const Tensor& input, Tensor* answer) {
   const auto& definition = bundle.GetSignatures().at(signature);
   const auto& fed = definition.inputs().begin()->second;
   const auto& fetched = definition.outputs().begin()->second;
-  return bundle.GetSession()->Run({{fed.name(), input}}, {fetched.name()}, {}, outputs);
-}
-
-int RunChannels(const SavedModelBundle& bundle, int channels) {
-  Tensor image(tensorflow::DT_UINT8, {1, 8, 8, channels});
-  image.flat<tensorflow::uint8>().setZero();
   std::vector<Tensor> outputs;
-  const absl::Status status = Run(bundle, "label_map", image, &outputs);
-  if (!status.ok()) return Fail(status);
-  std::cout << outputs[0].shape().DebugString() << std::endl;
-  return 0;
+  const absl::Status status =
+      bundle.GetSession()->Run({{fed.name(), input}}, {fetched.name()}, {}, &outputs);
+  if (status.ok()) *answer = outputs[0];
+  return status;
 }
 
-int RunFiles(const SavedModelBundle& bundle, const std::vector<std::string>& paths) {
+absl::Status RunFiles(const SavedModelBundle& bundle, const Words& paths,
+                      Tensor* answer) {
   Tensor files(tensorflow::DT_STRING, {static_cast<int64_t>(paths.size())});
   for (size_t index = 0; index < paths.size(); ++index) {
     std::ifstream file(paths[index], std::ios::binary);
     files.vec<tensorflow::tstring>()(index) =
         std::string(std::istreambuf_iterator<char>(file), {});
   }
-  std::vector<Tensor> outputs;
-  const absl::Status status = Run(bundle, "serving_default", files, &outputs);
-  if (!status.ok()) return Fail(status);
-  for (size_t index = 0; index < paths.size(); ++index) {
-    const auto& label_png = outputs[0].vec<tensorflow::tstring>()(index);
+  const absl::Status status = Run(bundle, "serving_default", files, answer);
+  for (size_t index = 0; status.ok() && index < paths.size(); ++index) {
+    const auto& label_png = answer->vec<tensorflow::tstring>()(index);
     std::ofstream file(paths[index] + ".labels.png", std::ios::binary);
     file.write(label_png.data(), label_png.size());
   }
-  return 0;
+  return status;
+}
+
+absl::Status RunArray(const SavedModelBundle& bundle, const Words& words,
+                      Tensor* answer) {
+  tensorflow::DataType dtype;
+  if (!tensorflow::DataTypeFromString(words[1], &dtype)) {
+    return absl::NotFoundError("no dtype " + words[1]);
+  }
+  tensorflow::TensorShape shape;
+  for (size_t index = 2; index < words.size(); ++index) {
+    shape.AddDim(std::stoi(words[index]));
+  }
+  Tensor array(dtype, shape);
+  if (dtype != tensorflow::DT_STRING) {
+    std::memset(array.data(), 0, array.TotalBytes());
+  }
+  return Run(bundle, words[0], array, answer);
+}
+
+std::string Describe(const absl::Status& status) {
+  std::string line = absl::StatusCodeToString(status.code()) + ": " +
+                     std::string(status.message());
+  std::replace(line.begin(), line.end(), '\n', ' ');
+  return line;
 }
 
 int main(int argc, char** argv) {
-  std::vector<std::string> arguments(argv + 1, argv + argc);
-  const bool is_channels = arguments[0] == "--channels";
-  if (is_channels) arguments.erase(arguments.begin());
   SavedModelBundle bundle;
-  const absl::Status status = tensorflow::LoadSavedModel(
-      tensorflow::SessionOptions(), tensorflow::RunOptions(), arguments[0], {"serve"},
+  const absl::Status loaded = tensorflow::LoadSavedModel(
+      tensorflow::SessionOptions(), tensorflow::RunOptions(), argv[1], {"serve"},
       &bundle);
-  if (!status.ok()) return Fail(status);
-  arguments.erase(arguments.begin());
-  if (is_channels) return RunChannels(bundle, std::stoi(arguments[0]));
-  return RunFiles(bundle, arguments);
+  if (!loaded.ok()) {
+    std::cerr << Describe(loaded) << std::endl;
+    return 1;
+  }
+  for (int index = 2; index < argc; ++index) {
+    std::istringstream request(argv[index]);
+    std::string kind;
+    request >> kind;
+    const Words words{std::istream_iterator<std::string>(request), {}};
+    Tensor answer;
+    const absl::Status status = kind == "files" ? RunFiles(bundle, words, &answer)
+                                                : RunArray(bundle, words, &answer);
+    std::cout << (status.ok() ? "OK: " + answer.shape().DebugString()
+                              : Describe(status))
+              << std::endl;
+  }
 }

@@ -5,6 +5,8 @@ import os
 import resource
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import keras
@@ -19,6 +21,11 @@ from keras_fcn.export import export, network_in, next_version
 from keras_fcn.precision import use_precision
 
 PROJECT = Path(__file__).parents[1]
+PACKAGES = {  # of the test environment; Python 3.10 has some of them
+    "onnx": ["tf2onnx", "onnxruntime"],
+    "openvino": ["openvino"],
+    "litert": ["ai_edge_litert"],
+}
 
 
 def probabilities_of(model, images):
@@ -81,6 +88,26 @@ def test_a_number_that_another_process_took_is_not_overwritten(
     assert (tmp_path / "1/saved_model.pb").read_text() == "theirs"
 
 
+def test_exports_at_once_take_different_numbers(
+    scored_run, model, tmp_path, monkeypatch
+):
+    count = 4
+    all_are_there = threading.Barrier(count)
+
+    def write(network, class_map, card, folder, max_pixels):
+        (folder / "saved_model.pb").write_text(folder.name)
+        all_are_there.wait(60)
+
+    monkeypatch.setattr(export_module, "network_in", lambda *_: model)
+    monkeypatch.setattr(export_module, "write_saved_model", write)
+    with ThreadPoolExecutor(count) as pool:
+        versions = list(pool.map(lambda _: export(scored_run, tmp_path), range(count)))
+    assert sorted(versions) == [tmp_path / str(n) for n in range(1, count + 1)]
+    assert sorted(tmp_path.iterdir()) == sorted(versions)
+    contents = {(version / "saved_model.pb").read_text() for version in versions}
+    assert len(contents) == count
+
+
 def test_a_watching_server_never_sees_a_part(scored_run, tmp_path, monkeypatch):
     seen = []
 
@@ -112,13 +139,25 @@ def test_a_failure_leaves_nothing(scored_run, tmp_path, monkeypatch, error, rais
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_full_disk_is_one_line_and_leaves_nothing(scored_run, tmp_path, capsys):
+@pytest.mark.parametrize(
+    "format",
+    [
+        "savedmodel",
+        pytest.param("onnx", marks=pytest.mark.slow),
+        pytest.param("openvino", marks=pytest.mark.slow),
+        pytest.param("litert", marks=pytest.mark.slow),
+    ],
+)
+def test_a_full_disk_is_one_line_and_leaves_nothing(
+    scored_run, tmp_path, capfd, format
+):
+    for package in PACKAGES.get(format, []):
+        pytest.importorskip(package)
+    flags = ("--model", scored_run.path, "--output-dir", tmp_path / "export")
     limit = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, limit[1]))
     try:
-        status, said = run_export(
-            capsys, "--model", scored_run.path, "--output-dir", tmp_path / "export"
-        )
+        status, said = run_export(capfd, *flags, "--format", format)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limit)
     assert status == 2
@@ -246,17 +285,17 @@ def run_litert(path, images):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("format", "file_name", "packages", "run"),
+    ("format", "file_name", "run"),
     [
-        ("onnx", "model.onnx", ["tf2onnx", "onnxruntime"], run_onnx),
-        ("openvino", "model.xml", ["openvino"], run_openvino),
-        ("litert", "model.tflite", ["ai_edge_litert"], run_litert),
+        ("onnx", "model.onnx", run_onnx),
+        ("openvino", "model.xml", run_openvino),
+        ("litert", "model.tflite", run_litert),
     ],
 )
 def test_other_runtimes_give_the_keras_models_probabilities(
-    packed_run, tmp_path, format, file_name, packages, run
+    packed_run, tmp_path, format, file_name, run
 ):
-    for package in packages:
+    for package in PACKAGES[format]:
         pytest.importorskip(package)
     version = export(packed_run, tmp_path, format)
     assert version == tmp_path / f"{format}-1"

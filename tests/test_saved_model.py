@@ -159,65 +159,6 @@ def test_another_dtype_is_refused(signatures):
         signatures["label_map"](image=tf.zeros((1, 8, 8, 3)))
 
 
-def mutate(file, rng):
-    """Change, remove, repeat or insert some bytes."""
-    file = bytearray(file)
-    for _ in range(rng.integers(1, 6)):
-        start = int(rng.integers(1, max(2, len(file))))
-        length = int(rng.integers(1, 9))
-        kind = rng.integers(0, 5)
-        if kind == 0:
-            file[start - 1] ^= 1 << rng.integers(0, 8)
-        elif kind == 1:
-            file[start : start + length] = rng.bytes(length)
-        elif kind == 2:
-            del file[start : start + length]
-        elif kind == 3:
-            file[start:start] = file[start : start + 4 * length]
-        else:
-            del file[start:]
-    return bytes(file)
-
-
-def stored_size(file):
-    """Height and width that a file's header names."""
-    if file.startswith(b"\x89PNG"):
-        return tuple(int.from_bytes(file[n : n + 4], "big") for n in (20, 16))
-    return tuple(tf.image.extract_jpeg_shape(file).numpy()[:2])
-
-
-def check_mutated_images(signatures, count):
-    rng = np.random.default_rng(0)
-    originals = [
-        encode(images_of(20, 30)[0], format, **options)
-        for format, options in [
-            ("PNG", {}),
-            ("JPEG", {}),
-            ("JPEG", {"progressive": True}),
-        ]
-    ]
-    num_answered = 0
-    for index in range(count):
-        file = mutate(originals[index % len(originals)], rng)
-        try:
-            (label_png,) = label_pngs_of(signatures, file)
-        except tf.errors.InvalidArgumentError as error:
-            assert "refused 1 of 1 images: image_bytes[0]" in error.message
-            continue
-        num_answered += 1
-        assert read_png(label_png).shape == stored_size(file)
-    assert 0 < num_answered < count
-
-
-def test_mutated_images_are_refused_or_answered_in_their_size(signatures):
-    check_mutated_images(signatures, 300)
-
-
-@pytest.mark.slow
-def test_2000_mutated_images_are_refused_or_answered_in_their_size(signatures):
-    check_mutated_images(signatures, 2000)
-
-
 def test_a_header_of_900_million_pixels_needs_no_memory(signatures):
     import resource
 

@@ -1,0 +1,261 @@
+"""Load test of an exported network: prints the tables of docs/serving.md, "Sizing".
+
+Exports a network in float32 and bfloat16 and measures the two turn by turn. The rates are
+those of the exported functions, called in this process. The requests go one after the
+other over gRPC on loopback, from the project's client to a server around
+`serving_default`. Needs Linux.
+"""
+
+import base64
+import io
+import json
+import os
+import statistics
+import tempfile
+import time
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import grpc
+import numpy as np
+import tensorflow as tf
+from PIL import Image
+from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
+
+from keras_fcn.command_line import add_model_argument
+from keras_fcn.config import make_parser, parse_size
+from keras_fcn.datasets.street_rendering import render_street
+from keras_fcn.export import export
+from keras_fcn.pretrained import find_model
+from keras_fcn.serving_client import connect
+
+PRECISIONS = ("float32", "bfloat16")
+LEAST_SIDE = 16  # of the mixed sizes, pixels
+
+
+def main(argv=None):
+    """Exports, measures and prints Markdown tables."""
+    parser = make_parser(__doc__)
+    add_model_argument(parser)
+    parser.add_argument(
+        "--size", type=parse_size, default="360x480", metavar="HxW", help="of an image"
+    )
+    parser.add_argument(
+        "--batch-sizes",
+        type=lambda text: [int(number) for number in text.split(",")],
+        default="1,2,4,8",
+        metavar="N,N",
+        help="images that are given together",
+    )
+    parser.add_argument(
+        "--repeats", type=int, default=3, help="calls per rate, of which the median"
+    )
+    parser.add_argument(
+        "--num-requests",
+        type=int,
+        default=2000,
+        help="requests to each network, of one image",
+    )
+    parser.add_argument(
+        "--largest",
+        type=parse_size,
+        default="160x200",
+        metavar="HxW",
+        help="of the sizes in the requests, which are drawn from 16x16 on",
+    )
+    parser.add_argument("--seed", type=int, default=0, help="of sizes and scenes")
+    args = parser.parse_args(argv)
+    with tempfile.TemporaryDirectory() as folder:
+        networks = export_and_load(args.model, Path(folder))
+    image, _ = render_street(args.seed, 0, *args.size)
+    print_rates(networks, image, args.batch_sizes, args.repeats)
+    files = draw_files(args.num_requests, args.largest, args.seed)
+    print_requests(networks, files)
+    print_answer_sizes(networks["float32"], image)
+
+
+def export_and_load(model, folder):
+    """Signatures of a network by precision, as TensorFlow alone gives them."""
+    run = find_model(model)
+    versions = [export(run, folder, precision=precision) for precision in PRECISIONS]
+    loaded = [tf.saved_model.load(str(version)) for version in versions]
+    return dict(zip(PRECISIONS, loaded, strict=True))
+
+
+def print_rates(networks, image, batch_sizes, num_repeats):
+    """Images a second by signature, batch size and precision."""
+    file = encode(image, "PNG")
+    rows = []
+    for signature, name, value in (
+        ("label_map", "image", image),
+        ("serving_default", "image_bytes", file),
+    ):
+        for batch_size in batch_sizes:
+            inputs = {name: tf.constant([value] * batch_size)}
+            rates = measure_rates(networks, signature, inputs, num_repeats)
+            rows.append([f"`{signature}`", batch_size, *(f"{r:.2f}" for r in rates)])
+    height, width = image.shape[:2]
+    print(f"Images a second, {height}x{width}:\n")
+    print_table(["signature", "batch size", *PRECISIONS], rows)
+
+
+def measure_rates(networks, signature, inputs, num_repeats):
+    """Median images a second of each network."""
+    seconds = {precision: [] for precision in networks}
+    for repeat in range(num_repeats + 1):
+        for precision, network in networks.items():
+            start = time.perf_counter()
+            answers = network.signatures[signature](**inputs)
+            (count, *_) = [len(answer.numpy()) for answer in answers.values()]
+            if repeat > 0:  # the first warms up
+                seconds[precision].append(time.perf_counter() - start)
+    return [count / statistics.median(values) for values in seconds.values()]
+
+
+def draw_files(count, largest, seed) -> Iterator[tuple[bytes, tuple[int, int]]]:
+    """PNG and JPEG files in turn, with their heights and widths."""
+    rng = np.random.default_rng(seed)
+    scene, _ = render_street(seed, 1, *largest)
+    for index in range(count):
+        height, width = (int(rng.integers(LEAST_SIDE, side + 1)) for side in largest)
+        yield encode(scene[:height, :width], ("PNG", "JPEG")[index % 2]), (height, width)
+
+
+def print_requests(networks, files: Iterable[tuple[bytes, tuple[int, int]]]):
+    """Latencies by precision, and memory over the requests."""
+    latencies = {precision: [] for precision in networks}
+    memory = []
+    with ExitStack() as stack:
+        senders = {
+            precision: connect(
+                stack.enter_context(serving(network.signatures["serving_default"])),
+                timeout=60,
+                num_retries=0,
+            )
+            for precision, network in networks.items()
+        }
+        for file, size in files:
+            for precision, send in senders.items():
+                start = time.perf_counter()
+                (label_png,) = send([file])
+                latencies[precision].append(time.perf_counter() - start)
+                check_size(label_png, size)
+            memory.append(resident_bytes())
+    count = len(memory)
+    print(f"{count} requests of one image each, mixed sizes, one at a time:\n")
+    print_table(
+        ["precision", "requests a second", "median, ms", "95 %", "99 %", "longest"],
+        [[name, *describe(seconds)] for name, seconds in latencies.items()],
+    )
+    print("Resident memory of the process, with both networks and the client:\n")
+    marks = sorted({max(1, count * percent // 100) for percent in (5, 25, 50, 75, 100)})
+    print_table(
+        ["requests to each", *marks],
+        [["MiB", *(f"{memory[mark - 1] / 2**20:.0f}" for mark in marks)]],
+    )
+
+
+def describe(seconds):
+    """Rate, and percentiles in milliseconds."""
+    percentiles = np.percentile(seconds, [50, 95, 99, 100]) * 1000
+    return [f"{len(seconds) / sum(seconds):.1f}", *(f"{p:.1f}" for p in percentiles)]
+
+
+def print_answer_sizes(network, image):
+    """Bytes of an answer by signature, over gRPC and as the JSON of REST."""
+    rows = []
+    for signature, inputs in (
+        ("serving_default", {"image_bytes": tf.constant([encode(image, "PNG")])}),
+        ("label_map", {"image": tf.constant(image[None])}),
+        ("probabilities", {"image": tf.constant(image[None])}),
+    ):
+        answer = network.signatures[signature](**inputs)
+        (name,) = answer
+        message = make_response(answer).ByteSize()
+        body = len(rest_body(answer[name].numpy()))
+        rows.append([f"`{name}`", f"{message:,}", f"{body:,}"])
+    height, width = image.shape[:2]
+    print(f"Bytes of the answer to one image, {height}x{width}:\n")
+    print_table(["answer", "gRPC", "REST"], rows)
+
+
+def rest_body(values):
+    """JSON of a tensor as TensorFlow Serving writes it: floats with nine digits."""
+    if values.dtype == object:
+        values = [{"b64": base64.b64encode(value).decode()} for value in values]
+    elif values.dtype == np.float32:
+        values = np.char.mod("%.9g", values).astype(float).tolist()
+    else:
+        values = values.tolist()
+    return json.dumps({"predictions": values})
+
+
+class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
+    """Answers for one signature."""
+
+    def __init__(self, signature):
+        self.signature = signature
+
+    def Predict(self, request, context):
+        """Runs the signature on the request's tensors."""
+        inputs = {
+            name: tf.constant(tf.make_ndarray(tensor))
+            for name, tensor in request.inputs.items()
+        }
+        return make_response(self.signature(**inputs))
+
+
+@contextmanager
+def serving(signature) -> Iterator[str]:
+    """Serves a signature on loopback; gives the address for the client."""
+    server = grpc.server(ThreadPoolExecutor(1))
+    prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(
+        PredictionService(signature), server
+    )
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    try:
+        yield f"grpc://127.0.0.1:{port}/fcn"
+    finally:
+        server.stop(None).wait()
+
+
+def make_response(answer):
+    """What a server sends for the outputs of a signature."""
+    response = predict_pb2.PredictResponse()
+    for name, value in answer.items():
+        response.outputs[name].CopyFrom(tf.make_tensor_proto(value.numpy()))
+    return response
+
+
+def encode(image, format):
+    """A file of an image, as bytes."""
+    buffer = io.BytesIO()
+    Image.fromarray(image).save(buffer, format=format)
+    return buffer.getvalue()
+
+
+def check_size(label_png, size):
+    """Raise ValueError unless a label map is of the height and width `size`."""
+    with Image.open(io.BytesIO(label_png)) as picture:
+        if picture.size[::-1] != size:
+            raise ValueError(f"Needed {size}. Received: {picture.size[::-1]}")
+
+
+def resident_bytes():
+    """Memory of this process that is in RAM."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+def print_table(header, rows):
+    """Prints a Markdown table."""
+    for row in (header, ["---"] * len(header), *rows):
+        print("|", " | ".join(map(str, row)), "|")
+    print()
+
+
+if __name__ == "__main__":
+    main()
