@@ -1,8 +1,8 @@
 """Load test of an exported network: prints the tables of docs/serving.md, "Sizing".
 
-Exports a network in float32 and bfloat16 and measures the two turn by turn. The rates are
-those of the exported functions, called in this process. The requests go one after the
-other over gRPC on loopback, from the project's client to a server around
+Exports a network in float32 and bfloat16 and measures the two turn by turn. The rates
+are those of the exported functions, called in this process. The requests go one after
+the other over gRPC on loopback, from the project's client to a server around
 `serving_default`. Needs Linux.
 """
 
@@ -119,8 +119,9 @@ def draw_files(count, largest, seed) -> Iterator[tuple[bytes, tuple[int, int]]]:
     rng = np.random.default_rng(seed)
     scene, _ = render_street(seed, 1, *largest)
     for index in range(count):
-        height, width = (int(rng.integers(LEAST_SIDE, side + 1)) for side in largest)
-        yield encode(scene[:height, :width], ("PNG", "JPEG")[index % 2]), (height, width)
+        size = tuple(int(rng.integers(LEAST_SIDE, side + 1)) for side in largest)
+        image = scene[: size[0], : size[1]]
+        yield encode(image, ("PNG", "JPEG")[index % 2]), size
 
 
 def print_requests(networks, files: Iterable[tuple[bytes, tuple[int, int]]]):

@@ -141,9 +141,9 @@ def _new_version(output_dir, prefix) -> Iterator[_Version]:
     try:
         yield version
         version.path = _rename_to_next(version.part, output_dir, prefix)
-    except tf.errors.OpError as error:
+    except (tf.errors.OpError, RuntimeError) as error:  # TensorFlow's and OpenVINO's
         raise OSError(
-            f"{output_dir}: the model could not be written ({error.message})"
+            f"{output_dir}: the model could not be written ({error})"
         ) from error
     finally:
         shutil.rmtree(version.part, ignore_errors=True)

@@ -21,11 +21,6 @@ from keras_fcn.export import export, network_in, next_version
 from keras_fcn.precision import use_precision
 
 PROJECT = Path(__file__).parents[1]
-PACKAGES = {  # of the test environment; Python 3.10 has some of them
-    "onnx": ["tf2onnx", "onnxruntime"],
-    "openvino": ["openvino"],
-    "litert": ["ai_edge_litert"],
-}
 
 
 def probabilities_of(model, images):
@@ -139,30 +134,41 @@ def test_a_failure_leaves_nothing(scored_run, tmp_path, monkeypatch, error, rais
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize(
-    "format",
-    [
-        "savedmodel",
-        pytest.param("onnx", marks=pytest.mark.slow),
-        pytest.param("openvino", marks=pytest.mark.slow),
-        pytest.param("litert", marks=pytest.mark.slow),
-    ],
-)
-def test_a_full_disk_is_one_line_and_leaves_nothing(
-    scored_run, tmp_path, capfd, format
-):
-    for package in PACKAGES.get(format, []):
-        pytest.importorskip(package)
-    flags = ("--model", scored_run.path, "--output-dir", tmp_path / "export")
+def test_a_full_disk_is_one_line_and_leaves_nothing(scored_run, tmp_path, capsys):
     limit = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, limit[1]))
     try:
-        status, said = run_export(capfd, *flags, "--format", format)
+        status, said = run_export(
+            capsys, "--model", scored_run.path, "--output-dir", tmp_path / "export"
+        )
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limit)
     assert status == 2
     assert said.err.count("\n") == 1 and "could not be written" in said.err
     assert list((tmp_path / "export").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("format", "error"),
+    [
+        ("onnx", OSError(28, "No space left on device")),
+        ("openvino", RuntimeError("basic_ios::clear: iostream error")),
+        ("litert", tf.errors.ResourceExhaustedError(None, None, "No space left")),
+    ],
+)
+def test_a_full_disk_is_one_line_with_the_other_formats(
+    scored_run, tmp_path, capsys, monkeypatch, format, error
+):
+    def write_half(_, path, **__):
+        Path(path).write_text("half")
+        raise error
+
+    monkeypatch.setattr(keras.Model, "export", write_half)
+    flags = ("--model", scored_run.path, "--output-dir", tmp_path, "--format", format)
+    status, said = run_export(capsys, *flags)
+    assert status == 2
+    assert said.err.count("\n") == 1 and str(error) in said.err
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_what_is_no_run_is_one_line(tmp_path, capsys):
@@ -285,17 +291,17 @@ def run_litert(path, images):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("format", "file_name", "run"),
+    ("format", "file_name", "packages", "run"),
     [
-        ("onnx", "model.onnx", run_onnx),
-        ("openvino", "model.xml", run_openvino),
-        ("litert", "model.tflite", run_litert),
+        ("onnx", "model.onnx", ["tf2onnx", "onnxruntime"], run_onnx),
+        ("openvino", "model.xml", ["openvino"], run_openvino),
+        ("litert", "model.tflite", ["ai_edge_litert"], run_litert),
     ],
 )
 def test_other_runtimes_give_the_keras_models_probabilities(
-    packed_run, tmp_path, format, file_name, run
+    packed_run, tmp_path, format, file_name, packages, run
 ):
-    for package in PACKAGES[format]:
+    for package in packages:
         pytest.importorskip(package)
     version = export(packed_run, tmp_path, format)
     assert version == tmp_path / f"{format}-1"
