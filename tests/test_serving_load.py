@@ -1,0 +1,52 @@
+"""benchmarks/serving_load.py prints its tables."""
+
+import re
+
+import pytest
+from conftest import draw_blocks
+from test_saved_model import read_png
+
+from benchmarks import serving_load
+
+
+@pytest.mark.slow
+def test_tables_of_a_small_load_are_printed(scored_run, capsys):
+    flags = {
+        "--model": scored_run.path,
+        "--size": "40x50",
+        "--batch-sizes": "1,2",
+        "--repeats": 1,
+        "--num-requests": 20,
+        "--largest": "40x64",
+    }
+    serving_load.main([str(part) for pair in flags.items() for part in pair])
+    rows = [
+        [cell.strip() for cell in line.strip("|").split("|")]
+        for line in capsys.readouterr().out.splitlines()
+        if line.startswith("|") and "---" not in line
+    ]
+    table = {" ".join(row[:-2]): row[-2:] for row in rows}
+    rates = [f"`{name}` {n}" for name in ("label_map", "serving_default") for n in "12"]
+    assert all(float(rate) > 0 for name in rates for rate in table[name])
+    latencies = [row for row in rows if row[0] in ("float32", "bfloat16")]
+    assert len(latencies) == 2
+    for _, rate, *milliseconds in latencies:
+        milliseconds = [float(value) for value in milliseconds]
+        assert float(rate) > 0 and milliseconds == sorted(milliseconds)
+    (marks,) = (row for row in rows if row[0] == "requests to each")
+    assert marks[1:] == ["1", "5", "10", "15", "20"]
+    sizes = {
+        row[0]: [int(re.sub(",", "", size)) for size in row[1:]] for row in rows[-3:]
+    }
+    assert sizes["`label_map`"][0] > 40 * 50
+    assert sizes["`probabilities`"][0] > 40 * 50 * 3 * 4
+    assert sizes["`probabilities`"][1] > 40 * 50 * 3 * 4
+    assert sizes["`label_png_bytes`"][0] < 40 * 50
+
+
+def test_a_label_map_of_another_size_is_an_error():
+    label_png = serving_load.encode(draw_blocks(4, 5, 3, seed=0)[1], "PNG")
+    assert read_png(label_png).shape == (4, 5)
+    serving_load.check_size(label_png, (4, 5))
+    with pytest.raises(ValueError, match=r"Needed \(5, 4\). Received: \(4, 5\)"):
+        serving_load.check_size(label_png, (5, 4))
