@@ -86,14 +86,13 @@ def export_and_load(model, folder):
 
 def print_rates(networks, image, batch_sizes, num_repeats):
     """Images a second by signature, batch size and precision."""
-    file = encode(image, "PNG")
     rows = []
     for signature, name, value in (
-        ("label_map", "image", image),
-        ("serving_default", "image_bytes", file),
+        ("label_map", "image", tf.constant(image[None])),
+        ("serving_default", "image_bytes", tf.constant([encode(image, "PNG")])),
     ):
         for batch_size in batch_sizes:
-            inputs = {name: tf.constant([value] * batch_size)}
+            inputs = {name: tf.repeat(value, batch_size, axis=0)}
             rates = measure_rates(networks, signature, inputs, num_repeats)
             rows.append([f"`{signature}`", batch_size, *(f"{r:.2f}" for r in rates)])
     height, width = image.shape[:2]
