@@ -142,8 +142,9 @@ def _new_version(output_dir, prefix) -> Iterator[_Version]:
         yield version
         version.path = _rename_to_next(version.part, output_dir, prefix)
     except (tf.errors.OpError, RuntimeError) as error:  # TensorFlow's and OpenVINO's
+        reason = re.sub(r"\{\{.*?\}\}", "", str(error))  # places in TensorFlow's graph
         raise OSError(
-            f"{output_dir}: the model could not be written ({error})"
+            f"{output_dir}: the model could not be written ({reason.strip()})"
         ) from error
     finally:
         shutil.rmtree(version.part, ignore_errors=True)

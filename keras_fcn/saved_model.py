@@ -83,7 +83,7 @@ def warm_up_requests(max_pixels: int) -> list[PredictRequest]:
     image = np.stack([rows, columns, rows // 2 + columns // 2], -1).astype("uint8")
     files = [tf.io.encode_png(image).numpy(), tf.io.encode_jpeg(image).numpy()]
     inputs = [
-        *(("serving_default", "image_bytes", np.array([file])) for file in files),
+        *(("serving_default", "image_bytes", [file]) for file in files),
         ("label_map", "image", image[None]),
         ("probabilities", "image", image[None]),
     ]

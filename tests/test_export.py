@@ -144,7 +144,8 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(scored_run, tmp_path, capsys
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limit)
     assert status == 2
-    assert said.err.count("\n") == 1 and "could not be written" in said.err
+    assert said.err.count("\n") == 1 and "could not be written (" in said.err
+    assert "{{" not in said.err
     assert list((tmp_path / "export").iterdir()) == []
 
 

@@ -224,9 +224,12 @@ def test_bfloat16_gives_nearly_the_same_probabilities(scored_run, model, tmp_pat
     assert tf.bfloat16.as_datatype_enum in types
 
 
+# Importing a package that is None fails. (TensorFlow itself loads Keras only where
+# `tf.keras` is asked for.)
 _LOAD_WITH_TENSORFLOW_ALONE = """
 import sys
-sys.modules["keras"] = sys.modules["keras_fcn"] = None  # importing them fails
+packages = ("keras", "keras_fcn", "tf_keras")
+sys.modules.update(dict.fromkeys(packages))
 import tensorflow as tf
 loaded = tf.saved_model.load(sys.argv[1])
 with open(sys.argv[2], "rb") as file:
@@ -234,6 +237,9 @@ with open(sys.argv[2], "rb") as file:
 answer = loaded.signatures["serving_default"](image_bytes=files)
 with open(sys.argv[3], "wb") as file:
     file.write(answer["label_png_bytes"].numpy()[0])
+loaded = {name for name, module in sys.modules.items() if module is not None}
+found = sorted(name for name in loaded if name.partition(".")[0] in packages)
+sys.exit(f"imported: {found}" if found else 0)
 """
 
 

@@ -108,3 +108,13 @@ def test_the_list_of_models_is_one():
     pinned = text_format.Parse(text.replace(newest, other), ModelServerConfig())
     policy = pinned.model_config_list.config[0].model_version_policy
     assert list(policy.specific.versions) == [1]
+
+
+def test_a_batch_has_room_for_a_request_of_the_client():
+    text = (PROJECT / "deploy/batching.config").read_text()
+    fields = dict(re.findall(r"^(\w+) \{ value: (\d+) \} +#", text, re.MULTILINE))
+    assert len(fields) == text.count("value:") == 4
+    parser = make_parser("")
+    predict.add_arguments(parser)
+    asked = parser.parse_args(["image.png"]).images_per_request
+    assert asked <= int(fields["max_batch_size"])
