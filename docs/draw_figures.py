@@ -153,7 +153,7 @@ def draw_transposed_convolution():
     axes[0, 3].text(
         0,
         0.5,
-        "size: (2 - 1) * 1 + 3 = 4\n\nred: the cells that\nare often printed\nwrong",
+        "size: (2 - 1) * 1 + 3 = 4\n\nred: the cells that\nthe text has wrong",
         va="center",
         fontsize=9,
     )

@@ -27,7 +27,8 @@ def test_every_method_is_trained_scored_and_timed(tmp_path, capsys):
     assert compare_upsampling.main(arguments) == 0
     first = capsys.readouterr().out
     assert [line.split()[0] for line in first.splitlines()[2:-1]] == list(UPSAMPLING)
-    for path in tmp_path.rglob("checkpoint.json"):
-        trained = path.stat().st_mtime
+    trained = {path: path.stat().st_mtime for path in tmp_path.glob("*/best.keras")}
+    assert len(trained) == len(UPSAMPLING)
     assert compare_upsampling.main(arguments) == 0
-    assert path.stat().st_mtime == trained  # what is finished is not trained again
+    # What is finished is not trained again.
+    assert trained == {path: path.stat().st_mtime for path in trained}

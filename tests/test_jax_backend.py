@@ -1,4 +1,4 @@
-"""The same network, augmentation, loss and trainer on Keras's JAX backend."""
+"""Network, upsampling, augmentation, loss and trainer on Keras's JAX backend."""
 
 import json
 import os
@@ -18,8 +18,9 @@ import json, sys
 import keras, numpy as np
 from keras_fcn import FCN
 from keras_fcn.augment import Augment
-from keras_fcn.config import TrainingConfig
+from keras_fcn.config import UPSAMPLING, TrainingConfig
 from keras_fcn.trainer import Trainer, make_optimizer
+from keras_fcn.upsampling import upsample
 
 assert keras.backend.backend() == sys.argv[1]
 network = FCN("8s", 3, "compact", None, head_filters=8, skip_scales="batch-norm")
@@ -29,6 +30,16 @@ for weight in network.trainable_weights:
     weight.assign(scale * rng.normal(size=weight.shape))
 image = rng.integers(0, 256, (2, 33, 47, 3)).astype("uint8")
 logits = keras.ops.convert_to_numpy(network(image))
+
+enlarged = {}
+coarse = rng.normal(size=(1, 3, 4, 2)).astype("float32")
+pooled = np.round(rng.normal(size=(1, 6, 8, 5)), 1).astype("float32")
+for method in UPSAMPLING:
+    inputs = [keras.Input((None, None, channels)) for channels in (2, 5)]
+    outputs = upsample(inputs[0], 2, method, "upscore", inputs[1:])
+    enlarge = keras.Model(inputs, outputs)
+    values = enlarge.predict_on_batch([coarse, pooled])
+    enlarged[method] = np.asarray(values).ravel().tolist()
 
 augment = Augment((32, 32), 255, seed=1)
 trainer = Trainer(network, augment, 3, 255, hard_pixels=0.5, label_smoothing=0.1)
@@ -46,6 +57,7 @@ with trainer.scores_of_an_epoch():
         trained = trainer.train_on_batch(batch, return_dict=True)
 print(json.dumps({
     "logits": logits[0, ::8, ::8].ravel().tolist(),
+    "enlarged": enlarged,
     "scores": {name: float(value) for name, value in scores.items()},
     "pixels": int(trainer.confusion.matrix().sum()),
     "loss": float(trained["loss"]),
@@ -74,6 +86,9 @@ def test_tensorflow_and_jax_agree():
     np.testing.assert_allclose(
         jax["logits"], tensorflow["logits"], rtol=1e-3, atol=1e-3
     )
+    for method, values in tensorflow["enlarged"].items():
+        assert len(values) == 6 * 8 * 2
+        np.testing.assert_allclose(jax["enlarged"][method], values, atol=1e-5)
     assert jax["scores"] == pytest.approx(tensorflow["scores"], rel=1e-3)
     assert 0 < jax["pixels"] <= 2 * 2 * 32 * 32
     assert np.isfinite(jax["loss"])
