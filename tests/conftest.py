@@ -1,5 +1,6 @@
 """Tiny data sets and runs that the tests share."""
 
+import gc
 from pathlib import Path
 
 import keras
@@ -28,6 +29,13 @@ def prepared_data_dir(tmp_path_factory):
         monkeypatch.setattr(tfds.core.constants, "DATA_DIR", str(folder))
         monkeypatch.setenv("TFDS_DATA_DIR", str(folder))  # for other processes
         yield folder
+
+
+@pytest.fixture(scope="module", autouse=True)
+def freed_memory():
+    """Frees the networks of a module: they hold each other, and Python waits long."""
+    yield
+    gc.collect()
 
 
 @pytest.fixture(scope="session")

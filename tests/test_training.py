@@ -82,7 +82,7 @@ def test_a_run_holds_what_is_promised(run):
         "tensorboard",
         "samples",
     }
-    assert len(list(run.samples.glob("epoch-*.png"))) == 4
+    assert len(list(run.samples.glob("epoch-????.png"))) == 4
 
 
 def test_tensorboard_has_exactly_the_promised_tags(run):
