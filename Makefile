@@ -9,11 +9,13 @@ RUN := runs/streets-fcn32s-$(shell date +%Y%m%d-%H%M%S)
 
 # The main job on the embedded data: train FCN-32s, score it on test, draw overlays.
 train: $(VENV)/.installed
+	@echo "Training FCN-32s on rendered streets, from the network that comes along"
+	@echo "(--init-from pretrained): better and sooner than from random weights."
 	$(RUN_PYTHON) train.py --dataset streets --num-images 300 --image-size 192x256 \
-		--variant 32s --head compact --weights none --dropout 0.1 \
-		--epochs 8 --batch-size 4 --learning-rate 4e-4 --warmup-epochs 0.5 \
+		--variant 32s --init-from pretrained --freeze-blocks 2 --encoder-rate 0.2 \
+		--epochs 5 --batch-size 4 --learning-rate 5e-4 \
 		--crop 192x256 --scale 1,1.25 --rotation 0 \
-		--class-weights sqrt-median-frequency --run-dir $(RUN)
+		--class-weights fourth-root-median-frequency --run-dir $(RUN)
 	$(RUN_PYTHON) evaluate.py --model $(RUN) --split test
 	@echo "Overlays:    $(RUN)/evaluation-test/overlays/"
 	@echo "Samples:     $(RUN)/samples/"
