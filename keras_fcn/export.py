@@ -36,7 +36,8 @@ _OTHER_FORMATS = {
 }
 FORMATS = ("savedmodel", *_OTHER_FORMATS)
 DEFAULT_MAX_PIXELS = 2**22  # of which the compact head needs about 4 GiB
-_LEAST_MAX_PIXELS = 32 * 32  # a pixel, padded
+# Of max_pixels: a pixel, padded, and the greatest int32.
+LEAST_MAX_PIXELS, MOST_MAX_PIXELS = 32 * 32, 2**31 - 1
 
 
 def export(
@@ -57,7 +58,7 @@ def export(
         precision: "float32" or, for savedmodel, "bfloat16", whatever the run was
             trained in.
         max_pixels: pixels that an image sent to a SavedModel may have, padded to
-            multiples of 32; 1024 or more.
+            multiples of 32; 1,024 to 2**31 - 1.
 
     Returns:
         The new folder.
@@ -170,10 +171,10 @@ def _check_choices(format, precision, max_pixels):
         raise ValueError(
             f"--format {format} is written in float32: leave out --precision bfloat16"
         )
-    if max_pixels < _LEAST_MAX_PIXELS:
+    if not LEAST_MAX_PIXELS <= max_pixels <= MOST_MAX_PIXELS:
         raise ValueError(
-            f"--max-pixels must be {_LEAST_MAX_PIXELS} or more: an image of one pixel "
-            f"has as many with its padding. Received: {max_pixels}"
+            f"`max_pixels` must be {LEAST_MAX_PIXELS} to {MOST_MAX_PIXELS}. "
+            f"Received: max_pixels={max_pixels}"
         )
     if keras.backend.backend() != "tensorflow":
         raise ValueError(

@@ -248,6 +248,10 @@ def test_the_waits_double_up_to_eight_seconds_and_are_cut_at_random():
     with pytest.raises(ServerUnavailable):
         retrying(busy, 3, waits.append, lambda: 0.5)([b""])
     assert waits == [0.375, 0.75, 1.5]
+    waits.clear()
+    with pytest.raises(ServerUnavailable):
+        retrying(busy, 2000, waits.append, lambda: 0)([b""])
+    assert waits[-1] == 8
 
 
 def test_other_errors_are_not_tried_again():
@@ -408,6 +412,8 @@ def test_addresses_of_another_form_are_one_line(url, run, capsys):
         (("--server", "grpc://h:1/fcn", "--dense", "shift-and-stitch"), "--dense"),
         (("--timeout", "3"), "--timeout is for --server, which is missing"),
         (("--server", "grpc://h:1/fcn", "--timeout", "0"), "seconds above 0"),
+        (("--server", "http://h:1/v1/models/fcn", "--timeout", "1e300"), "to 86400"),
+        (("--server", "grpc://h:1/fcn", "--timeout", "nan"), "seconds above 0"),
         (("--server", "grpc://h:1/fcn", "--retries", "-1"), "from 0 on"),
         (("--images-per-request", "0"), "from 1 on"),
     ],

@@ -109,7 +109,9 @@ def test_the_list_of_models_is_one():
     policy = pinned.model_config_list.config[0].model_version_policy
     assert list(policy.specific.versions) == [1]
     with pytest.raises(text_format.ParseError, match="should not have multiple"):
-        text_format.Parse(text.replace(newest, f"{newest} {other}"), ModelServerConfig())
+        text_format.Parse(
+            text.replace(newest, f"{newest} {other}"), ModelServerConfig()
+        )
     for said in (text, PAGE):
         assert "in place of the" in " ".join(said.replace("#", "").split())
 
