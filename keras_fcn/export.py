@@ -9,6 +9,7 @@ OUTPUT_DIR/
 
 import re
 import shutil
+import textwrap
 import uuid
 import warnings
 from collections.abc import Iterator
@@ -36,6 +37,7 @@ _OTHER_FORMATS = {
 }
 FORMATS = ("savedmodel", *_OTHER_FORMATS)
 DEFAULT_MAX_PIXELS = 2**22  # of which the compact head needs about 4 GiB
+_LONGEST_REASON = 300  # characters; converters print whole graphs
 # Of max_pixels: a pixel, padded, and the greatest int32.
 LEAST_MAX_PIXELS, MOST_MAX_PIXELS = 32 * 32, 2**31 - 1
 
@@ -64,8 +66,8 @@ def export(
         The new folder.
 
     Raises:
-        ValueError: if the choices do not go together, a package is missing, or the
-            run is damaged.
+        ValueError: if the choices do not go together, a package is missing, the network
+            can't be converted, or the run is damaged.
         OSError: if the run is not there, or the folder can't be written.
     """
     _check_choices(format, precision, max_pixels)
@@ -216,4 +218,12 @@ def _write_other(network, format, folder):
         raise ValueError(
             f"--format {format} needs a package that is not installed: pip install "
             f"{package} ({error})"
+        ) from error
+    except (OSError, MemoryError, RuntimeError, tf.errors.OpError):
+        raise
+    except Exception as error:  # converters have classes of their own
+        reason = textwrap.shorten(str(error), _LONGEST_REASON)
+        raise ValueError(
+            f"--format {format}: the network could not be converted "
+            f"({type(error).__name__}: {reason})"
         ) from error
