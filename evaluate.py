@@ -27,7 +27,8 @@ def add_arguments(parser):
         type=Path,
         metavar="DIR",
         help="folder for scores and pictures; when not given RUN/evaluation-SPLIT, or "
-        "evaluations/NAME-DATASET-SPLIT for a network that comes along",
+        "evaluations/NAME-DATASET-SPLIT for a network that comes along; names of "
+        "other data or another way of predicting are put in",
     )
     data = parser.add_argument_group("data", "the run's own where not given")
     add_config_arguments(data, DATA_FIELDS, show_defaults=False)
@@ -85,9 +86,13 @@ def default_output_dir(run, config, arguments):
         suffix += "-tta"
     elif arguments.dense != "upsampling":
         suffix += f"-{arguments.dense}"
+        if arguments.stride_factor is not None:
+            suffix += f"-{arguments.stride_factor}"
     if isinstance(run, PretrainedFolder):
         name = f"{run.path.resolve().name}-{config.dataset}-{suffix}"
         return Path("evaluations") / name
+    if config.dataset != run.read_config().dataset:
+        suffix = f"{config.dataset}-{suffix}"
     return run.path / f"evaluation-{suffix}"
 
 

@@ -22,8 +22,9 @@ from keras_fcn.evaluation import predict_split
 from keras_fcn.metrics import count_pixels, segmentation_scores, trimap
 from keras_fcn.models import prediction_model
 from keras_fcn.predictor import label_map_predictor
+from keras_fcn.pretrained import start_name
 from keras_fcn.run_folder import RunFolder
-from keras_fcn.training import follow_start, train
+from keras_fcn.training import follow_start, resume, train
 
 logger = logging.getLogger(__name__)
 
@@ -57,7 +58,7 @@ class Comparison:
 def compare(config: TrainingConfig, run_dir: Path) -> list[Comparison]:
     """Train and score a network for each method.
 
-    A run of a method that is there and finished is scored as it is.
+    A run of a method that is there is gone on with where it is not finished.
 
     Args:
         config: the training; its `upsampling` is replaced.
@@ -67,7 +68,8 @@ def compare(config: TrainingConfig, run_dir: Path) -> list[Comparison]:
         One comparison for each method, in the order of `UPSAMPLING`.
 
     Raises:
-        ValueError, OSError: as `train`.
+        ValueError, OSError: as `train`; and if a run that is there is of another
+            training.
     """
     networks = {}
     for method in UPSAMPLING:
@@ -84,11 +86,14 @@ def compare(config: TrainingConfig, run_dir: Path) -> list[Comparison]:
 
 def _run_of(method, config, path):
     config = dataclasses.replace(config, upsampling=method)
-    if (path / "config.json").is_file():
-        run = RunFolder.open(path)
-        if run.read_checkpoint()["epoch"] >= run.read_config().epochs:
-            return run
-    return train(config, path)
+    if not (path / "config.json").is_file():
+        return train(config, path)
+    run = RunFolder.open(path)
+    found = run.read_config()
+    if found != dataclasses.replace(config, precision=found.precision):
+        raise ValueError(f"{path} is a run with other settings: give another --run-dir")
+    is_finished = run.read_checkpoint()["epoch"] == found.epochs
+    return run if is_finished else resume(path)
 
 
 def _time_side_by_side(networks, size):
@@ -188,7 +193,7 @@ def command(parser, arguments, argv):
         num_images=arguments.num_images,
         image_size=(192, 256),
         variant=arguments.variant,
-        init_from="pretrained",
+        init_from=start_name("pretrained"),
         epochs=arguments.epochs,
         scale=(1.0, 1.25),
         rotation=0.0,

@@ -7,7 +7,7 @@ import numpy as np
 from keras import ops
 
 from keras_fcn.models import prediction_model
-from keras_fcn.stitching import check_factor, shift_and_stitch
+from keras_fcn.stitching import make_stitcher
 
 SCALES = (0.75, 1.0, 1.25, 1.5, 1.75)
 
@@ -38,12 +38,9 @@ def label_map_predictor(
     if dense == "shift-and-stitch":
         if tta:
             raise ValueError("--dense shift-and-stitch and --tta do not go together")
-        check_factor(model, stride_factor)
+        stitch = make_stitcher(model, stride_factor)
         return lambda images: np.stack(
-            [
-                shift_and_stitch(model, image, stride_factor).argmax(axis=-1)
-                for image in images
-            ]
+            [stitch(image).argmax(axis=-1) for image in images]
         ).astype("uint8")
     if stride_factor is not None:
         raise ValueError("--stride-factor is for --dense shift-and-stitch")

@@ -1,16 +1,21 @@
 """Dense prediction by shifts of the image instead of an enlargement of the scores.
 
-The coarse scores of a network of stride `s` are those of every `s`-th pixel. Shifted by
-a pixel, the image gives those of its neighbours; from all `s * s` shifts, interlaced,
-come scores of every pixel, without any interpolation. The same scores come from the
+The coarse scores of a network of stride `s` are one for each cell of `s * s` pixels.
+Shifted by a pixel, the image gives those of cells a pixel further; from all `s * s`
+shifts, interlaced, come scores a pixel apart. Such a cell's centre lies between four
+pixels, and a pixel takes the mean of its four scores. The same scores come from the
 network itself with the strides of its poolings taken out and the filters behind them
 rarefied ("à trous"), which is the identity of section 3.1 of the paper.
+
+The shifts are those of the finest scores. The coarser streams of FCN-16s and FCN-8s see
+no more of them, and are enlarged as ever before the scores are fused.
 
 Reference: Long, Shelhamer and Darrell, 2015, section 3.1; Giusti et al., "Fast image
 scanning with deep max-pooling convolutional neural networks", 2013.
 """
 
 from collections.abc import Callable
+from numbers import Integral
 
 import keras
 import numpy as np
@@ -50,12 +55,12 @@ def check_factor(model: keras.Model, factor: int | None) -> int:
         )
     stride = coarse_stride(model)
     factor = stride if factor is None else factor
-    if factor < 1 or stride % factor:
+    if not isinstance(factor, Integral) or factor < 1 or stride % factor:
         raise ValueError(
-            f"The stride factor must divide the stride of {model.name}, {stride}. "
-            f"Received: {factor}"
+            f"The stride factor must be a whole number that divides the stride of "
+            f"{model.name}, {stride}. Received: {factor}"
         )
-    return factor
+    return int(factor)
 
 
 def coarse_scores_model(model: keras.Model) -> keras.Model:
@@ -127,8 +132,8 @@ def shift_and_stitch(
     """Return logits of every pixel from shifted images, without learned upsampling.
 
     The network sees the image `factor * factor` times, so it takes about that many
-    times as long. With a factor below the stride, scores of every `stride / factor`-th
-    pixel are interpolated bilinearly.
+    times as long. The scores are `stride / factor` pixels apart, and are interpolated
+    bilinearly at the pixels.
 
     Args:
         model: a network of `FCN`.
@@ -140,10 +145,42 @@ def shift_and_stitch(
         float32 logits `(height, width, num_classes)`.
 
     Raises:
+        ValueError: if `factor` does not divide the stride, the image is of another
+            shape, or the model is no FCN.
+    """
+    return make_stitcher(model, factor)(image)
+
+
+def make_stitcher(
+    model: keras.Model, factor: int | None = None
+) -> Callable[[np.ndarray], np.ndarray]:
+    """Return `shift_and_stitch` of a network and a factor, for many images.
+
+    Args:
+        model: a network of `FCN`.
+        factor: as for `shift_and_stitch`.
+
+    Returns:
+        Function of an image to its logits.
+
+    Raises:
         ValueError: if `factor` does not divide the stride, or the model is no FCN.
     """
     factor = check_factor(model, factor)
     coarse, stride = coarse_scores_model(model), coarse_stride(model)
+
+    def stitch(image):
+        if image.ndim != 3 or image.shape[-1] != 3:
+            raise ValueError(
+                "Shift-and-stitch needs an image of the shape (height, width, 3). "
+                f"Received: {image.shape}"
+            )
+        return _stitch(coarse, image, stride, factor)
+
+    return stitch
+
+
+def _stitch(coarse, image, stride, factor):
     step = stride // factor
     height, width = image.shape[:2]
     # A score belongs to the centre of its cell, half a stride into it.

@@ -142,6 +142,14 @@ def _check_start(config):
             f"--partition {config.partition} is for CamVid's drives. "
             f"Received: --dataset {config.dataset}"
         )
+    if config.dataset != "camvid32":
+        default = TrainingConfig()
+        for name in ("classes", "void_as_class"):
+            if getattr(config, name) != getattr(default, name):
+                raise ValueError(
+                    f"--{name.replace('_', '-')} is for --dataset camvid32. "
+                    f"Received: --dataset {config.dataset}"
+                )
     if config.init_from is not None:
         source = find_model(config.init_from).read_config()
         has_skips = "32s" not in (source.variant, config.variant)

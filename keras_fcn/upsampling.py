@@ -7,6 +7,7 @@ by a convolution that fills them.
 """
 
 from collections.abc import Sequence
+from numbers import Integral
 
 import keras
 from keras import layers, ops
@@ -48,7 +49,8 @@ def transposed_output_size(
         "output_padding": (output_padding, 0),
     }
     for name, (value, least) in values.items():
-        if not isinstance(value, int) or isinstance(value, bool) or value < least:
+        is_whole = isinstance(value, Integral) and not isinstance(value, bool)
+        if not is_whole or value < least:
             raise ValueError(
                 f"`{name}` must be a whole number from {least} on. "
                 f"Received: {name}={value!r}"

@@ -1,12 +1,15 @@
 """The `camvid32` builder: Kaggle's layout, exact colours, void, and the 11 classes."""
 
 import csv
+import json
 
 import numpy as np
 import pytest
 from conftest import SHARED_DATA
 from PIL import Image
 
+import evaluate as evaluate_command
+import train as train_command
 from keras_fcn.config import TrainingConfig
 from keras_fcn.datasets import camvid, camvid32, load_dataset
 
@@ -123,6 +126,42 @@ def test_unknown_colours_are_named_with_file_and_count(folder):
     message = r"train_1_L.png has colours not in class_dict.csv: 1,2,3 \(5 pixels\)"
     with pytest.raises(ValueError, match=message):
         load(folder)
+
+
+@pytest.mark.parametrize("mode", ["P", "L"])
+def test_labels_that_are_no_rgb_pictures_are_refused(folder, mode):
+    path = folder / "train_labels" / "train_1_L.png"
+    Image.open(path).convert(mode).save(path)
+    with pytest.raises(ValueError, match=r"train_1_L.png is grey or has a palette"):
+        load(folder)
+
+
+def test_a_split_that_is_not_needed_may_be_empty(folder):
+    (folder / "test").mkdir()
+    assert set(load(folder).splits) == {"train", "val"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("flags", "num_classes"),
+    [([], 31), (["--void-as-class"], 32), (["--classes", "11"], 11)],
+)
+def test_it_is_trained_and_scored_by_the_commands(folder, tmp_path, flags, num_classes):
+    run, report = tmp_path / "run", tmp_path / "report.json"
+    assert not train_command.main(
+        ["--dataset", "camvid32", "--data-dir", str(folder), *flags]
+        + ["--head", "compact", "--head-filters", "8", "--weights", "none"]
+        + ["--epochs", "1", "--crop", "32x32", "--run-dir", str(run)]
+    )
+    evaluate = ["--model", str(run), "--split", "val", "--json", str(report)]
+    assert not evaluate_command.main(evaluate)
+    assert json.loads(report.read_text())["num_classes"] == num_classes
+
+
+@pytest.mark.parametrize("flags", [["--classes", "11"], ["--void-as-class"]])
+def test_its_flags_are_refused_for_other_data(flags, capsys):
+    assert train_command.main(["--dataset", "streets", *flags]) == 2
+    assert f"{flags[0]} is for --dataset camvid32" in capsys.readouterr().err
 
 
 def test_a_label_file_of_another_size_is_named(folder):

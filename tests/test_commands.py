@@ -235,6 +235,20 @@ def test_test_time_augmentation_is_said(run, tmp_path, capsys):
     assert outcome(predict, capsys, image, *flags)[0] == 0
 
 
+@pytest.mark.slow
+def test_shift_and_stitch_by_both_commands(run, folder, tmp_path, capsys):
+    flags = ("--model", run.path, "--dense", "shift-and-stitch", "--stride-factor", "2")
+    status, out, _ = outcome(evaluate, capsys, *flags)
+    assert status == 0
+    assert "shift-and-stitch, 2x2 shifts" in out.splitlines()[0]
+    scores = run.path / "evaluation-test-shift-and-stitch-2" / "scores.json"
+    report = json.loads(scores.read_text())
+    assert report["prediction"] == "shift-and-stitch, 2x2 shifts"
+    image = folder / "images" / "test" / "test_0.png"
+    assert outcome(predict, capsys, image, *flags, "--output-dir", tmp_path)[0] == 0
+    assert (tmp_path / "test_0_labels.png").exists()
+
+
 def test_what_a_run_was_validated_on_is_what_is_scored(folder, tmp_path, capsys):
     config = tiny_config(folder, partition="train+val", epochs=1)
     run = train_network(config, tmp_path / "run")

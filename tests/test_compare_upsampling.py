@@ -32,3 +32,6 @@ def test_every_method_is_trained_scored_and_timed(tmp_path, capsys):
     assert compare_upsampling.main(arguments) == 0
     # What is finished is not trained again.
     assert trained == {path: path.stat().st_mtime for path in trained}
+    arguments[arguments.index("--epochs") + 1] = "2"
+    assert compare_upsampling.main(arguments) == 2
+    assert "is a run with other settings" in capsys.readouterr().err

@@ -31,7 +31,20 @@ for weight in network.trainable_weights:
 image = rng.integers(0, 256, (2, 33, 47, 3)).astype("uint8")
 logits = keras.ops.convert_to_numpy(network(image))
 
-enlarged = {}
+
+def gradient(function, scores):
+    if keras.backend.backend() == "jax":
+        import jax
+        return jax.grad(function)(scores)
+    import tensorflow as tf
+    scores = tf.constant(scores)
+    with tf.GradientTape() as tape:
+        tape.watch(scores)
+        value = function(scores)
+    return tape.gradient(value, scores)
+
+enlarged, gradients = {}, {}
+weights = rng.normal(size=(1, 6, 8, 2)).astype("float32")
 coarse = rng.normal(size=(1, 3, 4, 2)).astype("float32")
 pooled = np.round(rng.normal(size=(1, 6, 8, 5)), 1).astype("float32")
 for method in UPSAMPLING:
@@ -40,6 +53,9 @@ for method in UPSAMPLING:
     enlarge = keras.Model(inputs, outputs)
     values = enlarge.predict_on_batch([coarse, pooled])
     enlarged[method] = np.asarray(values).ravel().tolist()
+    features = keras.ops.convert_to_tensor(pooled)
+    slope = gradient(lambda x: keras.ops.sum(enlarge([x, features]) * weights), coarse)
+    gradients[method] = np.asarray(slope).ravel().tolist()
 
 augment = Augment((32, 32), 255, seed=1)
 trainer = Trainer(network, augment, 3, 255, hard_pixels=0.5, label_smoothing=0.1)
@@ -58,6 +74,7 @@ with trainer.scores_of_an_epoch():
 print(json.dumps({
     "logits": logits[0, ::8, ::8].ravel().tolist(),
     "enlarged": enlarged,
+    "gradients": gradients,
     "scores": {name: float(value) for name, value in scores.items()},
     "pixels": int(trainer.confusion.matrix().sum()),
     "loss": float(trained["loss"]),
@@ -89,6 +106,9 @@ def test_tensorflow_and_jax_agree():
     for method, values in tensorflow["enlarged"].items():
         assert len(values) == 6 * 8 * 2
         np.testing.assert_allclose(jax["enlarged"][method], values, atol=1e-5)
+        slopes = tensorflow["gradients"][method]
+        assert np.abs(slopes).max() > 0
+        np.testing.assert_allclose(jax["gradients"][method], slopes, atol=1e-5)
     assert jax["scores"] == pytest.approx(tensorflow["scores"], rel=1e-3)
     assert 0 < jax["pixels"] <= 2 * 2 * 32 * 32
     assert np.isfinite(jax["loss"])

@@ -4,7 +4,9 @@ import pytest
 from conftest import draw_blocks
 from keras import ops
 
+from keras_fcn import stitching
 from keras_fcn.predictor import SCALES, label_map_predictor
+from keras_fcn.stitching import shift_and_stitch
 
 
 @pytest.fixture(scope="module")
@@ -57,3 +59,34 @@ def test_an_image_of_one_pixel_is_taken(model):
     assert label_map_predictor(model, tta=True)(
         np.zeros((1, 1, 1, 3), "uint8")
     ).shape == (1, 1, 1)
+
+
+def test_shift_and_stitch_builds_its_network_once(model, image, monkeypatch):
+    built = []
+    coarse_scores_model = stitching.coarse_scores_model
+
+    def record(model):
+        built.append(model)
+        return coarse_scores_model(model)
+
+    monkeypatch.setattr(stitching, "coarse_scores_model", record)
+    predict = label_map_predictor(model, dense="shift-and-stitch", stride_factor=2)
+    images = np.concatenate([image, image[:, ::-1]])
+    label_maps = predict(images)
+    assert len(built) == 1 and label_maps.dtype == np.uint8
+    for given, found in zip(images, label_maps, strict=True):
+        expected = shift_and_stitch(model, given, 2).argmax(axis=-1)
+        np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize(
+    ("choices", "message"),
+    [
+        ({"stride_factor": 2}, "--stride-factor is for --dense shift-and-stitch"),
+        ({"dense": "shift-and-stitch", "tta": True}, "do not go together"),
+        ({"dense": "shift-and-stitch", "stride_factor": 5}, "divides the stride"),
+    ],
+)
+def test_choices_that_do_not_go_together_are_refused(model, choices, message):
+    with pytest.raises(ValueError, match=message):
+        label_map_predictor(model, **choices)

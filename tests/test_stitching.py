@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from keras import layers, ops
 
+from keras_fcn import stitching
 from keras_fcn.models import FCN
 from keras_fcn.stitching import (
     coarse_scores_model,
@@ -124,10 +125,52 @@ def test_dense_scores_follow_a_shift_of_the_image():
     )
 
 
-@pytest.mark.parametrize("factor", [0, 3, 64, -2])
+def test_mirrored_kernels_and_image_give_mirrored_scores():
+    """Scores lie where their cells do: one pixel aside, mirroring would show it."""
+    keras.utils.set_random_seed(0)
+    model = FCN("8s", 2, "compact", None, head_filters=8)
+    model.get_layer("score_pool3").kernel.assign(0.01 * random(1, 1, 256, 2))
+    for layer in model.layers:
+        if layer.name.startswith("block") and "conv" in layer.name:
+            kernel = ops.convert_to_numpy(layer.kernel)
+            layer.kernel.assign((kernel + kernel[:, ::-1]) / 2)
+    image = np.random.default_rng(3).uniform(0, 255, (96, 160, 3)).astype("float32")
+    logits = shift_and_stitch(model, image)
+    mirrored = shift_and_stitch(model, np.ascontiguousarray(image[:, ::-1]))[:, ::-1]
+    rows, columns = slice(30, -30), slice(56, -56)
+    tolerance = 1e-3 * np.abs(logits).max()
+    np.testing.assert_allclose(
+        logits[rows, columns], mirrored[rows, columns], atol=tolerance
+    )
+    aside = np.roll(mirrored, 1, axis=1)
+    assert np.abs(logits - aside)[rows, columns].max() > 10 * tolerance
+
+
+def test_the_shifts_are_batched_within_the_budget(network, monkeypatch):
+    views = []
+    predict_on_batch = keras.Model.predict_on_batch
+
+    def record(self, batch):
+        views.append(len(batch))
+        return predict_on_batch(self, batch)
+
+    monkeypatch.setattr(keras.Model, "predict_on_batch", record)
+    # 40 pixels and half a stride of 32 or less: 64 on each side.
+    monkeypatch.setattr(stitching, "_PIXELS_A_PASS", 3 * 64 * 64)
+    shift_and_stitch(network, np.zeros((40, 40, 3), "uint8"), factor=2)
+    assert views == [3, 1]
+
+
+@pytest.mark.parametrize("factor", [0, 3, 64, -2, 2.0])
 def test_a_factor_that_does_not_divide_the_stride_is_refused(network, factor):
-    with pytest.raises(ValueError, match=f"must divide the stride.*Received: {factor}"):
+    with pytest.raises(ValueError, match=f"divides the stride.*Received: {factor}"):
         shift_and_stitch(network, np.zeros((32, 32, 3), "uint8"), factor)
+
+
+@pytest.mark.parametrize("shape", [(32, 32), (32, 32, 4), (1, 32, 32, 3)])
+def test_what_is_no_rgb_image_is_refused(network, shape):
+    with pytest.raises(ValueError, match=r"needs an image of the shape .* Received:"):
+        shift_and_stitch(network, np.zeros(shape, "uint8"), 1)
 
 
 def test_another_model_is_refused():

@@ -78,6 +78,14 @@ def test_the_output_size_is_kerass(input_size, kernel_size, stride):
                 assert size == keras_size(padding="same", output_padding=extra)
 
 
+@pytest.mark.parametrize("stride", [2, 8, 16, 32])
+def test_the_decoders_setting_enlarges_by_the_stride(stride):
+    kernel_size, padding = np.int64(2 * stride), stride // 2
+    size = transposed_output_size(5, kernel_size, stride, padding)
+    layer = layers.Conv2DTranspose(1, int(kernel_size), stride, padding="same")
+    assert size == 5 * stride == layer(np.zeros((1, 5, 1, 1), "float32")).shape[1]
+
+
 @pytest.mark.parametrize(
     ("values", "size"),
     [

@@ -81,13 +81,12 @@ class Camvid32(tfds.core.GeneratorBasedBuilder):
         decoder = _decoder(read_class_dict(folder / "class_dict.csv"))
         return {
             split: self._generate_examples(find_pairs(folder, split), decoder)
-            for split in SPLITS
-            if (folder / split).is_dir()
+            for split in _present(folder)
         }
 
     def _generate_examples(self, pairs, decoder):
         for key, (image, label_path) in enumerate(pairs):
-            label_map = decoder.decode(read_stored_values(label_path))
+            label_map = _decode(decoder, label_path)
             _, encoded = cv2.imencode(".png", label_map)
             yield (
                 key,
@@ -131,12 +130,7 @@ def load_camvid32(
     class_map, ids = _merge(class_dict, num_classes, void_as_class)
     for split in splits:
         find_pairs(folder, split)
-    pairs = [
-        pair
-        for split in SPLITS
-        if (folder / split).is_dir()
-        for pair in find_pairs(folder, split)
-    ]
+    pairs = [pair for split in _present(folder) for pair in find_pairs(folder, split)]
     config = Camvid32Config(
         name=f"labels_{_digest(pairs, path)}", source_dir=str(folder)
     )
@@ -216,9 +210,31 @@ def find_pairs(folder: Path, split: str) -> list[tuple[Path, Path]]:
     return [(path, labels[stem]) for stem, path in images.items()]
 
 
+def _present(folder):
+    """The splits that have images and labels."""
+    return [
+        split
+        for split in SPLITS
+        if all(
+            any((folder / name).glob("*.png")) for name in (split, f"{split}_labels")
+        )
+    ]
+
+
 def _decoder(class_dict):
     """From colours to lines of `class_dict.csv`, that of Void like any other."""
     return LabelDecoder([(f"class {name}", color) for name, color in class_dict])
+
+
+def _decode(decoder, path):
+    """Lines of `class_dict.csv` of an RGB picture, uint8 `(height, width)`."""
+    stored = read_stored_values(path)
+    if stored.ndim == 2:
+        # Their values could be taken for lines of class_dict.csv.
+        raise ValueError(
+            "is grey or has a palette; labels of camvid32 are RGB pictures"
+        )
+    return decoder.decode(stored)
 
 
 def _check(pairs, class_dict):
@@ -233,7 +249,7 @@ def _check(pairs, class_dict):
                         f"{path} is {size[1]}x{size[0]}, not "
                         f"{IMAGE_SIZE[1]}x{IMAGE_SIZE[0]}"
                     )
-            decoder.decode(read_stored_values(label_path))
+            _decode(decoder, label_path)
         except UnreadableImage as error:
             wrong.append(str(error))
         except ValueError as error:
