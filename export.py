@@ -8,11 +8,16 @@ import sys
 from pathlib import Path
 
 from keras_fcn.command_line import add_model_argument, run_command
-from keras_fcn.config import given_arguments
+from keras_fcn.config import given_arguments, number_parser
 
 
 def add_arguments(parser):
-    from keras_fcn.export import DEFAULT_MAX_PIXELS, FORMATS
+    from keras_fcn.export import (
+        DEFAULT_MAX_PIXELS,
+        FORMATS,
+        LEAST_MAX_PIXELS,
+        MOST_MAX_PIXELS,
+    )
 
     add_model_argument(parser)
     parser.add_argument(
@@ -34,7 +39,11 @@ def add_arguments(parser):
     )
     parser.add_argument(
         "--max-pixels",
-        type=int,
+        type=number_parser(
+            int,
+            lambda value: LEAST_MAX_PIXELS <= value <= MOST_MAX_PIXELS,
+            f"a whole number from {LEAST_MAX_PIXELS} to {MOST_MAX_PIXELS}",
+        ),
         default=DEFAULT_MAX_PIXELS,
         metavar="N",
         help="pixels that an image sent to a SavedModel may have, padded to multiples "

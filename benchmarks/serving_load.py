@@ -6,11 +6,13 @@ the other over gRPC on loopback, from the project's client to a server around
 `serving_default`. Needs Linux.
 """
 
+import argparse
 import base64
 import io
 import json
 import os
 import statistics
+import sys
 import tempfile
 import time
 from collections.abc import Iterable, Iterator
@@ -24,8 +26,8 @@ import tensorflow as tf
 from PIL import Image
 from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 
-from keras_fcn.command_line import add_model_argument
-from keras_fcn.config import make_parser, parse_size
+from keras_fcn.command_line import add_model_argument, run_command
+from keras_fcn.config import number_parser, parse_size
 from keras_fcn.datasets.street_rendering import render_street
 from keras_fcn.export import export
 from keras_fcn.pretrained import find_model
@@ -35,38 +37,68 @@ PRECISIONS = ("float32", "bfloat16")
 LEAST_SIDE = 16  # of the mixed sizes, pixels
 
 
-def main(argv=None):
-    """Exports, measures and prints Markdown tables."""
-    parser = make_parser(__doc__)
+_positive = number_parser(int, lambda value: value >= 1, "a whole number from 1 on")
+
+
+def parse_batch_sizes(text):
+    """Reads `N,N`, whole numbers from 1 on; argparse.ArgumentTypeError otherwise."""
+    return [_positive(number) for number in text.split(",")]
+
+
+def parse_largest(text):
+    """Reads `HxW` from 16x16 on; argparse.ArgumentTypeError otherwise."""
+    size = parse_size(text)
+    if min(size) < LEAST_SIDE:
+        raise argparse.ArgumentTypeError(
+            f"needed a size from {LEAST_SIDE}x{LEAST_SIDE} on. Received: {text}"
+        )
+    return size
+
+
+def add_arguments(parser):
     add_model_argument(parser)
     parser.add_argument(
         "--size", type=parse_size, default="360x480", metavar="HxW", help="of an image"
     )
     parser.add_argument(
         "--batch-sizes",
-        type=lambda text: [int(number) for number in text.split(",")],
+        type=parse_batch_sizes,
         default="1,2,4,8",
         metavar="N,N",
         help="images that are given together",
     )
     parser.add_argument(
-        "--repeats", type=int, default=3, help="calls per rate, of which the median"
+        "--repeats",
+        type=_positive,
+        default=3,
+        metavar="N",
+        help="calls per rate, of which the median",
     )
     parser.add_argument(
         "--num-requests",
-        type=int,
+        type=_positive,
         default=2000,
+        metavar="N",
         help="requests to each network, of one image",
     )
     parser.add_argument(
         "--largest",
-        type=parse_size,
+        type=parse_largest,
         default="160x200",
         metavar="HxW",
         help="of the sizes in the requests, which are drawn from 16x16 on",
     )
-    parser.add_argument("--seed", type=int, default=0, help="of sizes and scenes")
-    args = parser.parse_args(argv)
+    parser.add_argument(
+        "--seed",
+        type=number_parser(int, lambda value: value >= 0, "a whole number from 0 on"),
+        default=0,
+        metavar="N",
+        help="of sizes and scenes",
+    )
+
+
+def command(parser, args, argv):
+    """Exports, measures and prints Markdown tables."""
     with tempfile.TemporaryDirectory() as folder:
         networks = export_and_load(args.model, Path(folder))
     image, _ = render_street(args.seed, 0, *args.size)
@@ -74,6 +106,11 @@ def main(argv=None):
     files = draw_files(args.num_requests, args.largest, args.seed)
     print_requests(networks, files)
     print_answer_sizes(networks["float32"], image)
+    return 0
+
+
+def main(argv=None):
+    return run_command(__doc__, add_arguments, command, argv)
 
 
 def export_and_load(model, folder):
@@ -258,4 +295,4 @@ def print_table(header, rows):
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

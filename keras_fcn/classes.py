@@ -43,6 +43,12 @@ class ClassMap:
                 "There must be one colour per class. "
                 f"Received: {len(self.names)} names and {len(self.colors)} colours"
             )
+        for color in (*self.colors, self.void_color):
+            if len(color) != 3 or not all(0 <= value <= 255 for value in color):
+                raise ValueError(
+                    "A colour must be three whole numbers from 0 to 255. "
+                    f"Received: {color}"
+                )
         if not self.num_classes <= self.void_id <= 255:
             raise ValueError(
                 f"`void_id` must be {self.num_classes} to 255. "
@@ -75,14 +81,24 @@ class ClassMap:
 
         Args:
             path: the JSON file.
+
+        Raises:
+            ValueError: if the file is damaged; names it.
+            OSError: if it is not there.
         """
-        fields = json.loads(path.read_text())
-        return cls(
-            names=tuple(fields["names"]),
-            colors=tuple(tuple(color) for color in fields["colors"]),
-            void_id=fields["void_id"],
-            void_color=tuple(fields["void_color"]),
-        )
+        try:
+            fields = json.loads(path.read_text())
+            return cls(
+                names=tuple(fields["names"]),
+                colors=tuple(tuple(color) for color in fields["colors"]),
+                void_id=fields["void_id"],
+                void_color=tuple(fields["void_color"]),
+            )
+        except (ValueError, KeyError, TypeError) as error:
+            raise ValueError(
+                f"{path} must have names, colors, void_id and void_color, as train.py "
+                f"writes them ({type(error).__name__}: {error})"
+            ) from error
 
 
 def read_class_dict(path: Path) -> list[tuple[str, Color]]:

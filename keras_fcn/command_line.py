@@ -17,6 +17,8 @@ from keras_fcn.pretrained import DEFAULT
 from keras_fcn.startup import without_startup_lines
 from keras_fcn.stitching import check_factor
 
+MAX_TIMEOUT = 86_400  # seconds, a day; sockets can't wait for 1e10
+
 
 def run_command(
     description: str,
@@ -138,7 +140,9 @@ def add_server_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--timeout",
         type=number_parser(
-            float, lambda value: 0 < value < float("inf"), "seconds above 0"
+            float,
+            lambda value: 0 < value <= MAX_TIMEOUT,
+            f"seconds above 0, up to {MAX_TIMEOUT}",
         ),
         default=60.0,
         metavar="SECONDS",

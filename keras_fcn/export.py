@@ -9,6 +9,7 @@ OUTPUT_DIR/
 
 import re
 import shutil
+import textwrap
 import uuid
 import warnings
 from collections.abc import Iterator
@@ -36,7 +37,9 @@ _OTHER_FORMATS = {
 }
 FORMATS = ("savedmodel", *_OTHER_FORMATS)
 DEFAULT_MAX_PIXELS = 2**22  # of which the compact head needs about 4 GiB
-_LEAST_MAX_PIXELS = 32 * 32  # a pixel, padded
+_LONGEST_REASON = 300  # characters; converters print whole graphs
+# Of max_pixels: a pixel, padded, and the greatest int32.
+LEAST_MAX_PIXELS, MOST_MAX_PIXELS = 32 * 32, 2**31 - 1
 
 
 def export(
@@ -57,14 +60,14 @@ def export(
         precision: "float32" or, for savedmodel, "bfloat16", whatever the run was
             trained in.
         max_pixels: pixels that an image sent to a SavedModel may have, padded to
-            multiples of 32; 1024 or more.
+            multiples of 32; 1,024 to 2**31 - 1.
 
     Returns:
         The new folder.
 
     Raises:
-        ValueError: if the choices do not go together, a package is missing, or the
-            run is damaged.
+        ValueError: if the choices do not go together, a package is missing, the network
+            can't be converted, or the run is damaged.
         OSError: if the run is not there, or the folder can't be written.
     """
     _check_choices(format, precision, max_pixels)
@@ -170,10 +173,10 @@ def _check_choices(format, precision, max_pixels):
         raise ValueError(
             f"--format {format} is written in float32: leave out --precision bfloat16"
         )
-    if max_pixels < _LEAST_MAX_PIXELS:
+    if not LEAST_MAX_PIXELS <= max_pixels <= MOST_MAX_PIXELS:
         raise ValueError(
-            f"--max-pixels must be {_LEAST_MAX_PIXELS} or more: an image of one pixel "
-            f"has as many with its padding. Received: {max_pixels}"
+            f"`max_pixels` must be {LEAST_MAX_PIXELS} to {MOST_MAX_PIXELS}. "
+            f"Received: max_pixels={max_pixels}"
         )
     if keras.backend.backend() != "tensorflow":
         raise ValueError(
@@ -215,4 +218,12 @@ def _write_other(network, format, folder):
         raise ValueError(
             f"--format {format} needs a package that is not installed: pip install "
             f"{package} ({error})"
+        ) from error
+    except (OSError, MemoryError, RuntimeError, tf.errors.OpError):
+        raise
+    except Exception as error:  # converters have classes of their own
+        reason = textwrap.shorten(str(error), _LONGEST_REASON)
+        raise ValueError(
+            f"--format {format}: the network could not be converted "
+            f"({type(error).__name__}: {reason})"
         ) from error

@@ -76,7 +76,8 @@ def retrying(
             try:
                 return send(images)
             except ServerUnavailable as error:
-                wait = min(_FIRST_WAIT * 2**retry, _LONGEST_WAIT) * (1 - draw() / 2)
+                longest = min(_FIRST_WAIT * 2 ** min(retry, 10), _LONGEST_WAIT)
+                wait = longest * (1 - draw() / 2)
                 left = num_retries - retry
                 logger.info("%s; again in %.1f s (%d left)", error, wait, left)
                 sleep(wait)

@@ -3,7 +3,10 @@
 import re
 from collections.abc import Sequence
 
+import grpc
 import tensorflow as tf
+from tensorflow_serving.apis.predict_pb2 import PredictRequest
+from tensorflow_serving.apis.prediction_service_pb2_grpc import PredictionServiceStub
 
 from keras_fcn.serving_errors import (
     ServerError,
@@ -33,8 +36,7 @@ class GrpcSender:
             timeout: seconds from a request to its answer.
 
         Raises:
-            ValueError: if the address is of another form, or tensorflow-serving-api is
-                not installed.
+            ValueError: if the address is of another form.
         """
         self.address, self.timeout = url, timeout
         found = _URL.fullmatch(url)
@@ -44,7 +46,6 @@ class GrpcSender:
                 f"http://HOST:8501/v1/models/NAME. Received: {url}"
             )
         self._parts = found.groupdict()
-        self._grpc, self._messages, services = _import_api()
         options = {
             "grpc.max_send_message_length": -1,  # no limit; the server's is 2 GiB
             "grpc.max_receive_message_length": -1,
@@ -53,9 +54,7 @@ class GrpcSender:
             "grpc.max_reconnect_backoff_ms": 200,
         }
         target, options = self._parts["target"], list(options.items())
-        self._stub = services.PredictionServiceStub(
-            self._grpc.insecure_channel(target, options)
-        )
+        self._stub = PredictionServiceStub(grpc.insecure_channel(target, options))
 
     def __call__(self, images: Sequence[bytes]) -> list[bytes]:
         """Have the model predict encoded images.
@@ -71,14 +70,14 @@ class GrpcSender:
         """
         try:
             response = self._stub.Predict(self._request(images), timeout=self.timeout)
-        except self._grpc.RpcError as error:
+        except grpc.RpcError as error:
             raise self._error(error) from error
         if _OUTPUT not in response.outputs:
             raise wrong_signature(", ".join(sorted(response.outputs)), self.address)
         return list(response.outputs[_OUTPUT].string_val)
 
     def _request(self, images):
-        request = self._messages.PredictRequest(output_filter=[_OUTPUT])
+        request = PredictRequest(output_filter=[_OUTPUT])
         request.model_spec.name = self._parts["name"]
         if self._parts["version"]:
             request.model_spec.version.value = int(self._parts["version"])
@@ -103,16 +102,3 @@ class GrpcSender:
         if code == "DEADLINE_EXCEEDED":
             details = f"waited {self.timeout:g} s"
         return server_error(code, details, self.address)
-
-
-def _import_api():
-    """gRPC, the messages and the services; asked for only where they are needed."""
-    try:
-        import grpc
-        from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
-    except ImportError as error:
-        raise ValueError(
-            f"--server grpc://... needs a package that is missing ({error}): "
-            "pip install tensorflow-serving-api==2.21.0, or take http://..."
-        ) from error
-    return grpc, predict_pb2, prediction_service_pb2_grpc

@@ -9,6 +9,7 @@ import binascii
 import http.client
 import json
 import re
+import ssl
 import urllib.error
 import urllib.request
 from collections.abc import Sequence
@@ -101,6 +102,8 @@ class RestSender:
         if isinstance(reason, TimeoutError):
             message = f"waited {self.timeout:g} s"
             return server_error("DEADLINE_EXCEEDED", message, self.address)
+        if isinstance(reason, ssl.SSLError):
+            return ServerError(f"{self.address} gives no trusted connection ({reason})")
         if isinstance(reason, OSError | http.client.IncompleteRead):
             return ServerUnavailable(f"There is no server at {self.address} ({reason})")
         return ServerError(

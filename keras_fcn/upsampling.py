@@ -70,6 +70,46 @@ def transposed_output_size(
 
 
 @keras.saving.register_keras_serializable(package="keras_fcn")
+class BilinearInterpolation(layers.Layer):
+    """Bilinear interpolation about half-pixel centres; the border goes on beyond it.
+
+    The values are those of Keras's `UpSampling2D`, which can't be exported for images
+    of any size.
+
+    Args:
+        factor: rows and columns that a cell becomes, an even number.
+
+    Raises:
+        ValueError: if `factor` is odd or less than 2.
+    """
+
+    def __init__(self, factor: int, **kwargs):
+        super().__init__(**kwargs)
+        if factor < 2 or factor % 2:
+            raise ValueError(
+                f"`factor` must be an even number from 2 on. Received: factor={factor}"
+            )
+        self.factor = factor
+
+    def call(self, scores: Tensor) -> Tensor:
+        """Enlarge float `(batch, height, width, channels)`; the dtype is kept."""
+        factor, channels = self.factor, scores.shape[-1]
+        scores = ops.concatenate([scores[:, :1], scores, scores[:, -1:]], axis=1)
+        scores = ops.concatenate([scores[:, :, :1], scores, scores[:, :, -1:]], axis=2)
+        kernel = BilinearUpsampling()(
+            (2 * factor, 2 * factor, channels, channels), scores.dtype
+        )
+        enlarged = ops.conv_transpose(scores, kernel, factor, padding="same")
+        return enlarged[:, factor:-factor, factor:-factor]
+
+    def compute_output_shape(self, scores_shape):
+        return _enlarged(scores_shape, self.factor)
+
+    def get_config(self):
+        return {**super().get_config(), "factor": self.factor}
+
+
+@keras.saving.register_keras_serializable(package="keras_fcn")
 class BedOfNails(layers.Layer):
     """Each value in the upper left corner of its cell, zeros elsewhere.
 
@@ -87,12 +127,10 @@ class BedOfNails(layers.Layer):
 
     def call(self, scores: Tensor) -> Tensor:
         """Enlarge `(batch, height, width, channels)`; the dtype is kept."""
-        batch, height, width, channels = ops.shape(scores)
-        cells = scores[:, :, None, :, None, :]
-        empty = (0, self.factor - 1)
-        cells = ops.pad(cells, ((0, 0), (0, 0), empty, (0, 0), empty, (0, 0)))
-        size = (batch, height * self.factor, width * self.factor, channels)
-        return ops.reshape(cells, size)
+        empty = ops.zeros_like(scores)
+        num_empty = self.factor - 1
+        upper = [scores, *[empty] * num_empty]
+        return _weave([upper, *[[empty] * self.factor] * num_empty])
 
     def compute_output_shape(self, scores_shape):
         return _enlarged(scores_shape, self.factor)
@@ -122,15 +160,18 @@ class MaxUnpooling(layers.Layer):
         Returns:
             `(batch, 2 * height, 2 * width, channels)`, of the values' dtype.
         """
-        batch, height, width, channels = ops.shape(values)
-        windows = ops.reshape(
-            pooled, (batch, height, 2, width, 2, pooled.shape[-1])
-        )  # (N, H, row, W, column, C)
-        is_largest = windows == ops.max(windows, axis=(2, 4), keepdims=True)
-        order = ops.reshape(ops.arange(4, dtype="int32"), (1, 1, 2, 1, 2, 1))
-        first = ops.min(ops.where(is_largest, order, 4), axis=(2, 4), keepdims=True)
-        cells = ops.where(order == first, values[:, :, None, :, None, :], 0)
-        return ops.reshape(cells, (batch, 2 * height, 2 * width, channels))
+        places = [pooled[:, row::2, column::2] for row in (0, 1) for column in (0, 1)]
+        largest = ops.maximum(
+            ops.maximum(places[0], places[1]), ops.maximum(places[2], places[3])
+        )
+        cells = []
+        is_found = ops.zeros_like(largest, dtype="bool")
+        for place in places:
+            is_largest = place == largest
+            is_first = ops.logical_and(is_largest, ops.logical_not(is_found))
+            cells.append(ops.where(is_first, values, ops.zeros_like(values)))
+            is_found = ops.logical_or(is_found, is_largest)
+        return _weave([cells[:2], cells[2:]])
 
     def compute_output_shape(self, values_shape, pooled_shape):
         return _enlarged(values_shape, 2)
@@ -176,10 +217,10 @@ def upsample(
     Returns:
         float32 `(batch, stride * height, stride * width, num_classes)`.
     """
-    if method in ("bilinear", "nearest"):
-        return layers.UpSampling2D(
-            stride, interpolation=method, name=name, dtype="float32"
-        )(scores)
+    if method == "bilinear":
+        return BilinearInterpolation(stride, name=name, dtype="float32")(scores)
+    if method == "nearest":
+        return layers.UpSampling2D(stride, name=name, dtype="float32")(scores)
     if method == "transposed":
         return layers.Conv2DTranspose(
             kernel_size=2 * stride,
@@ -208,6 +249,22 @@ def upsample(
             **kernel, name=step_name, **_kernel_options(scores, trainable)
         )(scores)
     return scores
+
+
+def _weave(maps):
+    """One map of cells, in which `maps[r][c]` gives row r and column c of each.
+
+    In four dimensions: LiteRT's runtime takes no slices or pads of more than five.
+    """
+    batch, height, width, channels = ops.shape(maps[0][0])
+    width *= len(maps[0])
+    rows = [
+        ops.reshape(ops.concatenate(row, axis=-1), (batch, height, width, channels))
+        for row in maps
+    ]
+    # A row of cells is now as many rows side by side.
+    cells = ops.concatenate(rows, axis=2)
+    return ops.reshape(cells, (batch, height * len(maps), width, channels))
 
 
 def _kernel_options(scores, trainable):

@@ -52,15 +52,19 @@ class StandIn:
         specs: name, version and label of the model asked for, in order.
         input_name, output_name: the signature.
         raw: (status, body) with which REST answers instead, as a proxy would.
+
+    With `tls`, an ssl.SSLContext, REST speaks HTTPS.
     """
 
-    def __init__(self, predict, name="fcn", max_message_bytes=-1):
+    def __init__(self, predict, name="fcn", max_message_bytes=-1, tls=None):
         self.predict, self.name = predict, name
         self.failures, self.requests, self.specs = [], [], []
         self.input_name, self.output_name = "image_bytes", "label_png_bytes"
         self.raw = None
         self.stopped = threading.Event()  # ends an answer that waits
         self._http = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
+        if tls is not None:
+            self._http.socket = tls.wrap_socket(self._http.socket, server_side=True)
         self._thread = threading.Thread(target=self._http.serve_forever, args=(0.02,))
         self._grpc = grpc.server(
             ThreadPoolExecutor(2),

@@ -48,6 +48,40 @@ def test_names_beyond_ascii_survive_json(tmp_path):
     assert ClassMap.load(tmp_path / "classes.json") == class_map
 
 
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda text: "", "JSONDecodeError"),
+        (lambda text: text[:-9], "JSONDecodeError"),
+        (lambda text: "{}", "KeyError: 'names'"),
+        (lambda text: "[]", "TypeError"),
+        (lambda text: "null", "TypeError"),
+        (lambda text: text.replace('"void_id": 255', '"void_id": "x"'), "TypeError"),
+        (lambda text: text.replace('"void_id": 255', '"void_id": 1'), "void_id=1"),
+        (lambda text: text.replace('"sky"', '"sky", "tree"'), "3 names and 2 colours"),
+        (lambda text: text.replace('"void_color"', '"color"'), "KeyError"),
+        (lambda text: text.replace("0", "256"), r"Received: \(255, 256, 256\)"),
+    ],
+)
+def test_damaged_json_is_refused_by_name(class_map, tmp_path, damage, message):
+    path = tmp_path / "classes.json"
+    class_map.save(path)
+    text = path.read_text()
+    path.write_text(damage(text))
+    assert path.read_text() != text
+    with pytest.raises(ValueError, match=message) as caught:
+        ClassMap.load(path)
+    assert str(path) in str(caught.value) and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("color", [(1, 2), (1, 2, 256), (-1, 2, 3)])
+def test_colours_are_three_bytes(color):
+    with pytest.raises(ValueError, match="three whole numbers from 0 to 255"):
+        ClassMap(("a", "b"), (RED, color), void_id=2)
+    with pytest.raises(ValueError, match="three whole numbers from 0 to 255"):
+        ClassMap(("a", "b"), (RED, GREEN), void_id=2, void_color=color)
+
+
 @pytest.mark.parametrize("count", [0, 256])
 def test_fewer_than_1_or_more_than_255_classes_are_refused(count):
     with pytest.raises(ValueError, match=f"Received: {count}"):

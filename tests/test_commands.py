@@ -300,6 +300,17 @@ def test_a_damaged_model_is_one_line(run, tmp_path, capsys, folder):
     assert "best.keras can't be loaded" in line
 
 
+@pytest.mark.parametrize("content", ["", "{}", "[]"])
+def test_damaged_classes_are_one_line(run, tmp_path, capsys, content):
+    damaged = tmp_path / "damaged"
+    damaged.mkdir()
+    (damaged / "config.json").write_bytes((run.path / "config.json").read_bytes())
+    (damaged / "classes.json").write_text(content)
+    image = PROJECT / "docs/streets.png"
+    line = refusal(predict, capsys, image, "--model", damaged)
+    assert f"{damaged / 'classes.json'} must have names, colors" in line
+
+
 def test_predicting_what_does_not_exist_is_one_line(run, tmp_path, capsys):
     line = refusal(predict, capsys, tmp_path / "no.png", "--model", run.path)
     assert "There is no image, folder or match" in line

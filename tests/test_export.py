@@ -14,11 +14,16 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from conftest import draw_blocks
+from tensorflow.lite.python.convert_phase import ConverterError
 
 import export as command
 from keras_fcn import export as export_module
+from keras_fcn.classes import ClassMap
+from keras_fcn.config import UPSAMPLING, TrainingConfig
 from keras_fcn.export import export, network_in, next_version
+from keras_fcn.models import build_network
 from keras_fcn.precision import use_precision
+from keras_fcn.run_folder import RunFolder, save_model
 
 PROJECT = Path(__file__).parents[1]
 
@@ -212,8 +217,10 @@ def test_no_permission_to_write_is_one_line(scored_run, tmp_path, capsys, monkey
 @pytest.mark.parametrize(
     ("flags", "expected"),
     [
-        (["--max-pixels", "1023"], "--max-pixels must be 1024 or more"),
-        (["--max-pixels", "x"], "invalid int value"),
+        (["--max-pixels", "1023"], "needed a whole number from 1024 to 2147483647"),
+        (["--max-pixels", str(2**31)], "Received: 2147483648"),
+        (["--max-pixels", str(10**30)], "needed a whole number from 1024"),
+        (["--max-pixels", "x"], "Received: x"),
         (["--precision", "float16"], "invalid choice"),
         (["--format", "pb"], "invalid choice"),
         (["--format", "onnx", "--precision", "bfloat16"], "is written in float32"),
@@ -233,6 +240,13 @@ def test_flags_that_do_not_go_together_are_one_line(
     assert not (tmp_path / "fcn").exists()
 
 
+@pytest.mark.parametrize("max_pixels", [1023, 2**31, 10**30])
+def test_a_limit_that_no_image_can_have_is_refused(scored_run, tmp_path, max_pixels):
+    with pytest.raises(ValueError, match=f"Received: max_pixels={max_pixels}"):
+        export(scored_run, tmp_path / "fcn", max_pixels=max_pixels)
+    assert not (tmp_path / "fcn").exists()
+
+
 def test_a_missing_package_is_named(scored_run, tmp_path, monkeypatch):
     def export_without(*_, **__):
         raise ImportError("This requires the tf2onnx module.")
@@ -240,6 +254,22 @@ def test_a_missing_package_is_named(scored_run, tmp_path, monkeypatch):
     monkeypatch.setattr(keras.Model, "export", export_without)
     with pytest.raises(ValueError, match="not installed: pip install tf2onnx"):
         export(scored_run, tmp_path, "onnx")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("error", [ConverterError, KeyError, TypeError])
+def test_a_failed_conversion_is_one_line(
+    scored_run, tmp_path, capsys, monkeypatch, error
+):
+    def fail(*_, **__):
+        raise error("needs\n\tFlex ops" + 1000 * " and others")
+
+    monkeypatch.setattr(keras.Model, "export", fail)
+    flags = ("--model", scored_run.path, "--output-dir", tmp_path, "--format", "litert")
+    status, said = run_export(capsys, *flags)
+    assert status == 2 and said.err.count("\n") == 1 and len(said.err) < 500
+    assert "--format litert: the network could not be converted" in said.err
+    assert error.__name__ in said.err
     assert list(tmp_path.iterdir()) == []
 
 
@@ -290,15 +320,15 @@ def run_litert(path, images):
     return interpreter.get_tensor(interpreter.get_output_details()[0]["index"])
 
 
+OTHER_RUNTIMES = [
+    ("onnx", "model.onnx", ["tf2onnx", "onnxruntime"], run_onnx),
+    ("openvino", "model.xml", ["openvino"], run_openvino),
+    ("litert", "model.tflite", ["ai_edge_litert"], run_litert),
+]
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("format", "file_name", "packages", "run"),
-    [
-        ("onnx", "model.onnx", ["tf2onnx", "onnxruntime"], run_onnx),
-        ("openvino", "model.xml", ["openvino"], run_openvino),
-        ("litert", "model.tflite", ["ai_edge_litert"], run_litert),
-    ],
-)
+@pytest.mark.parametrize(("format", "file_name", "packages", "run"), OTHER_RUNTIMES)
 def test_other_runtimes_give_the_keras_models_probabilities(
     packed_run, tmp_path, format, file_name, packages, run
 ):
@@ -315,6 +345,54 @@ def test_other_runtimes_give_the_keras_models_probabilities(
         expected = probabilities_of(network, images)
         assert received.shape == expected.shape
         np.testing.assert_allclose(received, expected, atol=1e-4)
+
+
+def run_saved_model(path, images):
+    loaded = tf.saved_model.load(path)
+    answer = loaded.signatures["probabilities"](image=tf.cast(images, tf.uint8))
+    return answer["probabilities"].numpy()
+
+
+@pytest.fixture(scope="module", params=UPSAMPLING)
+def upsampling_run(request, tmp_path_factory):
+    """A run without its training for each way to enlarge scores, all of them random."""
+    config = TrainingConfig(
+        variant="16s", head="compact", head_filters=8, upsampling=request.param
+    )
+    keras.utils.set_random_seed(0)
+    network = build_network(config, 3, weights=None)
+    rng = np.random.default_rng(0)
+    for layer in network.layers:
+        if layer.name.startswith(("score_", "upscore")):
+            for weight in layer.weights:
+                weight.assign(weight + rng.normal(scale=0.05, size=weight.shape))
+    names, colors = ("sky", "road", "tree"), ((0, 0, 255), (90, 90, 90), (0, 90, 0))
+    run = RunFolder.create(
+        tmp_path_factory.mktemp("runs") / request.param,
+        config,
+        ClassMap(names, colors, void_id=255),
+    )
+    save_model(network, run.best_model)
+    return run
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("format", "file_name", "packages", "run"),
+    [("savedmodel", "", [], run_saved_model), *OTHER_RUNTIMES],
+)
+def test_every_way_to_enlarge_scores_is_exported(
+    upsampling_run, tmp_path, format, file_name, packages, run
+):
+    for package in packages:
+        pytest.importorskip(package)
+    version = export(upsampling_run, tmp_path, format)
+    images = draw_blocks(45, 70, 3, seed=0)[0][None].astype("float32")
+    received = run(str(version / file_name), images)
+    expected = probabilities_of(network_in(upsampling_run, "float32"), images)
+    assert received.shape == (1, 45, 70, 3)
+    assert expected.std() > 0.05  # not the same everywhere
+    np.testing.assert_allclose(received, expected, atol=1e-3)
 
 
 @pytest.mark.slow

@@ -2,8 +2,11 @@
 
 import io
 import logging
+import shutil
 import socket
-import sys
+import ssl
+import subprocess
+import urllib.request
 
 import numpy as np
 import pytest
@@ -248,6 +251,10 @@ def test_the_waits_double_up_to_eight_seconds_and_are_cut_at_random():
     with pytest.raises(ServerUnavailable):
         retrying(busy, 3, waits.append, lambda: 0.5)([b""])
     assert waits == [0.375, 0.75, 1.5]
+    waits.clear()
+    with pytest.raises(ServerUnavailable):
+        retrying(busy, 2000, waits.append, lambda: 0)([b""])
+    assert waits[-1] == 8
 
 
 def test_other_errors_are_not_tried_again():
@@ -284,6 +291,62 @@ def test_no_server_is_one_line_after_the_retries(url, run, capsys, monkeypatch, 
     )
     assert f"There is no server at {url}" in line and "refused" in line
     assert caplog.text.count("again in 0.0 s") == 2
+
+
+@pytest.fixture
+def https_server(tmp_path, monkeypatch):
+    """A stand-in by HTTPS, and the file of its certificate, which is for localhost."""
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    names = ("-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost")
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"]
+        + ["-keyout", key, "-out", certificate, *names],
+        check=True,
+        capture_output=True,
+    )
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(certificate, key)
+    monkeypatch.setenv("no_proxy", "127.0.0.1,localhost")
+    monkeypatch.setattr(urllib.request, "_opener", None)  # which keeps certificates
+    with StandIn(fake_model, tls=tls) as stand_in:
+        yield stand_in, certificate
+    urllib.request.install_opener(None)
+
+
+@pytest.mark.skipif(not shutil.which("openssl"), reason="openssl is not installed")
+@pytest.mark.parametrize(
+    ("host", "is_known", "reason"),
+    [
+        ("localhost", False, "self-signed certificate"),
+        ("127.0.0.1", True, "IP address mismatch"),
+        ("localhost", True, None),
+    ],
+)
+def test_a_server_that_is_not_trusted_is_one_line_and_not_asked_again(
+    https_server, host, is_known, reason, run, capsys, caplog, monkeypatch
+):
+    caplog.set_level(logging.INFO, "keras_fcn")
+    server, certificate = https_server
+    if is_known:
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    url = server.rest_url.replace("http://127.0.0.1", f"https://{host}")
+    image = save_image(run.parent / "in/x.png")
+    flags = ("--server", url, "--model", run, "--output-dir", run.parent / "out")
+    if reason is None:
+        assert outcome(predict, capsys, image, *flags)[0] == 0
+        return
+    line = refusal(predict, capsys, image, *flags)
+    assert f"{url} gives no trusted connection (" in line and reason in line
+    assert "again in" not in caplog.text and server.requests == []
+
+
+def test_https_where_http_is_spoken_is_one_line(server, run, capsys, caplog):
+    caplog.set_level(logging.INFO, "keras_fcn")
+    image = save_image(run.parent / "in/x.png")
+    url = server.rest_url.replace("http:", "https:")
+    line = refusal(predict, capsys, image, "--server", url, "--model", run)
+    assert f"{url} gives no trusted connection (" in line
+    assert "again in" not in caplog.text
 
 
 @pytest.mark.parametrize("api", APIS)
@@ -408,6 +471,8 @@ def test_addresses_of_another_form_are_one_line(url, run, capsys):
         (("--server", "grpc://h:1/fcn", "--dense", "shift-and-stitch"), "--dense"),
         (("--timeout", "3"), "--timeout is for --server, which is missing"),
         (("--server", "grpc://h:1/fcn", "--timeout", "0"), "seconds above 0"),
+        (("--server", "http://h:1/v1/models/fcn", "--timeout", "1e300"), "to 86400"),
+        (("--server", "grpc://h:1/fcn", "--timeout", "nan"), "seconds above 0"),
         (("--server", "grpc://h:1/fcn", "--retries", "-1"), "from 0 on"),
         (("--images-per-request", "0"), "from 1 on"),
     ],
@@ -415,13 +480,6 @@ def test_addresses_of_another_form_are_one_line(url, run, capsys):
 def test_flags_that_do_not_go_together_are_one_line(flags, needed, tmp_path, capsys):
     image = save_image(tmp_path / "in/x.png")
     assert needed in refusal(predict, capsys, image, *flags)
-
-
-def test_grpc_without_its_package_is_one_line(run, capsys, monkeypatch):
-    monkeypatch.setitem(sys.modules, "tensorflow_serving.apis", None)
-    image = save_image(run.parent / "in/x.png")
-    line = refusal(predict, capsys, image, "--server", "grpc://h:1/fcn", "--model", run)
-    assert "pip install tensorflow-serving-api" in line
 
 
 @pytest.mark.parametrize("api", APIS)

@@ -108,6 +108,12 @@ def test_the_list_of_models_is_one():
     pinned = text_format.Parse(text.replace(newest, other), ModelServerConfig())
     policy = pinned.model_config_list.config[0].model_version_policy
     assert list(policy.specific.versions) == [1]
+    with pytest.raises(text_format.ParseError, match="should not have multiple"):
+        text_format.Parse(
+            text.replace(newest, f"{newest} {other}"), ModelServerConfig()
+        )
+    for said in (text, PAGE):
+        assert "in place of the" in " ".join(said.replace("#", "").split())
 
 
 def test_a_batch_has_room_for_a_request_of_the_client():
@@ -118,3 +124,13 @@ def test_a_batch_has_room_for_a_request_of_the_client():
     predict.add_arguments(parser)
     asked = parser.parse_args(["image.png"]).images_per_request
     assert asked <= int(fields["max_batch_size"])
+
+
+def test_padding_in_batches_is_off_and_the_reason_is_told():
+    text = (PROJECT / "deploy/batching.config").read_text()
+    settings = [line for line in text.splitlines() if not line.startswith("#")]
+    assert not any("pad_variable_length_inputs" in line for line in settings)
+    for said in (text, PAGE):
+        words = " ".join(said.replace("#", "").split())
+        assert "arrive together must be of one size" in words
+        assert "FAILED_PRECONDITION" in words

@@ -1,13 +1,17 @@
 """benchmarks/serving_load.py prints its tables."""
 
+import sys
+
 import pytest
 from conftest import draw_blocks
+from test_commands import refusal
 from test_saved_model import read_png
 
 from benchmarks import serving_load
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_tables_of_a_small_load_are_printed(scored_run, capsys):
     flags = {
         "--model": scored_run.path,
@@ -17,7 +21,8 @@ def test_tables_of_a_small_load_are_printed(scored_run, capsys):
         "--num-requests": 20,
         "--largest": "40x64",
     }
-    serving_load.main([str(part) for pair in flags.items() for part in pair])
+    flags = [str(part) for pair in flags.items() for part in pair]
+    assert serving_load.main(flags) == 0
     rows = [
         [cell.strip() for cell in line.strip("|").split("|")]
         for line in capsys.readouterr().out.splitlines()
@@ -41,6 +46,20 @@ def test_tables_of_a_small_load_are_printed(scored_run, capsys):
     grpc, rest = num_bytes["`label_map`"]
     assert 40 * 50 < grpc < rest
     assert num_bytes["`label_png_bytes`"][0] < 40 * 50
+
+
+@pytest.mark.parametrize(
+    ("flag", "value", "needed"),
+    [
+        ("--model", "nothing", "is not a run of train.py"),
+        ("--repeats", 0, "needed a whole number from 1 on. Received: 0"),
+        ("--num-requests", 0, "needed a whole number from 1 on. Received: 0"),
+        ("--largest", "8x8", "needed a size from 16x16 on. Received: 8x8"),
+        ("--batch-sizes", "x", "needed a whole number from 1 on. Received: x"),
+    ],
+)
+def test_bad_flags_are_one_line(capsys, flag, value, needed):
+    assert needed in refusal(serving_load, capsys, flag, value)
 
 
 def test_a_label_map_of_another_size_is_an_error():

@@ -13,6 +13,7 @@ from keras_fcn.initializers import BilinearUpsampling
 from keras_fcn.models import FCN, VGGPreprocessing
 from keras_fcn.upsampling import (
     BedOfNails,
+    BilinearInterpolation,
     ChannelSum,
     MaxUnpooling,
     transposed_output_size,
@@ -127,6 +128,23 @@ def test_nails_stand_in_the_upper_left_corners():
     assert np.count_nonzero(nails) == scores.size
 
 
+@pytest.mark.parametrize("factor", [0, 1, 3])
+def test_interpolation_needs_an_even_factor(factor):
+    with pytest.raises(ValueError, match=f"Received: factor={factor}"):
+        BilinearInterpolation(factor)
+
+
+@pytest.mark.parametrize("stride", [2, 4, 16])
+@pytest.mark.parametrize("size", [(1, 1), (1, 4), (5, 3)])
+def test_interpolation_is_kerass(stride, size):
+    scores = random(2, *size, 3)
+    interpolated = BilinearInterpolation(stride)(scores)
+    expected = layers.UpSampling2D(stride, interpolation="bilinear")(scores)
+    np.testing.assert_allclose(
+        ops.convert_to_numpy(interpolated), ops.convert_to_numpy(expected), atol=1e-5
+    )
+
+
 @pytest.mark.parametrize("stride", [2, 4])
 def test_nails_and_a_convolution_are_a_transposed_convolution(stride):
     scores = random(1, 5, 4, 3)
@@ -171,7 +189,7 @@ def test_one_place_for_all_channels():
     [
         BedOfNails(2),
         layers.UpSampling2D(2, interpolation="nearest"),
-        layers.UpSampling2D(2, interpolation="bilinear"),
+        BilinearInterpolation(2),
         layers.Conv2DTranspose(
             2, 4, 2, padding="same", kernel_initializer=BilinearUpsampling()
         ),

@@ -21,7 +21,8 @@ def load_dataset(
     """Return the data set that a configuration names, prepared and checked.
 
     Args:
-        config: `dataset`, `data_dir`, `num_images` and `image_size` are read.
+        config: the fields of `DATA_FIELDS` are read: `dataset`, `data_dir`,
+            `classes`, `void_as_class`, `num_images` and `image_size`.
         splits: the splits that are needed.
         class_map: the classes of a run, for a folder whose own are only numbered.
 
