@@ -2,7 +2,6 @@ import pytest
 
 from keras_fcn import compare_upsampling
 from keras_fcn.compare_upsampling import Comparison, format_table
-from keras_fcn.config import UPSAMPLING
 
 
 def test_a_table_has_a_row_for_each_comparison():
@@ -19,16 +18,18 @@ def test_bad_arguments_are_one_line(capsys):
 
 
 @pytest.mark.slow
-def test_every_method_is_trained_scored_and_timed(tmp_path, capsys):
+def test_each_method_is_trained_scored_and_timed(tmp_path, capsys, monkeypatch):
+    methods = ("nearest", "max-unpooling")
+    monkeypatch.setattr(compare_upsampling, "UPSAMPLING", methods)
     arguments = [
         "--variant", "16s", "--epochs", "1", "--num-images", "4",
         "--run-dir", str(tmp_path),
     ]  # fmt: skip
     assert compare_upsampling.main(arguments) == 0
     first = capsys.readouterr().out
-    assert [line.split()[0] for line in first.splitlines()[2:-1]] == list(UPSAMPLING)
+    assert [line.split()[0] for line in first.splitlines()[2:-1]] == list(methods)
     trained = {path: path.stat().st_mtime for path in tmp_path.glob("*/best.keras")}
-    assert len(trained) == len(UPSAMPLING)
+    assert len(trained) == 2
     assert compare_upsampling.main(arguments) == 0
     # What is finished is not trained again.
     assert trained == {path: path.stat().st_mtime for path in trained}
