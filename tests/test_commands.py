@@ -224,13 +224,13 @@ def test_training_starts_from_what_comes_along(folder, tmp_path, capsys, caplog)
     assert (config.variant, config.init_from) == ("8s", "fcn8s-camvid")
 
 
-def test_test_time_augmentation_is_said(run, tmp_path, capsys):
+def test_test_time_augmentation_is_said(run, folder, tmp_path, capsys):
     status, out, _ = outcome(evaluate, capsys, "--model", run.path, "--tta")
     assert status == 0
     assert "test-time augmentation" in out.splitlines()[0]
     scores = json.loads((run.path / "evaluation-test-tta/scores.json").read_text())
     assert scores["prediction"] == "test-time augmentation"
-    image = PROJECT / "docs/streets.png"
+    image = folder / "images" / "test" / "test_0.png"
     flags = ("--model", run.path, "--tta", "--output-dir", tmp_path)
     assert outcome(predict, capsys, image, *flags)[0] == 0
 
