@@ -66,7 +66,7 @@ def command(parser, arguments, argv):
         predict,
         dataset,
         arguments.split,
-        arguments.output_dir or default_output_dir(run, config, arguments),
+        arguments.output_dir or default_output_dir(run, config, trained, arguments),
         batch_size=arguments.batch_size,
         prediction=prediction,
     )
@@ -77,7 +77,7 @@ def command(parser, arguments, argv):
     return 0
 
 
-def default_output_dir(run, config, arguments):
+def default_output_dir(run, config, trained, arguments):
     """Beside the run; not among the files of a network that is passed on."""
     from keras_fcn.pretrained import PretrainedFolder
 
@@ -91,7 +91,7 @@ def default_output_dir(run, config, arguments):
     if isinstance(run, PretrainedFolder):
         name = f"{run.path.resolve().name}-{config.dataset}-{suffix}"
         return Path("evaluations") / name
-    if config.dataset != run.read_config().dataset:
+    if config.dataset != trained.dataset:
         suffix = f"{config.dataset}-{suffix}"
     return run.path / f"evaluation-{suffix}"
 

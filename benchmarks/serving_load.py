@@ -27,7 +27,7 @@ from PIL import Image
 from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 
 from keras_fcn.command_line import add_model_argument, run_command
-from keras_fcn.config import number_parser, parse_size
+from keras_fcn.config import number_parser, parse_size, positive_int
 from keras_fcn.datasets.street_rendering import render_street
 from keras_fcn.export import export
 from keras_fcn.pretrained import find_model
@@ -37,12 +37,9 @@ PRECISIONS = ("float32", "bfloat16")
 LEAST_SIDE = 16  # of the mixed sizes, pixels
 
 
-_positive = number_parser(int, lambda value: value >= 1, "a whole number from 1 on")
-
-
 def parse_batch_sizes(text):
     """Reads `N,N`, whole numbers from 1 on; argparse.ArgumentTypeError otherwise."""
-    return [_positive(number) for number in text.split(",")]
+    return [positive_int(number) for number in text.split(",")]
 
 
 def parse_largest(text):
@@ -69,14 +66,14 @@ def add_arguments(parser):
     )
     parser.add_argument(
         "--repeats",
-        type=_positive,
+        type=positive_int,
         default=3,
         metavar="N",
         help="calls per rate, of which the median",
     )
     parser.add_argument(
         "--num-requests",
-        type=_positive,
+        type=positive_int,
         default=2000,
         metavar="N",
         help="requests to each network, of one image",

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_fcn.config import DENSE, make_parser, number_parser
+from keras_fcn.config import DENSE, make_parser, number_parser, positive_int
 from keras_fcn.precision import has_accelerator
 from keras_fcn.predictor import label_map_predictor
 from keras_fcn.pretrained import DEFAULT
@@ -132,7 +132,7 @@ def add_server_arguments(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--images-per-request",
-        type=number_parser(int, lambda value: value >= 1, "a whole number from 1 on"),
+        type=positive_int,
         default=4,
         metavar="N",
         help="images that are sent together",

@@ -91,7 +91,7 @@ def number_parser(
 
 
 _finite = float("inf")
-_positive_int = number_parser(int, lambda value: value >= 1, "a whole number from 1 on")
+positive_int = number_parser(int, lambda value: value >= 1, "a whole number from 1 on")
 _any_int = number_parser(
     int, lambda value: 0 <= value < 2**31, "a whole number from 0 to 2147483647"
 )
@@ -151,7 +151,7 @@ class TrainingConfig:
     num_images: int = _option(
         400,
         "training images of streets; val and test have a quarter of it",
-        _positive_int,
+        positive_int,
         metavar="N",
     )
     image_size: Size = _option(
@@ -173,7 +173,7 @@ class TrainingConfig:
     head_filters: int | None = _option(
         None,
         "filters of fc6 and fc7 of the compact head; 512 when not given",
-        _positive_int,
+        positive_int,
     )
     weights: str = _option(
         "imagenet",
@@ -204,8 +204,8 @@ class TrainingConfig:
         0, "VGG16's first blocks that keep their weights, 0 to 5", _blocks
     )
     dropout: float = _option(0.5, "rate of dropout after fc6 and fc7", _share)
-    epochs: int = _option(30, "passes over the training images", _positive_int)
-    batch_size: int = _option(4, "images in a step", _positive_int)
+    epochs: int = _option(30, "passes over the training images", positive_int)
+    batch_size: int = _option(4, "images in a step", positive_int)
     crop: Size | None = _option(
         None,
         "size of the training crops, pixels; the images' own, at most 320x320, when "
@@ -275,13 +275,13 @@ class TrainingConfig:
         0, "from which all draws of the training follow", _any_int, metavar="N"
     )
     num_samples: int = _option(
-        4, "validation images drawn with their prediction each epoch", _positive_int
+        4, "validation images drawn with their prediction each epoch", positive_int
     )
     samples_every: int = _option(
-        1, "epochs between two pictures of them", _positive_int, metavar="N"
+        1, "epochs between two pictures of them", positive_int, metavar="N"
     )
     cache_budget: int = _option(
-        4096, "memory for decoded images, MiB; beyond it a file is used", _positive_int
+        4096, "memory for decoded images, MiB; beyond it a file is used", positive_int
     )
 
     @classmethod

@@ -5,13 +5,14 @@ Shifted by a pixel, the image gives those of cells a pixel further; from all `s 
 shifts, interlaced, come scores a pixel apart. Such a cell's centre lies between four
 pixels, and a pixel takes the mean of its four scores. The same scores come from the
 network itself with the strides of its poolings taken out and the filters behind them
-rarefied ("à trous"), which is the identity of section 3.1 of the paper.
+rarefied ("à trous"), which is the identity that the paper shows.
 
 The shifts are those of the finest scores. The coarser streams of FCN-16s and FCN-8s see
 no more of them, and are enlarged as ever before the scores are fused.
 
-Reference: Long, Shelhamer and Darrell, 2015, section 3.1; Giusti et al., "Fast image
-scanning with deep max-pooling convolutional neural networks", 2013.
+Reference: Long, Shelhamer and Darrell, 2015, "Shift-and-stitch is filter rarefaction";
+Giusti et al., "Fast image scanning with deep max-pooling convolutional neural
+networks", 2013.
 """
 
 from collections.abc import Callable
