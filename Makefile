@@ -22,7 +22,7 @@ train: $(VENV)/.installed
 	@echo "Curves:      $(VENV)/bin/tensorboard --logdir runs"
 
 test: $(VENV)/.installed-dev
-	$(RUN_PYTHON) -m pytest
+	$(RUN_PYTHON) -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 lint: $(VENV)/.installed-dev
 	$(VENV)/bin/ruff check .

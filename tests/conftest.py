@@ -1,5 +1,8 @@
 """Tiny data sets and runs that the tests share."""
 
+import keras_fcn  # noqa: F401  first: it drops the lines of TensorFlow's start-up
+
+# isort: split
 import gc
 from pathlib import Path
 
