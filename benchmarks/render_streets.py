@@ -1,17 +1,17 @@
-"""Prints how many street scenes one core renders in a second."""
+"""Print how many street scenes one core renders in a second."""
 
 import argparse
 import time
 
 import cv2
 
-from keras_fcn.datasets.street_rendering import render_street
+from street_rendering import render_street
 
 NUM_WARM_UP = 20  # the first scenes also make the noise tiles, the crowns and the cars
 
 
 def main(argv=None):
-    """Renders scenes on one thread and prints the rate in CPU time."""
+    """Render scenes on one thread and print the rate in CPU time."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )

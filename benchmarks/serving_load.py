@@ -26,12 +26,12 @@ import tensorflow as tf
 from PIL import Image
 from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 
-from keras_fcn.command_line import add_model_argument, run_command
+from keras_fcn.commands.command_line import add_model_argument, run_command
 from keras_fcn.config import number_parser, parse_size, positive_int
-from keras_fcn.datasets.street_rendering import render_street
-from keras_fcn.export import export
-from keras_fcn.pretrained import find_model
-from keras_fcn.serving_client import connect
+from keras_fcn.runs.packed import find_model
+from keras_fcn.serving.client import connect
+from keras_fcn.serving.export import export
+from street_rendering import render_street
 
 PRECISIONS = ("float32", "bfloat16")
 LEAST_SIDE = 16  # of the mixed sizes, pixels

@@ -9,18 +9,18 @@ from pathlib import Path
 import keras
 import numpy as np
 from keras import layers, ops
+from keras_fcn.models.initializers import bilinear_window
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from keras_fcn.datasets.camvid import CLASS_MAP
-from keras_fcn.datasets.street_rendering import render_street
 from keras_fcn.files import written_beside
-from keras_fcn.initializers import bilinear_window
-from keras_fcn.pretrained import DEFAULT, find_model
-from keras_fcn.stitching import shift_and_stitch
-from keras_fcn.upsampling import BedOfNails, MaxUnpooling
+from keras_fcn.models.upsampling import BedOfNails, MaxUnpooling
+from keras_fcn.prediction.stitching import shift_and_stitch
+from keras_fcn.runs.packed import DEFAULT, find_model
 from keras_fcn.visualize import colorize
+from street_rendering import render_street
 
 FOLDER = Path(__file__).parent / "figures"
 INK, ENCODER, HEAD, SCORE, LINE = "#1a1a2e", "#9ecae1", "#fdae6b", "#a1d99b", "#666666"

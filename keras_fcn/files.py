@@ -1,10 +1,17 @@
-"""Files appear whole or not at all: written beside their place, then renamed."""
+"""Files and folders appear whole or not at all: written beside, then renamed."""
 
 import json
 import os
+import shutil
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from zipfile import BadZipFile
+
+import numpy as np
+
+_PART = ".part-"  # how the names of what is being written begin
 
 
 @contextmanager
@@ -17,12 +24,40 @@ def written_beside(path: Path) -> Iterator[Path]:
     Args:
         path: the file to make or to replace; its folder is there.
     """
-    part = path.with_name(f".part-{path.name}")
+    part = path.with_name(f"{_PART}{path.name}")
     try:
         yield part
         os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)
+
+
+@contextmanager
+def folder_beside(parent: Path) -> Iterator[Path]:
+    """Give a new folder to fill; the block renames it to its place at its end.
+
+    What has not been renamed when the block ends is removed.
+
+    Args:
+        parent: the folder in which it will stand; made when missing.
+    """
+    parent.mkdir(parents=True, exist_ok=True)
+    part = parent / f"{_PART}{uuid.uuid4().hex}"
+    part.mkdir()
+    try:
+        yield part
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def remove_parts(folder: Path) -> None:
+    """Remove the files that a killed process was about to write.
+
+    Args:
+        folder: searched with its subfolders.
+    """
+    for part in folder.rglob(f"{_PART}*"):
+        part.unlink()
 
 
 def write_json(path: Path, value: object) -> None:
@@ -38,3 +73,22 @@ def write_json(path: Path, value: object) -> None:
     """
     with written_beside(path) as part:
         part.write_text(json.dumps(value, indent=2, allow_nan=False) + "\n")
+
+
+def read_arrays(path: Path) -> dict[str, np.ndarray]:
+    """Read the arrays of an `.npz` file by name, without pickle.
+
+    Args:
+        path: the file.
+
+    Raises:
+        ValueError: if it is missing or damaged.
+    """
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+            return {name: arrays[name] for name in arrays.files}
+    except (OSError, ValueError, EOFError, BadZipFile, KeyError) as error:
+        reason = str(error) or type(error).__name__
+        raise ValueError(
+            f"{path} can't be loaded: it is missing or damaged ({reason})"
+        ) from error

@@ -44,7 +44,18 @@ def read_image_and_orientation(path: Path) -> tuple[np.ndarray, int]:
         UnreadableImage: if the file is empty, truncated or no image.
         FileNotFoundError: if there is no such file.
     """
-    image = _open(path)
+    return to_rgb(_open(path))
+
+
+def to_rgb(image: Image.Image) -> tuple[np.ndarray, int]:
+    """Turn a Pillow image into RGB as `read_image` does, and say how it was turned.
+
+    Args:
+        image: of any mode.
+
+    Returns:
+        uint8 `(height, width, 3)`, and the EXIF orientation, 1 to 8.
+    """
     orientation = _orientation(image)
     image = _upright(image, orientation)
     if image.mode.startswith("I"):  # 16-bit grey; Pillow's own conversion clips

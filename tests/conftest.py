@@ -1,27 +1,27 @@
 """Tiny data sets and runs that the tests share."""
 
-import keras_fcn  # noqa: F401  first: it drops the lines of TensorFlow's start-up
+# ruff: noqa: E402
+from keras_fcn.commands.startup import quiet_start
 
-# isort: split
+with quiet_start():
+    import keras
+    import tensorflow_datasets as tfds
+
 import gc
-from pathlib import Path
 
-import keras
 import numpy as np
 import pytest
-import tensorflow_datasets as tfds
 from PIL import Image
 
 import keras_fcn.datasets.camvid as camvid
 from keras_fcn.classes import ClassMap
 from keras_fcn.config import TrainingConfig
-from keras_fcn.export import export
-from keras_fcn.models import FCN
-from keras_fcn.pack import pack
-from keras_fcn.run_folder import RunFolder, save_model
-from keras_fcn.training import train
-
-SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
+from keras_fcn.models.fcn import FCN
+from keras_fcn.runs.folder import RunFolder, save_model
+from keras_fcn.runs.packed import pack
+from keras_fcn.serving.export import export
+from keras_fcn.training.train import train
+from tests.support.data import draw_blocks, tiny_config, write_folder
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -74,16 +74,6 @@ def saved_model(scored_run, tmp_path_factory):
     return export(scored_run, tmp_path_factory.mktemp("export"), max_pixels=40_000)
 
 
-def draw_blocks(height, width, num_classes, seed):
-    """An image whose colours follow from its label map of blocks, with some noise."""
-    rng = np.random.default_rng(seed)
-    blocks = rng.integers(0, num_classes, (height // 16 + 1, width // 16 + 1))
-    label_map = blocks.repeat(16, axis=0).repeat(16, axis=1)[:height, :width]
-    shade = 20 + 200 * label_map[..., None] // max(1, num_classes - 1)
-    image = shade + np.array([0, 15, 30]) + rng.integers(-8, 9, (height, width, 3))
-    return image.clip(0, 255).astype("uint8"), label_map.astype("uint8")
-
-
 @pytest.fixture
 def tiny_camvid(tmp_path, monkeypatch):
     """A folder in CamVid's layout, and the published facts made to fit it."""
@@ -116,36 +106,6 @@ def tiny_camvid(tmp_path, monkeypatch):
 def tiny_folder(tmp_path):
     """A folder for `--dataset folder`: three classes and void, 48x64, grey ids."""
     return write_folder(tmp_path / "mine")
-
-
-def write_folder(folder, counts=None, size=(48, 64)):
-    """Write `images/SPLIT/` and `labels/SPLIT/` with ids 0-2 and 255."""
-    for split, count in (counts or {"train": 4, "val": 2, "test": 2}).items():
-        images, labels = folder / "images" / split, folder / "labels" / split
-        images.mkdir(parents=True)
-        labels.mkdir(parents=True)
-        for index in range(count):
-            image, label_map = draw_blocks(*size, 3, seed=index)
-            label_map[0] = 255
-            Image.fromarray(image).save(images / f"{split}_{index}.png")
-            Image.fromarray(label_map).save(labels / f"{split}_{index}.png")
-    return folder
-
-
-def tiny_config(folder, **changes) -> TrainingConfig:
-    """A training of seconds on `tiny_folder`."""
-    values = {
-        "dataset": "folder",
-        "data_dir": str(folder),
-        "head": "compact",
-        "weights": "none",
-        "epochs": 2,
-        "batch_size": 2,
-        "crop": (32, 32),
-        "precision": "float32",
-        "num_samples": 1,
-    }
-    return TrainingConfig(**{**values, **changes})
 
 
 @pytest.fixture(scope="session")

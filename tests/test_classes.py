@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
-from conftest import SHARED_DATA
 
 from keras_fcn.classes import ClassMap, distinct_colors, read_class_dict
+from tests.support.data import SHARED_DATA
 
 RED, GREEN, GREY = (255, 0, 0), (0, 255, 0), (7, 8, 9)
 

@@ -5,22 +5,21 @@ import os
 import subprocess
 import sys
 from importlib.util import find_spec
-from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
 
-PROJECT = Path(__file__).parents[1]
+from tests.support.data import PROJECT
 
 SCRIPT = """
 import json, sys
 import keras, numpy as np
 from keras_fcn import FCN
-from keras_fcn.augment import Augment
+from keras_fcn.training.augment import Augment
 from keras_fcn.config import UPSAMPLING, TrainingConfig
-from keras_fcn.trainer import Trainer, make_optimizer
-from keras_fcn.upsampling import upsample
+from keras_fcn.training.trainer import Trainer, make_optimizer
+from keras_fcn.models.upsampling import upsample
 
 assert keras.backend.backend() == sys.argv[1]
 network = FCN("8s", 3, "compact", None, head_filters=8, skip_scales="batch-norm")

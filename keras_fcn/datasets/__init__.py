@@ -1,4 +1,4 @@
-"""The data sets by name: `camvid`, `streets` and `folder`."""
+"""The data sets by name: `camvid`, `camvid32`, `streets` and `folder`."""
 
 from pathlib import Path
 
@@ -21,8 +21,7 @@ def load_dataset(
     """Return the data set that a configuration names, prepared and checked.
 
     Args:
-        config: the fields of `DATA_FIELDS` are read: `dataset`, `data_dir`,
-            `classes`, `void_as_class`, `num_images` and `image_size`.
+        config: the fields of `DATA_FIELDS` are read.
         splits: the splits that are needed.
         class_map: the classes of a run, for a folder whose own are only numbered.
 
@@ -30,26 +29,12 @@ def load_dataset(
         OSError: if files are missing or can't be fetched.
         ValueError: if they are not as they should be; names the files.
     """
-    if config.dataset == "folder":
-        if config.data_dir is None:
-            raise ValueError(
-                "--dataset folder needs --data-dir DIR with images/ and labels/"
-            )
-        return load_folder(Path(config.data_dir), splits, class_map)
-    if config.dataset == "camvid32":
-        if config.data_dir is None:
-            raise ValueError(
-                "--dataset camvid32 needs --data-dir DIR with train/, train_labels/, "
-                "val/, val_labels/ and class_dict.csv, as in the copy on Kaggle"
-            )
-        return load_camvid32(
-            Path(config.data_dir), splits, config.classes, config.void_as_class
-        )
+    folder = None if config.data_dir is None else Path(config.data_dir)
     if config.dataset == "streets":
-        if config.data_dir is not None:
+        if folder is not None:
             raise ValueError(
-                "--dataset streets is rendered and has no --data-dir: leave it out, or "
-                "name the data by --dataset camvid or --dataset folder"
+                "`dataset` streets is rendered and has no `data_dir`: leave it out, or "
+                "name the data by `dataset` camvid or `dataset` folder"
             )
         name = streets.streets_config(
             config.num_images, config.image_size, _STREETS_SEED
@@ -57,10 +42,20 @@ def load_dataset(
         return prepared_dataset(
             streets.Streets(config=name), streets.CLASS_MAP, config.image_size
         )
-    source_dir = None
-    if config.data_dir is not None:
-        source_dir = Path(config.data_dir)
-        camvid.verify(source_dir)
-    return prepared_dataset(
-        camvid.Camvid(source_dir=source_dir), camvid.CLASS_MAP, camvid.IMAGE_SIZE
-    )
+    if config.dataset == "camvid":
+        if folder is not None:
+            camvid.verify(folder)
+        return prepared_dataset(
+            camvid.Camvid(source_dir=folder), camvid.CLASS_MAP, camvid.IMAGE_SIZE
+        )
+    if folder is None:
+        needed = "images/ and labels/"
+        if config.dataset != "folder":
+            needed = (
+                "train/, train_labels/, val/, val_labels/ and class_dict.csv, as in "
+                "the copy on Kaggle"
+            )
+        raise ValueError(f"`dataset` {config.dataset} needs `data_dir` with {needed}")
+    if config.dataset == "folder":
+        return load_folder(folder, splits, class_map)
+    return load_camvid32(folder, splits, config.dataset)

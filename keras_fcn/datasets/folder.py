@@ -17,16 +17,16 @@ from keras_fcn.classes import (
     distinct_colors,
     read_class_dict,
 )
-from keras_fcn.datasets.dataset import SegmentationDataset, Split, summarize
+from keras_fcn.datasets.dataset import SegmentationDataset, Split
 from keras_fcn.datasets.label_decoder import VOID_ID, VOID_NAMES, LabelDecoder
+from keras_fcn.datasets.pairing import Pair, pair_files
+from keras_fcn.errors import summarize
 from keras_fcn.images import (
     IMAGE_SUFFIXES,
     UnreadableImage,
     read_image,
     read_stored_values,
 )
-
-Pair = tuple[Path, Path]
 
 
 def load_folder(
@@ -120,22 +120,8 @@ def _find_pairs(folder: Path, split: str) -> list[Pair]:
             f"{labels_dir / split}/, or a list {folder / split}.txt of names in "
             f"{images_dir}/"
         )
-    images = _by_stem(images_dir)
-    label_maps = _by_stem(labels_dir)
-    stems = sorted(images) if stems is None else stems
-    for what, where, found in (
-        ("images", images_dir, images),
-        ("label maps", labels_dir, label_maps),
-    ):
-        if not found:
-            raise FileNotFoundError(f"There are no {what} in {where}")
-        missing = [stem for stem in stems if stem not in found]
-        if missing:
-            raise FileNotFoundError(
-                f"{len(missing)} of {len(stems)} {what} of {split} are missing in "
-                f"{where}: {summarize(missing)}"
-            )
-    return [(images[stem], label_maps[stem]) for stem in stems]
+    layout = f"each image needs a label map of its stem in {labels_dir}"
+    return pair_files(images_dir, labels_dir, layout, stems=stems)
 
 
 def _read_list(path):
@@ -148,20 +134,6 @@ def _read_list(path):
     if not stems:
         raise ValueError(f"The list {path} is empty")
     return sorted(set(stems))
-
-
-def _by_stem(folder):
-    found = {}
-    for path in sorted(folder.glob("*")):
-        if path.suffix.lower() not in IMAGE_SUFFIXES:
-            continue
-        if path.stem in found:
-            raise ValueError(
-                f"{found[path.stem].name} and {path.name} in {folder} have one stem: "
-                "images and label maps are matched by it"
-            )
-        found[path.stem] = path
-    return found
 
 
 def _check(pairs, decoder):

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from keras_fcn.classes import Color
-from keras_fcn.datasets.dataset import summarize
+from keras_fcn.errors import summarize
 
 VOID_ID = 255
 VOID_NAMES = ("void", "unlabelled", "unlabeled", "ignore")

@@ -8,18 +8,42 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 
 from keras_fcn.classes import ClassMap
-from keras_fcn.datasets.dataset import SegmentationDataset, Size, Split
+from keras_fcn.datasets.dataset import SegmentationDataset, Split
+from keras_fcn.typing import Size
 
 logger = logging.getLogger(__name__)
 
 
-def label_map_feature(size: Size) -> tfds.features.Image:
-    """TFDS feature of a label map: a PNG of ids, uint8 `(height, width, 1)`.
+def segmentation_info(
+    builder: tfds.core.DatasetBuilder,
+    description: str,
+    size: Size,
+    homepage: str | None = None,
+) -> tfds.core.DatasetInfo:
+    """Describe images with label maps of one size to TFDS.
 
     Args:
-        size: height and width of every label map, pixels.
+        builder: yields `name`, `image` (uint8 RGB) and `label_map`, a PNG of ids.
+        description: for people.
+        size: height and width of every image and label map, pixels.
+        homepage: address of the data set.
     """
-    return tfds.features.Image(shape=(*size, 1), encoding_format="png")
+    return tfds.core.DatasetInfo(
+        builder=builder,
+        description=description,
+        homepage=homepage,
+        features=tfds.features.FeaturesDict(
+            {
+                "name": tfds.features.Text(),
+                "image": tfds.features.Image(shape=(*size, 3), encoding_format="png"),
+                "label_map": tfds.features.Image(
+                    shape=(*size, 1), encoding_format="png"
+                ),
+            }
+        ),
+        supervised_keys=("image", "label_map"),
+        disable_shuffling=True,
+    )
 
 
 def prepared_dataset(

@@ -10,8 +10,8 @@ import cv2
 import tensorflow_datasets as tfds
 
 from keras_fcn.datasets.camvid import CLASS_MAP
-from keras_fcn.datasets.prepared import label_map_feature
-from keras_fcn.datasets.street_rendering import render_street
+from keras_fcn.datasets.prepared import segmentation_info
+from street_rendering import render_street
 
 __all__ = ["CLASS_MAP", "Streets", "StreetsConfig", "streets_config"]
 
@@ -55,21 +55,7 @@ class Streets(tfds.core.GeneratorBasedBuilder):
 
     def _info(self):
         size = (self.builder_config.height, self.builder_config.width)
-        return tfds.core.DatasetInfo(
-            builder=self,
-            description=__doc__,
-            features=tfds.features.FeaturesDict(
-                {
-                    "name": tfds.features.Text(),
-                    "image": tfds.features.Image(
-                        shape=(*size, 3), encoding_format="png"
-                    ),
-                    "label_map": label_map_feature(size),
-                }
-            ),
-            supervised_keys=("image", "label_map"),
-            disable_shuffling=True,
-        )
+        return segmentation_info(self, __doc__, size)
 
     def _split_generators(self, dl_manager):
         num_images = self.builder_config.num_images

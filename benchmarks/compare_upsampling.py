@@ -1,0 +1,213 @@
+"""Compare the ways of upsampling on streets: `python -m benchmarks.compare_upsampling`.
+
+Trains one network for each method, all from the same start and with the same draws, and
+prints parameters, time, scores, and scores near the edges between classes.
+"""
+
+import dataclasses
+import logging
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from keras_fcn.commands.command_line import run_command
+from keras_fcn.config import UPSAMPLING, VARIANTS, TrainingConfig
+from keras_fcn.datasets import load_dataset
+from keras_fcn.datasets.dataset import SegmentationDataset
+from keras_fcn.evaluation.evaluate import predict_split
+from keras_fcn.evaluation.metrics import count_pixels, segmentation_scores, trimap
+from keras_fcn.models.fcn import prediction_model
+from keras_fcn.prediction.predictor import label_map_predictor
+from keras_fcn.runs.folder import RunFolder
+from keras_fcn.runs.packed import start_name
+from keras_fcn.training.train import follow_start, resume, train
+
+logger = logging.getLogger(__name__)
+
+TRIMAP_WIDTH = 3  # pixels on either side of an edge
+_TIMED_ROUNDS = 10
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What a method gave.
+
+    Attributes:
+        method: its name.
+        num_decoder_parameters: weights of scores and upsampling.
+        milliseconds: median time to predict one image.
+        mean_iou: share in [0, 1], over the test images.
+        pixel_accuracy: likewise.
+        edge_accuracy: pixel accuracy within `TRIMAP_WIDTH` pixels of an edge.
+        edge_mean_iou: mean IoU there.
+    """
+
+    method: str
+    num_decoder_parameters: int
+    milliseconds: float
+    mean_iou: float
+    pixel_accuracy: float
+    edge_accuracy: float
+    edge_mean_iou: float
+
+
+def compare(config: TrainingConfig, run_dir: Path) -> list[Comparison]:
+    """Train and score a network for each method.
+
+    A run of a method that is there is gone on with where it is not finished.
+
+    Args:
+        config: the training; its `upsampling` is replaced.
+        run_dir: folder for the runs, one for each method.
+
+    Returns:
+        One comparison for each method, in the order of `UPSAMPLING`.
+
+    Raises:
+        ValueError, OSError: as `train`; and if a run that is there is of another
+            training.
+    """
+    networks = {}
+    for method in UPSAMPLING:
+        logger.info("Upsampling: %s", method)
+        run = _run_of(method, config, run_dir / method)
+        networks[method] = run.load_best_model()
+    dataset = load_dataset(config, ("test",))
+    milliseconds = _time_side_by_side(networks, config.image_size)
+    return [
+        _score(method, network, dataset, milliseconds[method])
+        for method, network in networks.items()
+    ]
+
+
+def _run_of(method, config, path):
+    config = dataclasses.replace(config, upsampling=method)
+    if not (path / "config.json").is_file():
+        return train(config, path)
+    run = RunFolder.open(path)
+    found = run.read_config()
+    if found != dataclasses.replace(config, precision=found.precision):
+        raise ValueError(f"{path} is a run with other settings: give another --run-dir")
+    is_finished = run.read_checkpoint()["epoch"] == found.epochs
+    return run if is_finished else resume(path)
+
+
+def _time_side_by_side(networks, size):
+    """Median milliseconds an image; the methods take turns, so that noise hits all."""
+    image = np.random.default_rng(0).integers(0, 256, (1, *size, 3)).astype("uint8")
+    predictors = {
+        method: prediction_model(network).predict_on_batch
+        for method, network in networks.items()
+    }
+    seconds = {method: [] for method in networks}
+    for timed in range(_TIMED_ROUNDS + 1):
+        for method, predict in predictors.items():
+            started = time.perf_counter()
+            np.asarray(predict(image))
+            if timed:  # the first call compiles
+                seconds[method].append(time.perf_counter() - started)
+    return {method: 1000 * float(np.median(s)) for method, s in seconds.items()}
+
+
+def _score(method, network, dataset: SegmentationDataset, milliseconds):
+    class_map = dataset.class_map
+    whole = np.zeros((class_map.num_classes,) * 2, dtype="int64")
+    near_edges = whole.copy()
+    predict = label_map_predictor(network)
+    for result in predict_split(predict, dataset.split("test"), class_map):
+        whole += result.confusion_matrix
+        is_near = trimap(result.label_map, class_map.void_id, TRIMAP_WIDTH)
+        matrix = count_pixels(
+            np.where(is_near, result.label_map, class_map.void_id),
+            result.prediction,
+            class_map.num_classes,
+            class_map.void_id,
+        )
+        near_edges += keras.ops.convert_to_numpy(matrix)
+    scores, edge_scores = segmentation_scores(whole), segmentation_scores(near_edges)
+    decoder = (
+        layer
+        for layer in network.layers
+        if layer.name.startswith(("score_", "upscore"))
+    )
+    return Comparison(
+        method,
+        sum(layer.count_params() for layer in decoder),
+        milliseconds,
+        scores["mean_iou"],
+        scores["pixel_accuracy"],
+        edge_scores["pixel_accuracy"],
+        edge_scores["mean_iou"],
+    )
+
+
+def format_table(comparisons: list[Comparison]) -> str:
+    """Write comparisons as a table for people.
+
+    Args:
+        comparisons: what `compare` gave.
+
+    Returns:
+        Lines of text.
+    """
+    lines = [
+        f"{'':<16}{'decoder':>12}{'ms an':>8}{'mean':>8}{'pixel':>8}"
+        f"{'edge':>8}{'edge':>8}",
+        f"{'upsampling':<16}{'parameters':>12}{'image':>8}{'IoU':>8}{'acc.':>8}"
+        f"{'acc.':>8}{'IoU':>8}",
+    ]
+    for row in comparisons:
+        lines.append(
+            f"{row.method:<16}{row.num_decoder_parameters:>12,}{row.milliseconds:>8.0f}"
+            f"{row.mean_iou:>8.1%}{row.pixel_accuracy:>8.1%}"
+            f"{row.edge_accuracy:>8.1%}{row.edge_mean_iou:>8.1%}"
+        )
+    lines.append(f"edge: pixels up to {TRIMAP_WIDTH} from an edge between two classes")
+    return "\n".join(lines)
+
+
+def add_arguments(parser):
+    parser.add_argument("--variant", default="8s", choices=VARIANTS, help="stride")
+    parser.add_argument("--epochs", type=int, default=3, help="epochs of each training")
+    parser.add_argument(
+        "--num-images", type=int, default=120, help="training images of streets"
+    )
+    parser.add_argument(
+        "--run-dir",
+        type=Path,
+        default=Path("runs/compare-upsampling"),
+        metavar="DIR",
+        help="folder for the runs; what is finished there is not trained again",
+    )
+
+
+def command(parser, arguments, argv):
+    if arguments.epochs < 1 or arguments.num_images < 1:
+        raise ValueError("--epochs and --num-images must be 1 or more")
+    config = TrainingConfig(
+        dataset="streets",
+        num_images=arguments.num_images,
+        image_size=(192, 256),
+        variant=arguments.variant,
+        init_from=start_name("pretrained"),
+        epochs=arguments.epochs,
+        scale=(1.0, 1.25),
+        rotation=0.0,
+        class_weights="sqrt-median-frequency",
+        freeze_blocks=2,
+    )
+    config = follow_start(config, {"variant", "upsampling"})
+    print(format_table(compare(config, arguments.run_dir)))
+    return 0
+
+
+def main(argv=None):
+    return run_command(__doc__, add_arguments, command, argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""The commands: train, evaluate, predict, export, and what goes with them."""

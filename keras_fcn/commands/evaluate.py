@@ -1,0 +1,131 @@
+"""Score a network on a split, with a table by class, its worst images and overlays."""
+
+import argparse
+import dataclasses
+from pathlib import Path
+
+from keras_fcn.commands.command_line import Command, OneLineParser
+from keras_fcn.commands.flags import (
+    add_choice,
+    add_config_arguments,
+    add_model_argument,
+    add_prediction_arguments,
+    check_prediction_arguments,
+)
+from keras_fcn.config import DATA_FIELDS
+
+_EXAMPLES = """examples:
+  %(prog)s
+  %(prog)s --model runs/camvid-8s --split val --tta
+  %(prog)s --model runs/camvid-8s --data-dir data/CamVid --json scores.json
+"""
+
+
+def add_arguments(parser: OneLineParser) -> None:
+    """Add the flags of the command.
+
+    Args:
+        parser: gets them.
+    """
+    add_model_argument(parser)
+    add_choice(parser, "--split", ("train", "val", "test"), "split", "test")
+    add_config_arguments(parser, ("batch_size",))
+    parser.add_argument(
+        "--json", type=Path, metavar="FILE", help="write the scores here too"
+    )
+    parser.add_argument(
+        "--output-dir",
+        type=Path,
+        metavar="DIR",
+        help="folder for scores and pictures; when not given RUN/evaluation-SPLIT, or "
+        "evaluations/NAME-DATASET-SPLIT for a bundled network; names of other data or "
+        "another way of predicting are put in",
+    )
+    add_prediction_arguments(parser)
+    data = parser.add_argument_group("data", "the run's own where not given")
+    add_config_arguments(data, DATA_FIELDS, show_defaults=False)
+
+
+def check(arguments: argparse.Namespace, given: set[str]) -> None:
+    """Refuse flags that can't be followed.
+
+    Args:
+        arguments: what was parsed.
+        given: names of the flags that were given.
+    """
+    check_prediction_arguments(arguments)
+    if arguments.json is not None and (
+        arguments.json.is_dir() or not arguments.json.absolute().parent.is_dir()
+    ):
+        raise FileNotFoundError(
+            f"`json` needs a file in a folder that is there. Received: {arguments.json}"
+        )
+
+
+def work(arguments: argparse.Namespace, given: set[str]) -> int:
+    """Score the network and print the table.
+
+    Args:
+        arguments: what was parsed.
+        given: names of the flags that were given.
+    """
+    from keras_fcn.datasets import load_dataset
+    from keras_fcn.datasets.hold_out import hold_out
+    from keras_fcn.evaluation.evaluate import evaluate, format_report
+    from keras_fcn.files import write_json
+    from keras_fcn.prediction.predictor import make_predictor
+    from keras_fcn.runs.bundled import find_network
+
+    network = find_network(arguments.model)
+    trained = network.read_config()
+    others = {name: getattr(arguments, name) for name in given & set(DATA_FIELDS)}
+    config = dataclasses.replace(trained, **others)
+    holds_out = (
+        trained.hold_out is not None
+        and arguments.split != "test"
+        and config.dataset == trained.dataset
+    )
+    splits = ("train", "val") if holds_out else (arguments.split,)
+    dataset = load_dataset(config, splits, network.read_class_map())
+    if holds_out:
+        dataset = hold_out(dataset, trained.hold_out)
+    network.check_classes(dataset.class_map)
+    predictor = make_predictor(
+        network.load_model(), arguments.tta, arguments.dense, arguments.stride_factor
+    )
+    report = evaluate(
+        predictor.label_maps,
+        dataset,
+        arguments.split,
+        arguments.output_dir
+        or _default_output_dir(network, config, trained, arguments),
+        batch_size=arguments.batch_size,
+        prediction=predictor.description,
+    )
+    if arguments.json is not None:
+        write_json(arguments.json, report)
+    print(format_report(report))
+    print(f"\nScores and pictures: {report['output_dir']}/")
+    return 0
+
+
+def _default_output_dir(network, config, trained, arguments):
+    """Beside the run; not among the files of a network that is passed on."""
+    from keras_fcn.runs.packed import PackedFolder
+
+    suffix = arguments.split
+    if arguments.tta:
+        suffix += "-tta"
+    elif arguments.dense != "upsampling":
+        suffix += f"-{arguments.dense}"
+        if arguments.stride_factor is not None:
+            suffix += f"-{arguments.stride_factor}"
+    if isinstance(network, PackedFolder):
+        name = f"{network.path.resolve().name}-{config.dataset}-{suffix}"
+        return Path("evaluations") / name
+    if config.dataset != trained.dataset:
+        suffix = f"{config.dataset}-{suffix}"
+    return network.path / f"evaluation-{suffix}"
+
+
+main = Command(__doc__, add_arguments, work, check, examples=_EXAMPLES).main

@@ -1,0 +1,295 @@
+"""The flags that several commands share, and what their values may be."""
+
+import argparse
+from collections.abc import Callable, Sequence
+from dataclasses import Field, fields
+
+from keras_fcn.commands.command_line import did_you_mean
+from keras_fcn.config import (
+    DEFAULT_NETWORK,
+    DENSE,
+    POSITIVE_INT,
+    Number,
+    TrainingConfig,
+)
+from keras_fcn.typing import Size
+
+_MAX_TIMEOUT = 86_400  # seconds, a day; sockets can't wait for 1e10
+
+
+def parse_size(text: str) -> Size:
+    """Read `HEIGHTxWIDTH`, as in `360x480`.
+
+    Args:
+        text: two whole numbers from 1 on, pixels, joined by `x` or `X`.
+
+    Raises:
+        argparse.ArgumentTypeError: if it is not two numbers from 1 on.
+    """
+    height, _, width = text.lower().partition("x")
+    if not (height.isdecimal() and width.isdecimal() and int(height) and int(width)):
+        raise argparse.ArgumentTypeError(
+            f"needed HEIGHTxWIDTH in pixels, as in 360x480. Received: {text}"
+        )
+    return int(height), int(width)
+
+
+def parse_scale(text: str) -> tuple[float, float]:
+    """Read `LEAST,MOST`, two factors above 0.
+
+    Args:
+        text: two numbers joined by a comma, the second not below the first.
+
+    Raises:
+        argparse.ArgumentTypeError: if it is anything else.
+    """
+    try:
+        least, most = (float(part) for part in text.split(","))
+    except ValueError:
+        least, most = 0.0, 0.0
+    if not 0 < least <= most < float("inf"):
+        raise argparse.ArgumentTypeError(
+            f"needed LEAST,MOST above 0, as in 0.5,2. Received: {text}"
+        )
+    return least, most
+
+
+def number_parser(number: Number) -> Callable[[str], float]:
+    """Return a parser of numbers for argparse that says what it needed.
+
+    Args:
+        number: which numbers are taken.
+
+    Returns:
+        Function from a flag's text to the number; it raises
+        argparse.ArgumentTypeError for any other text.
+    """
+
+    def parse(text):
+        try:
+            value = number.convert(text)
+        except ValueError:
+            value = None
+        if value is None or not number.accepts(value):
+            raise argparse.ArgumentTypeError(
+                f"needed {number.needed}. Received: {text}"
+            )
+        return value
+
+    return parse
+
+
+def choice_parser(choices: Sequence[str]) -> Callable[[str], str]:
+    """Return a parser for argparse of some words that names the nearest.
+
+    Args:
+        choices: the words.
+    """
+
+    def parse(text):
+        if text not in choices:
+            raise argparse.ArgumentTypeError(
+                f"needed one of {', '.join(choices)}. Received: {text}"
+                + did_you_mean(text, choices)
+            )
+        return text
+
+    return parse
+
+
+def add_choice(
+    parser: argparse._ActionsContainer,
+    flag: str,
+    choices: Sequence[str],
+    help: str,
+    default: str | None = None,
+    metavar: str = "NAME",
+) -> None:
+    """Add a flag that takes some words, which its help lists.
+
+    Args:
+        parser: a parser or a group of it.
+        flag: as in `--variant`.
+        choices: the words.
+        help: what it is.
+        default: its default.
+        metavar: stands for the word in the help.
+    """
+    parser.add_argument(
+        flag,
+        type=choice_parser(choices),
+        default=default,
+        metavar=metavar,
+        help=f"{help}: {', '.join(choices)}",
+    )
+
+
+def option_parser(option: Field) -> Callable[[str], object]:
+    """Return the function that reads a field of `TrainingConfig` from text.
+
+    Args:
+        option: the field; not a switch.
+    """
+    kind = option.metadata["kind"]
+    if isinstance(kind, Number):
+        return number_parser(kind)
+    if isinstance(kind, tuple):
+        return choice_parser(kind)
+    return {"text": str, "size": parse_size, "scale": parse_scale}[kind]
+
+
+def add_config_arguments(
+    parser: argparse._ActionsContainer, names: Sequence[str], show_defaults: bool = True
+) -> None:
+    """Add flags for fields of `TrainingConfig`.
+
+    Args:
+        parser: a parser or a group of it.
+        names: the fields.
+        show_defaults: give the flags the fields' defaults; otherwise None.
+    """
+    for option in fields(TrainingConfig):
+        if option.name not in names:
+            continue
+        flag = "--" + option.name.replace("_", "-")
+        help, kind = option.metadata["help"], option.metadata["kind"]
+        default = option.default if show_defaults else None
+        if kind == "switch":
+            parser.add_argument(
+                flag,
+                action=argparse.BooleanOptionalAction,
+                default=default,
+                help=help,
+            )
+        elif isinstance(kind, tuple):
+            metavar = option.metadata["metavar"]
+            add_choice(parser, flag, kind, help, default, metavar)
+        else:
+            parser.add_argument(
+                flag,
+                type=option_parser(option),
+                default=default,
+                metavar=option.metadata["metavar"],
+                help=help,
+            )
+
+
+def add_model_argument(parser: argparse.ArgumentParser) -> None:
+    """Add the flag that names a trained network; `find_network` reads it.
+
+    Args:
+        parser: gets the flag.
+    """
+    parser.add_argument(
+        "--model",
+        default=DEFAULT_NETWORK,
+        metavar="RUN|NAME",
+        help="run of train.py, packed folder, or name of a bundled network",
+    )
+
+
+def add_prediction_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the flags that say how a network looks at an image.
+
+    Args:
+        parser: gets the flags.
+    """
+    group = parser.add_argument_group("how the network looks at an image")
+    group.add_argument(
+        "--tta",
+        action="store_true",
+        help="test-time augmentation: average over five sizes and the mirror image; "
+        "about 17 times as long",
+    )
+    add_choice(
+        group,
+        "--dense",
+        DENSE,
+        "scores of every pixel by the network's upsampling or by shifted images",
+        default="upsampling",
+    )
+    group.add_argument(
+        "--stride-factor",
+        type=number_parser(POSITIVE_INT),
+        metavar="F",
+        help="shift-and-stitch: FxF shifts, F a divisor of the network's stride; the "
+        "stride itself when not given, which takes F*F times as long",
+    )
+
+
+def check_prediction_arguments(arguments: argparse.Namespace) -> None:
+    """Check that the flags of `add_prediction_arguments` go together.
+
+    Args:
+        arguments: what was parsed.
+
+    Raises:
+        ValueError: if they do not.
+    """
+    if arguments.dense == "upsampling" and arguments.stride_factor is not None:
+        raise ValueError("`stride_factor` is for `dense` shift-and-stitch")
+    if arguments.dense != "upsampling" and arguments.tta:
+        raise ValueError(f"`dense` {arguments.dense} and `tta` do not go together")
+
+
+def add_server_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the flags for predicting by TensorFlow Serving.
+
+    Args:
+        parser: gets the flags.
+    """
+    group = parser.add_argument_group("predicting by a server")
+    group.add_argument(
+        "--server",
+        metavar="URL",
+        help="TensorFlow Serving's model, http://HOST:8501/v1/models/NAME or "
+        "grpc://HOST:8500/NAME; --model then gives the names and colours alone",
+    )
+    group.add_argument(
+        "--images-per-request",
+        type=number_parser(POSITIVE_INT),
+        default=4,
+        metavar="N",
+        help="images that are sent together",
+    )
+    timeout = Number(
+        float,
+        lambda value: 0 < value <= _MAX_TIMEOUT,
+        f"seconds above 0, up to {_MAX_TIMEOUT}",
+    )
+    group.add_argument(
+        "--timeout",
+        type=number_parser(timeout),
+        default=60.0,
+        metavar="S",
+        help="seconds to wait for an answer",
+    )
+    retries = Number(int, lambda value: value >= 0, "a whole number from 0 on")
+    group.add_argument(
+        "--retries",
+        type=number_parser(retries),
+        default=4,
+        metavar="N",
+        help="how often a request is sent again, ever later, when the server is not "
+        "available",
+    )
+
+
+def check_server_arguments(given: set[str]) -> None:
+    """Check that what was asked for can be had by a server, or without one.
+
+    Args:
+        given: names of the arguments on the command line.
+
+    Raises:
+        ValueError: if two of them do not go together.
+    """
+    if "server" in given:
+        others = ("tta", "dense", "stride_factor")
+        needed = "`server` predicts as the network was exported: leave out {}"
+    else:
+        others = ("images_per_request", "timeout", "retries")
+        needed = "{} is for `server`, which is missing"
+    wrong = [f"`{name}`" for name in others if name in given]
+    if wrong:
+        raise ValueError(needed.format(", ".join(wrong)))

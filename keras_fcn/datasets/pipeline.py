@@ -1,0 +1,155 @@
+"""tf.data's share of the work: decode once, cache, shuffle, batch, feed the device.
+
+Nothing is augmented here; images and label maps stay uint8 until they are on the
+device.
+"""
+
+import atexit
+import logging
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from keras_fcn.datasets.dataset import Split
+
+logger = logging.getLogger(__name__)
+
+
+def cached_examples(split: Split, budget: int) -> tf.data.Dataset:
+    """Return a split's examples, decoded once and kept as uint8.
+
+    Args:
+        split: the split.
+        budget: bytes of memory that may be used; a larger split is cached in a file
+            in the system's temporary folder, removed when the process ends.
+
+    Returns:
+        tf.data.Dataset like `split.examples`.
+    """
+    if split.num_bytes <= budget:
+        return split.examples.cache()
+    folder = tempfile.mkdtemp(prefix="keras-fcn-cache-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    logger.info(
+        "%.1f GiB of decoded images exceed the memory budget: cached in %s",
+        split.num_bytes / 2**30,
+        folder,
+    )
+    return split.examples.cache(str(Path(folder) / "examples"))
+
+
+def training_batches(
+    examples: tf.data.Dataset,
+    split: Split,
+    *,
+    batch_size: int,
+    void_id: int,
+    order_seed: int,
+    budget: int,
+) -> tf.data.Dataset:
+    """Return the batches of one epoch, in an order that follows from a seed.
+
+    tf.data mixes TensorFlow's global seed into it: the same order in another process
+    needs the same `keras.utils.set_random_seed` there.
+
+    Pictures of different sizes are padded to the largest of the batch, the label map
+    with void.
+
+    Args:
+        examples: the split's examples, cached.
+        split: what they are of.
+        batch_size: images in a batch; the last may have fewer.
+        void_id: label of the padding.
+        order_seed: from which the order follows, 0 to 2**31 - 1.
+        budget: bytes of memory that shuffling may hold.
+
+    Returns:
+        Yields `{"image", "label_map", "size"}`: uint8 `(batch, height, width, 3)`,
+        uint8 `(batch, height, width)`, and int32 `(batch, 2)`, the height and width
+        of each picture.
+    """
+    bytes_an_image = max(1, split.num_bytes // split.num_images)
+    buffer_size = max(batch_size, min(split.num_images, budget // bytes_an_image))
+    batches = examples.shuffle(
+        buffer_size, seed=order_seed, reshuffle_each_iteration=False
+    ).map(_sized, num_parallel_calls=tf.data.AUTOTUNE)
+    if split.has_one_size:
+        batches = batches.batch(batch_size)
+    else:
+        batches = batches.padded_batch(
+            batch_size,
+            padding_values={
+                "image": tf.constant(0, tf.uint8),
+                "label_map": tf.constant(void_id, tf.uint8),
+                "size": tf.constant(0, tf.int32),
+            },
+        )
+    return to_device(batches)
+
+
+def evaluation_batches(
+    examples: tf.data.Dataset, split: Split, batch_size: int
+) -> tf.data.Dataset:
+    """Return a split's batches in its own order, every picture at its own size.
+
+    Pictures of different sizes come one by one: nothing is resized or padded.
+
+    Args:
+        examples: the split's examples, cached or not.
+        split: what they are of.
+        batch_size: images in a batch, where all are of one size; the last may have
+            fewer.
+
+    Returns:
+        Yields `{"name", "image", "label_map", "size"}`; `name` is string `(batch,)`.
+    """
+    sized = examples.map(
+        lambda example: {"name": example["name"], **_sized(example)},
+        num_parallel_calls=tf.data.AUTOTUNE,
+    )
+    return sized.batch(batch_size if split.has_one_size else 1).prefetch(
+        tf.data.AUTOTUNE
+    )
+
+
+def to_device(batches: tf.data.Dataset) -> tf.data.Dataset:
+    """Prefetch numeric batches, into the accelerator's memory where there is one.
+
+    Args:
+        batches: yields numbers only; strings can't go to an accelerator.
+
+    Returns:
+        The same batches, two of them ahead on an accelerator.
+    """
+    accelerators = tf.config.list_logical_devices("GPU")
+    if keras.backend.backend() == "tensorflow" and accelerators:
+        return batches.apply(
+            tf.data.experimental.prefetch_to_device(accelerators[0].name, 2)
+        )
+    return batches.prefetch(tf.data.AUTOTUNE)
+
+
+def iterate(
+    batches: tf.data.Dataset,
+) -> Iterator[dict[str, tf.Tensor | np.ndarray]]:
+    """Iterate over batches in what Keras's backend takes: tensors or NumPy arrays.
+
+    Args:
+        batches: yields dicts, as those of `training_batches`.
+    """
+    if keras.backend.backend() == "tensorflow":
+        return iter(batches)
+    return batches.as_numpy_iterator()
+
+
+def _sized(example):
+    return {
+        "image": example["image"],
+        "label_map": example["label_map"],
+        "size": tf.shape(example["label_map"]),
+    }

@@ -1,5 +1,0 @@
-"""Synthetic street scenes with CamVid's eleven classes, drawn with NumPy and OpenCV."""
-
-from keras_fcn.datasets.street_rendering.scene import render_street
-
-__all__ = ["render_street"]

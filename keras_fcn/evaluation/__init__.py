@@ -1,0 +1,1 @@
+"""Scores of segmentation, and of networks over whole splits."""

@@ -1,0 +1,96 @@
+"""The layers at both ends of the network: preprocessing, padding, cropping.
+
+Importing this module registers them, so that `keras.saving.load_model` reads a saved
+network in safe mode.
+"""
+
+import keras
+from keras import layers, ops
+
+from keras_fcn.typing import Tensor
+
+# ImageNet's mean colour, in [0, 255], that VGG16 was trained with; the network sees it
+# as zero, which is its padding too (keras/src/applications/imagenet_utils.py).
+MEAN_RGB = (123.68, 116.779, 103.939)
+DEEPEST_STRIDE = 32  # VGG16 pools five times by 2
+
+
+@keras.saving.register_keras_serializable(package="keras_fcn")
+class VGGPreprocessing(layers.Layer):
+    """RGB images in [0, 255] to what VGG16's ImageNet weights expect.
+
+    The channels are put into the order blue, green, red and the ImageNet mean of each
+    is taken off; nothing is scaled. Equal to
+    `keras.applications.vgg16.preprocess_input`.
+    """
+
+    def call(self, image: Tensor) -> Tensor:
+        """Return BGR images without the mean, in the layer's compute dtype."""
+        image = ops.cast(image, self.compute_dtype)
+        mean = ops.convert_to_tensor(MEAN_RGB, dtype=self.compute_dtype)
+        return ops.flip(image - mean, axis=-1)  # RGB to BGR, (N, H, W, 3)
+
+    def compute_output_shape(self, image_shape):
+        return image_shape
+
+
+@keras.saving.register_keras_serializable(package="keras_fcn")
+class PadToMultiple(layers.Layer):
+    """Zero padding up to the next multiple of `multiple`, half of it on each side.
+
+    Where the missing rows (columns) are odd in number, the odd one comes after the
+    image. `CropToImage` takes the padding off again.
+
+    Args:
+        multiple: what height and width become multiples of, pixels.
+    """
+
+    def __init__(self, multiple: int = DEEPEST_STRIDE, **kwargs):
+        super().__init__(**kwargs)
+        self.multiple = multiple
+
+    def call(self, image: Tensor) -> Tensor:
+        """Return the image with its padding; nothing is added where it fits."""
+        batch, height, width, channels = ops.shape(image)
+        rows, columns = self._padding(height), self._padding(width)
+        padded = ops.pad(image, [(0, 0), rows, columns, (0, 0)])  # (N, 32h, 32w, C)
+        # TensorFlow forgets the channels, and LiteRT's converter asks for them.
+        return ops.reshape(
+            padded, (batch, height + sum(rows), width + sum(columns), channels)
+        )
+
+    def _padding(self, length):
+        # Not `-length % multiple`: ONNX's converter takes the sign of the dividend.
+        missing = (self.multiple - length % self.multiple) % self.multiple
+        return missing // 2, missing - missing // 2
+
+    def compute_output_shape(self, image_shape):
+        batch, height, width, channels = image_shape
+        return batch, self._padded(height), self._padded(width), channels
+
+    def _padded(self, length):
+        return None if length is None else length + -length % self.multiple
+
+    def get_config(self):
+        return {**super().get_config(), "multiple": self.multiple}
+
+
+@keras.saving.register_keras_serializable(package="keras_fcn")
+class CropToImage(layers.Layer):
+    """Takes off what `PadToMultiple` added."""
+
+    def call(self, padded: Tensor, image: Tensor) -> Tensor:
+        """Return the centre of a padded map, of the image's height and width.
+
+        Args:
+            padded: `(batch, padded height, padded width, channels)`.
+            image: `(batch, height, width, 3)`; its size alone counts.
+        """
+        height, width = ops.shape(image)[1:3]
+        padded_height, padded_width = ops.shape(padded)[1:3]
+        # Rounded down, as the smaller half of the padding stands before the image.
+        top, left = (padded_height - height) // 2, (padded_width - width) // 2
+        return padded[:, top : top + height, left : left + width, :]  # (N, H, W, C)
+
+    def compute_output_shape(self, padded_shape, image_shape):
+        return (*image_shape[:3], padded_shape[3])

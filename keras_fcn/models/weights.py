@@ -1,0 +1,242 @@
+"""Where a network's weights come from: VGG16's ImageNet file, or another FCN.
+
+Nothing is skipped in silence: a weight that is missing or of another shape is an
+error, and what starts anew is logged.
+"""
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+
+import h5py
+import keras
+import numpy as np
+
+from keras_fcn.downloads import fetch
+
+logger = logging.getLogger(__name__)
+
+VGG16_URL = (
+    "https://storage.googleapis.com/tensorflow/keras-applications/vgg16/"
+    "vgg16_weights_tf_dim_ordering_tf_kernels.h5"
+)
+_VGG16_MD5 = "64373286793e3c8b2b4e3219cbf3544b"  # keras/src/applications/vgg16.py
+_ENCODER_LAYERS = tuple(
+    f"block{block}_conv{index}"
+    for block, count in enumerate((2, 2, 3, 3, 3), start=1)
+    for index in range(1, count + 1)
+)
+
+
+def load_vgg16_weights(model: keras.Model, weights: str | Path | None) -> None:
+    """Load VGG16's weights into the encoder and, when they are there, fc6 and fc7.
+
+    The dense layer fc1, `(25088, 4096)`, becomes the 7x7 convolution fc6 by a reshape
+    to `(7, 7, 512, 4096)`, because Keras flattens row by row with the channels last;
+    fc2 becomes the 1x1 convolution fc7. For a narrower head the filters, and of a 3x3
+    window the rows and columns 0, 3 and 6, are picked at even distances (decimation
+    as in Chen et al., DeepLab, 2016).
+
+    Args:
+        model: a network of `keras_fcn.FCN`.
+        weights: "imagenet", the path of an `.h5` file whose groups are named after
+            the layers (as those of keras.applications, and what Keras 2 saved), or
+            None for He initialisation.
+
+    Raises:
+        OSError: if the file is missing, unreadable or can't be fetched.
+        ValueError: if it is not VGG16's.
+    """
+    if weights is None:
+        for name in _ENCODER_LAYERS:
+            kernel = model.get_layer(name).kernel
+            kernel.assign(keras.initializers.HeNormal()(kernel.shape))
+        return
+    path = _fetch_imagenet() if weights == "imagenet" else Path(weights)
+    if not path.is_file():
+        raise FileNotFoundError(f"No weights file at {path}")
+    try:
+        with h5py.File(path) as file:
+            layers = file.get("model_weights", file)  # a whole model, or weights alone
+            _load_encoder(model, layers, path)
+            _load_head(model, layers, path)
+    except (OSError, RuntimeError) as error:  # h5py raises either for a damaged file
+        raise OSError(
+            f"{path} can't be read as a weights file (.h5): it is truncated or of "
+            f"another format ({error})"
+        ) from error
+
+
+def transfer_weights(
+    source: keras.Model, target: keras.Model, keep_scores: bool = True
+) -> list[str]:
+    """Copy the weights of a trained network into another of the same head.
+
+    Layers are matched by name, as in the paper's staged training, 32s -> 16s -> 8s.
+    What only the source has is left out: a coarser network starts from a finer one
+    too.
+
+    Args:
+        source: a trained network of `FCN`.
+        target: the network to start.
+        keep_scores: copy the layers that score the classes and enlarge the scores;
+            False where the classes are others.
+
+    Returns:
+        Names of the target's layers that have weights and start anew.
+
+    Raises:
+        ValueError: if a layer's weights have another shape in the source (another
+            head, or another number of classes).
+    """
+    trained = {layer.name for layer in source.layers if layer.weights}
+    kept, fresh = set(), []
+    for layer in target.layers:
+        is_score = layer.name.startswith(("score_", "upscore"))
+        if layer.name in trained and (keep_scores or not is_score):
+            kept.add(layer.name)
+        elif layer.weights:
+            fresh.append(layer.name)
+
+    def kept_variables(model):
+        return {
+            name: variable
+            for name, variable in variables_by_name(model).items()
+            if name.partition("/")[0] in kept
+        }
+
+    assign_arrays(kept_variables(target), kept_variables(source), source.name)
+    return fresh
+
+
+def variables_by_name(model: keras.Model) -> dict[str, keras.Variable]:
+    """Return the variables of a network by layer and name, as in `fc6/kernel`.
+
+    Args:
+        model: the network; states of random draws are left out.
+
+    Returns:
+        The variables, in the order of the layers.
+    """
+    return {
+        f"{layer.name}/{variable.name}": variable
+        for layer in model.layers
+        for variable in layer.variables
+        if variable.name != "seed_generator_state"
+    }
+
+
+def assign_arrays(
+    variables: Mapping[str, keras.Variable],
+    arrays: Mapping[str, np.ndarray],
+    source: object,
+) -> None:
+    """Load arrays into variables of the same names and shapes: all of them, or none.
+
+    Args:
+        variables: by name.
+        arrays: likewise, or variables; cast to the dtypes of `variables`.
+        source: where the arrays are from, for the error message.
+
+    Raises:
+        ValueError: if a name or a shape differs; tells the first.
+    """
+    needed = {name: tuple(variable.shape) for name, variable in variables.items()}
+    received = {name: tuple(array.shape) for name, array in arrays.items()}
+    if needed != received:
+        name = min(
+            name
+            for name in needed.keys() | received.keys()
+            if needed.get(name) != received.get(name)
+        )
+        raise ValueError(
+            f"{source} does not fit this network: {name} needs the shape "
+            f"{needed.get(name, 'of nothing')}. Received: "
+            f"{received.get(name, 'nothing')}"
+        )
+    for name, variable in variables.items():
+        array = keras.ops.convert_to_numpy(arrays[name])
+        variable.assign(array.astype(variable.dtype))
+
+
+def _fetch_imagenet():
+    """Path of VGG16's ImageNet file in Keras's cache, downloaded when missing."""
+    return fetch(
+        VGG16_URL,
+        Path(VGG16_URL).name,
+        cache_subdir="models",
+        md5=_VGG16_MD5,
+        otherwise="fetch it on a machine with network and give its path as `weights`, "
+        "or start from nothing with `weights` none",
+    )
+
+
+def _load_encoder(model, file, path):
+    for name in _ENCODER_LAYERS:
+        layer = model.get_layer(name)
+        kernel, bias = _read_layer(file, name, path)
+        _assign(layer, kernel, bias, path)
+
+
+def _load_head(model, file, path):
+    """Dense weights as convolutions, or a line that says that the head starts anew."""
+    fc6, fc7 = model.get_layer("fc6"), model.get_layer("fc7")
+    if "fc1" not in file:
+        logger.info(
+            "%s has no dense layers: fc6 and fc7 start from He initialisation",
+            path.name,
+        )
+        return
+    kernel, bias = _read_layer(file, "fc1", path)
+    _check_shape("fc1", kernel, (7 * 7 * 512, 4096), path)
+    kernel = kernel.reshape(7, 7, 512, 4096)  # (rows, columns, channels, filters)
+    filters = _evenly_spaced(4096, fc6.filters)
+    if fc6.kernel_size == (3, 3):
+        kernel = kernel[::3, ::3]  # rows and columns 0, 3 and 6: (3, 3, 512, 4096)
+    _assign(fc6, kernel[..., filters], bias[filters], path)
+
+    kernel, bias = _read_layer(file, "fc2", path)
+    _check_shape("fc2", kernel, (4096, 4096), path)
+    kernel = kernel[np.ix_(filters, filters)]  # (F, F), of the kept filters alone
+    _assign(fc7, kernel[None, None], bias[filters], path)  # (1, 1, F, F)
+
+
+def _evenly_spaced(count, kept):
+    return np.arange(kept) * count // kept
+
+
+def _read_layer(file, name, path):
+    """Kernel and bias of a layer."""
+    if name not in file:
+        raise ValueError(
+            f"{path} holds no layer {name}: it is no file of keras.applications.VGG16"
+        )
+    arrays = []
+    file[name].visititems(
+        lambda _, item: (
+            arrays.append(item[()]) if isinstance(item, h5py.Dataset) else None
+        )
+    )
+    if len(arrays) != 2:
+        raise ValueError(
+            f"Layer {name} of {path} must have a kernel and a bias. "
+            f"Received: {len(arrays)} arrays"
+        )
+    bias, kernel = sorted(arrays, key=np.ndim)
+    return kernel, bias
+
+
+def _assign(layer, kernel, bias, path):
+    assign_arrays(
+        {"kernel": layer.kernel, "bias": layer.bias},
+        {"kernel": kernel, "bias": bias},
+        f"Layer {layer.name} of {path}",
+    )
+
+
+def _check_shape(name, array, shape, path):
+    if tuple(array.shape) != shape:
+        raise ValueError(
+            f"Layer {name} of {path} must have the shape {shape} of VGG16. "
+            f"Received: {tuple(array.shape)}"
+        )

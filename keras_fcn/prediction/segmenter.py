@@ -1,0 +1,226 @@
+"""A trained network with its classes: from images of any kind to label maps."""
+
+from collections.abc import Callable, Sequence
+from os import PathLike
+from pathlib import Path
+
+import keras
+import numpy as np
+from PIL import Image
+
+from keras_fcn.classes import ClassMap
+from keras_fcn.config import DEFAULT_NETWORK
+from keras_fcn.images import read_image, to_rgb
+from keras_fcn.models.devices import allow_memory_growth
+from keras_fcn.prediction.predictor import make_predictor
+from keras_fcn.runs.bundled import find_network
+from keras_fcn.visualize import overlay, overlay_with_legend
+
+AnyImage = str | PathLike | Image.Image | np.ndarray
+
+_BATCH_SIZE = 4  # images that are predicted at a time, of a batch of one size
+
+
+class Segmenter:
+    """Labels the pixels of images.
+
+    An image is a path, a Pillow image, or an array of RGB values from 0 to 255:
+    `(height, width, 3)`, or 1 or 4 channels or none (grey; an alpha channel is
+    dropped). Files and Pillow images are turned as their EXIF orientation says.
+
+    Attributes:
+        model: the network, a Keras model of `keras_fcn.FCN`.
+        class_map: names and colours of its classes.
+        predictor: how it looks at an image.
+    """
+
+    def __init__(
+        self,
+        model: keras.Model,
+        class_map: ClassMap,
+        *,
+        tta: bool = False,
+        dense: str = "upsampling",
+        stride_factor: int | None = None,
+    ):
+        """Make a segmenter of a network.
+
+        Args:
+            model: a network of `FCN`.
+            class_map: its classes.
+            tta: as for `keras_fcn.load`; so are the others.
+            dense: likewise.
+            stride_factor: likewise.
+
+        Raises:
+            ValueError: if the choices do not go together.
+        """
+        self.model = model
+        self.class_map = class_map
+        self.predictor = make_predictor(model, tta, dense, stride_factor)
+
+    def __call__(
+        self, images: AnyImage | Sequence[AnyImage]
+    ) -> np.ndarray | list[np.ndarray]:
+        """Return the label map of an image, or those of several.
+
+        Args:
+            images: an image; a list of images of any sizes; or an array of several of
+                one size, `(batch, height, width, 3)`.
+
+        Returns:
+            Class ids, uint8 `(height, width)`; a list of these for a list; `(batch,
+            height, width)` for a batch.
+
+        Raises:
+            OSError: if a file is missing.
+            ValueError: if one is no image, or an array is none of RGB values from 0 to
+                255.
+        """
+        return self._map(self.predictor.label_maps, images)
+
+    def probabilities(
+        self, images: AnyImage | Sequence[AnyImage]
+    ) -> np.ndarray | list[np.ndarray]:
+        """Return the probability of each class at each pixel.
+
+        Args:
+            images: as for a call.
+
+        Returns:
+            float32 `(height, width, num_classes)`, which add up to 1; a list of these
+            for a list; `(batch, height, width, num_classes)` for a batch.
+
+        Raises:
+            OSError, ValueError: as a call.
+        """
+        return self._map(self.predictor.probabilities, images)
+
+    def overlay(
+        self, image: AnyImage, label_map: np.ndarray | None = None, legend: bool = False
+    ) -> np.ndarray:
+        """Lay the classes' colours over an image.
+
+        Args:
+            image: one image.
+            label_map: integer `(height, width)`; predicted when None.
+            legend: name the classes that are found below the image.
+
+        Returns:
+            uint8 RGB `(height, width, 3)`; higher with a legend.
+
+        Raises:
+            OSError, ValueError: as a call; or if the label map has another size.
+        """
+        image = as_rgb(image)
+        label_map = self(image) if label_map is None else np.asarray(label_map)
+        if label_map.shape != image.shape[:2]:
+            raise ValueError(
+                f"`label_map` must be of the image's height and width, "
+                f"{image.shape[:2]}. Received: label_map.shape={label_map.shape}"
+            )
+        draw = overlay_with_legend if legend else overlay
+        return draw(image.astype("uint8"), label_map, self.class_map)
+
+    @staticmethod
+    def _map(predict: Callable, images):
+        if isinstance(images, list | tuple):
+            return [predict(as_rgb(image)[None])[0] for image in images]
+        if isinstance(images, np.ndarray) and images.ndim == 4:
+            images = as_rgb(images)
+            batches = range(0, len(images), _BATCH_SIZE)
+            return np.concatenate(
+                [predict(images[first : first + _BATCH_SIZE]) for first in batches]
+            )
+        return predict(as_rgb(images)[None])[0]
+
+
+def load(
+    name: str | Path = DEFAULT_NETWORK,
+    *,
+    tta: bool = False,
+    dense: str = "upsampling",
+    stride_factor: int | None = None,
+) -> Segmenter:
+    """Load a trained network, ready to label images.
+
+    Args:
+        name: "fcn8s-camvid", FCN-8s for CamVid's 11 classes of street scenes, which is
+            bundled; the folder of a run; or that of a packed network.
+        tta: test-time augmentation: average the probabilities over five enlargements,
+            0.75 to 1.75, each as it is and mirrored; takes about 17 times as long.
+        dense: "upsampling", the network's own; or "shift-and-stitch", scores of every
+            pixel from shifted images.
+        stride_factor: shifts along each axis, as for `shift_and_stitch`.
+
+    Returns:
+        The segmenter. On a GPU it takes memory as it needs it, where the GPU has not
+        been used before.
+
+    Raises:
+        FileNotFoundError: if there is no such network.
+        ValueError: if it is damaged, or the choices do not go together.
+    """
+    allow_memory_growth()
+    network = find_network(name)
+    return Segmenter(
+        network.load_model(),
+        network.read_class_map(),
+        tta=tta,
+        dense=dense,
+        stride_factor=stride_factor,
+    )
+
+
+def as_rgb(image: AnyImage) -> np.ndarray:
+    """Return an image as RGB values, or refuse what is none.
+
+    Args:
+        image: a path, a Pillow image, or an array `(height, width)`, `(height, width,
+            channels)` or `(batch, height, width, channels)` of values from 0 to 255
+            with 1, 3 or 4 channels.
+
+    Returns:
+        uint8 or float32 `(..., height, width, 3)` in [0, 255].
+
+    Raises:
+        OSError: if there is no such file.
+        ValueError: if it is no image.
+    """
+    if isinstance(image, str | PathLike):
+        return read_image(Path(image))
+    if isinstance(image, Image.Image):
+        return to_rgb(image)[0]
+    array = np.asarray(image)
+    array = array[..., None] if array.ndim == 2 else array
+    if array.ndim not in (3, 4) or array.shape[-1] not in (1, 3, 4) or not array.size:
+        raise ValueError(
+            "An image must be a path, a Pillow image or an array (height, width, 3). "
+            f"Received: {_describe(image)}"
+        )
+    if array.dtype.kind not in "uif":
+        raise ValueError(
+            "An image must have numbers from 0 to 255, uint8 as a rule. "
+            f"Received: {_describe(image)}"
+        )
+    low, high = array.min(), array.max()
+    if not (0 <= low and high <= 255):
+        raise ValueError(
+            "An image must have values from 0 to 255. "
+            f"Received: {_describe(image)} with values from {low:g} to {high:g}"
+        )
+    if array.dtype.kind == "f" and high <= 1:
+        raise ValueError(
+            "An image must have values from 0 to 255: multiply these by 255. "
+            f"Received: {_describe(image)} with values from {low:g} to {high:g}"
+        )
+    array = array.astype("float32" if array.dtype.kind == "f" else "uint8")
+    if array.shape[-1] == 1:
+        return np.repeat(array, 3, axis=-1)
+    return array[..., :3]
+
+
+def _describe(value):
+    if isinstance(value, np.ndarray):
+        return f"{value.dtype} {value.shape}"
+    return type(value).__name__

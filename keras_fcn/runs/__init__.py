@@ -1,0 +1,1 @@
+"""Trained networks on disk: runs, packed networks, and those that are bundled."""

@@ -1,0 +1,89 @@
+"""Trained networks by name: those bundled with the package, and folders of others."""
+
+import logging
+from pathlib import Path
+
+import keras
+
+from keras_fcn.config import DEFAULT_NETWORK
+from keras_fcn.errors import check_choice
+from keras_fcn.models.fcn import build_network
+from keras_fcn.models.weights import transfer_weights
+from keras_fcn.runs.folder import RunFolder
+from keras_fcn.runs.network_folder import NetworkFolder
+from keras_fcn.runs.packed import PackedFolder
+
+logger = logging.getLogger(__name__)
+
+FOLDER = Path(__file__).parents[1] / "pretrained"
+_ALIAS = "pretrained"  # stands for the default
+
+
+def bundled_names() -> list[str]:
+    """Return the names of the bundled networks, in order."""
+    names = (path.parent.name for path in FOLDER.glob("*/config.json"))
+    return sorted(name for name in names if not name.startswith("."))
+
+
+def find_network(name: str | Path) -> NetworkFolder:
+    """Return a run, a packed network or a bundled one.
+
+    Args:
+        name: folder of a run or of a packed network, the name of a bundled one, or
+            "pretrained" for the default one.
+
+    Raises:
+        FileNotFoundError: if it is none of these.
+    """
+    if (found := start_name(name)) in bundled_names():
+        return PackedFolder(FOLDER / found)
+    packed = PackedFolder(Path(name))
+    if not packed.config_file.is_file():
+        raise FileNotFoundError(
+            f"{name} is not a run of train.py (it has no config.json), nor a bundled "
+            f"network ({', '.join(bundled_names())})"
+        )
+    return packed if packed.checksum_file.is_file() else RunFolder(packed.path)
+
+
+def start_name(name: str | Path) -> str:
+    """Return how a network is named for good: by its name, or an absolute path.
+
+    Args:
+        name: as for `find_network`.
+    """
+    name = DEFAULT_NETWORK if str(name) == _ALIAS else str(name)
+    return name if name in bundled_names() else str(Path(name).absolute())
+
+
+def from_pretrained(
+    name: str = DEFAULT_NETWORK, num_classes: int | None = None
+) -> keras.Model:
+    """Return a bundled network, trained; or the start of one for other classes.
+
+    Its classes, in the order of the logits, are `keras_fcn.load(name).class_map`. Like
+    `FCN`, it computes in Keras's global dtype policy; all of it is trainable.
+
+    Args:
+        name: "fcn8s-camvid", FCN-8s with the compact head for CamVid's 11 classes; or
+            "pretrained" for the default.
+        num_classes: of what it is to be trained for, void not counted: the layers that
+            score the classes and enlarge the scores then start anew, which is logged.
+            None for the network's own classes, and its scores.
+
+    Returns:
+        A network of `keras_fcn.FCN`.
+
+    Raises:
+        ValueError: if there is none of that name, or its file is damaged.
+    """
+    name = DEFAULT_NETWORK if name == _ALIAS else name
+    check_choice("name", name, bundled_names())
+    folder = PackedFolder(FOLDER / name)
+    trained = folder.build_model()
+    if num_classes is None:
+        return trained
+    model = build_network(folder.read_architecture(), num_classes, weights=None)
+    fresh = transfer_weights(trained, model, keep_scores=False)
+    logger.warning("%s for other classes: %s start anew", name, ", ".join(fresh))
+    return model

@@ -1,0 +1,215 @@
+"""A run is a folder: what a training leaves, and what the other commands start from.
+
+runs/NAME/
+  config.json        the configuration, and versions of what it ran with
+  classes.json       names, colours and void
+  best.keras         the network with the best validation mean IoU
+  checkpoint.json    how far the training is, with its history
+  checkpoint-EEEE.npz  its state after epoch EEEE
+  history.csv        one line per epoch
+  metrics.json       validation scores of best.keras
+  tensorboard/       train/ and validation/
+  samples/           image | truth | prediction | error after each epoch, and the
+                     predictions alone
+"""
+
+import csv
+import os
+import platform
+import subprocess
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+from zipfile import BadZipFile
+
+import keras
+
+from keras_fcn import __version__
+from keras_fcn.classes import ClassMap
+from keras_fcn.config import TrainingConfig
+from keras_fcn.files import folder_beside, write_json, written_beside
+from keras_fcn.models.weights import variables_by_name
+from keras_fcn.runs.network_folder import NetworkFolder, read_json
+
+
+@dataclass(frozen=True)
+class RunFolder(NetworkFolder):
+    """Paths of a run, and reading and writing of its small files."""
+
+    @classmethod
+    def create(
+        cls, path: Path, config: TrainingConfig, class_map: ClassMap
+    ) -> "RunFolder":
+        """Make the folder of a new run.
+
+        Args:
+            path: the folder; not there yet, or empty.
+            config: written to `config.json`.
+            class_map: written to `classes.json`.
+
+        Raises:
+            FileExistsError: if there is a run or anything else already.
+        """
+        run = cls(path)
+        run.check_is_free()
+        with folder_beside(path.parent) as part_path:
+            part = cls(part_path)
+            part.tensorboard.mkdir()
+            part.samples.mkdir()
+            class_map.save(part.classes_file)
+            write_json(
+                part.config_file,
+                {
+                    "config": asdict(config),
+                    "versions": versions(),
+                    "git_commit": git_commit(),
+                },
+            )
+            os.replace(part_path, path)
+        return run
+
+    @classmethod
+    def open(cls, path: Path) -> "RunFolder":
+        """Open the folder of a run that is there.
+
+        Args:
+            path: the folder.
+
+        Raises:
+            FileNotFoundError: if it is not a run.
+            ValueError: if it is a packed network.
+        """
+        run = cls(Path(path))
+        if not run.config_file.is_file():
+            raise FileNotFoundError(
+                f"{path} is not a run: it has no config.json. Runs are made by train.py"
+            )
+        if (run.path / "weights.npz").is_file():
+            raise ValueError(
+                f"{path} is a packed network, not a run: train on with `init_from` "
+                f"{path}"
+            )
+        return run
+
+    def check_is_free(self) -> None:
+        """Raise FileExistsError if something is at the path already."""
+        if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
+            raise FileExistsError(
+                f"{self.path} exists already: go on with it by `resume` {self.path}, "
+                "or choose another `run_dir`"
+            )
+
+    @property
+    def best_model(self) -> Path:
+        """File of the network with the best validation mean IoU."""
+        return self.path / "best.keras"
+
+    @property
+    def checkpoint(self) -> Path:
+        """File that says how far the training is."""
+        return self.path / "checkpoint.json"
+
+    @property
+    def tensorboard(self) -> Path:
+        """Folder of TensorBoard's event files."""
+        return self.path / "tensorboard"
+
+    @property
+    def samples(self) -> Path:
+        """Folder of the pictures drawn after each epoch."""
+        return self.path / "samples"
+
+    def load_model(self) -> keras.Model:
+        """Load the network that is kept, `best.keras`, as it was trained.
+
+        Raises:
+            FileNotFoundError: if the run has finished no epoch.
+            ValueError: if the file is damaged.
+        """
+        if not self.best_model.is_file():
+            raise FileNotFoundError(
+                f"{self.path} has no best.keras: its first epoch is not finished"
+            )
+        try:
+            return keras.saving.load_model(self.best_model, compile=False)
+        except (OSError, KeyError, ValueError, RuntimeError, BadZipFile) as error:
+            reason = (str(error) or type(error).__name__).splitlines()[0]
+            raise ValueError(
+                f"{self.best_model} can't be loaded: it is damaged ({reason})"
+            ) from error
+
+    def read_weights(self) -> Mapping[str, keras.Variable]:
+        return variables_by_name(self.load_model())
+
+    def read_metrics(self) -> dict:
+        """Read the validation scores of `best.keras`, with its `epoch`."""
+        return read_json(self.metrics_file)
+
+    def read_checkpoint(self) -> dict:
+        """Read how far the training is: `epoch`, `state` (a file name) and `history`.
+
+        Returns:
+            The checkpoint; epoch 0 with no history before the first is finished.
+        """
+        if not self.checkpoint.is_file():
+            return {"epoch": 0, "state": None, "history": []}
+        return read_json(self.checkpoint)
+
+    def write_history(self, history: list[dict]) -> None:
+        """Write `history.csv`, one line per epoch.
+
+        Args:
+            history: one dict per finished epoch, at least one, all with the same keys.
+        """
+        with written_beside(self.path / "history.csv") as part:
+            with part.open("w", newline="") as file:
+                writer = csv.DictWriter(file, fieldnames=list(history[0]))
+                writer.writeheader()
+                writer.writerows(history)
+
+
+def save_model(model: keras.Model, path: Path) -> None:
+    """Save a network as `.keras`, beside and renamed.
+
+    Args:
+        model: the network.
+        path: where to; ends in `.keras`.
+    """
+    with written_beside(path) as part:
+        model.save(part)
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of Python and of the packages that results depend on."""
+    packages = ("keras", "tensorflow", "tensorflow-datasets", "numpy")
+    return {
+        "keras-fcn": __version__,
+        "python": platform.python_version(),
+        "backend": keras.backend.backend(),
+        **{package: version(package) for package in packages},
+    }
+
+
+def git_commit() -> str | None:
+    """Return the commit of the checkout that this file is part of; None without one.
+
+    An installed package may lie within a checkout of something else.
+    """
+    here = Path(__file__)
+    commit = None
+    for arguments in (
+        ["ls-files", "--error-unmatch", here.name],
+        ["rev-parse", "HEAD"],
+    ):
+        try:
+            result = subprocess.run(
+                ["git", "-C", str(here.parent), *arguments],
+                capture_output=True,
+                text=True,
+                check=True,
+            )
+        except (OSError, subprocess.CalledProcessError):
+            return None
+        commit = result.stdout.strip()
+    return commit

@@ -1,0 +1,141 @@
+"""What a run and a packed network have in common: a folder that holds a network.
+
+FOLDER/
+  config.json   the configuration of its training, and versions of what it ran with
+  classes.json  names, colours and void
+  metrics.json  validation scores
+"""
+
+import dataclasses
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from contextlib import nullcontext
+from pathlib import Path
+
+import keras
+
+from keras_fcn.classes import ClassMap
+from keras_fcn.config import TrainingConfig
+from keras_fcn.models.fcn import build_network
+from keras_fcn.models.precision import use_precision
+from keras_fcn.models.weights import assign_arrays, variables_by_name
+from keras_fcn.typing import Tensor
+
+
+@dataclasses.dataclass(frozen=True)
+class NetworkFolder(ABC):
+    """A trained network with its classes and its configuration.
+
+    Attributes:
+        path: the folder.
+    """
+
+    path: Path
+
+    @property
+    def config_file(self) -> Path:
+        """File of the configuration; a folder without it holds no network."""
+        return self.path / "config.json"
+
+    @property
+    def classes_file(self) -> Path:
+        """File of the classes."""
+        return self.path / "classes.json"
+
+    @property
+    def metrics_file(self) -> Path:
+        """File of the validation scores."""
+        return self.path / "metrics.json"
+
+    @abstractmethod
+    def load_model(self) -> keras.Model:
+        """Return the network, in the arithmetic that it predicts in.
+
+        Raises:
+            OSError, ValueError: if a file is missing or damaged.
+        """
+
+    @abstractmethod
+    def read_weights(self) -> Mapping[str, Tensor]:
+        """Return the weights by layer and variable, as in `fc6/kernel`.
+
+        Raises:
+            OSError, ValueError: if a file is missing or damaged.
+        """
+
+    def build_model(self, precision: str | None = None) -> keras.Model:
+        """Build the network anew from its configuration, and load its weights.
+
+        Args:
+            precision: "float32" or "bfloat16"; the weights are float32 with both. None
+                for Keras's global dtype policy.
+
+        Returns:
+            The network; all of it is trainable.
+
+        Raises:
+            OSError, ValueError: if a file is missing or damaged, or the weights are
+                not of this configuration.
+        """
+        config, class_map = self.read_architecture(), self.read_class_map()
+        weights = self.read_weights()
+        with use_precision(precision) if precision else nullcontext():
+            model = build_network(config, class_map.num_classes, weights=None)
+        assign_arrays(variables_by_name(model), weights, f"The network in {self.path}")
+        return model
+
+    def read_config(self) -> TrainingConfig:
+        """Read the configuration that the network was trained with.
+
+        Raises:
+            ValueError: if it is damaged.
+        """
+        try:
+            return TrainingConfig.from_json(read_json(self.config_file)["config"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise ValueError(
+                f"{self.config_file} is no configuration written by train.py ({error})"
+            ) from error
+
+    def read_architecture(self) -> TrainingConfig:
+        """Read the configuration as `read_config`, with nothing frozen."""
+        return dataclasses.replace(
+            self.read_config(), freeze_blocks=0, freeze_upsampling=False
+        )
+
+    def read_class_map(self) -> ClassMap:
+        """Read the network's classes."""
+        return ClassMap.load(self.classes_file)
+
+    def check_classes(self, class_map: ClassMap) -> None:
+        """Check that data have the classes that the network was trained for.
+
+        Args:
+            class_map: the data's classes; their names count, in their order.
+
+        Raises:
+            ValueError: if they are others.
+        """
+        names = self.read_class_map().names
+        if names != class_map.names:
+            raise ValueError(
+                f"{self.path} was trained for the classes {', '.join(names)}. "
+                f"Received data with: {', '.join(class_map.names)}"
+            )
+
+
+def read_json(path: Path) -> object:
+    """Read a JSON file.
+
+    Args:
+        path: the file.
+
+    Raises:
+        OSError: if it can't be read.
+        ValueError: if it is no JSON; names it.
+    """
+    try:
+        return json.loads(path.read_text())
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{path} is not JSON: {error}") from error

@@ -1,0 +1,1 @@
+"""Networks for TensorFlow Serving and other runtimes, and clients of such servers."""

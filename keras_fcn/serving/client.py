@@ -1,0 +1,213 @@
+"""The user's own images, predicted by TensorFlow Serving."""
+
+import io
+import logging
+import random
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+
+from keras_fcn.classes import ClassMap
+from keras_fcn.images import (
+    UnreadableImage,
+    read_image_and_orientation,
+    turn_upright,
+)
+from keras_fcn.prediction.files import Job, write_pictures
+from keras_fcn.serving.errors import RefusedRequest, ServerError, ServerUnavailable
+from keras_fcn.serving.grpc_client import GrpcSender
+from keras_fcn.serving.rest_client import RestSender
+
+logger = logging.getLogger(__name__)
+
+Send = Callable[[Sequence[bytes]], list[bytes]]
+
+MAX_REQUEST_BYTES = 16 * 2**20  # of the files; base64 adds a third to them
+_FIRST_WAIT, _LONGEST_WAIT = 0.5, 8.0  # seconds between two tries
+_STARTS = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff")  # of PNG and JPEG
+
+
+def connect(url: str, timeout: float, num_retries: int) -> Send:
+    """Return a function that sends images to a server; nothing is sent yet.
+
+    Args:
+        url: `http://HOST:8501/v1/models/NAME` or `grpc://HOST:8500/NAME`.
+        timeout: seconds to wait for an answer.
+        num_retries: how often a request is sent again when the server is not there or
+            has no room.
+
+    Returns:
+        Function of PNG and JPEG files, at least one, to their label maps as PNG files.
+        It raises `ServerError`.
+
+    Raises:
+        ValueError: if the address is of another form.
+    """
+    sender = GrpcSender if url.startswith("grpc://") else RestSender
+    return retrying(sender(url, timeout), num_retries)
+
+
+def retrying(
+    send: Send,
+    num_retries: int,
+    sleep: Callable[[float], None] = time.sleep,
+    draw: Callable[[], float] = random.random,
+) -> Send:
+    """Send again when the server is not available, later each time.
+
+    The waits double from 0.5 to at most 8 seconds, each cut by up to a half at random,
+    so that clients which failed together do not come back together.
+
+    Args:
+        send: sends once.
+        num_retries: how often it is tried again, 0 or more.
+        sleep: waits for as many seconds.
+        draw: gives a number from 0 to below 1.
+
+    Returns:
+        Function of the same arguments; after the last try it raises what `send` did.
+    """
+
+    def send_again(images):
+        for retry in range(num_retries):
+            try:
+                return send(images)
+            except ServerUnavailable as error:
+                longest = min(_FIRST_WAIT * 2 ** min(retry, 10), _LONGEST_WAIT)
+                wait = longest * (1 - draw() / 2)
+                left = num_retries - retry
+                logger.info("%s; again in %.1f s (%d left)", error, wait, left)
+                sleep(wait)
+        return send(images)
+
+    return send_again
+
+
+def predict_images_by_server(
+    send: Send,
+    class_map: ClassMap,
+    jobs: Iterable[Job],
+    images_per_request: int,
+    request_bytes: int = MAX_REQUEST_BYTES,
+) -> Iterator[tuple[Job, str | None]]:
+    """Have images predicted by a server and write their pictures.
+
+    The files are sent as they are. A request that is refused is sent again image by
+    image, so that one bad image costs no other.
+
+    Args:
+        send: what `connect` gave.
+        class_map: the classes that the served model was trained for.
+        jobs: what to predict.
+        images_per_request: how many images are sent together at most.
+        request_bytes: how many bytes of files are sent together at most; a larger file
+            goes alone.
+
+    Yields:
+        The job, and the classes found with their share of the pixels as a line; None
+        for an image that could not be read, is neither PNG nor JPEG, or was refused by
+        the server. That is logged, and the image left out.
+
+    Raises:
+        ServerError: if the server can't predict any image.
+    """
+    for batch in _batches(map(_load, jobs), images_per_request, request_bytes):
+        contents = [loaded.content for loaded in batch if loaded.content]
+        answers = iter(_ask(send, contents))
+        for loaded in batch:
+            answer = next(answers) if loaded.content else None
+            if isinstance(answer, bytes):
+                yield loaded.job, _write(loaded, answer, class_map)
+                continue
+            problem = loaded.problem or f"{loaded.job.image_path}: {answer}"
+            logger.error("skipped: %s", problem)
+            yield loaded.job, None
+
+
+@dataclass
+class _Loaded:
+    """An image that is on its way; without content where it can't be sent."""
+
+    job: Job
+    content: bytes = b""
+    image: np.ndarray | None = None  # uint8 RGB, upright
+    orientation: int = 1
+    problem: str = ""
+
+
+def _load(job):
+    try:
+        image, orientation = read_image_and_orientation(job.image_path)
+    except UnreadableImage as error:
+        return _Loaded(job, problem=" ".join(str(error).split()))
+    content = job.image_path.read_bytes()
+    if not content.startswith(_STARTS):
+        problem = f"{job.image_path} is neither PNG nor JPEG: a server takes no others"
+        return _Loaded(job, problem=problem)
+    return _Loaded(job, content, image, orientation)
+
+
+def _batches(images, most_images, most_bytes):
+    """Lists of `_Loaded`; what can't be sent counts as an image of no bytes."""
+    batch, num_bytes = [], 0
+    for loaded in images:
+        num_bytes += len(loaded.content)
+        if batch and (len(batch) == most_images or num_bytes > most_bytes):
+            yield batch
+            batch, num_bytes = [], len(loaded.content)
+        batch.append(loaded)
+    if batch:
+        yield batch
+
+
+def _ask(send, contents):
+    """Label map or `RefusedRequest` for each image."""
+    if not contents:
+        return []
+    try:
+        answers = send(contents)
+    except RefusedRequest as error:
+        if len(contents) == 1:
+            return [error]
+        return [answer for content in contents for answer in _ask(send, [content])]
+    if len(answers) != len(contents):
+        raise ServerError(
+            f"The server must answer with a label map per image: {len(contents)}. "
+            f"Received: {len(answers)}"
+        )
+    return answers
+
+
+def _write(loaded, answer, class_map):
+    """Write the pictures of an image that the server has answered."""
+    label_map = _read_label_map(answer, loaded.job.image_path)
+    if label_map.max() >= class_map.num_classes:
+        raise ServerError(
+            f"The server's model has more than {class_map.num_classes} classes (one "
+            f"is {label_map.max()}): say by `model` which run was exported"
+        )
+    label_map = turn_upright(label_map, loaded.orientation)
+    if label_map.shape != loaded.image.shape[:2]:
+        raise ServerError(
+            f"The label map of {loaded.job.image_path} must have the image's size, "
+            f"{loaded.image.shape[:2]}. Received: {label_map.shape}"
+        )
+    return write_pictures(loaded.job, loaded.image, label_map, class_map)
+
+
+def _read_label_map(answer, path):
+    """Class ids of a grey 8-bit PNG, uint8 `(height, width)`."""
+    try:
+        with Image.open(io.BytesIO(answer), formats=["PNG"]) as picture:
+            if picture.mode == "L":
+                return np.asarray(picture)
+            found = f"a PNG of mode {picture.mode}"
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        found = f"{len(answer)} bytes ({error})"
+    raise ServerError(
+        f"The label map of {path} must be a grey 8-bit PNG, as export.py's model gives "
+        f"it. Received: {found}"
+    )

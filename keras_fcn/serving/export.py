@@ -1,0 +1,178 @@
+"""A trained network for programs that have neither Keras nor this package.
+
+OUTPUT_DIR/
+  1/, 2/, ...                  SavedModels: see `saved_model.py`
+  onnx-1/  litert-1/  openvino-1/
+                               model.onnx, model.tflite, or model.xml with model.bin;
+                               beside it classes.json and card.json
+"""
+
+import re
+import textwrap
+import warnings
+from dataclasses import asdict
+from datetime import datetime, timezone
+from pathlib import Path
+
+import keras
+import tensorflow as tf
+from keras import ops
+
+from keras_fcn.config import (
+    DEFAULT_MAX_PIXELS,
+    EXPORT_FORMATS,
+    LEAST_MAX_PIXELS,
+    MOST_MAX_PIXELS,
+)
+from keras_fcn.errors import check_choice
+from keras_fcn.files import folder_beside, write_json
+from keras_fcn.runs.folder import git_commit, versions
+from keras_fcn.runs.network_folder import NetworkFolder
+from keras_fcn.serving.saved_model import write_saved_model
+
+# File and the packages that Keras's export needs, by format.
+_OTHER_FORMATS = {
+    "onnx": ("model.onnx", "tf2onnx"),
+    "litert": ("model.tflite", "tensorflow"),
+    "openvino": ("model.xml", "openvino"),
+}
+_LONGEST_REASON = 300  # characters; converters print whole graphs
+
+
+def export(
+    network_folder: NetworkFolder,
+    output_dir: Path,
+    format: str = "savedmodel",
+    precision: str = "float32",
+    max_pixels: int = DEFAULT_MAX_PIXELS,
+) -> Path:
+    """Write a network into a new folder of `output_dir`, whole or not at all.
+
+    Args:
+        network_folder: a run, or a packed or bundled network.
+        output_dir: where the numbered folders are; made when missing.
+        format: one of `EXPORT_FORMATS`. All but savedmodel map `image`, float32 RGB in
+            [0, 255] `(batch, height, width, 3)`, to the probabilities, float32
+            `(batch, height, width, num_classes)`.
+        precision: "float32" or, for savedmodel, "bfloat16", whatever the run was
+            trained in.
+        max_pixels: pixels that an image sent to a SavedModel may have, padded to
+            multiples of 32; 1,024 to 2**31 - 1.
+
+    Returns:
+        The new folder.
+
+    Raises:
+        ValueError: if the choices do not go together, a package is missing, the network
+            can't be converted, or its folder is damaged.
+        OSError: if a file of it is missing, or `output_dir` can't be written.
+    """
+    _check_choices(format, precision, max_pixels)
+    prefix = "" if format == "savedmodel" else f"{format}-"
+    if output_dir.exists() and not output_dir.is_dir():
+        raise NotADirectoryError(
+            f"`output_dir` must be a folder. Received: {output_dir}, a file"
+        )
+    # Its name has no number, so that a server does not look at it.
+    with folder_beside(output_dir) as part:
+        network = network_folder.build_model(precision)
+        class_map = network_folder.read_class_map()
+        card = _card(network_folder, network, format, precision)
+        try:
+            if format == "savedmodel":
+                write_saved_model(network, class_map, card, part, max_pixels)
+            else:
+                _write_other(network, format, part)
+                class_map.save(part / "classes.json")
+                write_json(part / "card.json", card)
+        except (tf.errors.OpError, RuntimeError) as error:  # also OpenVINO's
+            reason = re.sub(r"\{\{.*?\}\}", "", str(error))  # places in a graph
+            raise OSError(
+                f"{output_dir}: the model could not be written ({reason.strip()})"
+            ) from error
+        return _rename_to_next(part, output_dir, prefix)
+
+
+def next_version(output_dir: Path, prefix: str = "") -> int:
+    """Return one more than the greatest number of a folder or file in `output_dir`.
+
+    Args:
+        output_dir: a folder that is there.
+        prefix: stands before the number; "" for the versions of a server.
+    """
+    pattern = re.compile(re.escape(prefix) + "([0-9]+)")
+    found = (pattern.fullmatch(path.name) for path in output_dir.iterdir())
+    return 1 + max((int(match[1]) for match in found if match), default=0)
+
+
+def _rename_to_next(part, output_dir, prefix):
+    """Rename a folder to the next free number, also where another process takes one."""
+    while True:
+        path = output_dir / f"{prefix}{next_version(output_dir, prefix)}"
+        try:
+            return part.rename(path)
+        except OSError:
+            if not path.exists():
+                raise
+
+
+def _check_choices(format, precision, max_pixels):
+    check_choice("format", format, EXPORT_FORMATS)
+    if precision == "bfloat16" and format != "savedmodel":
+        raise ValueError(
+            f"`format` {format} is written in float32: leave out `precision` bfloat16"
+        )
+    if not LEAST_MAX_PIXELS <= max_pixels <= MOST_MAX_PIXELS:
+        raise ValueError(
+            f"`max_pixels` must be {LEAST_MAX_PIXELS} to {MOST_MAX_PIXELS}. "
+            f"Received: max_pixels={max_pixels}"
+        )
+    if keras.backend.backend() != "tensorflow":
+        raise ValueError(
+            "Export needs Keras on TensorFlow: set KERAS_BACKEND=tensorflow. "
+            f"Received: {keras.backend.backend()}"
+        )
+
+
+def _card(network_folder, network, format, precision):
+    """What an exported model is, as JSON."""
+    config = network_folder.read_config()
+    return {
+        "model": network_folder.path.resolve().name,
+        "format": format,
+        "variant": config.variant,
+        "head": config.head,
+        "parameters": network.count_params(),
+        "precision": precision,
+        "classes": asdict(network_folder.read_class_map()),
+        "exported": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "git_commit": git_commit(),
+        "versions": versions(),
+    }
+
+
+def _write_other(network, format, folder):
+    """Write class probabilities as a function of the image, by Keras's own export."""
+    probabilities = keras.Model(
+        network.input, ops.softmax(network.output), name=network.name
+    )
+    probabilities(ops.zeros((1, 1, 1, 3)))  # Keras asks ONNX's models for one call
+    file_name, package = _OTHER_FORMATS[format]
+    try:
+        with warnings.catch_warnings():
+            # Keras looks for names that NumPy 2 is about to give a meaning.
+            warnings.simplefilter("ignore", FutureWarning)
+            probabilities.export(str(folder / file_name), format=format, verbose=False)
+    except ImportError as error:
+        raise ValueError(
+            f"`format` {format} needs a package that is not installed: pip install "
+            f"{package} ({error})"
+        ) from error
+    except (OSError, MemoryError, RuntimeError, tf.errors.OpError):
+        raise
+    except Exception as error:  # converters have classes of their own
+        reason = textwrap.shorten(str(error), _LONGEST_REASON)
+        raise ValueError(
+            f"`format` {format}: the network could not be converted "
+            f"({type(error).__name__}: {reason})"
+        ) from error

@@ -1,0 +1,104 @@
+"""TensorFlow Serving's gRPC API: encoded images there, encoded label maps back."""
+
+import re
+from collections.abc import Sequence
+
+import grpc
+import tensorflow as tf
+from tensorflow_serving.apis.predict_pb2 import PredictRequest
+from tensorflow_serving.apis.prediction_service_pb2_grpc import PredictionServiceStub
+
+from keras_fcn.serving.errors import (
+    ServerError,
+    ServerUnavailable,
+    server_error,
+    shorten,
+    wrong_signature,
+)
+
+_URL = re.compile(
+    r"grpc://(?P<target>[^/\s]+:\d+)/(?P<name>[^/:\s]+)"
+    r"(/versions/(?P<version>\d+)|/labels/(?P<label>[^/:\s]+))?/?"
+)
+_NO_SERVER = re.compile("failed to connect|errors resolving|DNS resolution")
+_INPUT, _OUTPUT = "image_bytes", "label_png_bytes"
+
+
+class GrpcSender:
+    """Sends images to a model by PredictionService, without encryption."""
+
+    def __init__(self, url: str, timeout: float):
+        """Check the address; nothing is sent yet.
+
+        Args:
+            url: `grpc://HOST:8500/NAME`, with `/versions/N` or `/labels/NAME` behind it
+                or not.
+            timeout: seconds from a request to its answer.
+
+        Raises:
+            ValueError: if the address is of another form.
+        """
+        self.address, self.timeout = url, timeout
+        found = _URL.fullmatch(url)
+        if not found:
+            raise ValueError(
+                "`server` needs grpc://HOST:8500/NAME or "
+                f"http://HOST:8501/v1/models/NAME. Received: {url}"
+            )
+        self._parts = found.groupdict()
+        options = {
+            "grpc.max_send_message_length": -1,  # no limit; the server's is 2 GiB
+            "grpc.max_receive_message_length": -1,
+            # Connects anew at each retry; by default only after 1, 2.6, ... seconds.
+            "grpc.initial_reconnect_backoff_ms": 100,
+            "grpc.max_reconnect_backoff_ms": 200,
+        }
+        target, options = self._parts["target"], list(options.items())
+        self._stub = PredictionServiceStub(grpc.insecure_channel(target, options))
+
+    def __call__(self, images: Sequence[bytes]) -> list[bytes]:
+        """Have the model predict encoded images.
+
+        Args:
+            images: PNG or JPEG files, at least one.
+
+        Returns:
+            A PNG of class ids for each.
+
+        Raises:
+            ServerError: if the server can't; see `keras_fcn.serving.errors`.
+        """
+        try:
+            response = self._stub.Predict(self._request(images), timeout=self.timeout)
+        except grpc.RpcError as error:
+            raise self._error(error) from error
+        if _OUTPUT not in response.outputs:
+            raise wrong_signature(", ".join(sorted(response.outputs)), self.address)
+        return list(response.outputs[_OUTPUT].string_val)
+
+    def _request(self, images):
+        request = PredictRequest(output_filter=[_OUTPUT])
+        request.model_spec.name = self._parts["name"]
+        if self._parts["version"]:
+            request.model_spec.version.value = int(self._parts["version"])
+        if self._parts["label"]:
+            request.model_spec.version_label = self._parts["label"]
+        tensor = request.inputs[_INPUT]
+        tensor.dtype = tf.string.as_datatype_enum
+        tensor.tensor_shape.dim.add(size=len(images))
+        tensor.string_val.extend(images)
+        return request
+
+    def _error(self, error):
+        code, details = error.code().name, error.details() or ""
+        if code == "UNIMPLEMENTED":
+            return ServerError(
+                f"{self.address} speaks gRPC, but is not TensorFlow Serving ({details})"
+            )
+        if code == "UNAVAILABLE" and _NO_SERVER.search(details):
+            return ServerUnavailable(
+                f"There is no server at {self.address} ({shorten(details)})"
+            )
+        if code == "DEADLINE_EXCEEDED":
+            details = f"waited {self.timeout:g} s"
+        return server_error(code, details, self.address)

@@ -1,0 +1,139 @@
+"""TensorFlow Serving's REST API: encoded images there, encoded label maps back.
+
+Bytes travel as base64 in JSON: `{"b64": ...}`, in both directions, because the names of
+the signature end in `_bytes` (tensorflow_serving/g3doc/api_rest.md).
+"""
+
+import base64
+import binascii
+import http.client
+import json
+import re
+import ssl
+import urllib.error
+import urllib.request
+from collections.abc import Sequence
+
+from keras_fcn.serving.errors import (
+    ServerError,
+    ServerUnavailable,
+    server_error,
+    wrong_signature,
+)
+
+_URL = re.compile(
+    r"https?://(\[[^\]]+\]|[^/:\s]+)(:\d+)?/(\S+/)?"
+    r"v1/models/[^/:\s]+(/(versions/\d+|labels/[^/:\s]+))?"
+)
+
+# ToHTTPStatusCode of model_servers/http_server.cc, read backwards; 413 and 502 are of
+# the proxies that stand before servers.
+_CODES = {
+    400: "INVALID_ARGUMENT",
+    404: "NOT_FOUND",
+    413: "RESOURCE_EXHAUSTED",
+    429: "RESOURCE_EXHAUSTED",
+    502: "UNAVAILABLE",
+    503: "UNAVAILABLE",
+    504: "DEADLINE_EXCEEDED",
+}
+
+
+class RestSender:
+    """Sends images to a model by HTTP; `https://` too."""
+
+    def __init__(self, url: str, timeout: float):
+        """Check the address; nothing is sent yet.
+
+        Args:
+            url: `http://HOST:8501/v1/models/NAME`, with `/versions/N` or `/labels/NAME`
+                behind it or not.
+            timeout: seconds that the server may be silent.
+
+        Raises:
+            ValueError: if the address is of another form.
+        """
+        self.address = url.rstrip("/").removesuffix(":predict")
+        self.timeout = timeout
+        if not _URL.fullmatch(self.address):
+            raise ValueError(
+                "`server` needs http://HOST:8501/v1/models/NAME or "
+                f"grpc://HOST:8500/NAME. Received: {url}"
+            )
+
+    def __call__(self, images: Sequence[bytes]) -> list[bytes]:
+        """Have the model predict encoded images.
+
+        Args:
+            images: PNG or JPEG files, at least one.
+
+        Returns:
+            A PNG of class ids for each.
+
+        Raises:
+            ServerError: if the server can't; see `keras_fcn.serving.errors`.
+        """
+        instances = [
+            {"image_bytes": {"b64": base64.b64encode(image).decode()}}
+            for image in images
+        ]
+        request = urllib.request.Request(
+            f"{self.address}:predict",
+            json.dumps({"instances": instances}).encode(),
+            {"Content-Type": "application/json"},
+        )
+        return self._decode(self._send(request))
+
+    def _send(self, request):
+        """Body of the answer."""
+        try:
+            with urllib.request.urlopen(request, timeout=self.timeout) as response:
+                return response.read()
+        except urllib.error.HTTPError as error:
+            with error:
+                code = _CODES.get(error.code, f"status {error.code}")
+                message = _message(error.read()) or error.reason
+            raise server_error(code, message, self.address) from error
+        except (OSError, http.client.HTTPException) as error:
+            raise self._connection_error(error) from error
+
+    def _connection_error(self, error):
+        reason = getattr(error, "reason", error)  # of a URLError
+        if isinstance(reason, TimeoutError):
+            message = f"waited {self.timeout:g} s"
+            return server_error("DEADLINE_EXCEEDED", message, self.address)
+        if isinstance(reason, ssl.SSLError):
+            return ServerError(f"{self.address} gives no trusted connection ({reason})")
+        if isinstance(reason, OSError | http.client.IncompleteRead):
+            return ServerUnavailable(f"There is no server at {self.address} ({reason})")
+        return ServerError(
+            f"{self.address} does not answer in HTTP: REST has a port of its own, as a "
+            "rule 8501"
+        )
+
+    def _decode(self, body):
+        """Label maps out of `{"predictions": [{"b64": ...}, ...]}`."""
+        try:
+            predictions = json.loads(body)["predictions"]
+        except (ValueError, KeyError, TypeError) as error:
+            found = body[:100].decode(errors="replace")
+            raise ServerError(
+                f"{self.address} did not answer as TensorFlow Serving: needed "
+                f"predictions. Received: {' '.join(found.split())}"
+            ) from error
+        try:
+            return [
+                base64.b64decode(prediction["b64"], validate=True)
+                for prediction in predictions
+            ]
+        except (KeyError, TypeError, binascii.Error) as error:
+            raise wrong_signature(json.dumps(predictions), self.address) from error
+
+
+def _message(body):
+    """What stands in `{"error": ...}`; all of it where the answer is another's."""
+    text = body.decode(errors="replace")
+    try:
+        return str(json.loads(text)["error"])
+    except (ValueError, KeyError, TypeError):
+        return re.sub(r"<[^>]*>", " ", text).strip()

@@ -1,0 +1,114 @@
+"""A network as a SavedModel for TensorFlow Serving.
+
+FOLDER/
+  saved_model.pb, variables/   the three signatures of `serving_graph.py`
+  assets/classes.json          names, colours and void
+  assets.extra/card.json       what the model is, its signatures and versions
+  assets.extra/tf_serving_warmup_requests
+                               requests that the server runs before it goes ready
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+from tensorflow_serving.apis.predict_pb2 import PredictRequest
+from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog, PredictLog
+
+from keras_fcn.classes import ClassMap
+from keras_fcn.files import write_json
+from keras_fcn.serving.signatures import serving_functions
+
+_WARM_UP_SIZE = (256, 320)
+
+
+def write_saved_model(
+    network: keras.Model,
+    class_map: ClassMap,
+    card: dict,
+    folder: Path,
+    max_pixels: int,
+) -> None:
+    """Write a network as a SavedModel that needs TensorFlow alone.
+
+    Args:
+        network: a network of `FCN`, on TensorFlow's backend.
+        class_map: its classes.
+        card: what the model is; the signatures and the limit are added to it.
+        folder: an empty folder that is there.
+        max_pixels: pixels that an image may have, padded to multiples of 32.
+
+    Raises:
+        OSError, tf.errors.OpError: if a file can't be written.
+    """
+    functions = serving_functions(network, max_pixels)
+    module = tf.Module()
+    module.network_variables = [variable.value for variable in network.variables]
+    extra = folder / "assets.extra"
+    extra.mkdir()
+    classes = extra / "classes.json"
+    class_map.save(classes)
+    module.classes = tf.saved_model.Asset(str(classes))
+    tf.saved_model.save(module, str(folder), signatures=functions)
+    classes.unlink()  # of which the SavedModel has its own copy now
+    write_json(
+        extra / "card.json",
+        {
+            **card,
+            "max_pixels": max_pixels,
+            "orientation": "pixels as they are stored; EXIF is not applied",
+            "signatures": {
+                name: _describe_signature(function)
+                for name, function in functions.items()
+            },
+        },
+    )
+    with tf.io.TFRecordWriter(str(extra / "tf_serving_warmup_requests")) as writer:
+        for request in warm_up_requests(max_pixels):
+            log = PredictionLog(predict_log=PredictLog(request=request))
+            writer.write(log.SerializeToString())
+
+
+def warm_up_requests(max_pixels: int) -> list[PredictRequest]:
+    """Return a request for each signature and codec, small and always the same.
+
+    Args:
+        max_pixels: pixels that the model takes; the images are smaller.
+    """
+    side = int(max_pixels**0.5) // 32 * 32  # the padding leaves it as it is
+    height, width = (min(side, length) for length in _WARM_UP_SIZE)
+    rows, columns = np.mgrid[:height, :width] % 256
+    image = np.stack([rows, columns, rows // 2 + columns // 2], -1).astype("uint8")
+    files = [tf.io.encode_png(image).numpy(), tf.io.encode_jpeg(image).numpy()]
+    inputs = [
+        *(("serving_default", "image_bytes", [file]) for file in files),
+        ("label_map", "image", image[None]),
+        ("probabilities", "image", image[None]),
+    ]
+    requests = []
+    for signature, name, value in inputs:
+        request = PredictRequest()
+        request.model_spec.signature_name = signature
+        request.inputs[name].CopyFrom(tf.make_tensor_proto(value))
+        requests.append(request)
+    return requests
+
+
+def _describe_signature(function: Callable) -> dict:
+    """Inputs and outputs of a signature by name, as JSON holds them."""
+    concrete = function.get_concrete_function()
+    return {
+        "inputs": {
+            spec.name: _describe_spec(spec) for spec in function.input_signature
+        },
+        "outputs": {
+            name: _describe_spec(spec)
+            for name, spec in concrete.structured_outputs.items()
+        },
+    }
+
+
+def _describe_spec(spec):
+    return {"dtype": spec.dtype.name, "shape": spec.shape.as_list()}

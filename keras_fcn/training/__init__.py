@@ -1,0 +1,1 @@
+"""From data and a configuration to a trained network."""

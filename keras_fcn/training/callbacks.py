@@ -1,0 +1,268 @@
+"""What is written while a network trains: progress, TensorBoard, samples, checkpoints.
+
+All are Keras callbacks of a `Trainer`; epochs are counted from 1.
+"""
+
+import logging
+import re
+import shutil
+import sys
+import time
+from collections.abc import Callable
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from keras_fcn.classes import ClassMap
+from keras_fcn.evaluation.metrics import segmentation_scores
+from keras_fcn.files import write_json, written_beside
+from keras_fcn.images import write_label_map, write_png
+from keras_fcn.models.fcn import prediction_model
+from keras_fcn.runs.folder import RunFolder, save_model
+from keras_fcn.visualize import (
+    confusion_matrix_picture,
+    sample_panel,
+    stack_panels,
+)
+
+logger = logging.getLogger(__name__)
+
+SCALARS = (
+    "loss",
+    "pixel_accuracy",
+    "mean_accuracy",
+    "mean_iou",
+    "frequency_weighted_iou",
+)
+_SPEED = ("learning_rate", "images_per_second", "data_wait")
+
+
+class Progress(keras.callbacks.Callback):
+    """Tells how far a training is, how fast, and when it will be done.
+
+    On a terminal one line is kept up to date; elsewhere (a file, a service's log) a
+    line is logged about every half minute. After each epoch its scores are logged.
+
+    Args:
+        num_epochs: epochs of the whole training.
+        steps_per_epoch: steps of one.
+    """
+
+    def __init__(self, num_epochs: int, steps_per_epoch: int):
+        super().__init__()
+        self.num_epochs = num_epochs
+        self.steps_per_epoch = steps_per_epoch
+        self._is_terminal = sys.stderr.isatty()
+        self._seconds_between = 0.5 if self._is_terminal else 30
+
+    def on_train_begin(self, logs=None):
+        self._started = self._shown = time.monotonic()
+        self._first_epoch = None
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self._epoch = epoch
+        if self._first_epoch is None:
+            self._first_epoch = epoch
+
+    def on_train_batch_end(self, batch, logs=None):
+        now = time.monotonic()
+        if now - self._shown < self._seconds_between:
+            return
+        self._shown = now
+        steps = (self._epoch - self._first_epoch) * self.steps_per_epoch + batch + 1
+        left = (self.num_epochs - self._first_epoch + 1) * self.steps_per_epoch - steps
+        line = (
+            f"epoch {self._epoch}/{self.num_epochs}  "
+            f"step {batch + 1}/{self.steps_per_epoch}  loss {logs['loss']:.3f}  "
+            f"mean IoU {logs['mean_iou']:.1%}  {logs['images_per_second']:.1f} images/s"
+            f"  data wait {logs['data_wait']:.0%}  "
+            f"ETA {format_seconds((now - self._started) / steps * left)}"
+        )
+        if self._is_terminal:
+            width = shutil.get_terminal_size().columns - 1
+            sys.stderr.write(f"\r\x1b[K{line[:width]}")
+            sys.stderr.flush()
+        else:
+            logger.info(line)
+
+    def on_epoch_end(self, epoch, logs=None):
+        if self._is_terminal:
+            sys.stderr.write("\r\x1b[K")
+        logger.info(
+            "epoch %d/%d  loss %.3f  validation loss %.3f  mean IoU %.1f %%  pixel "
+            "accuracy %.1f %%  %.1f images/s  data wait %.0f %%",
+            epoch,
+            self.num_epochs,
+            logs["loss"],
+            logs["val_loss"],
+            100 * logs["val_mean_iou"],
+            100 * logs["val_pixel_accuracy"],
+            logs["images_per_second"],
+            100 * logs["data_wait"],
+        )
+
+
+def format_seconds(seconds: float) -> str:
+    """Write a duration as `m:ss` or `h:mm:ss`.
+
+    Args:
+        seconds: the duration, 0 or more; rounded to whole seconds.
+    """
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
+
+
+class SampleWriter(keras.callbacks.Callback):
+    """Draws the same validation images with their prediction after each epoch.
+
+    The picture is kept in `picture`, and written to `epoch-EEEE.png`; the predictions
+    alone are written as palette PNGs, `epoch-EEEE-sample-S.png`, S from 1.
+
+    Args:
+        folder: where to write.
+        samples: `(image, label_map)` pairs.
+        class_map: names and colours.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        samples: list,
+        class_map: ClassMap,
+    ):
+        super().__init__()
+        self.folder = folder
+        self.samples = samples
+        self.class_map = class_map
+        self.picture = None
+
+    def on_train_begin(self, logs=None):
+        self._predict = prediction_model(self.model.network).predict_on_batch
+
+    def on_epoch_end(self, epoch, logs=None):
+        panels = []
+        for number, (image, label_map) in enumerate(self.samples, start=1):
+            prediction = np.asarray(self._predict(image[None]))[0].astype("uint8")
+            panels.append(sample_panel(image, label_map, prediction, self.class_map))
+            path = self.folder / f"epoch-{epoch:04}-sample-{number}.png"
+            write_label_map(path, prediction, self.class_map)
+        self.picture = stack_panels(panels)
+        write_png(self.folder / f"epoch-{epoch:04}.png", self.picture)
+
+
+class TensorBoardLogger(keras.callbacks.Callback):
+    """Writes curves and pictures of each epoch for TensorBoard.
+
+    Each epoch has event files of its own, so that a training that was killed can go on
+    without a point of an unfinished epoch: see `remove_epochs_after`.
+
+    Args:
+        log_dir: gets the folders `train` and `validation`.
+        class_map: names of the classes.
+        sample_writer: its picture is shown; stands before this one in the list.
+    """
+
+    def __init__(self, log_dir: Path, class_map: ClassMap, sample_writer: SampleWriter):
+        super().__init__()
+        self.log_dir = log_dir
+        self.class_map = class_map
+        self.sample_writer = sample_writer
+
+    def on_test_begin(self, logs=None):
+        self._train_matrix = self.model.confusion.matrix()
+
+    def on_epoch_end(self, epoch, logs=None):
+        validation_matrix = self.model.confusion.matrix()
+        with self._writer("train", epoch):
+            for name in SCALARS:
+                tf.summary.scalar(f"epoch_{name}", logs[name])
+            for name in _SPEED:
+                tf.summary.scalar(name, logs[name])
+            self._write_per_class_iou(self._train_matrix)
+        with self._writer("validation", epoch):
+            for name in SCALARS:
+                tf.summary.scalar(f"epoch_{name}", logs[f"val_{name}"])
+            self._write_per_class_iou(validation_matrix)
+            matrix = confusion_matrix_picture(validation_matrix, self.class_map)
+            tf.summary.image("confusion_matrix", matrix[None])
+            tf.summary.image("samples", self.sample_writer.picture[None])
+
+    @contextmanager
+    def _writer(self, split, epoch):
+        writer = tf.summary.create_file_writer(
+            str(self.log_dir / split), filename_suffix=f".epoch{epoch:04}"
+        )
+        with closing(writer), writer.as_default(step=epoch):
+            yield
+
+    def _write_per_class_iou(self, matrix):
+        """One curve a class; an epoch in which it does not occur has no point."""
+        for name, iou in zip(
+            self.class_map.names,
+            segmentation_scores(matrix)["per_class_iou"],
+            strict=True,
+        ):
+            if not np.isnan(iou):
+                tf.summary.scalar(f"iou/{name}", iou)
+
+
+def remove_epochs_after(log_dir: Path, epoch: int) -> None:
+    """Remove the event files of later epochs than the one that a run goes on from.
+
+    Args:
+        log_dir: folder of a `TensorBoardLogger`.
+        epoch: the last epoch that is kept; 0 keeps none.
+    """
+    for path in log_dir.rglob("events.*"):
+        match = re.search(r"\.epoch(\d+)$", path.name)
+        if match and int(match[1]) > epoch:
+            path.unlink()
+
+
+class Checkpoint(keras.callbacks.Callback):
+    """Keeps the best network, and the state from which a killed training goes on.
+
+    The state of an epoch counts from the moment when `checkpoint.json` names it; that
+    file is replaced last, so that a kill or a full disk leaves the epoch before.
+
+    Args:
+        run: the run's folder.
+        history: one dict per finished epoch; the new one is appended.
+        describe: makes `metrics.json`'s content of epoch and confusion matrix.
+    """
+
+    def __init__(
+        self,
+        run: RunFolder,
+        history: list[dict],
+        describe: Callable[[int, np.ndarray], dict],
+    ):
+        super().__init__()
+        self.run = run
+        self.history = history
+        self.describe = describe
+
+    def on_epoch_end(self, epoch, logs=None):
+        best_before = max((row["val_mean_iou"] for row in self.history), default=-1.0)
+        if logs["val_mean_iou"] > best_before:
+            save_model(self.model.network, self.run.best_model)
+            write_json(
+                self.run.metrics_file,
+                self.describe(epoch, self.model.confusion.matrix()),
+            )
+        state = self.run.path / f"checkpoint-{epoch:04}.npz"
+        with written_beside(state) as part:
+            self.model.save_state(part)
+        self.history.append({"epoch": epoch, **logs})
+        self.run.write_history(self.history)
+        write_json(
+            self.run.checkpoint,
+            {"epoch": epoch, "state": state.name, "history": self.history},
+        )
+        for old in self.run.path.glob("checkpoint-*.npz"):
+            if old != state:
+                old.unlink()

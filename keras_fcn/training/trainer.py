@@ -1,0 +1,142 @@
+"""The trainer: a Keras model that augments, predicts, and knows loss and metrics.
+
+It overrides `call`, `compute_loss` and `compute_metrics` and nothing of a backend, so
+that the compiled step is the same on TensorFlow and on JAX.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from keras_fcn.evaluation.metrics import ConfusionMatrix
+from keras_fcn.files import read_arrays
+from keras_fcn.models.weights import assign_arrays
+from keras_fcn.training.augment import Augment
+from keras_fcn.training.losses import masked_cross_entropy
+from keras_fcn.typing import Tensor
+
+
+class Trainer(keras.Model):
+    """Trains a network on batches of `{"image", "label_map", "size"}`.
+
+    Args:
+        network: a model of `FCN`.
+        augment: applied to image and label map in training, on the device.
+        num_classes: number of classes.
+        ignore_class: id of void.
+        class_weights: float `(num_classes,)` or None; weights in the training loss.
+            The validation loss is not weighted.
+    """
+
+    def __init__(
+        self,
+        network: keras.Model,
+        augment: Augment,
+        num_classes: int,
+        ignore_class: int,
+        class_weights: np.ndarray | None = None,
+    ):
+        super().__init__(name="trainer", dtype="float32")
+        self.network = network
+        self.augment = augment
+        self.ignore_class = ignore_class
+        self.class_weights = class_weights
+        self.confusion = ConfusionMatrix(num_classes, ignore_class)
+        self._keeps_metrics = False
+
+    def seed_draws(self, draws: np.random.Generator) -> None:
+        """Let augmentation and dropout follow from a generator.
+
+        Keras does not save the states of its seed generators, so a resumed training
+        could not go on with them.
+
+        Args:
+            draws: gives as many numbers as there are seed generators.
+        """
+        states = [v for v in self.variables if v.name == "seed_generator_state"]
+        seeds = draws.integers(2**31, size=len(states))
+        for state, seed in zip(states, seeds, strict=True):
+            state.assign(np.array([seed, 0], dtype=state.dtype))
+
+    def save_state(self, path: Path) -> None:
+        """Write weights and the optimizer's state as `.npz`.
+
+        NumPy and not HDF5, because h5py ends the process where the disk is full.
+
+        Args:
+            path: where to; ends in `.npz`.
+
+        Raises:
+            OSError: if it can't be written.
+        """
+        arrays = {
+            name: keras.ops.convert_to_numpy(variable)
+            for name, variable in self._state().items()
+        }
+        np.savez(path, **arrays)
+
+    def load_state(self, path: Path) -> None:
+        """Take over what `save_state` wrote for the same network and optimizer.
+
+        Args:
+            path: the `.npz` file.
+
+        Raises:
+            ValueError: if the file is missing, damaged or of another network.
+        """
+        assign_arrays(self._state(), read_arrays(path), path)
+
+    def _state(self):
+        """All variables, by their place: names may stand twice."""
+        variables = [*self.variables, *self.optimizer.variables]
+        return {f"{index:05}": variable for index, variable in enumerate(variables)}
+
+    @contextmanager
+    def scores_of_an_epoch(self) -> Iterator[None]:
+        """Let the metrics of the block's `train_on_batch` calls add up.
+
+        Keras 3.15 resets them before each call, which leaves the scores of one batch.
+        """
+        self.reset_metrics()
+        self._keeps_metrics = True
+        try:
+            yield
+        finally:
+            self._keeps_metrics = False
+
+    def reset_metrics(self) -> None:
+        """Start the metrics anew, except in a block of `scores_of_an_epoch`."""
+        if not self._keeps_metrics:
+            super().reset_metrics()
+
+    def build(self, input_shape: object = None) -> None:
+        """Nothing to make: the network and the augmentation are built already."""
+        self.built = True
+
+    def call(
+        self, inputs: dict[str, Tensor], training: bool = False
+    ) -> dict[str, Tensor]:
+        """Return `logits` and their `label_map`, of augmented images in training."""
+        image, label_map = inputs["image"], inputs["label_map"]
+        if training:
+            image, label_map = self.augment(image, label_map, inputs["size"])
+        logits = self.network(image, training=training)
+        return {"logits": logits, "label_map": label_map}
+
+    def compute_loss(
+        self, x=None, y=None, y_pred=None, sample_weight=None, training=True
+    ):
+        """Mean cross-entropy in nats; classes are weighted in training only."""
+        label_map, logits = y_pred["label_map"], y_pred["logits"]
+        if not training:
+            return masked_cross_entropy(label_map, logits, self.ignore_class)
+        return masked_cross_entropy(
+            label_map, logits, self.ignore_class, self.class_weights
+        )
+
+    def compute_metrics(self, x, y, y_pred, sample_weight=None):
+        self.confusion.update_state(y_pred["label_map"], y_pred["logits"])
+        return self.get_metrics_result()

@@ -1,0 +1,220 @@
+"""The `camvid32` builder: Kaggle's layout, exact colours, void, and the 11 classes."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import evaluate as evaluate_command
+import train as train_command
+from keras_fcn.config import TrainingConfig
+from keras_fcn.datasets import camvid, camvid32, load_dataset
+from tests.support.data import SHARED_DATA
+
+SIZE = (24, 32)
+SAMPLE = SHARED_DATA / "camvid32_sample"
+CLASSES = [
+    ("Animal", (64, 128, 64)), ("Archway", (192, 0, 128)), ("Bicyclist", (0, 128, 192)),
+    ("Bridge", (0, 128, 64)), ("Building", (128, 0, 0)), ("Car", (64, 0, 128)),
+    ("CartLuggagePram", (64, 0, 192)), ("Child", (192, 128, 64)),
+    ("Column_Pole", (192, 192, 128)), ("Fence", (64, 64, 128)),
+    ("LaneMkgsDriv", (128, 0, 192)), ("LaneMkgsNonDriv", (192, 0, 64)),
+    ("Misc_Text", (128, 128, 64)), ("MotorcycleScooter", (192, 0, 192)),
+    ("OtherMoving", (128, 64, 64)), ("ParkingBlock", (64, 192, 128)),
+    ("Pedestrian", (64, 64, 0)), ("Road", (128, 64, 128)),
+    ("RoadShoulder", (128, 128, 192)), ("Sidewalk", (0, 0, 192)),
+    ("SignSymbol", (192, 128, 128)), ("Sky", (128, 128, 128)),
+    ("SUVPickupTruck", (64, 128, 192)), ("TrafficCone", (0, 0, 64)),
+    ("TrafficLight", (0, 64, 64)), ("Train", (192, 64, 128)), ("Tree", (128, 128, 0)),
+    ("Truck_Bus", (192, 128, 192)), ("Tunnel", (64, 0, 64)),
+    ("VegetationMisc", (192, 192, 0)), ("Void", (0, 0, 0)), ("Wall", (64, 192, 0)),
+]  # fmt: skip
+NAMES = [name for name, _ in CLASSES]
+
+
+def lines_of(seed):
+    """Label map of lines of class_dict.csv, Void among them."""
+    return np.random.default_rng(seed).integers(0, 32, SIZE)
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """Kaggle's layout with tiny pictures, all 32 classes in them."""
+    monkeypatch.setattr(camvid32, "IMAGE_SIZE", SIZE)
+    folder = tmp_path / "kaggle"
+    colors = np.array([color for _, color in CLASSES], "uint8")
+    for split, count in (("train", 3), ("val", 2)):
+        (folder / split).mkdir(parents=True)
+        (folder / f"{split}_labels").mkdir()
+        for index in range(count):
+            lines = lines_of(index)
+            image = np.random.default_rng(index).integers(0, 256, (*SIZE, 3), "uint8")
+            Image.fromarray(image).save(folder / split / f"{split}_{index}.png")
+            labels = folder / f"{split}_labels" / f"{split}_{index}_L.png"
+            Image.fromarray(colors[lines]).save(labels)
+    with (folder / "class_dict.csv").open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["name", "r", "g", "b"])
+        writer.writerows([name, *color] for name, color in CLASSES)
+    return folder
+
+
+def load(folder, splits=("train", "val"), **values):
+    config = TrainingConfig(dataset="camvid32", data_dir=str(folder), **values)
+    return load_dataset(config, splits)
+
+
+def first_label_map(dataset):
+    return next(dataset.split("train").examples.as_numpy_iterator())["label_map"]
+
+
+def test_void_is_void(folder):
+    dataset = load(folder)
+    assert dataset.class_map.num_classes == 31 and dataset.class_map.void_id == 255
+    assert "Void" not in dataset.class_map.names
+    lines, label_map = lines_of(0), first_label_map(dataset)
+    assert label_map.dtype == np.uint8 and label_map.shape == SIZE
+    np.testing.assert_array_equal(label_map == 255, lines == NAMES.index("Void"))
+    for class_id, name in enumerate(dataset.class_map.names):
+        np.testing.assert_array_equal(label_map == class_id, lines == NAMES.index(name))
+
+
+def test_void_may_be_a_class(folder):
+    dataset = load(folder, void_as_class=True)
+    assert list(dataset.class_map.names) == NAMES
+    np.testing.assert_array_equal(first_label_map(dataset), lines_of(0))
+
+
+def test_32_classes_become_11(folder):
+    dataset = load(folder, classes=11)
+    assert dataset.class_map.names == camvid.CLASS_MAP.names
+    lines, label_map = lines_of(0), first_label_map(dataset)
+    for name, class_id in (("Wall", 1), ("LaneMkgsDriv", 3), ("Truck_Bus", 8)):
+        assert (label_map[lines == NAMES.index(name)] == class_id).all()
+    for name in ("Void", "Child", "Archway"):
+        assert (label_map[lines == NAMES.index(name)] == 255).all()
+
+
+def test_no_class_is_merged_twice():
+    merged = [name for names in camvid32.MERGED.values() for name in names]
+    assert len(merged) == len(set(merged)) and set(merged) < set(NAMES)
+    assert tuple(camvid32.MERGED) == camvid.CLASS_MAP.names
+
+
+def test_images_are_the_files_in_order(folder):
+    examples = list(load(folder).split("val").examples.as_numpy_iterator())
+    assert [example["name"].decode() for example in examples] == ["val_0", "val_1"]
+    image = np.asarray(Image.open(folder / "val" / "val_1.png"))
+    np.testing.assert_array_equal(examples[1]["image"], image)
+
+
+def test_changed_labels_are_prepared_anew(folder):
+    before = first_label_map(load(folder, void_as_class=True))
+    path = folder / "train_labels" / "train_0_L.png"
+    Image.fromarray(np.zeros((*SIZE, 3), "uint8")).save(path)
+    after = first_label_map(load(folder, void_as_class=True))
+    assert (after == NAMES.index("Void")).all() and (before != after).any()
+
+
+def test_unknown_colours_are_named_with_file_and_count(folder):
+    path = folder / "train_labels" / "train_1_L.png"
+    labels = np.array(Image.open(path))
+    labels[0, :5] = (1, 2, 3)
+    Image.fromarray(labels).save(path)
+    message = r"train_1_L.png has colours not in class_dict.csv: 1,2,3 \(5 pixels\)"
+    with pytest.raises(ValueError, match=message):
+        load(folder)
+
+
+@pytest.mark.parametrize("mode", ["P", "L"])
+def test_labels_that_are_no_rgb_pictures_are_refused(folder, mode):
+    path = folder / "train_labels" / "train_1_L.png"
+    Image.open(path).convert(mode).save(path)
+    with pytest.raises(ValueError, match=r"train_1_L.png is grey or has a palette"):
+        load(folder)
+
+
+def test_a_split_that_is_not_needed_may_be_empty(folder):
+    (folder / "test").mkdir()
+    assert set(load(folder).splits) == {"train", "val"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("flags", "num_classes"),
+    [([], 31), (["--void-as-class"], 32), (["--classes", "11"], 11)],
+)
+def test_it_is_trained_and_scored_by_the_commands(folder, tmp_path, flags, num_classes):
+    run, report = tmp_path / "run", tmp_path / "report.json"
+    assert not train_command.main(
+        ["--dataset", "camvid32", "--data-dir", str(folder), *flags]
+        + ["--head", "compact", "--head-filters", "8", "--weights", "none"]
+        + ["--epochs", "1", "--crop", "32x32", "--run-dir", str(run)]
+    )
+    evaluate = ["--model", str(run), "--split", "val", "--json", str(report)]
+    assert not evaluate_command.main(evaluate)
+    assert json.loads(report.read_text())["num_classes"] == num_classes
+
+
+@pytest.mark.parametrize("flags", [["--classes", "11"], ["--void-as-class"]])
+def test_its_flags_are_refused_for_other_data(flags, capsys):
+    assert train_command.main(["--dataset", "streets", *flags]) == 2
+    assert f"{flags[0]} is for --dataset camvid32" in capsys.readouterr().err
+
+
+def test_a_label_file_of_another_size_is_named(folder):
+    path = folder / "val_labels" / "val_0_L.png"
+    Image.fromarray(np.zeros((12, 16, 3), "uint8")).save(path)
+    with pytest.raises(ValueError, match="val_0_L.png is 16x12, not 32x24"):
+        load(folder)
+
+
+@pytest.mark.parametrize(
+    ("missing", "message"),
+    [
+        ("class_dict.csv", "needs .*class_dict.csv"),
+        ("train_labels/train_2_L.png", "NAME_L.png .* Received: train_2"),
+        ("val/val_0.png", "Received: val_0"),
+    ],
+)
+def test_missing_files_are_named(folder, missing, message):
+    (folder / missing).unlink()
+    with pytest.raises((FileNotFoundError, ValueError), match=message):
+        load(folder)
+
+
+def test_a_missing_split_is_named_where_it_is_needed(folder):
+    with pytest.raises(FileNotFoundError, match="needs the folder .*test"):
+        load(folder, splits=("test",))
+
+
+def test_void_is_none_of_11_classes(folder):
+    with pytest.raises(ValueError, match="goes with --classes 32"):
+        load(folder, classes=11, void_as_class=True)
+
+
+def test_other_classes_cannot_be_merged(folder):
+    path = folder / "class_dict.csv"
+    path.write_text(path.read_text().replace("Sky,", "Heaven,"))
+    with pytest.raises(ValueError, match="to merge them into 11. It lacks: Sky"):
+        load(folder, classes=11)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not SAMPLE.exists(), reason="needs ../shared/data")
+def test_real_frames_merged_are_segnets_labels():
+    """SegNet's label maps are every second row and column of these."""
+    dataset = load(SAMPLE, classes=11)
+    equal, num_pixels = 0, 0
+    for split in ("train", "val"):
+        for example in dataset.split(split).examples.as_numpy_iterator():
+            name = f"{example['name'].decode()}.png"
+            published = next((SHARED_DATA / "camvid").glob(f"*annot/{name}"))
+            label_map = np.asarray(Image.open(published)).copy()
+            label_map[label_map == 11] = 255
+            equal += (example["label_map"][1::2, ::2] == label_map).sum()
+            num_pixels += label_map.size
+    assert num_pixels == 8 * 360 * 480
+    assert equal / num_pixels > 0.998

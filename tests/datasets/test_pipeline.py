@@ -1,0 +1,138 @@
+"""tf.data's share: order, cache, padding, and no augmentation."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+import keras_fcn.datasets.pipeline as pipeline
+from keras_fcn.datasets.dataset import Split
+from keras_fcn.datasets.folder import load_folder
+from keras_fcn.datasets.pipeline import (
+    cached_examples,
+    evaluation_batches,
+    training_batches,
+)
+from tests.support.data import write_folder
+
+BUDGET = 2**24
+
+
+@pytest.fixture
+def split(tiny_folder):
+    return load_folder(tiny_folder, ("train",)).split("train")
+
+
+@pytest.fixture
+def mixed_split(tmp_path):
+    folder = write_folder(tmp_path / "mixed", {"train": 3})
+    Image.new("RGB", (80, 20), (1, 2, 3)).save(folder / "images/train/wide.png")
+    Image.new("L", (80, 20), 2).save(folder / "labels/train/wide.png")
+    return load_folder(folder, ("train",)).split("train")
+
+
+def batches_of(split, epoch=1, seed=0, batch_size=2, examples=None):
+    return list(
+        training_batches(
+            split.examples if examples is None else examples,
+            split,
+            batch_size=batch_size,
+            void_id=255,
+            seed=seed,
+            epoch=epoch,
+            budget=BUDGET,
+        ).as_numpy_iterator()
+    )
+
+
+def images_of(batches):
+    return [image.tobytes() for batch in batches for image in batch["image"]]
+
+
+def test_an_epoch_holds_every_image_once(split):
+    stored = [
+        example["image"].tobytes() for example in split.examples.as_numpy_iterator()
+    ]
+    assert sorted(images_of(batches_of(split))) == sorted(stored)
+
+
+def test_order_follows_from_seed_and_epoch(split):
+    first = images_of(batches_of(split, epoch=1))
+    assert first == images_of(batches_of(split, epoch=1))
+    others = [images_of(batches_of(split, epoch=epoch)) for epoch in range(2, 6)]
+    others += [images_of(batches_of(split, seed=seed)) for seed in range(1, 5)]
+    assert any(other != first for other in others)
+
+
+def test_images_and_label_maps_stay_uint8_and_as_stored(split):
+    (batch,) = batches_of(split, batch_size=4)
+    assert batch["image"].dtype == np.uint8 and batch["label_map"].dtype == np.uint8
+    assert set(np.unique(batch["label_map"])) <= {0, 1, 2, 255}
+    np.testing.assert_array_equal(batch["size"], [[48, 64]] * 4)
+
+
+def test_the_last_batch_may_be_smaller(split):
+    assert [len(batch["image"]) for batch in batches_of(split, batch_size=3)] == [3, 1]
+
+
+def test_pictures_of_other_sizes_are_padded_with_void(mixed_split):
+    (batch,) = batches_of(mixed_split, batch_size=4)
+    assert batch["image"].shape == (4, 48, 80, 3)
+    for label_map, (height, width) in zip(
+        batch["label_map"], batch["size"], strict=True
+    ):
+        assert (label_map[height:] == 255).all()
+        assert (label_map[:, width:] == 255).all()
+
+
+def test_evaluation_keeps_each_picture_at_its_own_size(mixed_split):
+    batches = evaluation_batches(mixed_split.examples, mixed_split, batch_size=4)
+    shapes = [batch["label_map"].shape for batch in batches.as_numpy_iterator()]
+    assert sorted(shapes) == [(1, 20, 80), (1, 48, 64), (1, 48, 64), (1, 48, 64)]
+
+
+def counting_split(split):
+    """The split, with a list that grows each time an image is decoded."""
+    decoded = []
+
+    def count(name):
+        decoded.append(name)
+        return name
+
+    def example(row):
+        name = tf.numpy_function(count, [row["name"]], tf.string)
+        return {**row, "name": tf.ensure_shape(name, ())}
+
+    return Split(split.examples.map(example), split.image_sizes), decoded
+
+
+@pytest.mark.parametrize("budget", [BUDGET, 1])
+def test_each_image_is_decoded_once_in_memory_and_in_a_file(split, budget):
+    counted, decoded = counting_split(split)
+    examples = cached_examples(counted, budget)
+    for _ in examples:
+        pass
+    for epoch in (1, 2):
+        batches_of(split, epoch=epoch, examples=examples)
+    assert len(decoded) == split.num_images
+
+
+def test_a_split_beyond_the_budget_is_cached_in_a_file(split, monkeypatch, tmp_path):
+    monkeypatch.setattr(pipeline.tempfile, "mkdtemp", lambda prefix: str(tmp_path))
+    for _ in cached_examples(split, budget=1):
+        pass
+    assert list(tmp_path.glob("examples*"))
+
+
+def test_no_augmentation_operation_is_in_tf_data(split):
+    batches = training_batches(
+        split.examples, split,
+        batch_size=2, void_id=255, seed=0, epoch=1, budget=BUDGET,
+    )  # fmt: skip
+    graph = tf.compat.v1.GraphDef.FromString(batches._as_serialized_graph().numpy())
+    operations = {node.op for node in graph.node}
+    for function in graph.library.function:
+        operations |= {node.op for node in function.node_def}
+    assert "ShuffleDatasetV3" in operations  # the graph was really read
+    arithmetic = ("Random", "Resize", "Gather", "Mul", "AddV2", "Reverse", "Floor")
+    assert not [name for name in operations if name.startswith(arithmetic)]

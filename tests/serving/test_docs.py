@@ -1,0 +1,135 @@
+"""docs/serving.md and deploy/: what they show works."""
+
+import re
+import shlex
+import shutil
+import subprocess
+import urllib.request
+from pathlib import Path
+
+import pytest
+import tensorflow as tf
+from google.protobuf import text_format
+from PIL import Image
+from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
+
+import export
+import predict
+from keras_fcn.config import make_parser
+from tests.support.data import PROJECT, draw_blocks
+from tests.support.fake_servers import fake_model, label
+from tests.support.serving_stand_in import StandIn
+
+PAGE = (PROJECT / "docs/serving.md").read_text()
+URL = "http://localhost:8501/v1/models/fcn"
+
+
+@pytest.fixture
+def server(tmp_path, monkeypatch):
+    """A stand-in, and the folder of the examples with image.png in it."""
+    image, _ = draw_blocks(33, 48, 3, seed=0)
+    Image.fromarray(image).save(tmp_path / "image.png")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    with StandIn(fake_model) as stand_in:
+        yield stand_in
+
+
+def blocks(language):
+    return re.findall(rf"^```{language}\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
+
+
+def decode(png):
+    return tf.io.decode_png(png).numpy()[..., 0]
+
+
+@pytest.mark.skipif(not shutil.which("curl"), reason="curl is not installed")
+def test_the_curl_examples_run(server):
+    state, predict_it = (block.replace(URL, server.rest_url) for block in blocks("sh"))
+    run = ("bash", "-euo", "pipefail", "-c")
+    said = subprocess.run([*run, state], capture_output=True, text=True, check=True)
+    assert '"AVAILABLE"' in said.stdout
+    subprocess.run([*run, predict_it], capture_output=True, check=True)
+    pixels = tf.io.decode_png(Path("image.png").read_bytes()).numpy()
+    assert (decode(Path("labels.png").read_bytes()) == label(pixels)).all()
+
+
+def test_the_json_example_is_answered(server):
+    (body,) = blocks("json")
+    with urllib.request.urlopen(f"{server.rest_url}:predict", body.encode()) as answer:
+        assert answer.read().count(b'"b64"') == 2
+    assert [tf.io.decode_png(image).shape for image in server.requests[0]] == [
+        (1, 1, 3), (1, 1, 3)
+    ]  # fmt: skip
+
+
+def test_the_grpc_example_runs(server):
+    (code,) = blocks("python")
+    names = {}
+    exec(code.replace("localhost:8500", server.grpc_url.split("/")[2]), names)
+    names["channel"].close()
+    pixels = tf.io.decode_png(Path("image.png").read_bytes()).numpy()
+    assert (decode(Path("labels.png").read_bytes()) == label(pixels)).all()
+
+
+@pytest.mark.parametrize("command", [export, predict])
+def test_the_commands_have_the_flags_that_are_shown(command):
+    start = f"python {command.__name__}.py "
+    shown = [
+        line.strip() for line in PAGE.splitlines() if line.strip()[:7] == "python "
+    ]
+    shown = [line.removeprefix(start) for line in shown if line.startswith(start)]
+    assert shown
+    parser = make_parser("")
+    command.add_arguments(parser)
+    for line in shown:
+        parser.parse_args(shlex.split(line))
+    for flag in ("--images-per-request", "--retries", "--timeout", "--max-pixels"):
+        assert f"`{flag}`" in PAGE
+
+
+def test_the_files_of_the_compose_file_are_there():
+    compose = (PROJECT / "deploy/docker-compose.yml").read_text()
+    named = re.findall(r"/config/([\w.]+)", compose)
+    assert sorted(named) == ["batching.config", "models.config", "monitoring.config"]
+    for name in [*named, "prometheus.yml"]:
+        assert (PROJECT / "deploy" / name).is_file()
+        assert name in PAGE
+
+
+def test_the_list_of_models_is_one():
+    text = (PROJECT / "deploy/models.config").read_text()
+    (model,) = text_format.Parse(text, ModelServerConfig()).model_config_list.config
+    assert (model.name, model.base_path) == ("fcn", "/models/fcn")
+    assert model.model_version_policy.latest.num_versions == 1
+    (other,) = set(re.findall(r"model_version_policy \{ specific .*\}", text))
+    newest = "model_version_policy { latest { num_versions: 1 } }"
+    pinned = text_format.Parse(text.replace(newest, other), ModelServerConfig())
+    policy = pinned.model_config_list.config[0].model_version_policy
+    assert list(policy.specific.versions) == [1]
+    with pytest.raises(text_format.ParseError, match="should not have multiple"):
+        text_format.Parse(
+            text.replace(newest, f"{newest} {other}"), ModelServerConfig()
+        )
+    for said in (text, PAGE):
+        assert "in place of the" in " ".join(said.replace("#", "").split())
+
+
+def test_a_batch_has_room_for_a_request_of_the_client():
+    text = (PROJECT / "deploy/batching.config").read_text()
+    fields = dict(re.findall(r"^(\w+) \{ value: (\d+) \} +#", text, re.MULTILINE))
+    assert len(fields) == text.count("value:") == 4
+    parser = make_parser("")
+    predict.add_arguments(parser)
+    asked = parser.parse_args(["image.png"]).images_per_request
+    assert asked <= int(fields["max_batch_size"])
+
+
+def test_padding_in_batches_is_off_and_the_reason_is_told():
+    text = (PROJECT / "deploy/batching.config").read_text()
+    settings = [line for line in text.splitlines() if not line.startswith("#")]
+    assert not any("pad_variable_length_inputs" in line for line in settings)
+    for said in (text, PAGE):
+        words = " ".join(said.replace("#", "").split())
+        assert "arrive together must be of one size" in words
+        assert "FAILED_PRECONDITION" in words

@@ -1,0 +1,410 @@
+"""Versions of an export: what export.py writes, refuses and leaves behind."""
+
+import importlib
+import os
+import resource
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from tensorflow.lite.python.convert_phase import ConverterError
+
+import export as command
+from keras_fcn import export as export_module
+from keras_fcn.classes import ClassMap
+from keras_fcn.config import UPSAMPLING, TrainingConfig
+from keras_fcn.models.fcn import build_network
+from keras_fcn.models.precision import use_precision
+from keras_fcn.runs.folder import RunFolder, save_model
+from keras_fcn.serving.export import export, network_in, next_version
+from tests.support.data import PROJECT, draw_blocks
+
+
+def probabilities_of(model, images):
+    logits = model(images, training=False)
+    return keras.ops.convert_to_numpy(keras.ops.softmax(logits))
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    """Export that writes one file instead of a SavedModel."""
+
+    def write(network, class_map, card, folder, max_pixels):
+        (folder / "saved_model.pb").write_text(card["precision"])
+
+    monkeypatch.setattr(export_module, "write_saved_model", write)
+
+
+def run_export(capsys, *arguments):
+    status = command.main([str(argument) for argument in arguments])
+    return status, capsys.readouterr()
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        ([], 1),
+        (["1"], 2),
+        (["2", "10", "9"], 11),
+        (["007"], 8),
+        ([".part-12", "onnx-4", "1.old", "-3", "x5"], 1),
+    ],
+)
+def test_the_next_version_is_above_all_numbers(tmp_path, names, expected):
+    for name in names:
+        (tmp_path / name).mkdir()
+    assert next_version(tmp_path) == expected
+
+
+def test_a_file_with_a_number_takes_it_too(tmp_path):
+    (tmp_path / "3").write_text("")
+    assert next_version(tmp_path) == 4
+
+
+def test_versions_follow_each_other_and_stay(scored_run, quick, tmp_path):
+    folder = tmp_path / "export/fcn"
+    assert export(scored_run, folder) == folder / "1"
+    assert export(scored_run, folder, precision="bfloat16") == folder / "2"
+    assert sorted(path.name for path in folder.iterdir()) == ["1", "2"]
+    assert (folder / "1/saved_model.pb").read_text() == "float32"
+
+
+def test_a_number_that_another_process_took_is_not_overwritten(
+    scored_run, quick, tmp_path, monkeypatch
+):
+    (tmp_path / "1").mkdir()
+    (tmp_path / "1/saved_model.pb").write_text("theirs")
+    numbers = iter([1, 2])
+    monkeypatch.setattr(export_module, "next_version", lambda *_: next(numbers))
+    assert export(scored_run, tmp_path) == tmp_path / "2"
+    assert (tmp_path / "1/saved_model.pb").read_text() == "theirs"
+
+
+def test_exports_at_once_take_different_numbers(
+    scored_run, model, tmp_path, monkeypatch
+):
+    count = 4
+    all_are_there = threading.Barrier(count)
+
+    def write(network, class_map, card, folder, max_pixels):
+        (folder / "saved_model.pb").write_text(folder.name)
+        all_are_there.wait(60)
+
+    monkeypatch.setattr(export_module, "network_in", lambda *_: model)
+    monkeypatch.setattr(export_module, "write_saved_model", write)
+    with ThreadPoolExecutor(count) as pool:
+        versions = list(pool.map(lambda _: export(scored_run, tmp_path), range(count)))
+    assert sorted(versions) == [tmp_path / str(n) for n in range(1, count + 1)]
+    assert sorted(tmp_path.iterdir()) == sorted(versions)
+    contents = {(version / "saved_model.pb").read_text() for version in versions}
+    assert len(contents) == count
+
+
+def test_a_watching_server_never_sees_a_part(scored_run, tmp_path, monkeypatch):
+    seen = []
+
+    def write(network, class_map, card, folder, max_pixels):
+        (folder / "saved_model.pb").write_text("half")
+        seen.extend(path.name for path in tmp_path.iterdir())
+
+    monkeypatch.setattr(export_module, "write_saved_model", write)
+    export(scored_run, tmp_path)
+    assert not any(name.isdecimal() for name in seen) and len(seen) == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "raised"),
+    [
+        (KeyboardInterrupt, KeyboardInterrupt),
+        (OSError(28, "No space left on device"), OSError),
+        (tf.errors.ResourceExhaustedError(None, None, "No space left"), OSError),
+    ],
+)
+def test_a_failure_leaves_nothing(scored_run, tmp_path, monkeypatch, error, raised):
+    def write(network, class_map, card, folder, max_pixels):
+        (folder / "saved_model.pb").write_text("half")
+        raise error
+
+    monkeypatch.setattr(export_module, "write_saved_model", write)
+    with pytest.raises(raised):
+        export(scored_run, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_full_disk_is_one_line_and_leaves_nothing(scored_run, tmp_path, capsys):
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, limit[1]))
+    try:
+        status, said = run_export(
+            capsys, "--model", scored_run.path, "--output-dir", tmp_path / "export"
+        )
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+    assert status == 2
+    assert said.err.count("\n") == 1 and "could not be written (" in said.err
+    assert "{{" not in said.err
+    assert list((tmp_path / "export").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("format", "error"),
+    [
+        ("onnx", OSError(28, "No space left on device")),
+        ("openvino", RuntimeError("basic_ios::clear: iostream error")),
+        ("litert", tf.errors.ResourceExhaustedError(None, None, "No space left")),
+    ],
+)
+def test_a_full_disk_is_one_line_with_the_other_formats(
+    scored_run, tmp_path, capsys, monkeypatch, format, error
+):
+    def write_half(_, path, **__):
+        Path(path).write_text("half")
+        raise error
+
+    monkeypatch.setattr(keras.Model, "export", write_half)
+    flags = ("--model", scored_run.path, "--output-dir", tmp_path, "--format", format)
+    status, said = run_export(capsys, *flags)
+    assert status == 2
+    assert said.err.count("\n") == 1 and str(error) in said.err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_no_run_is_one_line(tmp_path, capsys):
+    for model in (tmp_path / "missing", tmp_path):
+        status, said = run_export(
+            capsys, "--model", model, "--output-dir", tmp_path / "export"
+        )
+        assert status == 2 and said.err.count("\n") == 1
+        assert "is not a run" in said.err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_output_folder_that_is_a_file_is_one_line(scored_run, tmp_path, capsys):
+    taken = tmp_path / "taken"
+    taken.write_text("mine")
+    for folder in (taken, taken / "fcn"):
+        status, said = run_export(
+            capsys, "--model", scored_run.path, "--output-dir", folder
+        )
+        assert status == 2 and said.err.count("\n") == 1
+        assert "taken" in said.err
+    assert taken.read_text() == "mine"
+
+
+def test_no_permission_to_write_is_one_line(scored_run, tmp_path, capsys, monkeypatch):
+    if os.geteuid() == 0:  # to whom no folder is forbidden
+
+        def forbid(path, *_, **__):
+            raise PermissionError(13, "Permission denied", str(path))
+
+        monkeypatch.setattr(Path, "mkdir", forbid)
+    tmp_path.chmod(0o500)
+    status, said = run_export(
+        capsys, "--model", scored_run.path, "--output-dir", tmp_path / "fcn"
+    )
+    assert status == 2 and said.err.count("\n") == 1
+    assert "Permission denied" in said.err
+
+
+@pytest.mark.parametrize(
+    ("flags", "expected"),
+    [
+        (["--max-pixels", "1023"], "needed a whole number from 1024 to 2147483647"),
+        (["--max-pixels", str(2**31)], "Received: 2147483648"),
+        (["--max-pixels", str(10**30)], "needed a whole number from 1024"),
+        (["--max-pixels", "x"], "Received: x"),
+        (["--precision", "float16"], "invalid choice"),
+        (["--format", "pb"], "invalid choice"),
+        (["--format", "onnx", "--precision", "bfloat16"], "is written in float32"),
+        (["--format", "onnx", "--max-pixels", "4096"], "is for --format savedmodel"),
+    ],
+)
+def test_flags_that_do_not_go_together_are_one_line(
+    scored_run, tmp_path, capsys, flags, expected
+):
+    arguments = ["--model", scored_run.path, "--output-dir", tmp_path / "fcn", *flags]
+    try:
+        status, said = run_export(capsys, *arguments)
+    except SystemExit as error:
+        status, said = error.code, capsys.readouterr()
+    assert status == 2 and said.err.count("\n") == 1
+    assert expected in said.err
+    assert not (tmp_path / "fcn").exists()
+
+
+@pytest.mark.parametrize("max_pixels", [1023, 2**31, 10**30])
+def test_a_limit_that_no_image_can_have_is_refused(scored_run, tmp_path, max_pixels):
+    with pytest.raises(ValueError, match=f"Received: max_pixels={max_pixels}"):
+        export(scored_run, tmp_path / "fcn", max_pixels=max_pixels)
+    assert not (tmp_path / "fcn").exists()
+
+
+def test_a_missing_package_is_named(scored_run, tmp_path, monkeypatch):
+    def export_without(*_, **__):
+        raise ImportError("This requires the tf2onnx module.")
+
+    monkeypatch.setattr(keras.Model, "export", export_without)
+    with pytest.raises(ValueError, match="not installed: pip install tf2onnx"):
+        export(scored_run, tmp_path, "onnx")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("error", [ConverterError, KeyError, TypeError])
+def test_a_failed_conversion_is_one_line(
+    scored_run, tmp_path, capsys, monkeypatch, error
+):
+    def fail(*_, **__):
+        raise error("needs\n\tFlex ops" + 1000 * " and others")
+
+    monkeypatch.setattr(keras.Model, "export", fail)
+    flags = ("--model", scored_run.path, "--output-dir", tmp_path, "--format", "litert")
+    status, said = run_export(capsys, *flags)
+    assert status == 2 and said.err.count("\n") == 1 and len(said.err) < 500
+    assert "--format litert: the network could not be converted" in said.err
+    assert error.__name__ in said.err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_network_that_comes_along_is_the_default(quick, tmp_path, capsys):
+    status, said = run_export(capsys, "--output-dir", tmp_path)
+    assert status == 0
+    assert said.out.startswith(f"Exported: {tmp_path / '1'}/ (")
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_a_network_is_built_anew_in_the_precision_asked_for(
+    packed_run, packed, precision
+):
+    other = "float32" if precision == "bfloat16" else "bfloat16"
+    with use_precision(other):  # whatever the process is set to
+        networks = [network_in(run, precision) for run in (packed_run, packed)]
+    for network in networks:
+        assert network.get_layer("fc6").compute_dtype == precision
+        assert network.get_layer("fc6").kernel.dtype == "float32"
+
+
+def test_weights_of_another_configuration_are_refused(packed_run, monkeypatch, model):
+    monkeypatch.setattr(type(packed_run), "load_model", lambda _: model)
+    with pytest.raises(ValueError, match="is of another config.json"):
+        network_in(packed_run, "float32")
+
+
+def run_onnx(path, images):
+    session = importlib.import_module("onnxruntime").InferenceSession(path)
+    return session.run(None, {session.get_inputs()[0].name: images})[0]
+
+
+def run_openvino(path, images):
+    core = importlib.import_module("openvino").Core()
+    hints = {"INFERENCE_PRECISION_HINT": "f32"}  # bfloat16 where the CPU has it
+    return core.compile_model(path, "CPU", hints)(images)[0]
+
+
+def run_litert(path, images):
+    interpreter = importlib.import_module("ai_edge_litert.interpreter").Interpreter(
+        path
+    )
+    (given,) = interpreter.get_input_details()
+    interpreter.resize_tensor_input(given["index"], images.shape)
+    interpreter.allocate_tensors()
+    interpreter.set_tensor(given["index"], images)
+    interpreter.invoke()
+    return interpreter.get_tensor(interpreter.get_output_details()[0]["index"])
+
+
+OTHER_RUNTIMES = [
+    ("onnx", "model.onnx", ["tf2onnx", "onnxruntime"], run_onnx),
+    ("openvino", "model.xml", ["openvino"], run_openvino),
+    ("litert", "model.tflite", ["ai_edge_litert"], run_litert),
+]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("format", "file_name", "packages", "run"), OTHER_RUNTIMES)
+def test_other_runtimes_give_the_keras_models_probabilities(
+    packed_run, tmp_path, format, file_name, packages, run
+):
+    for package in packages:
+        pytest.importorskip(package)
+    version = export(packed_run, tmp_path, format)
+    assert version == tmp_path / f"{format}-1"
+    assert (version / "classes.json").is_file() and (version / "card.json").is_file()
+    network = network_in(packed_run, "float32")
+    for count, size in ((1, (64, 96)), (2, (33, 47))):
+        images = np.stack([draw_blocks(*size, 3, seed)[0] for seed in range(count)])
+        images = images.astype("float32")
+        received = run(str(version / file_name), images)
+        expected = probabilities_of(network, images)
+        assert received.shape == expected.shape
+        np.testing.assert_allclose(received, expected, atol=1e-4)
+
+
+def run_saved_model(path, images):
+    loaded = tf.saved_model.load(path)
+    answer = loaded.signatures["probabilities"](image=tf.cast(images, tf.uint8))
+    return answer["probabilities"].numpy()
+
+
+@pytest.fixture(scope="module", params=[m for m in UPSAMPLING if m != "transposed"])
+def upsampling_run(request, tmp_path_factory):
+    """A run without its training for each way to enlarge scores but the default.
+
+    All its weights are random.
+    """
+    config = TrainingConfig(
+        variant="16s", head="compact", head_filters=8, upsampling=request.param
+    )
+    keras.utils.set_random_seed(0)
+    network = build_network(config, 3, weights=None)
+    rng = np.random.default_rng(0)
+    for layer in network.layers:
+        if layer.name.startswith(("score_", "upscore")):
+            for weight in layer.weights:
+                weight.assign(weight + rng.normal(scale=0.05, size=weight.shape))
+    names, colors = ("sky", "road", "tree"), ((0, 0, 255), (90, 90, 90), (0, 90, 0))
+    run = RunFolder.create(
+        tmp_path_factory.mktemp("runs") / request.param,
+        config,
+        ClassMap(names, colors, void_id=255),
+    )
+    save_model(network, run.best_model)
+    return run
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("format", "file_name", "packages", "run"),
+    [("savedmodel", "", [], run_saved_model), *OTHER_RUNTIMES],
+)
+def test_every_way_to_enlarge_scores_is_exported(
+    upsampling_run, tmp_path, format, file_name, packages, run
+):
+    for package in packages:
+        pytest.importorskip(package)
+    version = export(upsampling_run, tmp_path, format)
+    images = draw_blocks(45, 70, 3, seed=0)[0][None].astype("float32")
+    received = run(str(version / file_name), images)
+    expected = probabilities_of(network_in(upsampling_run, "float32"), images)
+    assert received.shape == (1, 45, 70, 3)
+    assert expected.std() > 0.05  # not the same everywhere
+    np.testing.assert_allclose(received, expected, atol=1e-3)
+
+
+@pytest.mark.slow
+def test_the_command_prints_one_line_and_nothing_of_tensorflow(packed_run, tmp_path):
+    result = subprocess.run(
+        [sys.executable, "export.py", "--model", packed_run.path, "--output-dir"]
+        + [tmp_path / "fcn"],
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert result.stdout.startswith(f"Exported: {tmp_path}/fcn/1/ (")
+    assert result.stdout.count("\n") == 1 and result.stderr == ""

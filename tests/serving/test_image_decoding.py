@@ -1,0 +1,116 @@
+"""Encoded images in a TensorFlow graph, against `read_image` of the same files."""
+
+import struct
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+from keras_fcn.images import read_image
+from keras_fcn.serving.image_decoding import (
+    check_images,
+    decode_image,
+    describe_problems,
+)
+from tests.support.image_files import (
+    BAD_FILES,
+    FILES,
+    GOOD,
+    HUGE,
+    JPEG,
+    NOT_AN_IMAGE,
+    SIZE,
+    encode,
+    png_chunk,
+    random_array,
+    smooth_image,
+)
+
+MAX_PIXELS = 64 * 96
+
+
+def problems_of(*files, max_pixels=MAX_PIXELS):
+    problems = describe_problems(tf.constant(files, tf.string), max_pixels).numpy()
+    return [problem.decode() for problem in problems]
+
+
+@pytest.mark.parametrize("kind", FILES)
+def test_an_image_is_decoded_as_read_image_does(kind, tmp_path):
+    path = tmp_path / "image"
+    path.write_bytes(FILES[kind])
+    assert problems_of(FILES[kind]) == [""]
+    image = decode_image(tf.constant(FILES[kind])).numpy()
+    np.testing.assert_array_equal(image, read_image(path))
+
+
+def test_a_jpeg_in_cmyk_is_decoded_as_read_image_does_to_a_rounding(tmp_path):
+    file = encode(Image.fromarray(smooth_image()).convert("CMYK"), "JPEG", quality=95)
+    path = tmp_path / "image.jpg"
+    path.write_bytes(file)
+    image = decode_image(tf.constant(file)).numpy().astype(int)
+    assert np.abs(image - read_image(path)).max() <= 1
+
+
+def test_the_pixels_are_those_stored_whatever_exif_says():
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    stored = random_array(*SIZE, 3)
+    turned = encode(stored, exif=exif)
+    np.testing.assert_array_equal(decode_image(tf.constant(turned)), stored)
+
+
+@pytest.mark.parametrize("kind", BAD_FILES)
+def test_what_is_no_good_image_is_described(kind):
+    file, expected = BAD_FILES[kind]
+    assert problems_of(GOOD, file, GOOD)[::2] == ["", ""]
+    (problem,) = problems_of(file)
+    assert problem.startswith(expected or "")
+    assert problem
+
+
+def test_pixels_are_counted_with_the_padding():
+    image = encode(random_array(65, 64, 3))  # 96 x 64 when padded
+    assert problems_of(image) == [""]
+    (problem,) = problems_of(image, max_pixels=MAX_PIXELS - 1)
+    assert problem == (
+        "has 65 rows and 64 columns: this model takes 1 to 6143 pixels, padded to "
+        "multiples of 32"
+    )
+    (problem,) = problems_of(encode(random_array(1, 200, 3)))
+    assert problem.startswith("has 1 rows and 200 columns")
+
+
+def test_a_chunk_before_the_header_does_not_hide_the_size():
+    sizes = struct.pack(">II", 1, 1)  # where the header would have width and height
+    hidden = GOOD[:8] + png_chunk(b"abCd", sizes) + HUGE[8:]
+    assert problems_of(hidden) == [NOT_AN_IMAGE]
+
+
+@tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
+def checked(files):
+    with tf.control_dependencies(check_images(files, MAX_PIXELS)):
+        return tf.identity(files)
+
+
+def error_of(*files):
+    with pytest.raises(tf.errors.InvalidArgumentError) as caught:
+        checked(tf.constant(files, tf.string))
+    return caught.value.message
+
+
+def test_the_message_names_the_images_at_fault():
+    message = error_of(GOOD, b"", JPEG, HUGE)
+    assert (
+        "refused 2 of 4 images: image_bytes[1] is empty; image_bytes[3] has 30000 rows"
+    ) in message
+
+
+def test_the_message_stays_short():
+    message = error_of(*[b"text"] * 200)
+    assert "refused 200 of 200 images" in message
+    assert "image_bytes[9]" in message and "image_bytes[10]" not in message
+
+
+def test_no_image_is_an_error():
+    assert "image_bytes has no image: send one or more" in error_of()

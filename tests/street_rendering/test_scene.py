@@ -1,0 +1,170 @@
+import cv2
+import numpy as np
+import pytest
+
+from street_rendering import render_street
+from street_rendering.classes import (
+    BICYCLIST,
+    BUILDING,
+    CAR,
+    CLASSES,
+    FENCE,
+    PAVEMENT,
+    PEDESTRIAN,
+    POLE,
+    ROAD,
+    SIGN,
+    SKY,
+    TREE,
+    VOID,
+)
+
+NUM_SCENES = 60
+
+
+@pytest.fixture(scope="module")
+def scenes():
+    return [render_street(0, index, 180, 240) for index in range(NUM_SCENES)]
+
+
+@pytest.fixture(scope="module")
+def class_pixels(scenes):
+    return np.stack(
+        [
+            np.bincount(label_map.ravel(), minlength=len(CLASSES))
+            for _, label_map in scenes
+        ]
+    )
+
+
+@pytest.mark.parametrize(
+    ("height", "width"),
+    [(1, 1), (1, 200), (33, 47), (47, 33), (96, 128), (360, 480), (720, 960)],
+)
+def test_every_size_gives_uint8_arrays_of_that_size(height, width):
+    image, label_map = render_street(0, 1, height, width)
+    assert image.shape == (height, width, 3)
+    assert label_map.shape == (height, width)
+    assert image.dtype == np.uint8
+    assert label_map.dtype == np.uint8
+    assert label_map.max() <= VOID
+
+
+@pytest.mark.parametrize(("height", "width"), [(0, 5), (5, 0), (-1, 5)])
+def test_a_size_below_one_is_refused(height, width):
+    with pytest.raises(ValueError, match=f"Received: height={height}, width={width}"):
+        render_street(0, 0, height, width)
+
+
+def test_label_maps_hold_class_ids_and_void_only(class_pixels):
+    assert class_pixels.shape == (NUM_SCENES, len(CLASSES))
+
+
+@pytest.mark.parametrize(("height", "width"), [(20, 30), (180, 240)])
+def test_the_same_arguments_give_the_same_scene(height, width):
+    for index in range(8):
+        first = render_street(3, index, height, width)
+        second = render_street(3, index, height, width)
+        np.testing.assert_array_equal(first[0], second[0])
+        np.testing.assert_array_equal(first[1], second[1])
+
+
+def test_a_scene_does_not_depend_on_those_drawn_before_it(scenes):
+    render_street(9, 9, 100, 100)
+    image, label_map = render_street(0, 5, 180, 240)
+    np.testing.assert_array_equal(image, scenes[5][0])
+    np.testing.assert_array_equal(label_map, scenes[5][1])
+
+
+def test_scenes_of_different_indices_differ(scenes):
+    for (image, label_map), (other_image, other_map) in zip(
+        scenes[:-1], scenes[1:], strict=True
+    ):
+        assert np.mean(image != other_image) > 0.5
+        assert np.mean(label_map != other_map) > 0.05
+
+
+def test_scenes_of_different_seeds_differ(scenes):
+    image, label_map = render_street(1, 0, 180, 240)
+    assert np.mean(image != scenes[0][0]) > 0.5
+    assert np.mean(label_map != scenes[0][1]) > 0.05
+
+
+def test_label_maps_agree_between_sizes():
+    for index in range(6):
+        _, small = render_street(0, index, 120, 160)
+        _, large = render_street(0, index, 360, 480)
+        is_known = (small != VOID) & (large[1::3, 1::3] != VOID)
+        assert np.mean((small == large[1::3, 1::3])[is_known]) > 0.9
+
+
+@pytest.mark.parametrize("class_id", [SKY, BUILDING, ROAD, PAVEMENT, TREE, CAR])
+def test_large_classes_are_in_nearly_every_scene(class_pixels, class_id):
+    assert np.mean(class_pixels[:, class_id] > 0) > 0.9
+
+
+@pytest.mark.parametrize("class_id", [POLE, SIGN, FENCE, PEDESTRIAN, BICYCLIST])
+def test_thin_classes_are_in_many_scenes(class_pixels, class_id):
+    assert np.mean(class_pixels[:, class_id] > 0) > 0.4
+
+
+def test_no_class_covers_most_of_the_set(class_pixels):
+    shares = class_pixels.sum(axis=0) / class_pixels.sum()
+    assert shares.max() < 0.45
+    assert shares[:VOID].min() > 0.002
+
+
+def test_void_covers_a_few_percent(class_pixels):
+    share = class_pixels[:, VOID].sum() / class_pixels.sum()
+    assert 0.005 < share < 0.06
+
+
+def test_void_covers_a_few_percent_of_small_pictures():
+    label_maps = [render_street(0, index, 96, 128)[1] for index in range(40)]
+    assert 0.005 < np.mean(np.stack(label_maps) == VOID) < 0.06
+
+
+def test_sky_lies_above_the_road(scenes):
+    for _, label_map in scenes:
+        rows = np.arange(label_map.shape[0])[:, None]
+        is_sky, is_road = label_map == SKY, label_map == ROAD
+        assert is_road.any()
+        if is_sky.any():
+            mean_sky_row = (rows * is_sky).sum() / is_sky.sum()
+            assert mean_sky_row < (rows * is_road).sum() / is_road.sum()
+
+
+def test_color_alone_does_not_tell_road_from_pavement_and_building(scenes):
+    greys = {
+        class_id: np.concatenate(
+            [
+                image[label_map == class_id].mean(axis=1)[::50]
+                for image, label_map in scenes
+            ]
+        )
+        for class_id in (ROAD, PAVEMENT, BUILDING)
+    }
+    low, high = np.percentile(greys[ROAD], [5, 95])
+    for class_id in (PAVEMENT, BUILDING):
+        assert np.mean((greys[class_id] > low) & (greys[class_id] < high)) > 0.3
+
+
+def test_global_random_state_is_untouched():
+    before = np.random.get_state()
+    render_street(0, 2, 96, 128)
+    after = np.random.get_state()
+    assert before[0] == after[0]
+    np.testing.assert_array_equal(before[1], after[1])
+    assert before[2:] == after[2:]
+
+
+def test_opencv_random_state_and_threads_are_untouched():
+    num_threads = cv2.getNumThreads()
+    drawn = []
+    for is_rendering in (False, True):
+        cv2.setRNGSeed(5)
+        if is_rendering:
+            render_street(0, 2, 96, 128)
+        drawn.append(cv2.randu(np.zeros((4, 4), np.uint8), 0, 255).copy())
+    np.testing.assert_array_equal(drawn[0], drawn[1])
+    assert cv2.getNumThreads() == num_threads

@@ -1,0 +1,51 @@
+"""Tiny images, label maps and configurations that the tests share."""
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from keras_fcn.config import TrainingConfig
+
+PROJECT = Path(__file__).parents[2]
+SHARED_DATA = PROJECT.parent / "shared" / "data"
+
+
+def draw_blocks(height, width, num_classes, seed):
+    """An image whose colours follow from its label map of blocks, with some noise."""
+    rng = np.random.default_rng(seed)
+    blocks = rng.integers(0, num_classes, (height // 16 + 1, width // 16 + 1))
+    label_map = blocks.repeat(16, axis=0).repeat(16, axis=1)[:height, :width]
+    shade = 20 + 200 * label_map[..., None] // max(1, num_classes - 1)
+    image = shade + np.array([0, 15, 30]) + rng.integers(-8, 9, (height, width, 3))
+    return image.clip(0, 255).astype("uint8"), label_map.astype("uint8")
+
+
+def write_folder(folder, counts=None, size=(48, 64)):
+    """Write `images/SPLIT/` and `labels/SPLIT/` with ids 0-2 and 255."""
+    for split, count in (counts or {"train": 4, "val": 2, "test": 2}).items():
+        images, labels = folder / "images" / split, folder / "labels" / split
+        images.mkdir(parents=True)
+        labels.mkdir(parents=True)
+        for index in range(count):
+            image, label_map = draw_blocks(*size, 3, seed=index)
+            label_map[0] = 255
+            Image.fromarray(image).save(images / f"{split}_{index}.png")
+            Image.fromarray(label_map).save(labels / f"{split}_{index}.png")
+    return folder
+
+
+def tiny_config(folder, **changes) -> TrainingConfig:
+    """A training of seconds on `tiny_folder`."""
+    values = {
+        "dataset": "folder",
+        "data_dir": str(folder),
+        "head": "compact",
+        "weights": "none",
+        "epochs": 2,
+        "batch_size": 2,
+        "crop": (32, 32),
+        "precision": "float32",
+        "num_samples": 1,
+    }
+    return TrainingConfig(**{**values, **changes})

@@ -1,0 +1,432 @@
+"""The loop: what a run leaves, and going on with one that was stopped."""
+
+import dataclasses
+import json
+import logging
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from types import SimpleNamespace
+
+import keras
+import numpy as np
+import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+import keras_fcn.training.loop as training_loop
+from keras_fcn.config import TrainingConfig
+from keras_fcn.datasets.dataset import Split
+from keras_fcn.runs.folder import RunFolder
+from keras_fcn.training.callbacks import Checkpoint
+from keras_fcn.training.data import training_crop
+from keras_fcn.training.train import follow_start, resume, train
+from tests.support.data import PROJECT, tiny_config, write_folder
+
+SCORES = {
+    "epoch_loss",
+    "epoch_pixel_accuracy",
+    "epoch_mean_accuracy",
+    "epoch_mean_iou",
+    "epoch_frequency_weighted_iou",
+}
+IOU = {"iou/class_0", "iou/class_1", "iou/class_2"}
+SPEED = {"learning_rate", "images_per_second", "data_wait"}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return write_folder(tmp_path_factory.mktemp("data") / "mine")
+
+
+@pytest.fixture(scope="module")
+def run(folder, tmp_path_factory):
+    """A finished run of four epochs."""
+    path = tmp_path_factory.mktemp("runs") / "straight"
+    return train(tiny_config(folder, epochs=4), path)
+
+
+def points_of(run, split):
+    """Steps and values of every curve."""
+    events = EventAccumulator(str(run.tensorboard / split)).Reload()
+    curves = {}
+    for tag in events.Tags()["tensors"]:
+        if tag in ("confusion_matrix", "samples"):
+            continue
+        curves[tag] = [
+            (
+                event.step,
+                float(np.frombuffer(event.tensor_proto.tensor_content, "<f4")[0]),
+            )
+            if event.tensor_proto.tensor_content
+            else (event.step, event.tensor_proto.float_val[0])
+            for event in events.Tensors(tag)
+        ]
+    return curves, set(events.Tags()["tensors"])
+
+
+def test_a_run_holds_what_is_promised(run):
+    names = {path.name for path in run.path.iterdir()}
+    assert names == {
+        "config.json",
+        "classes.json",
+        "best.keras",
+        "checkpoint.json",
+        "checkpoint-0004.npz",
+        "history.csv",
+        "metrics.json",
+        "tensorboard",
+        "samples",
+    }
+    assert len(list(run.samples.glob("epoch-????.png"))) == 4
+
+
+def test_tensorboard_has_exactly_the_promised_tags(run):
+    _, train_tags = points_of(run, "train")
+    assert train_tags == SCORES | SPEED | IOU
+    _, validation_tags = points_of(run, "validation")
+    assert validation_tags == SCORES | IOU | {"confusion_matrix", "samples"}
+
+
+def test_every_epoch_has_one_point(run):
+    for split in ("train", "validation"):
+        curves, _ = points_of(run, split)
+        for tag, points in curves.items():
+            assert [step for step, _ in points] == [1, 2, 3, 4], tag
+
+
+def test_the_best_network_is_the_one_of_the_best_epoch(run):
+    history = run.read_checkpoint()["history"]
+    best = max(history, key=lambda row: row["val_mean_iou"])
+    metrics = json.loads((run.path / "metrics.json").read_text())
+    assert metrics["epoch"] == best["epoch"]
+    assert metrics["mean_iou"] == pytest.approx(best["val_mean_iou"], abs=1e-5)
+    assert metrics["split"] == "val"
+
+
+def test_the_configuration_is_written_with_versions(run):
+    written = json.loads((run.path / "config.json").read_text())
+    assert written["config"]["seed"] == 0
+    assert written["versions"]["keras"] == keras.version()
+    assert run.read_config().crop == (32, 32)
+
+
+def test_four_epochs_equal_two_and_a_resumed_two(run, folder, tmp_path, monkeypatch):
+    config = tiny_config(folder, epochs=4)
+    path = tmp_path / "stopped"
+    train_epoch = training_loop._train_epoch
+
+    def stop_in_the_third(trainer, config, data, epoch, callbacks):
+        if epoch == 3:
+            raise KeyboardInterrupt
+        return train_epoch(trainer, config, data, epoch, callbacks)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(training_loop, "_train_epoch", stop_in_the_third)
+        with pytest.raises(KeyboardInterrupt):
+            train(config, path)
+    stopped = RunFolder.open(path)
+    assert stopped.read_checkpoint()["epoch"] == 2
+    resume(path)
+
+    for straight, resumed in zip(
+        run.read_checkpoint()["history"],
+        stopped.read_checkpoint()["history"],
+        strict=True,
+    ):
+        for name in ("epoch", "loss", "val_loss", "val_mean_iou", "learning_rate"):
+            assert resumed[name] == pytest.approx(straight[name], rel=1e-3), name
+    curves, _ = points_of(stopped, "validation")
+    assert [step for step, _ in curves["epoch_loss"]] == [1, 2, 3, 4]
+    image = np.random.default_rng(0).integers(0, 256, (1, 40, 40, 3)).astype("uint8")
+    np.testing.assert_allclose(
+        stopped.load_model()(image), run.load_model()(image), atol=2e-3
+    )
+
+
+def test_points_of_an_unfinished_epoch_are_not_doubled(folder, tmp_path, monkeypatch):
+    path = tmp_path / "killed"
+
+    def fail(*args):
+        raise KeyboardInterrupt
+
+    # as if killed after the curves were written and before the checkpoint was
+    with monkeypatch.context() as patch:
+        patch.setattr(training_loop.Checkpoint, "on_epoch_end", fail)
+        with pytest.raises(KeyboardInterrupt):
+            train(tiny_config(folder, epochs=1), path)
+    (path / ".part-best.keras").write_bytes(b"half")
+    run = resume(path)
+    curves, _ = points_of(run, "validation")
+    assert [step for step, _ in curves["epoch_loss"]] == [1]
+    assert not list(path.glob(".part-*"))
+
+
+@pytest.mark.slow
+def test_a_run_killed_by_the_system_goes_on(folder, tmp_path):
+    path = tmp_path / "killed"
+    command = [
+        *(sys.executable, "train.py", "--dataset", "folder"),
+        *("--data-dir", str(folder), "--head", "compact", "--weights", "none"),
+        *("--epochs", "50", "--batch-size", "2", "--crop", "32x32"),
+        *("--run-dir", str(path)),
+    ]
+    with subprocess.Popen(command, cwd=PROJECT, stderr=subprocess.DEVNULL) as process:
+        deadline = time.monotonic() + 120
+        while not (path / "checkpoint.json").exists() and process.poll() is None:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        process.send_signal(signal.SIGKILL)
+    run = RunFolder.open(path)
+    before = run.read_checkpoint()
+    assert 1 <= before["epoch"] < 50
+    go_on_until(path, before["epoch"] + 1)
+    resume(path)
+    after = run.read_checkpoint()
+    assert after["epoch"] == before["epoch"] + 1
+    assert after["history"][: before["epoch"]] == before["history"]
+
+
+def test_a_finished_run_is_not_resumed(run):
+    with pytest.raises(ValueError, match="has finished its 4 epochs"):
+        resume(run.path)
+
+
+def test_a_folder_that_is_no_run_is_not_resumed(tmp_path):
+    with pytest.raises(FileNotFoundError, match="is not a run"):
+        resume(tmp_path)
+
+
+def test_an_existing_run_is_not_overwritten(run, folder):
+    with pytest.raises(FileExistsError, match="--resume"):
+        train(tiny_config(folder), run.path)
+
+
+def test_nothing_is_left_when_the_data_are_wrong(folder, tmp_path):
+    config = tiny_config(tmp_path / "nothing")
+    with pytest.raises(FileNotFoundError):
+        train(config, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_nothing_is_left_when_the_weights_are_missing(folder, tmp_path):
+    config = tiny_config(folder, weights=str(tmp_path / "no.h5"))
+    with pytest.raises(FileNotFoundError, match="There is no weights file"):
+        train(config, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_finer_network_starts_from_a_coarser_run(run, folder, tmp_path, caplog):
+    config = tiny_config(folder, variant="16s", init_from=str(run.path), epochs=1)
+    with caplog.at_level(logging.INFO, "keras_fcn"):
+        train(config, tmp_path / "finer")
+    assert "anew: upscore2, score_pool4, upscore16" in caplog.text
+
+
+def test_a_run_of_other_classes_gives_all_but_the_scores(run, tmp_path, caplog):
+    other = write_folder(tmp_path / "other")
+    (other / "class_dict.csv").write_text("name,r,g,b\nx,1,2,3\ny,2,3,4\nz,4,5,6\n")
+    config = tiny_config(other, init_from=str(run.path), epochs=1)
+    with caplog.at_level(logging.INFO, "keras_fcn"):
+        train(config, tmp_path / "run")
+    assert "which has other classes; anew: score_fr, upscore32" in caplog.text
+
+
+def test_the_architecture_follows_the_start_where_it_is_not_asked_for(folder, tmp_path):
+    config = tiny_config(
+        folder, variant="8s", skip_scales="batch-norm", head_filters=8, epochs=1
+    )
+    source = train(config, tmp_path / "source")
+    wanted = TrainingConfig(init_from=str(source.path))
+    followed = follow_start(wanted, {"epochs"})
+    assert (followed.variant, followed.head) == ("8s", "compact")
+    assert (followed.skip_scales, followed.head_filters) == ("batch-norm", 8)
+    assert follow_start(wanted, {"variant"}).variant == "32s"
+    assert follow_start(TrainingConfig(), set()) == TrainingConfig()
+    config = tiny_config(
+        folder, variant="16s", head_filters=8, init_from=str(source.path)
+    )
+    with pytest.raises(ValueError, match="has --skip-scales batch-norm"):
+        train(config, tmp_path / "run")
+
+
+@pytest.mark.parametrize(("keep_last", "kept"), [(True, 2), (False, 1)])
+def test_the_last_or_the_best_network_is_kept(run, tmp_path, keep_last, kept):
+    copy = RunFolder(shutil.copytree(run.path, tmp_path / "run"))
+    checkpoint = Checkpoint(copy, [], lambda epoch, _: {"epoch": epoch}, keep_last)
+    checkpoint.set_model(
+        SimpleNamespace(
+            network=copy.load_model(),
+            confusion=SimpleNamespace(matrix=lambda: None),
+            save_state=lambda path: path.write_bytes(b""),
+        )
+    )
+    for epoch, mean_iou in ((1, 0.5), (2, 0.3)):
+        checkpoint.on_epoch_end(epoch, {"val_mean_iou": mean_iou})
+    assert json.loads((copy.path / "metrics.json").read_text()) == {"epoch": kept}
+
+
+def test_training_on_validation_images_is_said(folder, tmp_path):
+    config = tiny_config(folder, partition="train+val", epochs=1)
+    run = train(config, tmp_path / "run")
+    assert "Last epoch 1:" in run.summary()
+    assert "of images that were trained on" in run.summary()
+    (run.path / "metrics.json").write_text(
+        '{"epoch": 1, "mean_iou": 0.5, "pixel_accuracy": 0.5}'  # of an older version
+    )
+    assert "Best epoch 1:" in run.summary()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"head": "vgg", "head_filters": 256}, "--head-filters is for --head compact"),
+        (
+            {"partition": "without-0001TP"},
+            "is for CamVid's drives. Received",
+        ),
+        ({"init_from": "run", "head_filters": 64}, "has --head-filters 512"),
+    ],
+)
+def test_what_does_not_go_together_is_refused_before_data_are_read(
+    run, tmp_path, changes, message
+):
+    if "init_from" in changes:
+        changes = {**changes, "init_from": str(run.path)}
+    with pytest.raises(ValueError, match=message):
+        train(tiny_config(tmp_path / "no data", **changes), tmp_path / "run")
+
+
+def test_a_loss_that_is_not_finite_stops_with_step_and_learning_rate(folder, tmp_path):
+    config = tiny_config(
+        folder, learning_rate=1e30, optimizer="sgd", weight_decay=0.0, epochs=9
+    )
+    with pytest.raises(
+        FloatingPointError, match=r"step \d+ .* with a learning rate of"
+    ):
+        train(config, tmp_path / "run")
+
+
+@pytest.mark.parametrize("crop", [None, (32, 32), (64, 64)])
+def test_crops_up_to_the_padded_image_are_taken(crop):
+    split = Split(None, ((48, 64), (40, 50)))
+    assert training_crop(crop, split) == (crop or (48, 64))
+
+
+def test_a_crop_larger_than_the_padded_image_is_refused():
+    with pytest.raises(ValueError, match="at most 64x64.*Received: 65x64"):
+        training_crop((65, 64), Split(None, ((48, 64),)))
+
+
+def test_the_default_crop_is_at_most_320():
+    assert training_crop(None, Split(None, ((360, 480),))) == (320, 320)
+
+
+def test_images_of_different_sizes_train(tmp_path):
+    from PIL import Image
+
+    folder = write_folder(tmp_path / "mixed", {"train": 3, "val": 1})
+    for split in ("train", "val"):
+        Image.new("RGB", (80, 20)).save(folder / f"images/{split}/wide.png")
+        Image.new("L", (80, 20), 1).save(folder / f"labels/{split}/wide.png")
+    run = train(tiny_config(folder, epochs=1), tmp_path / "run")
+    pixels = np.sum(
+        json.loads((run.path / "metrics.json").read_text())["confusion_matrix"]
+    )
+    assert pixels == 47 * 64 + 20 * 80  # the first row of each block picture is void
+
+
+def test_class_weights_are_told_by_name(folder, tmp_path, caplog):
+    config = tiny_config(folder, epochs=1, class_weights="median-frequency")
+    with caplog.at_level(logging.INFO, "keras_fcn"):
+        train(config, tmp_path / "run")
+    assert "Class weights: class_0 " in caplog.text
+
+
+def go_on_until(path, epochs):
+    """Let a finished run have more epochs."""
+    written = json.loads((path / "config.json").read_text())
+    written["config"]["epochs"] = epochs
+    (path / "config.json").write_text(json.dumps(written))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("megabytes", [30, 120])
+def test_a_disk_that_takes_no_more_leaves_the_checkpoint_before(
+    folder, tmp_path, megabytes
+):
+    """30 MB are too few for best.keras (71 MB), 120 for the state (214 MB)."""
+    path = tmp_path / "run"
+    train(tiny_config(folder, epochs=1), path)
+    before = (path / "checkpoint.json").read_text()
+    go_on_until(path, 2)
+    # the score to beat: so that best.keras is written again
+    better = json.loads(before)
+    better["history"][0]["val_mean_iou"] = 0.0
+    (path / "checkpoint.json").write_text(json.dumps(better))
+    limit = megabytes * 2**20
+    result = subprocess.run(
+        [sys.executable, "train.py", "--resume", str(path)],
+        cwd=PROJECT,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 2, result.stderr
+    assert result.stderr.splitlines()[-1].startswith("train.py: error:")
+    assert "Traceback" not in result.stderr
+    assert json.loads((path / "checkpoint.json").read_text())["epoch"] == 1
+    assert not list(path.glob(".part-*"))
+    RunFolder.open(path).load_model()
+    assert resume(path).read_checkpoint()["epoch"] == 2
+
+
+def test_a_data_folder_that_moved_is_found_by_data_dir(folder, tmp_path):
+    moved = write_folder(tmp_path / "first")
+    path = tmp_path / "run"
+    train(tiny_config(moved, epochs=1), path)
+    moved.rename(tmp_path / "second")
+    go_on_until(path, 2)
+    assert resume(path, str(tmp_path / "second")).read_checkpoint()["epoch"] == 2
+
+
+def test_one_step_is_the_same_on_every_call_with_a_seed(folder, tmp_path):
+    config = tiny_config(folder, epochs=1)
+    first = train(config, tmp_path / "a").read_checkpoint()["history"]
+    second = train(dataclasses.replace(config), tmp_path / "b").read_checkpoint()[
+        "history"
+    ]
+    assert first[0]["loss"] == pytest.approx(second[0]["loss"], rel=1e-4)
+
+
+def test_a_state_of_another_network_is_refused(run, folder, tmp_path):
+    other = train(tiny_config(folder, variant="8s", epochs=1), tmp_path / "other")
+    go_on_until(other.path, 2)
+    state = other.path / other.read_checkpoint()["state"]
+    state.write_bytes((run.path / run.read_checkpoint()["state"]).read_bytes())
+    with pytest.raises(ValueError, match="state of another network"):
+        resume(other.path)
+    state.write_bytes(state.read_bytes()[:1000])
+    with pytest.raises(ValueError, match="missing or damaged"):
+        resume(other.path)
+
+
+def test_a_run_that_diverges_at_once_leaves_nothing(folder, tmp_path):
+    config = tiny_config(folder, learning_rate=1e30, optimizer="sgd", epochs=9)
+    with pytest.raises(FloatingPointError):
+        train(config, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_another_head_than_the_runs_is_refused_before_anything_is_read(run, tmp_path):
+    config = tiny_config(tmp_path / "no data", head="vgg", init_from=str(run.path))
+    with pytest.raises(ValueError, match="has --head compact"):
+        train(config, tmp_path / "run")
+
+
+def test_starting_from_a_run_needs_no_weights_file(run, folder, tmp_path):
+    config = tiny_config(folder, weights="imagenet", init_from=str(run.path), epochs=1)
+    assert train(config, tmp_path / "next").best_model.exists()
