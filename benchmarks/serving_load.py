@@ -26,15 +26,18 @@ import tensorflow as tf
 from PIL import Image
 from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 
-from keras_fcn.commands.command_line import add_model_argument, run_command
-from keras_fcn.config import number_parser, parse_size, positive_int
-from keras_fcn.runs.packed import find_model
+from keras_fcn.commands.command_line import Command
+from keras_fcn.commands.flags import add_model_argument, number_parser, parse_size
+from keras_fcn.config import POSITIVE_INT, Number
+from keras_fcn.runs.bundled import find_network
 from keras_fcn.serving.client import connect
 from keras_fcn.serving.export import export
 from street_rendering import render_street
 
 PRECISIONS = ("float32", "bfloat16")
 LEAST_SIDE = 16  # of the mixed sizes, pixels
+
+positive_int = number_parser(POSITIVE_INT)
 
 
 def parse_batch_sizes(text):
@@ -53,6 +56,7 @@ def parse_largest(text):
 
 
 def add_arguments(parser):
+    """Adds the flags."""
     add_model_argument(parser)
     parser.add_argument(
         "--size", type=parse_size, default="360x480", metavar="HxW", help="of an image"
@@ -85,34 +89,34 @@ def add_arguments(parser):
         metavar="HxW",
         help="of the sizes in the requests, which are drawn from 16x16 on",
     )
+    seed = Number(int, lambda value: value >= 0, "a whole number from 0 on")
     parser.add_argument(
         "--seed",
-        type=number_parser(int, lambda value: value >= 0, "a whole number from 0 on"),
+        type=number_parser(seed),
         default=0,
         metavar="N",
         help="of sizes and scenes",
     )
 
 
-def command(parser, args, argv):
+def work(arguments, given):
     """Exports, measures and prints Markdown tables."""
     with tempfile.TemporaryDirectory() as folder:
-        networks = export_and_load(args.model, Path(folder))
-    image, _ = render_street(args.seed, 0, *args.size)
-    print_rates(networks, image, args.batch_sizes, args.repeats)
-    files = draw_files(args.num_requests, args.largest, args.seed)
+        networks = export_and_load(arguments.model, Path(folder))
+    image, _ = render_street(arguments.seed, 0, *arguments.size)
+    print_rates(networks, image, arguments.batch_sizes, arguments.repeats)
+    files = draw_files(arguments.num_requests, arguments.largest, arguments.seed)
     print_requests(networks, files)
     print_answer_sizes(networks["float32"], image)
     return 0
 
 
-def main(argv=None):
-    return run_command(__doc__, add_arguments, command, argv)
+main = Command(__doc__, add_arguments, work).main
 
 
 def export_and_load(model, folder):
     """Signatures of a network by precision, as TensorFlow alone gives them."""
-    run = find_model(model)
+    run = find_network(model)
     versions = [export(run, folder, precision=precision) for precision in PRECISIONS]
     loaded = [tf.saved_model.load(str(version)) for version in versions]
     return dict(zip(PRECISIONS, loaded, strict=True))

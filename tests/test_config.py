@@ -1,168 +1,17 @@
-import argparse
+"""The options of a training as data."""
+
 import json
 from dataclasses import FrozenInstanceError, asdict, fields, replace
 
 import pytest
 
 from keras_fcn.config import (
+    DATA_FIELDS,
+    GROUPS,
+    POSITIVE_INT,
+    Number,
     TrainingConfig,
-    add_config_arguments,
-    format_value,
-    given_arguments,
-    make_parser,
-    parse_scale,
-    parse_size,
 )
-
-
-@pytest.fixture
-def parser(monkeypatch):
-    monkeypatch.setenv("COLUMNS", "200")
-    parser = make_parser("Train a network.")
-    add_config_arguments(parser)
-    return parser
-
-
-def help_of(parser, flag):
-    """The text of a flag in `--help`, on one line."""
-    lines = parser.format_help().splitlines()
-    start = next(i for i, line in enumerate(lines) if line.strip().startswith(flag))
-    text = [lines[start]]
-    for line in lines[start + 1 :]:
-        if line.strip().startswith("-"):
-            break
-        text.append(line)
-    return " ".join(" ".join(text).split())
-
-
-@pytest.mark.parametrize(
-    ("text", "size"),
-    [("360x480", (360, 480)), ("1x1", (1, 1)), ("32X64", (32, 64))],
-)
-def test_sizes_are_height_then_width(text, size):
-    assert parse_size(text) == size
-
-
-@pytest.mark.parametrize(
-    "text",
-    ["0x5", "5x0", "12", "-3x4", "axb", "", "x", "3x", "3x4x5", "3.5x4", "3,4", "²x4"],
-)
-def test_sizes_that_are_none_are_refused(text):
-    with pytest.raises(argparse.ArgumentTypeError, match=f"Received: {text}$"):
-        parse_size(text)
-
-
-@pytest.mark.parametrize(
-    ("text", "scale"), [("0.5,2", (0.5, 2.0)), ("1,1", (1.0, 1.0)), ("1, 2", (1, 2))]
-)
-def test_scales_are_least_then_most(text, scale):
-    assert parse_scale(text) == scale
-
-
-@pytest.mark.parametrize(
-    "text",
-    ["2,0.5", "0,1", "-1,1", "1", "a,b", "1,2,3", "", "nan,1", "1,nan", "1,inf"],
-)
-def test_scales_that_are_none_are_refused(text):
-    with pytest.raises(argparse.ArgumentTypeError, match=f"Received: {text}$"):
-        parse_scale(text)
-
-
-def test_arguments_that_are_not_given_have_the_defaults(parser):
-    assert TrainingConfig(**vars(parser.parse_args([]))) == TrainingConfig()
-
-
-@pytest.mark.parametrize("field", fields(TrainingConfig), ids=lambda field: field.name)
-def test_every_default_passes_its_own_check(parser, field):
-    if field.default is None or isinstance(field.default, bool):
-        return
-    flag = "--" + field.name.replace("_", "-")
-    text = format_value(field.name, field.default)
-    namespace = parser.parse_args([flag, text])
-    assert getattr(namespace, field.name) == field.default
-
-
-@pytest.mark.parametrize(
-    ("flag", "shown"),
-    [
-        ("--variant", "(default: 32s)"),
-        ("--image-size", "(default: 360x480)"),
-        ("--scale", "(default: 0.5,2.0)"),
-        ("--rotation", "degrees; 0 is off (default: 5.0)"),
-        ("--flip", "(default: True)"),
-        ("--freeze-upsampling", "(default: False)"),
-        ("--seed", "(default: 0)"),
-        ("--warmup-epochs", "(default: 0.0)"),
-    ],
-)
-def test_help_shows_defaults_as_they_are_typed(parser, flag, shown):
-    text = help_of(parser, flag)
-    assert text.endswith(shown)
-    assert text.count("(default:") == 1
-
-
-def test_help_names_no_default_where_there_is_none(parser):
-    for flag in ("--crop", "--data-dir", "--learning-rate", "--init-from"):
-        assert "(default:" not in help_of(parser, flag)
-    assert "None" not in parser.format_help()
-
-
-def test_help_names_every_field(parser):
-    for field in fields(TrainingConfig):
-        assert field.metadata["help"] in help_of(
-            parser, "--" + field.name.replace("_", "-")
-        )
-
-
-def test_switches_can_be_turned_off(parser):
-    namespace = parser.parse_args(["--no-flip", "--freeze-upsampling"])
-    assert namespace.flip is False
-    assert namespace.freeze_upsampling is True
-
-
-def test_only_the_named_fields_become_flags_without_defaults_if_asked():
-    parser = make_parser("Evaluate.")
-    add_config_arguments(parser, ("dataset", "image_size"), show_defaults=False)
-    assert vars(parser.parse_args([])) == {"dataset": None, "image_size": None}
-    assert "(default:" not in parser.format_help()
-
-
-def test_given_arguments_are_those_on_the_command_line(parser):
-    argv = ["--epochs", "30", "--no-flip", "--crop=32x32"]  # 30 is the default too
-    assert given_arguments(parser, argv) == {"epochs", "flip", "crop"}
-    assert given_arguments(parser, []) == set()
-
-
-@pytest.mark.parametrize(
-    ("argv", "needed"),
-    [
-        (["--epochs", "0"], "a whole number from 1 on. Received: 0"),
-        (["--epochs", "1.5"], "a whole number from 1 on. Received: 1.5"),
-        (["--learning-rate", "0"], "a number above 0. Received: 0"),
-        (["--learning-rate", "inf"], "a number above 0. Received: inf"),
-        (["--weight-decay", "-1"], "0 or more. Received: -1"),
-        (["--dropout", "1"], "a number from 0 to below 1. Received: 1"),
-        (["--dropout", "nan"], "a number from 0 to below 1. Received: nan"),
-        (["--hue", "0.6"], "a number from 0 to 0.5. Received: 0.6"),
-        (["--rotation", "181"], "degrees from 0 to 180. Received: 181"),
-        (["--seed", "-1"], "a whole number from 0 to 2147483647. Received: -1"),
-        (["--crop", "32"], "HEIGHTxWIDTH in pixels, as in 360x480. Received: 32"),
-        (["--scale", "2"], "LEAST,MOST above 0, as in 0.5,2. Received: 2"),
-        (["--variant", "7s"], "invalid choice: '7s'"),
-        (["--no-such-flag"], "unrecognized arguments: --no-such-flag"),
-        (["--epochs"], "expected one argument"),
-        (["--epochs", "1\n2"], "a whole number from 1 on"),
-    ],
-)
-def test_bad_arguments_are_one_line_and_status_2(parser, capsys, argv, needed):
-    with pytest.raises(SystemExit) as caught:
-        parser.parse_args(argv)
-    assert caught.value.code == 2
-    out, err = capsys.readouterr()
-    assert out == ""
-    assert needed in err
-    assert err.endswith("\n")
-    assert len(err.splitlines()) == 1
 
 
 def test_json_gives_the_configuration_back():
@@ -176,7 +25,54 @@ def test_json_gives_the_configuration_back():
     assert hash(restored) == hash(config)
 
 
+def test_a_field_that_is_missing_in_json_has_its_default():
+    assert TrainingConfig.from_json({"epochs": 3}) == TrainingConfig(epochs=3)
+
+
+def test_a_field_that_there_never_was_is_refused():
+    with pytest.raises(TypeError, match="colour"):
+        TrainingConfig.from_json({"colour": "red"})
+
+
+def test_reading_json_leaves_the_values_as_they_are():
+    values = {"scale": [1.0, 2.0], "label_smoothing": 0.0}
+    TrainingConfig.from_json(values)
+    assert values == {"scale": [1.0, 2.0], "label_smoothing": 0.0}
+
+
+def test_an_option_of_version_0_1_is_left_out_where_it_does_nothing():
+    values = {"label_smoothing": 0.0, "hard_pixels": 1.0, "partition": "published"}
+    assert TrainingConfig.from_json(values) == TrainingConfig()
+    with pytest.raises(ValueError, match="^partition is an option of version 0.1"):
+        TrainingConfig.from_json({"partition": "train+val"})
+
+
 def test_configuration_is_frozen():
     with pytest.raises(FrozenInstanceError):
         TrainingConfig().epochs = 3
     assert replace(TrainingConfig(), epochs=3).epochs == 3
+
+
+def test_every_option_is_in_a_group_and_described():
+    groups = {option.metadata["group"] for option in fields(TrainingConfig)}
+    assert groups == set(GROUPS)
+    assert all(option.metadata["help"] for option in fields(TrainingConfig))
+
+
+def test_every_default_is_one_that_the_option_takes():
+    for option in fields(TrainingConfig):
+        kind, default = option.metadata["kind"], option.default
+        if isinstance(kind, tuple):
+            assert default in kind, option.name
+        elif isinstance(kind, Number) and default is not None:
+            assert type(default) is kind.convert and kind.accepts(default), option.name
+
+
+def test_the_fields_of_the_data_are_fields_of_that_group():
+    groups = {option.name: option.metadata["group"] for option in fields(TrainingConfig)}
+    assert {groups[name] for name in DATA_FIELDS} == {"data"}
+
+
+@pytest.mark.parametrize(("value", "is_taken"), [(0, False), (1, True), (2**40, True)])
+def test_positive_numbers_begin_at_one(value, is_taken):
+    assert POSITIVE_INT.accepts(value) is is_taken

@@ -16,13 +16,14 @@ SCRIPT = """
 import json, sys
 import keras, numpy as np
 from keras_fcn import FCN
-from keras_fcn.training.augment import Augment
 from keras_fcn.config import UPSAMPLING, TrainingConfig
-from keras_fcn.training.trainer import Trainer, make_optimizer
 from keras_fcn.models.upsampling import upsample
+from keras_fcn.training.augment import Augment
+from keras_fcn.training.optimizer import make_optimizer
+from keras_fcn.training.trainer import Trainer
 
 assert keras.backend.backend() == sys.argv[1]
-network = FCN("8s", 3, "compact", None, head_filters=8, skip_scales="batch-norm")
+network = FCN("8s", 3, "compact", None, head_filters=8)
 rng = np.random.default_rng(0)
 for weight in network.trainable_weights:
     scale = (2 / max(1, np.prod(weight.shape[:-1]))) ** 0.5
@@ -57,7 +58,7 @@ for method in UPSAMPLING:
     gradients[method] = np.asarray(slope).ravel().tolist()
 
 augment = Augment((32, 32), 255, seed=1)
-trainer = Trainer(network, augment, 3, 255, hard_pixels=0.5, label_smoothing=0.1)
+trainer = Trainer(network, augment, 3, 255, class_weights=np.array([1.0, 2.0, 0.5]))
 config = TrainingConfig(learning_rate=1e-6, encoder_rate=0.5)
 trainer.compile(optimizer=make_optimizer(config, 10))
 trainer.build()

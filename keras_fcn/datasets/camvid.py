@@ -207,4 +207,6 @@ def _pairs(folder, split):
         "CamVid needs train/, trainannot/, val/, valannot/, test/ and testannot/ with "
         "PNG files"
     )
-    return pair_files(folder / split, folder / f"{split}annot", layout, is_exact=True)
+    return pair_files(
+        split, folder / split, folder / f"{split}annot", layout, is_exact=True
+    )

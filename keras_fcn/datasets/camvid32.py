@@ -181,6 +181,7 @@ def find_pairs(folder: Path, split: str) -> list[Pair]:
     """
     layout = "camvid32 needs train/, train_labels/, val/ and val_labels/ with PNG files"
     return pair_files(
+        split,
         folder / split,
         folder / f"{split}_labels",
         layout,

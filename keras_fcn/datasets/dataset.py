@@ -37,6 +37,7 @@ class Split:
     @property
     def num_bytes(self) -> int:
         """Bytes of all images and label maps, decoded."""
+        # Three bytes of colour and one of label for each pixel.
         return sum(4 * height * width for height, width in self.image_sizes)
 
 
@@ -97,7 +98,7 @@ def label_statistics(examples: tf.data.Dataset, class_map: ClassMap) -> LabelSta
             void.
     """
     pixels = np.zeros(256, dtype="int64")
-    around = np.zeros(256, dtype="int64")
+    around = np.zeros(256, dtype="int64")  # pixels of the images that show an id
     wrong = []
     allowed = np.zeros(256, dtype=bool)
     allowed[: class_map.num_classes] = allowed[class_map.void_id] = True

@@ -121,7 +121,7 @@ def _find_pairs(folder: Path, split: str) -> list[Pair]:
             f"{images_dir}/"
         )
     layout = f"each image needs a label map of its stem in {labels_dir}"
-    return pair_files(images_dir, labels_dir, layout, stems=stems)
+    return pair_files(split, images_dir, labels_dir, layout, stems=stems)
 
 
 def _read_list(path):

@@ -34,6 +34,7 @@ class LabelDecoder:
         self._id_of_value = np.full(256, _UNKNOWN, dtype="int16")
         self._id_of_value[: len(ids)] = ids
         self._id_of_value[VOID_ID] = VOID_ID
+        # One entry for each RGB colour, 32 MiB, so that decoding is one look-up.
         self._id_of_color = np.full(2**24, _UNKNOWN, dtype="int16")
         for (_, color), class_id in zip(class_dict, ids, strict=True):
             self._id_of_color[_pack(np.array(color))] = class_id
@@ -60,7 +61,7 @@ class LabelDecoder:
                 )
             stored = stored[..., 0]
         if stored.ndim == 3:
-            packed = _pack(stored)
+            packed = _pack(stored)  # (H, W, 3) to (H, W), 24 bits of colour
             ids = self._id_of_color[packed]
             self._refuse(packed[ids == _UNKNOWN], "colours not in class_dict.csv", _rgb)
         else:

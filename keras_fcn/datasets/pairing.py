@@ -10,6 +10,7 @@ Pair = tuple[Path, Path]  # an image and its label map
 
 
 def pair_files(
+    split: str,
     images_dir: Path,
     labels_dir: Path,
     layout: str,
@@ -21,6 +22,7 @@ def pair_files(
     """Match the images of a folder with the label maps of another.
 
     Args:
+        split: the split that they are of, for messages.
         images_dir: folder of the images.
         labels_dir: folder of the label maps.
         layout: what the data set needs; ends the message where a folder is empty.
@@ -37,17 +39,17 @@ def pair_files(
     """
     images, label_maps = _by_stem(images_dir), _by_stem(labels_dir, label_ending)
     stems = list(images if stems is None else stems)
-    for what, folder, found in (
-        ("images", images_dir, images),
-        ("label maps", labels_dir, label_maps),
+    for what, folder, found, ending in (
+        ("images", images_dir, images, ""),
+        ("label maps", labels_dir, label_maps, label_ending),
     ):
         if not found:
             raise FileNotFoundError(f"There are no {what} in {folder}: {layout}")
-        missing = [stem for stem in stems if stem not in found]
+        missing = [f"{stem}{ending}" for stem in stems if stem not in found]
         if missing:
             raise FileNotFoundError(
-                f"{len(missing)} of {len(stems)} {what} are missing in {folder}: "
-                + summarize(missing)
+                f"{len(missing)} of {len(stems)} {what} of {split} are missing in "
+                f"{folder}: {summarize(missing)}"
             )
     left_over = [path.name for stem, path in label_maps.items() if stem not in images]
     if is_exact and left_over:

@@ -73,14 +73,16 @@ def training_batches(
         uint8 `(batch, height, width)`, and int32 `(batch, 2)`, the height and width
         of each picture.
     """
+    # A buffer of the whole split where it fits: then all orders are equally likely.
     bytes_an_image = max(1, split.num_bytes // split.num_images)
     buffer_size = max(batch_size, min(split.num_images, budget // bytes_an_image))
     batches = examples.shuffle(
         buffer_size, seed=order_seed, reshuffle_each_iteration=False
     ).map(_sized, num_parallel_calls=tf.data.AUTOTUNE)
     if split.has_one_size:
-        batches = batches.batch(batch_size)
+        batches = batches.batch(batch_size)  # (N, H, W, 3) and (N, H, W)
     else:
+        # To the largest height and width of the batch, at the lower right.
         batches = batches.padded_batch(
             batch_size,
             padding_values={
@@ -151,5 +153,5 @@ def _sized(example):
     return {
         "image": example["image"],
         "label_map": example["label_map"],
-        "size": tf.shape(example["label_map"]),
+        "size": tf.shape(example["label_map"]),  # before any padding
     }

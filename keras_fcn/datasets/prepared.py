@@ -65,6 +65,7 @@ def prepared_dataset(
         tfds.disable_progress_bar()
         with contextlib.redirect_stdout(io.StringIO()):  # TFDS prints its own lines
             builder.download_and_prepare()
+    # One file after the other, so that the order is that of writing.
     in_order = tfds.ReadConfig(interleave_cycle_length=1, try_autocache=False)
     splits = {
         split: Split(
@@ -79,4 +80,5 @@ def prepared_dataset(
 
 
 def _drop_channel(example):
+    # (H, W, 1) to (H, W)
     return {**example, "label_map": tf.squeeze(example["label_map"], axis=-1)}

@@ -172,6 +172,7 @@ def evaluate(
         matrix += result.confusion_matrix
         mean_iou = segmentation_scores(result.confusion_matrix)["mean_iou"]
         if not np.isnan(mean_iou):
+            # The smallest is on top of a heap: of the negatives, the best image.
             heapq.heappush(worst, (-mean_iou, index, result))
             if len(worst) > num_worst:
                 heapq.heappop(worst)
@@ -180,7 +181,7 @@ def evaluate(
                 result.image, result.prediction, class_map
             )
         _show_progress(index + 1, split.num_images, started)
-    worst.sort(reverse=True)
+    worst.sort(reverse=True)  # the lowest mean IoU first
     report = scores_report(matrix, dataset, split_name, prediction)
     report["output_dir"] = str(output_dir)
     report["seconds"] = round(time.monotonic() - started, 1)

@@ -56,6 +56,7 @@ class ConfusionMatrix(keras.metrics.Metric):
         counts = count_on_device(
             label_map, ops.argmax(logits, axis=-1), self.num_classes, self.ignore_class
         )
+        # The low digit is below 2**30, and so is a batch: no int32 overflows.
         total = self._low + counts
         self._high.assign(self._high + total // _BASE)
         self._low.assign(total % _BASE)
@@ -104,7 +105,7 @@ def count_on_device(
     Returns:
         int32 `(num_classes, num_classes)`, `[true, predicted]`.
     """
-    label_map = ops.reshape(ops.cast(label_map, "int32"), [-1])
+    label_map = ops.reshape(ops.cast(label_map, "int32"), [-1])  # (N * H * W,)
     prediction = ops.reshape(ops.cast(prediction, "int32"), [-1])
     num_cells = num_classes * num_classes
     cell = ops.where(

@@ -93,9 +93,11 @@ def transfer_weights(
     kept, fresh = set(), []
     for layer in target.layers:
         is_score = layer.name.startswith(("score_", "upscore"))
+        if not layer.weights:
+            continue
         if layer.name in trained and (keep_scores or not is_score):
             kept.add(layer.name)
-        elif layer.weights:
+        else:
             fresh.append(layer.name)
 
     def kept_variables(model):

@@ -125,6 +125,7 @@ class Segmenter:
     @staticmethod
     def _map(predict: Callable, images):
         if isinstance(images, list | tuple):
+            # Batches of one, (1, H, W, 3): sizes may differ.
             return [predict(as_rgb(image)[None])[0] for image in images]
         if isinstance(images, np.ndarray) and images.ndim == 4:
             images = as_rgb(images)
@@ -192,7 +193,7 @@ def as_rgb(image: AnyImage) -> np.ndarray:
     if isinstance(image, Image.Image):
         return to_rgb(image)[0]
     array = np.asarray(image)
-    array = array[..., None] if array.ndim == 2 else array
+    array = array[..., None] if array.ndim == 2 else array  # (H, W, 1)
     if array.ndim not in (3, 4) or array.shape[-1] not in (1, 3, 4) or not array.size:
         raise ValueError(
             "An image must be a path, a Pillow image or an array (height, width, 3). "
@@ -209,6 +210,7 @@ def as_rgb(image: AnyImage) -> np.ndarray:
             "An image must have values from 0 to 255. "
             f"Received: {_describe(image)} with values from {low:g} to {high:g}"
         )
+    # Many libraries scale to [0, 1]; the network would see darkness.
     if array.dtype.kind == "f" and high <= 1:
         raise ValueError(
             "An image must have values from 0 to 255: multiply these by 255. "
@@ -217,7 +219,7 @@ def as_rgb(image: AnyImage) -> np.ndarray:
     array = array.astype("float32" if array.dtype.kind == "f" else "uint8")
     if array.shape[-1] == 1:
         return np.repeat(array, 3, axis=-1)
-    return array[..., :3]
+    return array[..., :3]  # without alpha
 
 
 def _describe(value):

@@ -109,9 +109,9 @@ def pack(run: RunFolder, output_dir: Path) -> PackedFolder:
 
 def _stored(name, value):
     """A weight as stored; the variances of VGG16's pools are too large for float16."""
-    if value.ndim < 2:
+    if value.ndim < 2:  # biases and statistics: few, and some are large
         return value
-    largest = np.finfo("float16").max
+    largest = np.finfo("float16").max  # 65504
     if not (np.abs(value) <= largest).all():
         raise ValueError(f"No float16 holds {name}: its values must be up to {largest}")
     return value.astype("float16")

@@ -103,7 +103,7 @@ class Augment(keras.layers.Layer):
         """Where each pixel of the crop lies in its picture: rows and columns."""
         height, width = self.crop
         least, most = (math.log(bound) for bound in self.scale)
-        zoom = ops.exp(self._draw(size, least, most))
+        zoom = ops.exp(self._draw(size, least, most))  # (N, 1, 1), as all draws
         angle = self._draw(size, -self.rotation, self.rotation) * (math.pi / 180)
         row_share, column_share = self._draw(size, 0, 1), self._draw(size, 0, 1)
         mirror = 1.0
@@ -118,6 +118,7 @@ class Augment(keras.layers.Layer):
         picture_height, picture_width = size[:, 0, None, None], size[:, 1, None, None]
         center_row = _view_center(row_share, picture_height, height / zoom)
         center_column = _view_center(column_share, picture_width, width / zoom)
+        # A rotation by `angle`: (N, crop height, crop width), in the picture's pixels.
         row = center_row + cos * down + sin * right
         column = center_column - sin * down + cos * right
         return row, column
@@ -127,6 +128,7 @@ class Augment(keras.layers.Layer):
         if self.brightness:
             image = image + 255 * self._draw_change(image, self.brightness)
         if self.contrast:
+            # Of each picture alone, (N, 1, 1, 1).
             mean = ops.mean(_grey(image), axis=(1, 2), keepdims=True)
             change = self._draw_change(image, self.contrast)
             image = mean + (image - mean) * (1 + change)
@@ -136,7 +138,7 @@ class Augment(keras.layers.Layer):
             image = grey + (image - grey) * (1 + change)
         if self.hue:
             turn = self._draw_change(image, self.hue)
-            image = turn_hue(image, ops.squeeze(turn, axis=-1))
+            image = turn_hue(image, ops.squeeze(turn, axis=-1))  # turn: (N, 1, 1)
         return ops.clip(image, 0, 255)
 
     def _draw_change(self, image, most):

@@ -56,6 +56,7 @@ class Progress(keras.callbacks.Callback):
         self.num_epochs = num_epochs
         self.steps_per_epoch = steps_per_epoch
         self._is_terminal = sys.stderr.isatty()
+        # Often enough to be followed, seldom enough for a log of days.
         self._seconds_between = 0.5 if self._is_terminal else 30
 
     def on_train_begin(self, logs=None):
@@ -146,6 +147,7 @@ class SampleWriter(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         panels = []
         for number, (image, label_map) in enumerate(self.samples, start=1):
+            # (1, H, W) of a batch of one: the samples may differ in size.
             prediction = np.asarray(self._predict(image[None]))[0].astype("uint8")
             panels.append(sample_panel(image, label_map, prediction, self.class_map))
             path = self.folder / f"epoch-{epoch:04}-sample-{number}.png"
@@ -173,6 +175,7 @@ class TensorBoardLogger(keras.callbacks.Callback):
         self.sample_writer = sample_writer
 
     def on_test_begin(self, logs=None):
+        # Keras is about to reset it for the validation.
         self._train_matrix = self.model.confusion.matrix()
 
     def on_epoch_end(self, epoch, logs=None):

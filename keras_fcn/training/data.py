@@ -80,9 +80,10 @@ def load_training_data(config: TrainingConfig) -> TrainingData:
     crop = training_crop(config.crop, train)
     budget = config.cache_budget * 2**20
     train_examples = cached_examples(train, budget)
+    # Training images come first: they are read more often, in a new order each time.
     validation_examples = cached_examples(validation, max(0, budget - train.num_bytes))
     statistics = label_statistics(train_examples, dataset.class_map)
-    label_statistics(validation_examples, dataset.class_map)
+    label_statistics(validation_examples, dataset.class_map)  # for its checks
     class_weights = class_weights_from_counts(
         config.class_weights,
         statistics.pixels,

@@ -42,11 +42,12 @@ def masked_cross_entropy(
     label_map = ops.cast(label_map, "int32")
     logits = ops.cast(logits, "float32")
     is_labelled = label_map != ignore_class
-    target = ops.where(is_labelled, label_map, 0)
+    target = ops.where(is_labelled, label_map, 0)  # void has an id of no logit
+    # (N, H, W), nats
     cross_entropy = ops.sparse_categorical_crossentropy(
         target, logits, from_logits=True
     )
-    weights = ops.cast(is_labelled, "float32")
+    weights = ops.cast(is_labelled, "float32")  # (N, H, W)
     if class_weights is not None:
         class_weights = ops.convert_to_tensor(class_weights, dtype="float32")
         weights = weights * ops.take(class_weights, target, axis=0)

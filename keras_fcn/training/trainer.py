@@ -122,8 +122,9 @@ class Trainer(keras.Model):
         """Return `logits` and their `label_map`, of augmented images in training."""
         image, label_map = inputs["image"], inputs["label_map"]
         if training:
+            # (N, *crop, 3) and (N, *crop)
             image, label_map = self.augment(image, label_map, inputs["size"])
-        logits = self.network(image, training=training)
+        logits = self.network(image, training=training)  # (N, H, W, C)
         return {"logits": logits, "label_map": label_map}
 
     def compute_loss(

@@ -1,7 +1,11 @@
+"""benchmarks/compare_upsampling.py trains, scores and times each method."""
+
 import pytest
 
+from benchmarks import compare_upsampling
 from benchmarks.compare_upsampling import Comparison, format_table
-from keras_fcn import compare_upsampling
+from keras_fcn.runs.folder import RunFolder
+from tests.support.commands import outcome, refusal
 
 
 def test_a_table_has_a_row_for_each_comparison():
@@ -12,27 +16,28 @@ def test_a_table_has_a_row_for_each_comparison():
     ]  # fmt: skip
 
 
-def test_bad_arguments_are_one_line(capsys):
-    assert compare_upsampling.main(["--epochs", "0"]) == 2
-    assert "--epochs and --num-images must be 1 or more" in capsys.readouterr().err
+@pytest.mark.parametrize("flag", ["--epochs", "--num-images"])
+def test_bad_arguments_are_one_line(capsys, flag):
+    line = refusal(compare_upsampling, capsys, flag, 0)
+    assert f"argument {flag}: needed a whole number from 1 on. Received: 0" in line
 
 
 @pytest.mark.slow
 def test_each_method_is_trained_scored_and_timed(tmp_path, capsys, monkeypatch):
     methods = ("nearest", "max-unpooling")
     monkeypatch.setattr(compare_upsampling, "UPSAMPLING", methods)
-    arguments = [
-        "--variant", "16s", "--epochs", "1", "--num-images", "4",
-        "--run-dir", str(tmp_path),
-    ]  # fmt: skip
-    assert compare_upsampling.main(arguments) == 0
-    first = capsys.readouterr().out
-    assert [line.split()[0] for line in first.splitlines()[2:-1]] == list(methods)
+    arguments = ["--variant", "16s", "--num-images", "4", "--run-dir", tmp_path]
+    status, out, _ = outcome(compare_upsampling, capsys, *arguments, "--epochs", 1)
+    assert status == 0
+    assert [line.split()[0] for line in out.splitlines()[2:-1]] == list(methods)
     trained = {path: path.stat().st_mtime for path in tmp_path.glob("*/best.keras")}
     assert len(trained) == 2
-    assert compare_upsampling.main(arguments) == 0
+    status, _, _ = outcome(compare_upsampling, capsys, *arguments, "--epochs", 1)
+    assert status == 0
     # What is finished is not trained again.
     assert trained == {path: path.stat().st_mtime for path in trained}
-    arguments[arguments.index("--epochs") + 1] = "2"
-    assert compare_upsampling.main(arguments) == 2
-    assert "is a run with other settings" in capsys.readouterr().err
+    line = refusal(compare_upsampling, capsys, *arguments, "--epochs", 2)
+    assert "is a run with other settings: give another --run-dir" in line
+    config = RunFolder.open(tmp_path / "nearest").read_config()
+    assert (config.upsampling, config.variant) == ("nearest", "16s")
+    assert (config.head, config.skip_scales) == ("compact", "batch-norm")

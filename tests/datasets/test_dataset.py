@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from keras_fcn.classes import ClassMap
-from keras_fcn.datasets.dataset import Split, label_statistics, summarize
+from keras_fcn.datasets.dataset import Split, label_statistics
 
 CLASS_MAP = ClassMap(("a", "b", "c"), ((0, 0, 1), (0, 0, 2), (0, 0, 3)), void_id=7)
 
@@ -39,8 +39,3 @@ def test_a_split_knows_its_decoded_bytes():
     assert split.num_bytes == 2 * 10 * 20 * 4
     assert split.has_one_size
     assert not Split(split.examples, ((1, 2), (2, 1))).has_one_size
-
-
-def test_a_long_list_is_cut_and_counted():
-    assert summarize(["a", "b", "c", "d", "e"]) == "a; b; c; and 2 more"
-    assert summarize(["a", "b"]) == "a; b"

@@ -1,9 +1,11 @@
+"""Images held out for validation by their names."""
+
 import pytest
 import tensorflow as tf
-from keras_fcn.datasets.partition import repartition
 
 from keras_fcn.classes import ClassMap
 from keras_fcn.datasets.dataset import SegmentationDataset, Split
+from keras_fcn.datasets.hold_out import hold_out
 from tests.support.data import SHARED_DATA
 
 
@@ -30,37 +32,29 @@ def names_of(split):
     return names
 
 
-def test_the_published_partition_is_the_data_sets_own(dataset):
-    assert repartition(dataset, "published") is dataset
-
-
-def test_training_on_validation_images_too_keeps_them_for_validation(dataset):
-    parts = repartition(dataset, "train+val")
-    assert names_of(parts.split("train")) == [
-        *names_of(dataset.split("train")),
-        *names_of(dataset.split("val")),
-    ]
-    assert names_of(parts.split("val")) == names_of(dataset.split("val"))
-
-
-def test_a_drive_is_left_out_of_training_and_validated_on(dataset):
-    parts = repartition(dataset, "without-0001TP")
+def test_what_matches_is_left_out_of_training_and_validated_on(dataset):
+    parts = hold_out(dataset, "0001TP*")
     assert names_of(parts.split("val")) == ["0001TP_1", "0001TP_2"]
     assert parts.split("val").image_sizes == ((1, 9), (7, 9))
     assert names_of(parts.split("train")) == [
         "0006R0_1", "0006R0_2", "0016E5_1", "0016E5_2", "0016E5_3",
     ]  # fmt: skip
     assert parts.split("train").image_sizes == ((2, 9), (3, 9), (4, 9), (5, 9), (6, 9))
+    assert parts.hold_out == "0001TP*"
 
 
-def test_a_data_set_without_the_drive_is_refused(dataset):
-    other = SegmentationDataset(
-        "other",
-        dataset.class_map,
-        {"train": split_of(["a"], 1), "val": split_of(["b"], 2)},
-    )
-    with pytest.raises(ValueError, match="Received: 0 of 2 images"):
-        repartition(other, "without-0001TP")
+def test_a_pattern_is_matched_with_the_whole_name_and_its_case(dataset):
+    assert names_of(hold_out(dataset, "*_3").split("val")) == ["0016E5_3"]
+    with pytest.raises(ValueError, match="which matches 0 of 7"):
+        hold_out(dataset, "0016e5*")
+    with pytest.raises(ValueError, match="which matches 0 of 7"):
+        hold_out(dataset, "0016E5")
+
+
+@pytest.mark.parametrize(("pattern", "count"), [("x*", 0), ("*", 7)])
+def test_a_pattern_that_matches_nothing_or_all_is_refused(dataset, pattern, count):
+    with pytest.raises(ValueError, match=f"`hold_out` must .* {count} of 7"):
+        hold_out(dataset, pattern)
 
 
 @pytest.mark.skipif(not SHARED_DATA.exists(), reason="needs ../shared/data")
@@ -72,6 +66,6 @@ def test_camvids_drives_have_the_published_numbers_of_images():
     }
     splits = {split: split_of(of_split, 1) for split, of_split in names.items()}
     camvid = SegmentationDataset("camvid", ClassMap(("a",), ((1, 2, 3),), 255), splits)
-    parts = repartition(camvid, "without-0001TP")
+    parts = hold_out(camvid, "0001TP*")
     assert parts.split("train").num_images == 406
     assert parts.split("val").num_images == 62

@@ -31,15 +31,14 @@ def mixed_split(tmp_path):
     return load_folder(folder, ("train",)).split("train")
 
 
-def batches_of(split, epoch=1, seed=0, batch_size=2, examples=None):
+def batches_of(split, order_seed=0, batch_size=2, examples=None):
     return list(
         training_batches(
             split.examples if examples is None else examples,
             split,
             batch_size=batch_size,
             void_id=255,
-            seed=seed,
-            epoch=epoch,
+            order_seed=order_seed,
             budget=BUDGET,
         ).as_numpy_iterator()
     )
@@ -56,12 +55,22 @@ def test_an_epoch_holds_every_image_once(split):
     assert sorted(images_of(batches_of(split))) == sorted(stored)
 
 
-def test_order_follows_from_seed_and_epoch(split):
-    first = images_of(batches_of(split, epoch=1))
-    assert first == images_of(batches_of(split, epoch=1))
-    others = [images_of(batches_of(split, epoch=epoch)) for epoch in range(2, 6)]
-    others += [images_of(batches_of(split, seed=seed)) for seed in range(1, 5)]
-    assert any(other != first for other in others)
+def test_the_order_follows_from_its_seed(split):
+    orders = [tuple(images_of(batches_of(split, order_seed=n))) for n in range(8)]
+    again = [tuple(images_of(batches_of(split, order_seed=n))) for n in range(8)]
+    assert orders == again
+    assert len(set(orders)) > 4  # of 24 orders of four images
+
+
+def test_the_whole_split_is_shuffled_where_memory_allows_it(tmp_path):
+    folder = write_folder(tmp_path / "many", {"train": 40})
+    split = load_folder(folder, ("train",)).split("train")
+    stored = [e["image"].tobytes() for e in split.examples.as_numpy_iterator()]
+    last_come_first = 0
+    for seed in range(5):
+        first = images_of(batches_of(split, order_seed=seed, batch_size=10))[:10]
+        last_come_first += sum(stored.index(image) >= 30 for image in first)
+    assert last_come_first >= 5
 
 
 def test_images_and_label_maps_stay_uint8_and_as_stored(split):
@@ -112,8 +121,8 @@ def test_each_image_is_decoded_once_in_memory_and_in_a_file(split, budget):
     examples = cached_examples(counted, budget)
     for _ in examples:
         pass
-    for epoch in (1, 2):
-        batches_of(split, epoch=epoch, examples=examples)
+    for order_seed in (1, 2):
+        batches_of(split, order_seed=order_seed, examples=examples)
     assert len(decoded) == split.num_images
 
 
@@ -127,7 +136,7 @@ def test_a_split_beyond_the_budget_is_cached_in_a_file(split, monkeypatch, tmp_p
 def test_no_augmentation_operation_is_in_tf_data(split):
     batches = training_batches(
         split.examples, split,
-        batch_size=2, void_id=255, seed=0, epoch=1, budget=BUDGET,
+        batch_size=2, void_id=255, order_seed=0, budget=BUDGET,
     )  # fmt: skip
     graph = tf.compat.v1.GraphDef.FromString(batches._as_serialized_graph().numpy())
     operations = {node.op for node in graph.node}

@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 from sklearn.metrics import jaccard_score
 
-from keras_fcn import evaluation
 from keras_fcn.datasets.folder import load_folder
+from keras_fcn.evaluation import evaluate as evaluate_module
 from keras_fcn.evaluation.evaluate import (
     evaluate,
     format_report,
@@ -29,7 +29,7 @@ def dataset(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def predict(model):
-    return make_predictor(model)
+    return make_predictor(model).label_maps
 
 
 @pytest.fixture(scope="module")
@@ -104,7 +104,7 @@ def test_an_interrupted_evaluation_leaves_the_one_before(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(evaluation, "_show_progress", interrupt)
+        patch.setattr(evaluate_module, "_show_progress", interrupt)
         for folder in ("out", "new"):
             with pytest.raises(KeyboardInterrupt):
                 evaluate(predict, dataset, "test", tmp_path / folder)

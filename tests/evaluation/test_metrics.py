@@ -11,7 +11,7 @@ from sklearn.metrics import (
 
 from keras_fcn.evaluation.metrics import (
     ConfusionMatrix,
-    count_pixels,
+    count_on_device,
     segmentation_scores,
     trimap,
 )
@@ -223,10 +223,10 @@ def test_compiled_updates_equal_eager_ones(jit_compile):
     assert scalars(metric) == pytest.approx(scalars(whole))
 
 
-def test_count_pixels_is_int32_and_takes_unsigned_maps():
+def test_counts_on_the_device_are_int32_and_take_unsigned_maps():
     label_map = np.array([[[0, 1, VOID]]], "uint8")
     prediction = np.array([[[1, 1, 0]]], "uint8")
-    counts = ops.convert_to_numpy(count_pixels(label_map, prediction, 2, VOID))
+    counts = ops.convert_to_numpy(count_on_device(label_map, prediction, 2, VOID))
     assert counts.dtype == np.int32
     np.testing.assert_array_equal(counts, [[0, 1], [0, 1]])
 
@@ -234,7 +234,7 @@ def test_count_pixels_is_int32_and_takes_unsigned_maps():
 def test_255_classes_are_counted_from_uint8_maps():
     label_map = np.arange(256, dtype="uint8").reshape(1, 16, 16)  # 255 is void
     prediction = label_map % 255
-    counts = ops.convert_to_numpy(count_pixels(label_map, prediction, 255, VOID))
+    counts = ops.convert_to_numpy(count_on_device(label_map, prediction, 255, VOID))
     np.testing.assert_array_equal(counts, np.eye(255))
 
 

@@ -1,24 +1,18 @@
 import subprocess
 import sys
 from contextlib import contextmanager
-from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
 from keras import layers, ops
-from keras_fcn.models.initializers import bilinear_window
 
-from keras_fcn.models.fcn import (
-    FCN,
-    VARIANTS,
-    CropToImage,
-    PadToMultiple,
-    VGGPreprocessing,
-    prediction_model,
-)
+from keras_fcn.config import SKIP_SCALES, VARIANTS
+from keras_fcn.models.fcn import FCN, prediction_model
 from keras_fcn.models.precision import use_precision
+from keras_fcn.models.upsampling import bilinear_window
 from keras_fcn.training.losses import masked_cross_entropy
+from tests.support.data import PROJECT
 
 NUM_CLASSES = 3
 ENCODER = [
@@ -43,8 +37,8 @@ SCORES = {
 
 
 def build(variant="8s", **options):
-    options = {"head": "compact", "head_filters": 8, "weights": None, **options}
-    return FCN(variant, NUM_CLASSES, **options)
+    common = {"head": "compact", "head_filters": 8, "skip_scales": "none"}
+    return FCN(variant, NUM_CLASSES, weights=None, **{**common, **options})
 
 
 def randomize_scores(model, seed=0):
@@ -197,42 +191,6 @@ def test_weights_of_the_encoder_start_random_and_biases_at_zero(untrained):
     assert not bias.any()
 
 
-@pytest.mark.parametrize("dtype", ["uint8", "float32"])
-def test_preprocessing_is_that_of_keras_applications(dtype):
-    image = random_images(2, 5, 6).astype(dtype)
-    expected = keras.applications.vgg16.preprocess_input(image.astype("float32"))
-    np.testing.assert_allclose(VGGPreprocessing()(image), expected, atol=1e-5)
-
-
-def test_preprocessing_leaves_the_image_as_it_is():
-    image = random_images(1, 4, 4).astype("float32")
-    before = image.copy()
-    VGGPreprocessing()(image)
-    np.testing.assert_array_equal(image, before)
-
-
-@pytest.mark.parametrize(
-    ("length", "before", "padded"),
-    [(1, 15, 32), (31, 0, 32), (32, 0, 32), (33, 15, 64), (360, 12, 384)],
-)
-def test_padding_is_halved_and_the_odd_row_comes_last(length, before, padded):
-    image = np.ones((1, length, 64, 3), "float32")
-    result = ops.convert_to_numpy(PadToMultiple(32)(image))
-    assert result.shape == (1, padded, 64, 3)
-    expected = np.zeros(padded)
-    expected[before : before + length] = 1
-    np.testing.assert_array_equal(result[0, :, 0, 0], expected)
-    columns = PadToMultiple(32)(image.transpose(0, 2, 1, 3))
-    np.testing.assert_array_equal(columns[0, 0, :, 0], expected)
-
-
-@pytest.mark.parametrize("size", [(1, 1), (31, 33), (32, 64), (50, 7)])
-def test_cropping_undoes_padding(size):
-    image = random_images(2, *size).astype("float32")
-    padded = PadToMultiple(32)(image)
-    np.testing.assert_array_equal(CropToImage()(padded, image), image)
-
-
 @contextmanager
 def mirrored(model):
     """Mirror every kernel during a block."""
@@ -358,7 +316,7 @@ def test_there_are_no_lambda_layers(models):
         ({"head": "resnet"}, "`head` must be one of .* Received: head=resnet"),
         (
             {"skip_scales": "half"},
-            "`skip_scales` must be one of none, paper, batch-norm. Received: .*=half",
+            "`skip_scales` must be one of batch-norm, paper, none. Received: .*=half",
         ),
         ({"num_classes": 0}, "`num_classes` must be 1 or more. Received: 0"),
         (
@@ -382,16 +340,15 @@ def test_saved_model_loads_in_safe_mode_in_a_fresh_process(models, tmp_path):
     np.save(tmp_path / "image.npy", image)
     models["8s"].save(tmp_path / "model.keras")
     program = """
-import sys
-import keras_fcn
 import keras, numpy as np
+import keras_fcn
 model = keras.saving.load_model("model.keras", safe_mode=True)
 np.save("logits.npy", model(np.load("image.npy"), training=False))
 """
     subprocess.run(
         [sys.executable, "-c", program],
         cwd=tmp_path,
-        env={"PYTHONPATH": str(Path(__file__).parents[1]), "TF_CPP_MIN_LOG_LEVEL": "3"},
+        env={"PYTHONPATH": str(PROJECT), "TF_CPP_MIN_LOG_LEVEL": "3"},
         check=True,
     )
     (tmp_path / "model.keras").unlink()
@@ -424,7 +381,7 @@ def test_one_batch_can_be_overfitted():
 
 
 def test_pools_are_normalised_before_they_are_scored():
-    model = FCN("8s", 3, "compact", None, head_filters=8, skip_scales="batch-norm")
+    model = FCN("8s", 3, "compact", None, head_filters=8)  # what is done by default
     for pool, block in (("pool4", "block4_pool"), ("pool3", "block3_pool")):
         norm = model.get_layer(f"norm_{pool}")
         assert norm.input is model.get_layer(block).output
@@ -433,6 +390,21 @@ def test_pools_are_normalised_before_they_are_scored():
     pool3 = keras.Model(model.input, model.get_layer("norm_pool3").output)
     normalised = ops.convert_to_numpy(pool3(image, training=True))
     np.testing.assert_allclose(normalised.mean(axis=(0, 1, 2)), 0, atol=1e-3)
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("skip_scales", SKIP_SCALES)
+def test_pools_are_brought_to_size_as_asked(variant, skip_scales):
+    model = build(variant, skip_scales=skip_scales)
+    kinds = {"batch-norm": "norm", "paper": "scale", "none": None}
+    pools = {"32s": [], "16s": ["pool4"], "8s": ["pool4", "pool3"]}[variant]
+    found = {
+        layer.name
+        for layer in model.layers
+        if layer.name.startswith(("norm_", "scale_"))
+    }
+    kind = kinds[skip_scales]
+    assert found == {f"{kind}_{pool}" for pool in pools if kind}
 
 
 @pytest.mark.parametrize("freeze_blocks", [0, 2, 5])

@@ -2,21 +2,23 @@
 
 import itertools
 
+import cv2
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 from keras import layers, ops
-from keras_fcn.models.initializers import BilinearUpsampling
 
 from keras_fcn.config import UPSAMPLING
-from keras_fcn.models.fcn import FCN, VGGPreprocessing
+from keras_fcn.models.fcn import FCN
+from keras_fcn.models.layers import MEAN_RGB
 from keras_fcn.models.upsampling import (
     BedOfNails,
     BilinearInterpolation,
+    BilinearUpsampling,
     ChannelSum,
     MaxUnpooling,
-    transposed_output_size,
+    bilinear_window,
 )
 
 # A worked example that is often printed with four wrong cells, the middle ones.
@@ -52,72 +54,89 @@ def test_the_worked_example_by_keras():
         padding="valid",
     )
     np.testing.assert_array_equal(np.asarray(output)[0, :, :, 0], EXAMPLE_OUTPUT)
-    assert transposed_output_size(2, 3, 1) == 4
 
 
-@pytest.mark.parametrize("input_size", [1, 2, 5])
-@pytest.mark.parametrize("kernel_size", [1, 2, 3, 4])
-@pytest.mark.parametrize("stride", [1, 2, 3])
-def test_the_output_size_is_kerass(input_size, kernel_size, stride):
-    def keras_size(**options):
-        layer = layers.Conv2DTranspose(1, kernel_size, strides=stride, **options)
-        return layer(np.zeros((1, input_size, 1, 1), "float32")).shape[1]
+def upsampling_layer(stride, channels):
+    return layers.Conv2DTranspose(
+        channels,
+        kernel_size=2 * stride,
+        strides=stride,
+        padding="same",
+        use_bias=False,
+        kernel_initializer=BilinearUpsampling(),
+    )
 
-    # Keras makes "valid" outputs at least a stride wide for each input.
-    grown = max(0, stride - kernel_size)
-    size = transposed_output_size(input_size, kernel_size, stride, 0, 0)
-    assert keras_size(padding="valid") == size + grown
-    for extra in range(stride):
-        if kernel_size % 2:
-            half = (kernel_size - 1) // 2
-            size = (input_size - 1) * stride - 2 * half + kernel_size + extra
-            if size >= 1:
-                assert size == transposed_output_size(
-                    input_size, kernel_size, stride, half, extra
-                )
-                assert size == keras_size(padding="same", output_padding=extra)
+
+def test_window_of_size_4_is_the_hand_worked_one():
+    # Factor 2, centre 1.5: weights 1 - |i - 1.5| / 2 = 1/4, 3/4, 3/4, 1/4.
+    expected = np.outer([1, 3, 3, 1], [1, 3, 3, 1]) / 16
+    window = bilinear_window(4)
+    assert window.dtype == np.float32
+    np.testing.assert_array_equal(window, expected)
+
+
+def test_window_of_odd_size_peaks_at_its_middle_pixel():
+    # Size 3: factor 2, centre 1: weights 1/2, 1, 1/2.
+    np.testing.assert_array_equal(
+        bilinear_window(3), np.outer([0.5, 1, 0.5], [0.5, 1, 0.5])
+    )
+    np.testing.assert_array_equal(bilinear_window(1), [[1]])
 
 
 @pytest.mark.parametrize("stride", [2, 8, 16, 32])
-def test_the_decoders_setting_enlarges_by_the_stride(stride):
-    kernel_size, padding = np.int64(2 * stride), stride // 2
-    size = transposed_output_size(5, kernel_size, stride, padding)
-    layer = layers.Conv2DTranspose(1, int(kernel_size), stride, padding="same")
-    assert size == 5 * stride == layer(np.zeros((1, 5, 1, 1), "float32")).shape[1]
+def test_every_phase_of_the_window_adds_up_to_one(stride):
+    window = bilinear_window(2 * stride)
+    phases = window.reshape(2, stride, 2, stride).sum(axis=(0, 2))
+    np.testing.assert_allclose(phases, np.ones((stride, stride)), rtol=1e-6)
 
 
-@pytest.mark.parametrize(
-    ("values", "size"),
-    [
-        # Settings of common networks in PyTorch, with the sizes that its formula gives.
-        ((16, 4, 2, 1, 0), 32),
-        ((7, 3, 2, 1, 1), 14),
-        ((12, 16, 8, 4, 0), 96),
-        ((1, 64, 32, 0, 0), 64),
-        ((5, 3, 3, 0, 2), 17),
-    ],
-)
-def test_the_output_size_of_known_settings(values, size):
-    assert transposed_output_size(*values) == size
+def test_weight_between_different_channels_is_zero():
+    kernel = keras.ops.convert_to_numpy(BilinearUpsampling()((4, 4, 3, 3)))
+    for output in range(3):
+        for channel in range(3):
+            expected = bilinear_window(4) if output == channel else np.zeros((4, 4))
+            np.testing.assert_array_equal(kernel[:, :, output, channel], expected)
 
 
-@pytest.mark.parametrize(
-    ("values", "message"),
-    [
-        ((0, 3, 1), "`input_size` must be a whole number from 1 on. Received: .*=0"),
-        ((2, 0, 1), "`kernel_size` must be"),
-        ((2, 3, 0), "`stride` must be"),
-        ((2, 3, 1, -1), "`padding` must be .* from 0 on. Received: padding=-1"),
-        ((2, 3, 1, 0, -1), "`output_padding` must be"),
-        ((2, 3, 2, 0, 2), "`output_padding` must be less than `stride`, 2"),
-        ((2.0, 3, 1), r"Received: input_size=2.0"),
-        ((True, 3, 1), "Received: input_size=True"),
-        ((1, 3, 1, 2), "`padding` 2 leaves nothing of an output of 3 cells"),
-    ],
-)
-def test_impossible_sizes_are_refused(values, message):
-    with pytest.raises(ValueError, match=message):
-        transposed_output_size(*values)
+@pytest.mark.parametrize("stride", [2, 8, 16, 32])
+def test_layer_enlarges_as_opencv_does_away_from_the_border(stride):
+    scores = np.random.default_rng(stride).normal(size=(5, 7, 3)).astype("float32")
+    enlarged = upsampling_layer(stride, 3)(scores[None])[0]
+    height, width = 5 * stride, 7 * stride
+    expected = cv2.resize(scores, (width, height), interpolation=cv2.INTER_LINEAR)
+    assert enlarged.shape == expected.shape
+    edge = stride // 2
+    inner = np.s_[edge : height - edge, edge : width - edge]
+    np.testing.assert_allclose(
+        keras.ops.convert_to_numpy(enlarged)[inner], expected[inner], atol=1e-5
+    )
+
+
+def test_zeros_lie_beyond_the_border():
+    enlarged = upsampling_layer(2, 1)(np.ones((1, 2, 2, 1), "float32"))
+    # A row of ones between zeros: 3/4 at both ends, 1 inside.
+    expected = np.outer([0.75, 1, 1, 0.75], [0.75, 1, 1, 0.75])
+    np.testing.assert_allclose(enlarged[0, ..., 0], expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16"])
+def test_kernel_has_the_asked_dtype(dtype):
+    kernel = BilinearUpsampling()((4, 4, 2, 2), dtype=dtype)
+    assert keras.backend.standardize_dtype(kernel.dtype) == dtype
+
+
+@pytest.mark.parametrize("shape", [(4, 6, 2, 2), (4, 4, 2, 3)])
+def test_oblong_windows_and_unequal_channels_are_refused(shape):
+    with pytest.raises(ValueError, match=rf"Received: shape=\({shape[0]}, {shape[1]}"):
+        BilinearUpsampling()(shape)
+
+
+def test_initializer_survives_serialization():
+    config = keras.initializers.serialize(BilinearUpsampling())
+    assert config["registered_name"] == "keras_fcn>BilinearUpsampling"
+    restored = keras.initializers.deserialize(config)
+    assert isinstance(restored, BilinearUpsampling)
+    np.testing.assert_array_equal(restored((4, 4, 1, 1))[..., 0, 0], bilinear_window(4))
 
 
 def test_nails_stand_in_the_upper_left_corners():
@@ -212,6 +231,44 @@ def test_gradients_are_those_of_differences(layer):
     assert slope == pytest.approx(32 * difference, rel=1e-3, abs=1e-4)
 
 
+@pytest.mark.parametrize(
+    "layer",
+    [
+        BedOfNails(2),
+        BedOfNails(3),
+        BilinearInterpolation(2),
+        BilinearInterpolation(8),
+        *(
+            layers.Conv2DTranspose(3, 2 * stride, stride, padding="same")
+            for stride in (2, 8, 16, 32)
+        ),
+        layers.UpSampling2D(4),
+    ],
+)
+def test_the_shape_that_an_enlargement_tells_is_that_of_its_output(layer):
+    for size in ((1, 1), (2, 3)):
+        output = layer(random(2, *size, 3))
+        told = layer.compute_output_shape((2, *size, 3))
+        assert tuple(told) == tuple(output.shape)
+        factor = output.shape[1] // size[0]
+        assert output.shape == (2, factor * size[0], factor * size[1], 3)
+    free = layer.compute_output_shape((None, None, 5, 3))
+    assert tuple(free) == (None, None, factor * 5, 3)  # Keras's own are lists
+
+
+def test_the_shapes_that_max_unpooling_and_channel_sum_tell_are_right():
+    values, pooled = random(2, 3, 5, 4), random(2, 6, 10, 7)
+    strength = ChannelSum()(pooled)
+    assert ChannelSum().compute_output_shape(pooled.shape) == strength.shape
+    unpooled = MaxUnpooling()(values, strength)
+    assert unpooled.shape == (2, 6, 10, 4)
+    for shapes, told in (
+        ((values.shape, strength.shape), unpooled.shape),
+        (((None, None, 5, 4), (None, None, 10, 1)), (None, None, 10, 4)),
+    ):
+        assert MaxUnpooling().compute_output_shape(*shapes) == told
+
+
 def test_channels_are_summed_in_float32():
     features = np.full((1, 2, 2, 512), 1000, "float16")
     summed = ChannelSum(dtype="float32")(features)
@@ -243,7 +300,7 @@ def test_every_method_keeps_a_constant_score(method):
     model = FCN("32s", 2, "compact", None, head_filters=8, upsampling=method)
     model.get_layer("score_fr").bias.assign([3.0, -1.0])
     # The mean colour makes every feature 0, so that all places of maxima are the first.
-    image = np.full((1, 160, 160, 3), VGGPreprocessing.MEAN_BGR[::-1], "float32")
+    image = np.full((1, 160, 160, 3), MEAN_RGB, "float32")
     inner = ops.convert_to_numpy(model(image))[0, 48:-48, 48:-48]
     np.testing.assert_allclose(inner, np.broadcast_to([3, -1], inner.shape), rtol=1e-4)
 

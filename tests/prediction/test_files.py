@@ -8,7 +8,7 @@ from PIL import Image
 
 from keras_fcn.classes import ClassMap
 from keras_fcn.prediction.files import describe_classes, find_jobs, predict_images
-from keras_fcn.prediction.predictor import make_predictor
+from keras_fcn.prediction.segmenter import Segmenter
 
 CLASS_MAP = ClassMap(("a", "b", "c"), ((255, 0, 0), (0, 255, 0), (0, 0, 255)), 255)
 
@@ -22,7 +22,7 @@ def save_image(path, size=(40, 30), mode="RGB"):
 
 def predict(model, *inputs, output_dir):
     jobs = find_jobs([str(path) for path in inputs], output_dir)
-    return list(predict_images(make_predictor(model), CLASS_MAP, jobs))
+    return list(predict_images(Segmenter(model, CLASS_MAP), jobs))
 
 
 def test_labels_are_a_palette_png_of_ids_in_the_images_size(model, tmp_path):

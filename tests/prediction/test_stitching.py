@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from keras import layers, ops
 
-from keras_fcn import stitching
 from keras_fcn.models.fcn import FCN
+from keras_fcn.prediction import stitching
 from keras_fcn.prediction.stitching import (
     coarse_scores_model,
     coarse_stride,

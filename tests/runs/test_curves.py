@@ -1,8 +1,10 @@
+"""Learning curves of runs as a picture."""
+
 import pytest
 from PIL import Image
 
-from keras_fcn import curves
 from keras_fcn.classes import ClassMap
+from keras_fcn.runs.curves import draw_curves, read_history
 from keras_fcn.runs.folder import RunFolder
 from tests.support.data import tiny_config
 
@@ -21,38 +23,27 @@ def run(tmp_path):
 
 
 def test_history_is_read_as_it_was_written(run):
-    history = curves.read_history(run)
+    history = read_history(run)
     assert [row["epoch"] for row in history] == ["1", "2", "3"]
     assert float(history[1]["val_mean_iou"]) == 0.5
 
 
-@pytest.mark.parametrize("name", ["curves.png", "curves.svg"])
-def test_curves_become_a_picture(run, tmp_path, capsys, name):
-    output = tmp_path / name
-    assert curves.main([str(run.path), str(run.path), "--output", str(output)]) == 0
-    assert capsys.readouterr().out == f"Curves: {output}\n"
-    if name.endswith("svg"):
-        assert "<svg" in output.read_text()
-    else:
-        with Image.open(output) as picture:
-            assert picture.size == (1000, 650)
+def test_curves_become_a_png_of_one_size(run, tmp_path):
+    draw_curves([run, run], tmp_path / "curves.png")
+    with Image.open(tmp_path / "curves.png") as picture:
+        assert picture.size == (1000, 650)
 
 
-@pytest.mark.parametrize(
-    ("output", "needed"),
-    [
-        ("curves.bmp", "needs a name in .png or .svg"),
-        ("no/c.png", "There is no folder"),
-    ],
-)
-def test_a_bad_output_is_one_line(run, tmp_path, capsys, output, needed):
-    assert curves.main([str(run.path), "--output", str(tmp_path / output)]) == 2
-    assert needed in capsys.readouterr().err
+def test_curves_become_an_svg_with_a_line_for_each_run(run, tmp_path):
+    draw_curves([run], tmp_path / "one.svg")
+    draw_curves([run, run], tmp_path / "two.svg")
+    one, two = ((tmp_path / f"{name}.svg").read_text() for name in ("one", "two"))
+    assert "<svg" in one
+    assert two.count(str(run.path)) == 2 * one.count(str(run.path)) > 0
 
 
-def test_a_run_without_an_epoch_is_one_line(run, tmp_path, capsys):
+def test_a_run_without_an_epoch_is_refused_and_nothing_is_left(run, tmp_path):
     (run.path / "history.csv").unlink()
-    output = tmp_path / "curves.png"
-    assert curves.main([str(run.path), "--output", str(output)]) == 2
-    assert "its first epoch isn't over" in capsys.readouterr().err
-    assert not output.exists()
+    with pytest.raises(ValueError, match="its first epoch isn't over"):
+        draw_curves([run], tmp_path / "curves.png")
+    assert list(tmp_path.iterdir()) == [run.path]

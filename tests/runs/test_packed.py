@@ -1,14 +1,16 @@
-"""A run packed to be passed on; how it is read is in test_pretrained.py."""
+"""A run packed to be passed on, and how it is read."""
 
-import json
 import shutil
 
+import keras
 import numpy as np
 import pytest
-from keras_fcn.runs.packed_writer import pack
 
-from keras_fcn import pack as pack_module
+from keras_fcn.models.weights import variables_by_name
 from keras_fcn.runs.folder import RunFolder
+from keras_fcn.runs.packed import pack
+from tests.support.data import draw_blocks
+from tests.support.runs import change_config
 
 
 @pytest.fixture
@@ -17,18 +19,61 @@ def run(packed_run, tmp_path):
     return RunFolder(shutil.copytree(packed_run.path, tmp_path / "run"))
 
 
-def change_config(run, **changes):
-    path = run.path / "config.json"
-    description = json.loads(path.read_text())
-    description["config"] |= changes
-    path.write_text(json.dumps(description))
+def logits_of(model):
+    image, _ = draw_blocks(48, 64, 3, seed=5)
+    return keras.ops.convert_to_numpy(model(image[None], training=False))
+
+
+def test_a_packed_network_gives_the_runs_logits_to_float16(packed_run, packed):
+    expected = logits_of(packed_run.load_model())
+    received = logits_of(packed.build_model("float32"))
+    assert np.abs(expected).max() > 0
+    np.testing.assert_allclose(received, expected, atol=5e-3 * np.abs(expected).max())
+
+
+def test_a_packed_network_predicts_in_what_the_hardware_has(packed, monkeypatch):
+    for precision in ("bfloat16", "float32"):
+        monkeypatch.setattr(
+            "keras_fcn.runs.packed.resolve_precision", lambda _, name=precision: name
+        )
+        assert packed.load_model().get_layer("fc6").compute_dtype == precision
 
 
 def test_kernels_are_float16_and_nothing_is_pickled(packed):
-    with np.load(packed.weights, allow_pickle=False) as arrays:
+    with np.load(packed.weights_file, allow_pickle=False) as arrays:
         assert arrays["fc6/kernel"].dtype == "float16"
         assert arrays["norm_pool3/moving_variance"].dtype == "float32"
     assert packed.read_class_map().names == ("class_0", "class_1", "class_2")
+
+
+def test_what_is_small_is_kept_exactly(packed_run, packed):
+    weights, trained = packed.read_weights(), packed_run.read_weights()
+    assert weights.keys() == trained.keys()
+    small = [name for name, value in weights.items() if value.ndim < 2]
+    assert small
+    for name in small:
+        np.testing.assert_array_equal(weights[name], trained[name])
+
+
+def test_a_changed_byte_is_noticed(packed):
+    content = bytearray(packed.weights_file.read_bytes())
+    content[len(content) // 2] ^= 1
+    packed.weights_file.write_bytes(content)
+    with pytest.raises(ValueError, match="weights.npz is damaged.*Needed SHA-256"):
+        packed.load_model()
+
+
+@pytest.mark.parametrize("name", ["weights.npz", "weights.sha256"])
+def test_a_missing_file_is_noticed(packed, name):
+    (packed.path / name).unlink()
+    with pytest.raises(ValueError, match="is incomplete"):
+        packed.load_model()
+
+
+def test_weights_of_another_network_are_refused(packed):
+    change_config(packed, variant="16s")
+    with pytest.raises(ValueError, match="does not fit this network"):
+        packed.load_model()
 
 
 def test_no_path_of_the_machine_is_packed(run, tmp_path):
@@ -65,13 +110,15 @@ def test_weights_beyond_float16_are_refused_and_nothing_is_left(
     assert list(tmp_path.iterdir()) == [run.path]
 
 
-def test_the_command_says_where_and_how_large(run, tmp_path, capsys):
-    output_dir = tmp_path / "mine" / "packed"
-    assert pack_module.main([str(run.path), "--output-dir", str(output_dir)]) == 0
-    assert capsys.readouterr().out.startswith(f"Packed: {output_dir}/ (")
+def test_a_pack_that_is_cut_short_leaves_nothing(run, tmp_path, monkeypatch):
+    def is_full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("keras_fcn.runs.packed.write_json", is_full)
+    with pytest.raises(OSError, match="No space left"):
+        pack(run, tmp_path / "packed")
+    assert list(tmp_path.iterdir()) == [run.path]
 
 
-def test_what_is_no_run_is_one_line(tmp_path, capsys):
-    arguments = [str(tmp_path / "no"), "--output-dir", str(tmp_path / "packed")]
-    assert pack_module.main(arguments) == 2
-    assert "is not a run" in capsys.readouterr().err
+def test_the_weights_by_name_are_those_of_the_network(packed):
+    assert packed.read_weights().keys() == variables_by_name(packed.load_model()).keys()

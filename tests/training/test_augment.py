@@ -3,8 +3,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from keras_fcn.config import TrainingConfig
 from keras_fcn.models.precision import use_precision
-from keras_fcn.training.augment import Augment, turn_hue, warp
+from keras_fcn.training.augment import Augment, make_augment, turn_hue, warp
 
 VOID = 255
 MEAN_RGB = (123.68, 116.779, 103.939)
@@ -243,6 +244,16 @@ def test_rotation_is_spread_evenly_to_both_sides():
     assert abs(angle.mean()) < 2.4
 
 
+def test_a_rotated_view_keeps_lengths_and_right_angles():
+    image, label_map = coordinates(100, 40, 40)
+    new_image, _ = apply(augment_of((3, 3), rotation=60.0), image, label_map)
+    right = (new_image[:, 1, 2] - new_image[:, 1, 1])[:, :2]  # (row, column)
+    down = (new_image[:, 2, 1] - new_image[:, 1, 1])[:, :2]
+    assert np.abs(right[:, 0]).max() > 0.5  # it does turn
+    turned = np.stack([right[:, 1], -right[:, 0]], axis=-1)
+    np.testing.assert_allclose(down, turned, atol=1e-3)
+
+
 def test_same_seed_gives_the_same_result_and_another_seed_another():
     image, label_map = random_pictures(2, 20, 20)
     changes = {**GEOMETRY["everything"], **COLOR}
@@ -379,6 +390,14 @@ def test_contrast_stretches_about_the_mean_grey():
     assert 1.4 < stretch.max() < 1.501
 
 
+def test_contrast_of_a_picture_does_not_depend_on_the_others_of_its_batch():
+    image = np.stack([np.full((2, 2, 3), grey, "uint8") for grey in (40, 200)])
+    label_map = np.zeros((2, 2, 2), int)
+    for seed in range(3):  # a picture of one colour has no contrast to change
+        new_image, _ = apply(augment_of((2, 2), seed, contrast=0.5), image, label_map)
+        np.testing.assert_allclose(new_image, image, atol=1e-3)
+
+
 def test_saturation_keeps_luma_and_stretches_the_rest():
     image = np.broadcast_to(np.uint8([140, 120, 100]), (100, 2, 2, 3)).copy()
     label_map = np.zeros((100, 2, 2), int)
@@ -439,3 +458,21 @@ def test_computation_is_float32_under_mixed_precision():
         new_image, _ = augment(image_as_float, label_map, sizes_of(image))
     assert keras.backend.standardize_dtype(new_image.dtype) == "float32"
     np.testing.assert_array_equal(new_image, image)
+
+
+def test_augmentation_switched_off_leaves_the_crop():
+    layer = make_augment(TrainingConfig(augment=False), (48, 64), VOID)
+    image, label_map = random_pictures(2, 48, 64)
+    new_image, new_label_map = apply(layer, image, label_map)
+    np.testing.assert_array_equal(new_image, image)
+    np.testing.assert_array_equal(new_label_map, label_map)
+
+
+def test_each_option_reaches_the_augmentation():
+    values = {
+        "flip": False, "scale": (0.7, 1.1), "rotation": 3.0, "brightness": 0.11,
+        "contrast": 0.12, "saturation": 0.13, "hue": 0.14,
+    }  # fmt: skip
+    layer = make_augment(TrainingConfig(**values), (8, 9), VOID)
+    assert {name: getattr(layer, name) for name in values} == values
+    assert (layer.crop, layer.ignore_class) == ((8, 9), VOID)

@@ -1,37 +1,127 @@
-"""Pictures of validation images during a training."""
+"""What is written while a network trains: pictures, curves, the best network."""
 
+import json
+import shutil
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from PIL import Image
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from keras_fcn.classes import ClassMap
-from keras_fcn.training.callbacks import SampleWriter
+from keras_fcn.runs.folder import RunFolder
+from keras_fcn.training.callbacks import (
+    SCALARS,
+    Checkpoint,
+    Progress,
+    SampleWriter,
+    TensorBoardLogger,
+)
 from tests.support.data import draw_blocks
 
 CLASS_MAP = ClassMap(("a", "b", "c"), ((0, 0, 0), (200, 0, 0), (0, 200, 0)), 255)
 
 
-@pytest.mark.parametrize(
-    ("every", "epochs"),
-    [(1, [1, 2, 3, 4, 5, 6, 7]), (3, [1, 3, 6, 7]), (10, [1, 7])],
-)
-def test_there_is_a_picture_after_the_first_every_nth_and_the_last_epoch(
-    model, tmp_path, every, epochs
-):
+def test_there_is_a_picture_with_its_predictions_after_each_epoch(model, tmp_path):
     samples = [draw_blocks(32, 48, 3, seed=seed) for seed in range(2)]
-    writer = SampleWriter(tmp_path, samples, CLASS_MAP, every, num_epochs=7)
+    writer = SampleWriter(tmp_path, samples, CLASS_MAP)
     writer.set_model(SimpleNamespace(network=model))
     writer.on_train_begin()
-    for epoch in range(1, 8):
+    for epoch in (1, 2, 12):
         writer.on_epoch_end(epoch)
-        assert (writer.picture is not None) == (epoch in epochs)
-    found = sorted(int(path.stem[6:]) for path in tmp_path.glob("epoch-????.png"))
-    assert found == epochs
+    found = sorted(path.name for path in tmp_path.glob("epoch-????.png"))
+    assert found == ["epoch-0001.png", "epoch-0002.png", "epoch-0012.png"]
     for number, (image, _) in enumerate(samples, start=1):
         path = tmp_path / f"epoch-0001-sample-{number}.png"
         with Image.open(path) as picture:
             prediction = np.asarray(picture)
         expected = np.argmax(model(image[None]), axis=-1)[0]
         np.testing.assert_array_equal(prediction, expected)
+
+
+def test_curves_of_training_and_validation_are_each_their_own(tmp_path):
+    matrices = iter(
+        [
+            np.diag([4, 4, 0]),  # of training: class c does not occur
+            np.array([[3, 1, 0], [0, 0, 2], [0, 0, 4]]),
+        ]
+    )
+    logger = TensorBoardLogger(
+        tmp_path, CLASS_MAP, SimpleNamespace(picture=np.zeros((4, 4, 3), "uint8"))
+    )
+    logger.set_model(
+        SimpleNamespace(confusion=SimpleNamespace(matrix=lambda: next(matrices)))
+    )
+    logger.on_test_begin()
+    logs = dict.fromkeys(SCALARS, 0.25) | {f"val_{name}": 0.75 for name in SCALARS}
+    speed = {"learning_rate": 1.0, "images_per_second": 2.0, "data_wait": 0.5}
+    logger.on_epoch_end(3, logs | speed)
+    assert points(tmp_path / "train") == {
+        **{f"epoch_{name}": (3, 0.25) for name in SCALARS},
+        **{name: (3, value) for name, value in speed.items()},
+        **{"iou/a": (3, 1.0), "iou/b": (3, 1.0)},
+    }
+    assert points(tmp_path / "validation") == {
+        **{f"epoch_{name}": (3, 0.75) for name in SCALARS},
+        "iou/a": (3, 0.75),
+        "iou/b": (3, 0.0),
+        "iou/c": (3, pytest.approx(4 / 6)),
+    }
+
+
+def points(folder):
+    """Step and value of each curve; pictures are left out."""
+    events = EventAccumulator(str(folder)).Reload()
+    found = {}
+    for tag in set(events.Tags()["tensors"]) - {"confusion_matrix", "samples"}:
+        (event,) = events.Tensors(tag)
+        content = event.tensor_proto.tensor_content
+        value = np.frombuffer(content, "<f4")[0] if content else 0.0
+        if not content and event.tensor_proto.float_val:
+            value = event.tensor_proto.float_val[0]
+        found[tag] = (event.step, float(value))
+    return found
+
+
+def test_the_best_network_is_kept_and_each_epochs_state_replaces_the_last(
+    scored_run, tmp_path
+):
+    run = RunFolder(shutil.copytree(scored_run.path, tmp_path / "run"))
+    checkpoint = Checkpoint(run, [], lambda epoch, _: {"epoch": epoch})
+    checkpoint.set_model(
+        SimpleNamespace(
+            network=run.load_model(),
+            confusion=SimpleNamespace(matrix=lambda: None),
+            save_state=lambda path: path.write_bytes(b""),
+        )
+    )
+    kept = []
+    for epoch, mean_iou in ((1, 0.3), (2, 0.5), (3, 0.5), (4, 0.4)):
+        checkpoint.on_epoch_end(epoch, {"val_mean_iou": mean_iou})
+        kept.append(json.loads(run.metrics_file.read_text())["epoch"])
+        assert [path.name for path in run.path.glob("*.npz")] == [
+            f"checkpoint-{epoch:04}.npz"
+        ]
+    assert kept == [1, 2, 2, 2]
+    assert [row["epoch"] for row in run.read_checkpoint()["history"]] == [1, 2, 3, 4]
+
+
+def test_progress_tells_step_speed_and_the_time_that_is_left(caplog, monkeypatch):
+    caplog.set_level("INFO", "keras_fcn")
+    now = [100.0]
+    monkeypatch.setattr("keras_fcn.training.callbacks.time.monotonic", lambda: now[0])
+    progress = Progress(num_epochs=4, steps_per_epoch=10)
+    progress.on_train_begin()
+    progress.on_epoch_begin(3)  # a training that goes on
+    logs = {"loss": 0.5, "mean_iou": 0.25, "images_per_second": 2.0, "data_wait": 0.1}
+    now[0] += 10
+    progress.on_train_batch_end(3, logs)
+    assert not caplog.records  # not twice in half a minute
+    now[0] += 30
+    progress.on_train_batch_end(4, logs)
+    # 5 of the 20 steps that are left took 40 seconds; the other 15 take 120.
+    assert caplog.messages == [
+        "epoch 3/4  step 5/10  loss 0.500  mean IoU 25.0%  2.0 images/s"
+        "  data wait 10%  ETA 2:00"
+    ]

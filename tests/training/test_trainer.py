@@ -1,20 +1,13 @@
-"""The trainer model, its learning rate and its optimizers."""
+"""The trainer model: its losses, its metrics, its draws and its state."""
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_fcn.config import TrainingConfig
 from keras_fcn.models.fcn import FCN
 from keras_fcn.training.augment import Augment
-from keras_fcn.training.trainer import (
-    PolynomialDecayWithWarmup,
-    Trainer,
-    make_augment,
-    make_optimizer,
-)
-from tests.support.data import tiny_config
+from keras_fcn.training.trainer import Trainer
 
 
 @pytest.fixture(scope="module")
@@ -101,64 +94,41 @@ def test_augmentation_is_part_of_the_compiled_step(trainer):
     assert [name for name in names if "augment" in name and "Gather" in name]
 
 
-def test_the_learning_rate_rises_then_falls_to_zero():
-    schedule = PolynomialDecayWithWarmup(1.0, num_steps=110, warmup_steps=10, power=0.9)
-    rates = [float(schedule(step)) for step in (0, 4, 9, 10, 60, 110, 200)]
-    assert rates[:4] == pytest.approx([0.1, 0.5, 1.0, 1.0])
-    assert rates[4] == pytest.approx(0.5**0.9)
-    assert rates[5:] == [0, 0]
+def test_draws_follow_from_the_generator_alone(trainer):
+    def augmented(seed):
+        trainer.seed_draws(np.random.default_rng(seed))
+        return np.asarray(trainer(batch_of(), training=True)["logits"])
+
+    # The first weights score zero everywhere: make them tell pixels apart.
+    kernel = trainer.network.get_layer("score_fr").kernel
+    kernel.assign(np.random.default_rng(0).normal(size=kernel.shape))
+    first, second = augmented((0, 1)), augmented((0, 2))
+    assert np.abs(first - second).max() > 1e-3
+    np.testing.assert_array_equal(augmented((0, 1)), first)
 
 
-def test_without_warmup_the_first_rate_is_the_highest():
-    schedule = PolynomialDecayWithWarmup(0.3, num_steps=10)
-    assert float(schedule(0)) == pytest.approx(0.3)
+def test_each_seed_generator_gets_a_seed_of_its_own(trainer):
+    trainer.seed_draws(np.random.default_rng(0))
+    states = [
+        tuple(np.asarray(variable).tolist())
+        for variable in trainer.variables
+        if variable.name == "seed_generator_state"
+    ]
+    assert len(states) == 3  # of two dropouts and the augmentation
+    assert len(set(states)) == 3
 
 
-def test_biases_do_not_decay(tmp_path):
-    for name in ("adamw", "sgd"):
-        config = tiny_config(tmp_path, optimizer=name, weight_decay=0.5)
-        optimizer = make_optimizer(config, steps_per_epoch=1)
-        layer = keras.layers.Dense(1)
-        layer.build((None, 1))
-        layer.bias.assign([1.0])
-        layer.kernel.assign([[1.0]])
-        optimizer.build(layer.trainable_variables)
-        zeros = [np.zeros((1, 1), "float32"), np.zeros(1, "float32")]
-        optimizer.apply_gradients(zip(zeros, layer.trainable_variables, strict=True))
-        assert float(layer.bias[0]) == 1
-        assert float(layer.kernel[0, 0]) < 1
-
-
-def test_the_default_rate_belongs_to_the_optimizer(tmp_path):
-    rates = {
-        name: float(
-            make_optimizer(tiny_config(tmp_path, optimizer=name), 1).learning_rate
-        )
-        for name in ("adamw", "sgd")
-    }
-    assert rates == pytest.approx({"adamw": 1e-4, "sgd": 1e-3})
-
-
-def test_augmentation_switched_off_leaves_the_crop(tmp_path):
-    layer = make_augment(tiny_config(tmp_path, augment=False), (48, 64), 255)
-    batch = batch_of()
-    image, label_map = layer(batch["image"], batch["label_map"], batch["size"])
-    np.testing.assert_array_equal(image, batch["image"])
-    np.testing.assert_array_equal(label_map, batch["label_map"])
-
-
-@pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
-def test_vgg16s_layers_learn_at_their_own_rate(optimizer):
-    encoder = keras.layers.Dense(1, use_bias=False, name="block1_conv1")
-    head = keras.layers.Dense(1, use_bias=False, name="fc6")
-    image = keras.Input((1,))
-    model = keras.Model(image, head(encoder(image)))
-    model.set_weights([np.ones((1, 1)), np.ones((1, 1))])
-    config = TrainingConfig(
-        optimizer=optimizer, learning_rate=0.01, encoder_rate=0.25, weight_decay=0.0
-    )
-    model.compile(optimizer=make_optimizer(config, 10), loss="mse")
-    model.train_on_batch(np.ones((1, 1)), np.zeros((1, 1)))
-    steps = [1 - float(value[0, 0]) for value in model.get_weights()]
-    assert steps[0] > 0
-    assert steps[0] == pytest.approx(0.25 * steps[1], rel=1e-3)
+def test_a_state_of_another_optimizer_changes_nothing(trainer, tmp_path):
+    trainer.build()
+    trainer.optimizer.build(trainer.trainable_variables)
+    trainer.save_state(tmp_path / "state.npz")
+    with np.load(tmp_path / "state.npz") as arrays:
+        values = {name: arrays[name] + 1 for name in arrays.files}
+    last = max(values)
+    np.savez(tmp_path / "other.npz", **{**values, last: np.zeros(7)})
+    with pytest.raises(ValueError, match=f"other.npz does not fit .* {last} needs"):
+        trainer.load_state(tmp_path / "other.npz")
+    with np.load(tmp_path / "state.npz") as arrays:
+        for name, variable in trainer._state().items():
+            np.testing.assert_array_equal(np.asarray(variable), arrays[name])
+    trainer.load_state(tmp_path / "state.npz")

@@ -1,0 +1,196 @@
+"""What the devices can do, and how programs share them, on machines made up here."""
+
+import io
+import os
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import keras
+import pytest
+import tensorflow as tf
+
+from keras_fcn.models import devices
+from keras_fcn.models.devices import (
+    allow_memory_growth,
+    has_accelerator,
+    has_bfloat16,
+    use_xla,
+)
+from tests.support.data import PROJECT
+
+
+@pytest.fixture
+def gpus(monkeypatch):
+    """Gives TensorFlow GPUs of the given compute capabilities."""
+
+    def put(*capabilities):
+        found = [SimpleNamespace(capability=value) for value in capabilities]
+        monkeypatch.setattr(
+            tf.config,
+            "list_physical_devices",
+            lambda kind: found if kind == "GPU" else [object()],
+        )
+        monkeypatch.setattr(
+            tf.config.experimental,
+            "get_device_details",
+            lambda gpu: (
+                {} if gpu.capability is None else {"compute_capability": gpu.capability}
+            ),
+        )
+
+    put()
+    return put
+
+
+@pytest.fixture
+def cpu_with(gpus, monkeypatch):
+    """Puts a `/proc/cpuinfo` with given flags in place, on a machine without GPU."""
+
+    def write(flags):
+        text = f"processor\t: 0\nmodel name\t: Some CPU\nflags\t\t: fpu {flags} sse2\n"
+
+        def read(path):
+            assert path == "/proc/cpuinfo"
+            return io.StringIO(text)
+
+        monkeypatch.setattr(devices, "open", read, raising=False)
+
+    return write
+
+
+@pytest.fixture
+def jax_with(monkeypatch):
+    """Makes JAX the backend, with one device."""
+
+    def put(platform, **attributes):
+        device = SimpleNamespace(platform=platform, **attributes)
+        jax = SimpleNamespace(devices=lambda: [device])
+        monkeypatch.setitem(sys.modules, "jax", jax)
+        monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
+
+    return put
+
+
+@pytest.mark.parametrize(
+    ("flags", "has_it"),
+    [
+        ("avx512_bf16", True),
+        ("avx2 amx_tile amx_bf16", True),
+        ("avx2 avx512f", False),
+        ("amx_tile avx512_bf16x", False),
+    ],
+)
+def test_a_cpu_has_bfloat16_where_its_flags_say_so(cpu_with, flags, has_it):
+    cpu_with(flags)
+    assert has_bfloat16() is has_it
+
+
+def test_a_cpu_that_says_nothing_has_no_bfloat16(gpus, monkeypatch):
+    def fail(path):
+        raise FileNotFoundError(path)
+
+    monkeypatch.setattr(devices, "open", fail, raising=False)
+    assert has_bfloat16() is False
+
+
+@pytest.mark.parametrize(
+    ("capabilities", "has_it"),
+    [
+        ([(8, 0)], True),  # Ampere
+        ([(9, 0), (8, 6)], True),
+        ([(7, 5)], False),  # Turing
+        ([(9, 0), (7, 0)], False),
+        ([None], False),
+    ],
+)
+def test_gpus_have_bfloat16_where_each_does(gpus, cpu_with, capabilities, has_it):
+    cpu_with("sse4" if has_it else "avx512_bf16")  # must not matter
+    gpus(*capabilities)
+    assert has_accelerator()
+    assert has_bfloat16() is has_it
+
+
+def test_a_machine_without_gpu_has_no_accelerator(gpus):
+    assert has_accelerator() is False
+
+
+@pytest.mark.parametrize(
+    ("platform", "attributes", "accelerator", "bfloat16"),
+    [
+        ("cpu", {}, False, False),
+        ("gpu", {"compute_capability": "8.0"}, True, True),
+        ("gpu", {"compute_capability": "7.5"}, True, False),
+        ("gpu", {"compute_capability": "12.0"}, True, True),
+        ("gpu", {}, True, False),
+        ("tpu", {}, True, True),
+    ],
+)
+def test_jax_is_asked_where_it_is_the_backend(
+    cpu_with, jax_with, platform, attributes, accelerator, bfloat16
+):
+    cpu_with("sse4")
+    jax_with(platform, **attributes)
+    assert has_accelerator() is accelerator
+    assert has_bfloat16() is bfloat16
+
+
+@pytest.mark.parametrize(
+    ("capabilities", "has_one_size", "compiled"),
+    [
+        ([], True, False),
+        ([], False, False),
+        ([(8, 0)], True, True),
+        ([(8, 0)], False, False),
+    ],
+)
+def test_xla_is_for_accelerators_and_images_of_one_size(
+    gpus, capabilities, has_one_size, compiled
+):
+    gpus(*capabilities)
+    assert use_xla(has_one_size) is compiled
+
+
+def test_jax_always_compiles(jax_with):
+    jax_with("cpu")
+    assert use_xla(has_one_size=True) and use_xla(has_one_size=False)
+
+
+GROWTH = {
+    "TF_FORCE_GPU_ALLOW_GROWTH": "true",
+    "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
+}
+
+
+def test_memory_grows_unless_the_user_says_otherwise(monkeypatch):
+    for name in GROWTH:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("TF_FORCE_GPU_ALLOW_GROWTH", "false")
+    allow_memory_growth()
+    assert os.environ["TF_FORCE_GPU_ALLOW_GROWTH"] == "false"
+    assert os.environ["XLA_PYTHON_CLIENT_PREALLOCATE"] == "false"
+    for name in GROWTH:
+        monkeypatch.delenv(name)
+    allow_memory_growth()
+    assert {name: os.environ[name] for name in GROWTH} == GROWTH
+
+
+@pytest.mark.slow
+def test_loading_a_network_lets_memory_grow():
+    program = """
+import os, sys
+import keras_fcn
+assert not set(sys.argv[1:]) & set(os.environ)
+keras_fcn.load()
+print(*(os.environ[name] for name in sys.argv[1:]))
+"""
+    environment = {name: os.environ[name] for name in os.environ if name not in GROWTH}
+    result = subprocess.run(
+        [sys.executable, "-c", program, *GROWTH],
+        cwd=PROJECT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert result.stdout.split() == list(GROWTH.values())

@@ -1,0 +1,133 @@
+"""The folder of a run: made whole or not at all, opened, and where its code is from."""
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+import keras
+import pytest
+
+from keras_fcn import __version__
+from keras_fcn.classes import ClassMap
+from keras_fcn.config import TrainingConfig
+from keras_fcn.runs import folder as folder_module
+from keras_fcn.runs.folder import RunFolder, git_commit, versions
+
+CLASS_MAP = ClassMap(("a", "b"), ((1, 2, 3), (4, 5, 6)), 255)
+CONFIG = TrainingConfig(variant="16s", scale=(0.5, 2.0), crop=(32, 64))
+
+
+def git(folder, *arguments):
+    identity = ("-c", "user.name=a", "-c", "user.email=a@b.c")
+    return subprocess.run(
+        ["git", "-C", folder, *identity, *arguments],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.strip()
+
+
+def test_a_new_run_holds_its_configuration_and_classes(tmp_path):
+    run = RunFolder.create(tmp_path / "runs/mine", CONFIG, CLASS_MAP)
+    assert run.read_config() == CONFIG
+    assert run.read_class_map() == CLASS_MAP
+    assert run.read_checkpoint() == {"epoch": 0, "state": None, "history": []}
+    names = {path.name for path in run.path.iterdir()}
+    assert names == {"config.json", "classes.json", "samples", "tensorboard"}
+    written = json.loads(run.config_file.read_text())
+    assert written["versions"] == versions()
+    assert written["versions"]["keras-fcn"] == __version__
+    assert written["versions"]["keras"] == keras.__version__
+
+
+def test_an_empty_folder_becomes_a_run(tmp_path):
+    (tmp_path / "mine").mkdir()
+    run = RunFolder.create(tmp_path / "mine", CONFIG, CLASS_MAP)
+    assert RunFolder.open(tmp_path / "mine") == run
+
+
+def test_a_run_is_made_whole_or_not_at_all(tmp_path, monkeypatch):
+    def is_full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(folder_module, "write_json", is_full)
+    with pytest.raises(OSError, match="No space left"):
+        RunFolder.create(tmp_path / "runs/mine", CONFIG, CLASS_MAP)
+    assert list((tmp_path / "runs").iterdir()) == []
+
+
+@pytest.mark.parametrize("content", ["folder", "file"])
+def test_what_is_there_is_not_overwritten(tmp_path, content):
+    taken = tmp_path / "taken"
+    if content == "folder":
+        taken.mkdir()
+        (taken / "thesis.txt").write_text("mine")
+    else:
+        taken.write_text("mine")
+    with pytest.raises(FileExistsError, match="`resume`.*another `run_dir`"):
+        RunFolder.create(taken, CONFIG, CLASS_MAP)
+    assert [path.name for path in tmp_path.iterdir()] == ["taken"]
+    kept = taken / "thesis.txt" if content == "folder" else taken
+    assert kept.read_text() == "mine"
+
+
+def test_what_is_no_run_is_not_opened(tmp_path):
+    with pytest.raises(FileNotFoundError, match="is not a run: it has no config.json"):
+        RunFolder.open(tmp_path)
+
+
+def test_a_packed_network_is_not_opened_as_a_run(packed):
+    with pytest.raises(ValueError, match="is a packed network.*`init_from`"):
+        RunFolder.open(packed.path)
+
+
+def test_a_run_without_an_epoch_has_no_network(tmp_path):
+    run = RunFolder.create(tmp_path / "mine", CONFIG, CLASS_MAP)
+    with pytest.raises(FileNotFoundError, match="its first epoch is not finished"):
+        run.load_model()
+
+
+def test_a_damaged_network_is_named(packed_run, tmp_path):
+    run = RunFolder(shutil.copytree(packed_run.path, tmp_path / "run"))
+    run.best_model.write_bytes(run.best_model.read_bytes()[:5000])
+    with pytest.raises(ValueError, match="best.keras can't be loaded: it is damaged"):
+        run.load_model()
+
+
+def test_history_has_a_line_for_each_epoch(tmp_path):
+    run = RunFolder.create(tmp_path / "mine", CONFIG, CLASS_MAP)
+    run.write_history([{"epoch": 1, "loss": 0.5}])
+    run.write_history([{"epoch": 1, "loss": 0.5}, {"epoch": 2, "loss": 0.25}])
+    lines = (run.path / "history.csv").read_text().split()
+    assert lines == ["epoch,loss", "1,0.5", "2,0.25"]
+
+
+@pytest.fixture
+def checkout(tmp_path, monkeypatch):
+    """A checkout of some project, with a copy of `runs/folder.py` that is not in it."""
+    path = tmp_path / "project"
+    package = path / "lib/keras_fcn/runs"
+    package.mkdir(parents=True)
+    copy = shutil.copy(Path(folder_module.__file__), package)
+    git(tmp_path, "init", "--quiet", path)
+    git(path, "commit", "--quiet", "--allow-empty", "--message", "first")
+    monkeypatch.setattr(folder_module, "__file__", str(copy))
+    return path
+
+
+def test_the_commit_is_that_of_the_checkout_that_the_file_is_part_of(checkout):
+    git(checkout, "add", "lib")
+    git(checkout, "commit", "--quiet", "--message", "the package")
+    assert git_commit() == git(checkout, "rev-parse", "HEAD")
+
+
+def test_a_package_within_the_checkout_of_another_project_has_no_commit(checkout):
+    assert git(checkout, "rev-parse", "HEAD")
+    assert git_commit() is None
+
+
+def test_without_git_there_is_no_commit(checkout, monkeypatch):
+    git(checkout, "add", "lib")
+    monkeypatch.setenv("PATH", "")
+    assert git_commit() is None

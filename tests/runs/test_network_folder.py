@@ -1,0 +1,154 @@
+"""What a run and a packed network have in common."""
+
+import inspect
+import json
+
+import keras
+import numpy as np
+import pytest
+
+from keras_fcn.classes import ClassMap
+from keras_fcn.config import TrainingConfig
+from keras_fcn.models.precision import use_precision
+from keras_fcn.runs.bundled import FOLDER
+from keras_fcn.runs.folder import RunFolder
+from keras_fcn.runs.network_folder import NetworkFolder
+from keras_fcn.runs.packed import PackedFolder
+from tests.support.data import draw_blocks
+from tests.support.runs import change_config
+
+# What config.json of version 0.1 held besides, at its defaults.
+OF_VERSION_0_1 = {
+    "classes": 32,
+    "void_as_class": False,
+    "partition": "published",
+    "label_smoothing": 0.0,
+    "hard_pixels": 1.0,
+    "samples_every": 1,
+}
+
+
+@pytest.fixture(params=["run", "packed"])
+def network(request, packed_run, packed):
+    """A run, and the same packed."""
+    return packed_run if request.param == "run" else packed
+
+
+def logits_of(model):
+    image, _ = draw_blocks(48, 64, 3, seed=5)
+    return keras.ops.convert_to_numpy(model(image[None], training=False))
+
+
+def test_a_run_and_a_packed_network_are_used_alike():
+    common = [name for name in vars(NetworkFolder) if not name.startswith("_")]
+    assert {"load_model", "read_weights", "build_model", "read_config"} <= set(common)
+    for name in common:
+        of_run, of_packed = getattr(RunFolder, name), getattr(PackedFolder, name)
+        if callable(of_run):
+            of_run, of_packed = (
+                inspect.signature(method).parameters for method in (of_run, of_packed)
+            )
+            assert of_run == of_packed, name
+    assert not inspect.isabstract(RunFolder) and not inspect.isabstract(PackedFolder)
+
+
+def test_both_give_the_same_network_and_its_classes(packed_run, packed):
+    assert packed.read_class_map() == packed_run.read_class_map()
+    assert packed.read_architecture() == TrainingConfig(
+        **{**vars(packed_run.read_architecture()), "data_dir": None}
+    )
+    run_weights, packed_weights = packed_run.read_weights(), packed.read_weights()
+    assert run_weights.keys() == packed_weights.keys()
+    for name, array in packed_weights.items():
+        assert tuple(array.shape) == tuple(run_weights[name].shape)
+    expected = logits_of(packed_run.build_model("float32"))
+    received = logits_of(packed.build_model("float32"))
+    np.testing.assert_allclose(received, expected, atol=5e-3 * np.abs(expected).max())
+
+
+def test_what_is_loaded_is_what_is_built(network):
+    expected = logits_of(network.load_model())
+    received = logits_of(network.build_model("float32"))
+    np.testing.assert_allclose(received, expected, atol=3e-2 * np.abs(expected).max())
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_a_network_is_built_anew_in_the_precision_asked_for(network, precision):
+    other = "float32" if precision == "bfloat16" else "bfloat16"
+    with use_precision(other):  # whatever the process is set to
+        model = network.build_model(precision)
+    assert model.get_layer("fc6").compute_dtype == precision
+    assert model.get_layer("fc6").kernel.dtype == "float32"
+
+
+def test_without_a_precision_the_global_policy_counts(network):
+    with use_precision("bfloat16"):
+        model = network.build_model()
+    assert model.get_layer("fc6").compute_dtype == "bfloat16"
+
+
+def test_all_of_a_network_that_is_built_is_trainable(packed):
+    change_config(packed, freeze_blocks=3, freeze_upsampling=True)
+    assert packed.read_config().freeze_blocks == 3
+    names = {weight.name for weight in packed.build_model().non_trainable_weights}
+    assert names <= {"moving_mean", "moving_variance"}
+
+
+def test_weights_of_another_configuration_are_refused(packed_run, monkeypatch, model):
+    monkeypatch.setattr(type(packed_run), "load_model", lambda _: model)
+    with pytest.raises(ValueError, match=f"in {packed_run.path} does not fit"):
+        packed_run.build_model("float32")
+
+
+def test_data_of_other_classes_are_refused(network):
+    network.check_classes(network.read_class_map())
+    names = ("class_0", "class_2", "class_1")
+    other = ClassMap(names, ((1, 1, 1), (2, 2, 2), (3, 3, 3)), 255)
+    needed = "for the classes class_0, class_1, class_2. Received data with: class_0, "
+    with pytest.raises(ValueError, match=needed + "class_2, class_1"):
+        network.check_classes(other)
+
+
+def test_a_packed_network_of_version_0_1_is_read(packed):
+    expected = packed.read_config()
+    change_config(packed, **OF_VERSION_0_1)
+    assert packed.read_config() == expected
+    assert packed.build_model("float32").get_layer("fc6") is not None
+
+
+def test_the_bundled_network_is_of_version_0_1():
+    (path,) = FOLDER.glob("fcn8s-camvid/config.json")
+    written = json.loads(path.read_text())["config"]
+    assert OF_VERSION_0_1.items() <= written.items()
+    config = PackedFolder(path.parent).read_config()
+    assert (config.crop, config.scale) == ((320, 416), (0.5, 1.5))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("classes", 11),
+        ("void_as_class", True),
+        ("partition", "train+val"),
+        ("label_smoothing", 0.1),
+        ("hard_pixels", 0.25),
+        ("samples_every", 5),
+    ],
+)
+def test_what_version_0_1_alone_could_do_is_refused_by_one_line(packed, name, value):
+    change_config(packed, **{**OF_VERSION_0_1, name: value})
+    with pytest.raises(ValueError) as caught:
+        packed.read_config()
+    message = str(caught.value)
+    assert "\n" not in message
+    assert str(packed.config_file) in message
+    assert f"{name} is an option of version 0.1 alone" in message
+
+
+@pytest.mark.parametrize(
+    "content", ["", "[]", "{}", '{"config": 3}', '{"config": {"colour": 3}}']
+)
+def test_a_damaged_configuration_is_named(tmp_path, content):
+    (tmp_path / "config.json").write_text(content)
+    with pytest.raises(ValueError, match="config.json is no configuration written by"):
+        RunFolder(tmp_path).read_config()

@@ -1,0 +1,98 @@
+"""Optimizers with a rate of its own for VGG16's layers."""
+
+import keras
+import numpy as np
+import pytest
+
+from keras_fcn.config import TrainingConfig
+from keras_fcn.training.optimizer import (
+    SlowEncoderAdamW,
+    SlowEncoderSGD,
+    make_optimizer,
+)
+from keras_fcn.training.start import resolve_config
+
+
+def optimizer_of(name, **values):
+    values = {"learning_rate": 0.01, "encoder_rate": 1.0, **values}
+    return make_optimizer(TrainingConfig(optimizer=name, **values), steps_per_epoch=10)
+
+
+@pytest.mark.parametrize("name", ["sgd", "adamw"])
+def test_kernels_decay_and_neither_biases_nor_batch_normalisation(name):
+    image = keras.Input((3,))
+    x = keras.layers.Dense(2, bias_initializer="ones", name="dense")(image)
+    x = keras.layers.BatchNormalization(beta_initializer="ones", name="norm")(x)
+    model = keras.Model(image, x)
+    optimizer = optimizer_of(name, weight_decay=0.5)
+    before = [np.asarray(variable) for variable in model.trainable_variables]
+    optimizer.build(model.trainable_variables)
+    zeros = [np.zeros_like(value) for value in before]
+    optimizer.apply_gradients(zip(zeros, model.trainable_variables, strict=True))
+    after = {variable.path: variable for variable in model.trainable_variables}
+    kept = {
+        variable.path: np.array_equal(after[variable.path], value)
+        for variable, value in zip(model.trainable_variables, before, strict=True)
+    }
+    assert kept == {
+        "dense/kernel": False,
+        "dense/bias": True,
+        "norm/gamma": True,
+        "norm/beta": True,
+    }
+    smaller = np.abs(after["dense/kernel"]) < np.abs(before[0])
+    assert smaller.all()
+
+
+@pytest.mark.parametrize("name", ["sgd", "adamw"])
+@pytest.mark.parametrize("block", [1, 3, 5])
+def test_the_layers_of_all_blocks_learn_at_their_own_rate(name, block):
+    encoder = keras.layers.Dense(1, use_bias=False, name=f"block{block}_conv1")
+    head = keras.layers.Dense(1, use_bias=False, name="fc6")
+    image = keras.Input((1,))
+    model = keras.Model(image, head(encoder(image)))
+    model.set_weights([np.ones((1, 1)), np.ones((1, 1))])
+    optimizer = optimizer_of(name, encoder_rate=0.25, weight_decay=0.0)
+    model.compile(optimizer=optimizer, loss="mse")
+    model.train_on_batch(np.ones((1, 1)), np.zeros((1, 1)))
+    steps = [1 - float(value[0, 0]) for value in model.get_weights()]
+    assert steps[0] > 0
+    assert steps[0] == pytest.approx(0.25 * steps[1], rel=1e-3)
+
+
+def test_the_default_rates_are_those_that_were_measured():
+    def rates(**values):
+        config = resolve_config(TrainingConfig(precision="float32", **values))
+        return config.learning_rate, config.encoder_rate, config.freeze_blocks
+
+    assert rates(head="compact") == (5e-4, 0.2, 2)
+    assert rates(head="vgg") == (1e-4, 1.0, 2)
+    assert rates(head="compact", weights="none") == (1e-4, 1.0, 0)
+    assert rates(head="compact", optimizer="sgd") == (1e-3, 1.0, 2)
+    assert rates(head="compact", weights="none", init_from="pretrained")[2] == 2
+    given = {"learning_rate": 0.3, "encoder_rate": 0.5, "freeze_blocks": 0}
+    assert rates(head="compact", **given) == (0.3, 0.5, 0)
+
+
+@pytest.mark.parametrize("name", ["sgd", "adamw"])
+def test_it_is_serialisable_with_its_rate_and_what_does_not_decay(name):
+    values = {"encoder_rate": 0.25, "weight_decay": 0.5, "momentum": 0.7}
+    optimizer = optimizer_of(name, **values)
+    assert optimizer.get_config()["encoder_rate"] == 0.25
+    loaded = keras.optimizers.deserialize(keras.optimizers.serialize(optimizer))
+    assert type(loaded) is {"sgd": SlowEncoderSGD, "adamw": SlowEncoderAdamW}[name]
+    assert loaded.get_config() == optimizer.get_config()
+    layer = keras.layers.Dense(1, name="block1_conv1", bias_initializer="ones")
+    layer.build((None, 1))
+    loaded.build(layer.trainable_variables)
+    zeros = [np.zeros((1, 1), "float32"), np.zeros(1, "float32")]
+    loaded.apply_gradients(zip(zeros, layer.trainable_variables, strict=True))
+    assert float(layer.bias[0]) == 1
+
+
+def test_warm_up_and_decay_are_counted_in_steps():
+    optimizer = optimizer_of("sgd", epochs=4, warmup_epochs=1.5, poly_power=0.5)
+    config = optimizer.get_config()["learning_rate"]["config"]
+    assert config == {
+        "learning_rate": 0.01, "num_steps": 40, "warmup_steps": 15, "power": 0.5,
+    }  # fmt: skip

@@ -1,0 +1,29 @@
+"""The learning rate over a training."""
+
+import keras
+import pytest
+
+from keras_fcn.training.schedule import PolynomialDecayWithWarmup
+
+
+def test_the_learning_rate_rises_then_falls_to_zero():
+    schedule = PolynomialDecayWithWarmup(1.0, num_steps=110, warmup_steps=10, power=0.9)
+    rates = [float(schedule(step)) for step in (0, 4, 9, 10, 60, 110, 200)]
+    assert rates[:4] == pytest.approx([0.1, 0.5, 1.0, 1.0])
+    assert rates[4] == pytest.approx(0.5**0.9)
+    assert rates[5:] == [0, 0]
+
+
+def test_without_warmup_the_first_rate_is_the_highest():
+    schedule = PolynomialDecayWithWarmup(0.3, num_steps=10)
+    assert float(schedule(0)) == pytest.approx(0.3)
+
+
+def test_it_is_saved_and_loaded_with_an_optimizer():
+    schedule = PolynomialDecayWithWarmup(0.3, num_steps=10, warmup_steps=2, power=2.0)
+    saved = keras.optimizers.serialize(keras.optimizers.SGD(schedule))
+    loaded = keras.optimizers.deserialize(saved)._learning_rate
+    assert loaded.get_config() == schedule.get_config()
+    assert [float(loaded(step)) for step in range(10)] == [
+        float(schedule(step)) for step in range(10)
+    ]
