@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import uuid
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +13,17 @@ from zipfile import BadZipFile
 import numpy as np
 
 _PART = ".part-"  # how the names of what is being written begin
+# What NumPy and zipfile raise for an archive that is damaged, or is none.
+_READING_ERRORS = (
+    OSError,
+    ValueError,
+    EOFError,
+    BadZipFile,
+    KeyError,
+    RuntimeError,  # encrypted; and NotImplementedError, another compression
+    TypeError,  # a single array, without an archive
+    zlib.error,
+)
 
 
 @contextmanager
@@ -87,7 +99,7 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             return {name: arrays[name] for name in arrays.files}
-    except (OSError, ValueError, EOFError, BadZipFile, KeyError) as error:
+    except _READING_ERRORS as error:
         reason = str(error) or type(error).__name__
         raise ValueError(
             f"{path} can't be loaded: it is missing or damaged ({reason})"

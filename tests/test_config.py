@@ -69,7 +69,9 @@ def test_every_default_is_one_that_the_option_takes():
 
 
 def test_the_fields_of_the_data_are_fields_of_that_group():
-    groups = {option.name: option.metadata["group"] for option in fields(TrainingConfig)}
+    groups = {
+        option.name: option.metadata["group"] for option in fields(TrainingConfig)
+    }
     assert {groups[name] for name in DATA_FIELDS} == {"data"}
 
 

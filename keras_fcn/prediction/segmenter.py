@@ -112,7 +112,7 @@ class Segmenter:
         Raises:
             OSError, ValueError: as a call; or if the label map has another size.
         """
-        image = as_rgb(image)
+        image = _one_image(image)
         label_map = self(image) if label_map is None else np.asarray(label_map)
         if label_map.shape != image.shape[:2]:
             raise ValueError(
@@ -126,14 +126,14 @@ class Segmenter:
     def _map(predict: Callable, images):
         if isinstance(images, list | tuple):
             # Batches of one, (1, H, W, 3): sizes may differ.
-            return [predict(as_rgb(image)[None])[0] for image in images]
+            return [predict(_one_image(image)[None])[0] for image in images]
         if isinstance(images, np.ndarray) and images.ndim == 4:
             images = as_rgb(images)
             batches = range(0, len(images), _BATCH_SIZE)
             return np.concatenate(
                 [predict(images[first : first + _BATCH_SIZE]) for first in batches]
             )
-        return predict(as_rgb(images)[None])[0]
+        return predict(_one_image(images)[None])[0]
 
 
 def load(
@@ -220,6 +220,17 @@ def as_rgb(image: AnyImage) -> np.ndarray:
     if array.shape[-1] == 1:
         return np.repeat(array, 3, axis=-1)
     return array[..., :3]  # without alpha
+
+
+def _one_image(image):
+    """An image as RGB values; a batch is refused."""
+    rgb = as_rgb(image)
+    if rgb.ndim != 3:
+        raise ValueError(
+            "An image must be a path, a Pillow image or an array (height, width, 3), "
+            f"not a batch. Received: {_describe(image)}"
+        )
+    return rgb
 
 
 def _describe(value):

@@ -1,12 +1,16 @@
 """Scores of a whole split, and what is written with them."""
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from PIL import Image
 from sklearn.metrics import jaccard_score
 
+from keras_fcn.classes import ClassMap
+from keras_fcn.datasets.dataset import SegmentationDataset, Split
 from keras_fcn.datasets.folder import load_folder
 from keras_fcn.evaluation import evaluate as evaluate_module
 from keras_fcn.evaluation.evaluate import (
@@ -16,7 +20,10 @@ from keras_fcn.evaluation.evaluate import (
     scores_report,
 )
 from keras_fcn.prediction.predictor import make_predictor
+from keras_fcn.visualize import overlay_with_legend, sample_panel
 from tests.support.data import write_folder
+
+CLASS_MAP = ClassMap(("sky", "road"), ((0, 0, 255), (90, 90, 90)), void_id=255)
 
 
 @pytest.fixture(scope="module")
@@ -156,3 +163,192 @@ def test_a_class_that_is_nowhere_is_a_dash_and_not_in_the_mean(dataset):
     text = format_report({**report, "worst_images": []})
     assert "class_2                     –" in text
     assert "over 2 of 3 classes" in text
+
+
+def with_errors(wrong, split_name="val", hold_out=None):
+    """A data set of images of 20 pixels of sky, that many of them taken for road.
+
+    The network of `red` reads its prediction from the image. IoU of sky is `(20 -
+    errors) / 20`, of road 0 where there are errors: the mean is `(20 - errors) / 40`,
+    or 1 without errors. None is an image whose label map is all void.
+    """
+    images, label_maps = [], []
+    for count in wrong.values():
+        prediction = np.zeros(20, "uint8")
+        prediction[: count or 0] = 1
+        image = np.stack([prediction, prediction + 100, prediction + 200], axis=-1)
+        images.append(image.reshape(4, 5, 3))
+        label_maps.append(np.full((4, 5), 255 if count is None else 0, "uint8"))
+    examples = tf.data.Dataset.from_tensor_slices(
+        {"name": list(wrong), "image": images, "label_map": label_maps}
+    )
+    split = Split(examples, ((4, 5),) * len(wrong))
+    return SegmentationDataset("squares", CLASS_MAP, {split_name: split}, hold_out)
+
+
+def red(images):
+    return images[..., 0]
+
+
+WRONG = {"fair": 4, "worst": 20, "void": None, "perfect": 0, "bad": 10, "as fair": 4}
+
+
+def test_the_images_with_the_lowest_mean_iou_are_the_worst(tmp_path):
+    dataset = with_errors(WRONG)
+    report = evaluate(red, dataset, "val", tmp_path, num_worst=2)
+    assert report["worst_images"] == [
+        {"name": "worst", "mean_iou": 0.0},
+        {"name": "bad", "mean_iou": 0.25},
+    ]
+    pictures = sorted((tmp_path / "worst").iterdir())
+    assert [path.name for path in pictures] == ["01-worst.png", "02-bad.png"]
+    examples = dataset.split("val").examples.as_numpy_iterator()
+    (bad,) = [example for example in examples if example["name"] == b"bad"]
+    panel = sample_panel(
+        bad["image"], bad["label_map"], red(bad["image"]), dataset.class_map
+    )
+    with Image.open(pictures[1]) as picture:
+        np.testing.assert_array_equal(np.asarray(picture), panel)
+
+
+def test_images_alike_are_all_listed_and_void_ones_not(tmp_path):
+    report = evaluate(red, with_errors(WRONG), "val", tmp_path)
+    worst = report["worst_images"]
+    assert [image["mean_iou"] for image in worst] == [0, 0.25, 0.4, 0.4, 1]
+    names = [image["name"] for image in worst]
+    assert names[:2] + names[4:] == ["worst", "bad", "perfect"]
+    assert set(names[2:4]) == {"fair", "as fair"}
+    # 5 images of 20 pixels; 62 of them right.
+    assert report["confusion_matrix"] == [[62, 38], [0, 0]]
+    assert report["pixel_accuracy"] == report["mean_accuracy"] == 0.62
+    assert report["per_class_iou"] == {"sky": 0.62, "road": 0.0}
+    assert report["per_class_accuracy"] == {"sky": 0.62, "road": None}
+    assert report["mean_iou"] == 0.31
+    assert report["frequency_weighted_iou"] == 0.62
+    assert report["num_classes_scored"] == 2
+
+
+def test_ten_worst_images_eight_overlays_and_four_at_a_time_by_default(tmp_path):
+    dataset = with_errors({f"image {index:02}": index for index in range(1, 13)})
+    sizes = []
+
+    def predict(images):
+        sizes.append(len(images))
+        return red(images)
+
+    report = evaluate(predict, dataset, "val", tmp_path)
+    assert sizes == [4, 4, 4]
+    assert len(list(predict_split(predict, dataset.split("val"), CLASS_MAP))) == 12
+    assert sizes[3:] == [4, 4, 4]
+    names = [image["name"] for image in report["worst_images"]]
+    assert names == [f"image {index:02}" for index in range(12, 2, -1)]
+    overlays = sorted((tmp_path / "overlays").iterdir())
+    # Of images 1 to 12, spread evenly from the first to the last.
+    numbers = [1, 3, 4, 6, 7, 9, 10, 12]
+    assert [path.name for path in overlays] == [f"image {n:02}.png" for n in numbers]
+    first = next(dataset.split("val").examples.as_numpy_iterator())
+    expected = overlay_with_legend(first["image"], red(first["image"]), CLASS_MAP)
+    with Image.open(overlays[0]) as picture:
+        np.testing.assert_array_equal(np.asarray(picture), expected)
+
+
+def test_an_evaluation_takes_the_place_of_the_one_before(tmp_path):
+    output_dir = tmp_path / "made" / "when missing"
+    evaluate(red, with_errors(WRONG), "val", output_dir)
+    evaluate(red, with_errors({"one": 3, "two": 5}), "val", output_dir)
+    pictures = {str(p.relative_to(output_dir)) for p in output_dir.rglob("*.png")}
+    assert pictures == {
+        "confusion_matrix.png",
+        "worst/01-two.png",
+        "worst/02-one.png",
+        "overlays/one.png",
+        "overlays/two.png",
+    }
+
+
+def test_an_empty_folder_is_taken_and_a_file_refused(tmp_path):
+    dataset = with_errors({"one": 3})
+    report = evaluate(red, dataset, "val", tmp_path)
+    assert report["output_dir"] == str(tmp_path)
+    file = tmp_path / "scores.json"
+    with pytest.raises(NotADirectoryError, match=f"Received: {file}, a file"):
+        evaluate(red, dataset, "val", file)
+
+
+def test_the_seconds_are_those_of_the_predictions(tmp_path, monkeypatch):
+    times = iter([100.0, 107.26])
+    clock = SimpleNamespace(monotonic=lambda: next(times))
+    monkeypatch.setattr(evaluate_module, "time", clock)
+    monkeypatch.setattr(evaluate_module, "_show_progress", lambda *_: None)
+    report = evaluate(red, with_errors({"one": 3}), "val", tmp_path)
+    assert report["seconds"] == 7.3
+
+
+@pytest.mark.parametrize("is_terminal", [True, False])
+def test_progress_is_shown_on_a_terminal_alone(
+    tmp_path, monkeypatch, capsys, is_terminal
+):
+    monkeypatch.setattr("sys.stderr.isatty", lambda: is_terminal, raising=False)
+    times = iter([10.0, 10.5, 12.0, 14.0])
+    clock = SimpleNamespace(monotonic=lambda: next(times))
+    monkeypatch.setattr(evaluate_module, "time", clock)
+    evaluate_module._show_progress(1, 2, started=0.0)
+    evaluate_module._show_progress(2, 2, started=0.0)
+    line = "\r\x1b[K1/2 images  0.1 images/s" + "\r\x1b[K"
+    assert capsys.readouterr().err == (line if is_terminal else "")
+
+
+def test_a_report_is_written_as_a_table(tmp_path):
+    dataset = with_errors(WRONG, hold_out="drive*")
+    report = evaluate(
+        red, dataset, "val", tmp_path, num_worst=1, prediction="ten looks"
+    )
+    assert (
+        format_report(report)
+        == """\
+squares val: 6 images (4x5), 2 classes; pixels labelled 255 count nowhere; ten looks; \
+held out for validation: drive*
+
+class                     IoU   accuracy
+sky                     62.0%      62.0%
+road                     0.0%          –
+
+mean IoU                 31.0%   over 2 of 2 classes
+pixel accuracy           62.0%
+mean accuracy            62.0%
+frequency weighted IoU   62.0%
+
+worst images, by their own mean IoU:
+  worst                             0.0%"""
+    )
+
+
+@pytest.mark.parametrize(
+    ("num_sizes", "told"),
+    [
+        (1, "(4x5), 2 classes"),
+        (3, "(4x5, 5x5, 6x5), 2 classes"),
+        (4, "(4x5, 5x5, 6x5 and 1 more"),
+        (6, "(4x5, 5x5, 6x5 and 3 more"),
+    ],
+)
+def test_three_sizes_are_told_and_the_others_counted(tmp_path, num_sizes, told):
+    report = evaluate(red, with_errors({"one": 3}), "val", tmp_path)
+    report["image_sizes"] = [f"{4 + index}x5" for index in range(num_sizes)]
+    assert f"1 images {told}" in format_report(report)
+
+
+@pytest.mark.parametrize(
+    ("split_name", "hold_out", "told"),
+    [("val", None, False), ("val", "a*", True), ("test", "a*", False)],
+)
+def test_a_hold_out_is_told_but_of_the_test_images(
+    tmp_path, split_name, hold_out, told
+):
+    dataset = with_errors({"one": 3}, split_name, hold_out)
+    report = evaluate(red, dataset, split_name, tmp_path)
+    assert report["hold_out"] == hold_out
+    text = format_report(report)
+    assert ("held out for validation: a*" in text) is told
+    assert "one look" not in text  # which goes without saying
+    assert report["prediction"] == "one look"

@@ -11,6 +11,7 @@ from sklearn.metrics import (
 
 from keras_fcn.evaluation.metrics import (
     ConfusionMatrix,
+    confusion_matrix_of,
     count_on_device,
     segmentation_scores,
     trimap,
@@ -109,6 +110,8 @@ def test_class_absent_from_labels_and_predictions_is_left_out_of_the_mean():
     for result in (scores, scalars(metric)):
         assert result["mean_iou"] == pytest.approx((2 / 3 + 1 / 2) / 2)
         assert result["mean_accuracy"] == pytest.approx((2 / 3 + 1) / 2)
+        weighted = (3 * 2 / 3 + 1 * 1 / 2) / 4
+        assert result["frequency_weighted_iou"] == pytest.approx(weighted)
 
 
 def test_class_only_predicted_has_iou_zero_but_no_accuracy():
@@ -202,6 +205,11 @@ def test_reset_starts_anew(three_classes):
     np.testing.assert_array_equal(metric.matrix(), np.zeros((3, 3)))
 
 
+def test_the_metric_has_the_name_that_is_given():
+    assert ConfusionMatrix(3, VOID).name == "confusion_matrix"
+    assert ConfusionMatrix(3, VOID, name="validation").name == "validation"
+
+
 def test_sample_weights_are_refused(three_classes):
     label_map, prediction = three_classes
     with pytest.raises(ValueError, match="sample_weight"):
@@ -229,6 +237,31 @@ def test_counts_on_the_device_are_int32_and_take_unsigned_maps():
     counts = ops.convert_to_numpy(count_on_device(label_map, prediction, 2, VOID))
     assert counts.dtype == np.int32
     np.testing.assert_array_equal(counts, [[0, 1], [0, 1]])
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize(
+    ("num_classes", "void_id"), [(1, 1), (2, 255), (5, 5), (11, 11), (254, 255)]
+)
+def test_counts_on_the_host_are_those_on_the_device(seed, num_classes, void_id):
+    rng = np.random.default_rng(seed)
+    shape = (1, 17, 23)
+    label_map = rng.integers(0, num_classes, shape).astype("uint8")
+    prediction = rng.integers(0, num_classes, shape).astype("uint8")
+    label_map[rng.random(shape) < 0.2] = void_id
+    on_device = count_on_device(label_map, prediction, num_classes, void_id)
+    matrix = confusion_matrix_of(label_map[0], prediction[0], num_classes, void_id)
+    assert matrix.dtype == np.int64
+    np.testing.assert_array_equal(matrix, ops.convert_to_numpy(on_device))
+    assert 0 < matrix.sum() == (label_map != void_id).sum() < label_map.size
+
+
+def test_rows_of_the_hosts_matrix_are_the_truth(three_classes):
+    (label_map,), (prediction,) = three_classes
+    matrix = confusion_matrix_of(label_map, prediction, 3, VOID)
+    np.testing.assert_array_equal(matrix, [[2, 1, 0], [0, 1, 0], [1, 0, 1]])
+    nothing = confusion_matrix_of(np.full((2, 2), VOID), np.ones((2, 2), int), 3, VOID)
+    np.testing.assert_array_equal(nothing, np.zeros((3, 3)))
 
 
 def test_255_classes_are_counted_from_uint8_maps():

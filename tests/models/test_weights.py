@@ -9,7 +9,12 @@ import pytest
 from keras_fcn.config import VARIANTS
 from keras_fcn.models import weights as weights_module
 from keras_fcn.models.fcn import FCN
-from keras_fcn.models.weights import load_vgg16_weights, transfer_weights
+from keras_fcn.models.weights import (
+    assign_arrays,
+    load_vgg16_weights,
+    transfer_weights,
+    variables_by_name,
+)
 from tests.support.data import SHARED_DATA
 
 ENCODER_SHAPES = {
@@ -24,6 +29,7 @@ ENCODER_SHAPES = {
     for index in range(len(channels) - 1)
 }  # fmt: skip
 DENSE_SHAPES = {"fc1": (25088, 4096), "fc2": (4096, 4096), "predictions": (4096, 1000)}
+KINDS = ("kernel", "bias")
 NO_WEIGHTS = [
     "input_1", *(f"block{block}_pool" for block in range(1, 6)), "flatten",
 ]  # fmt: skip
@@ -400,3 +406,86 @@ def test_other_classes_and_other_heads_are_refused_and_nothing_is_copied(network
         build("16s", head_filters=16),
         r"fcn32s does not fit .* fc6/bias needs the shape \(16,\). Received: \(8,\)",
     )
+
+
+def test_variables_have_the_names_of_their_layers():
+    model = build("8s", skip_scales="batch-norm")
+    names = list(variables_by_name(model))
+    encoder = [f"{name}/{kind}" for name in ENCODER_SHAPES for kind in KINDS]
+    assert names[: len(encoder)] == encoder
+    assert set(names) - set(encoder) == {
+        *(
+            f"{name}/{kind}"
+            for name in ("fc6", "fc7", "score_fr", "score_pool4", "score_pool3")
+            for kind in KINDS
+        ),
+        *(f"{name}/kernel" for name in ("upscore2", "upscore_pool4", "upscore8")),
+        *(
+            f"norm_{pool}/{kind}"
+            for pool in ("pool4", "pool3")
+            for kind in ("gamma", "beta", "moving_mean", "moving_variance")
+        ),
+    }
+    kernel = model.get_layer("fc6").kernel
+    assert variables_by_name(model)["fc6/kernel"] is kernel
+    states = [v for v in model.variables if v.name == "seed_generator_state"]
+    assert len(states) == 2 and len(names) == len(model.variables) - 2
+
+
+def some_variables():
+    return {
+        "a": keras.Variable(np.zeros((2, 3)), dtype="float32"),
+        "b": keras.Variable(np.zeros(4), dtype="bfloat16"),
+        "c": keras.Variable(np.zeros(2), dtype="int32"),
+    }
+
+
+SOME_ARRAYS = {
+    "c": np.array([1, 2], "int64"),
+    "b": np.float32([1, 2, 3, 4]),
+    "a": np.arange(6, dtype="float16").reshape(2, 3),
+}
+
+
+def test_arrays_are_assigned_by_name_and_cast():
+    variables = some_variables()
+    assign_arrays(variables, SOME_ARRAYS, "a file")
+    for name, dtype in (("a", "float32"), ("b", "bfloat16"), ("c", "int32")):
+        assert variables[name].dtype == dtype
+        value = keras.ops.convert_to_numpy(variables[name])
+        np.testing.assert_array_equal(value.astype("float64"), SOME_ARRAYS[name])
+
+
+def test_variables_may_be_assigned_to_variables():
+    variables = some_variables()
+    assign_arrays(variables, SOME_ARRAYS, "a file")
+    others = some_variables()
+    assign_arrays(others, variables, "a network")
+    value = keras.ops.convert_to_numpy(others["b"]).astype("float32")
+    np.testing.assert_array_equal(value, SOME_ARRAYS["b"])
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"c": np.zeros(3)},
+            r"c needs the shape \(2,\). Received: \(3,\)$",
+        ),
+        ({"c": np.zeros((2, 1))}, r"c needs the shape \(2,\). Received: \(2, 1\)$"),
+        ({"c": None}, r"c needs the shape \(2,\). Received: nothing$"),
+        ({"d": np.zeros(1)}, r"d needs the shape of nothing. Received: \(1,\)$"),
+        ({"a": np.zeros(6), "c": None}, r"a needs .* Received: \(6,\)$"),
+        ({"a": np.zeros((3, 2))}, r"\(2, 3\). Received: \(3, 2\)$"),
+    ],
+)
+def test_one_wrong_shape_or_name_is_told_and_nothing_is_assigned(changes, message):
+    variables = some_variables()
+    arrays = {**SOME_ARRAYS, **changes}
+    arrays = {name: array for name, array in arrays.items() if array is not None}
+    with pytest.raises(ValueError, match=message) as caught:
+        assign_arrays(variables, arrays, "The file x.npz")
+    assert str(caught.value).startswith("The file x.npz does not fit this network: ")
+    assert "\n" not in str(caught.value)
+    for variable in variables.values():
+        assert not keras.ops.convert_to_numpy(variable).any()

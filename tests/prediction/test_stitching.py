@@ -1,13 +1,18 @@
 """Interlaced outputs of shifted images against the network without its strides."""
 
+from types import SimpleNamespace
+
 import keras
 import numpy as np
 import pytest
 from keras import layers, ops
+from numpy.lib.stride_tricks import sliding_window_view
 
 from keras_fcn.models.fcn import FCN
+from keras_fcn.models.layers import MEAN_RGB
 from keras_fcn.prediction import stitching
 from keras_fcn.prediction.stitching import (
+    check_factor,
     coarse_scores_model,
     coarse_stride,
     interlace,
@@ -144,6 +149,84 @@ def test_mirrored_kernels_and_image_give_mirrored_scores():
     )
     aside = np.roll(mirrored, 1, axis=1)
     assert np.abs(logits - aside)[rows, columns].max() > 10 * tolerance
+
+
+class CellMeans:
+    """Stands for a network: the score of a cell is its mean colour."""
+
+    def __init__(self, stride):
+        self.stride = stride
+
+    def predict_on_batch(self, views):
+        batch, rows, columns, channels = views.shape
+        assert rows % 32 == columns % 32 == 0
+        cells = views.reshape(
+            batch, rows // self.stride, self.stride, -1, self.stride, channels
+        )
+        return cells.mean(axis=(2, 4))
+
+
+@pytest.fixture(params=[(32, 1), (32, 2), (16, 4), (8, 1), (8, 2), (8, 4), (8, 8)])
+def cell_means(request, monkeypatch):
+    """A name of a network, its stride and a factor; its scores are `CellMeans`."""
+    stride, factor = request.param
+    monkeypatch.setattr(
+        stitching, "coarse_scores_model", lambda model: CellMeans(stride)
+    )
+    return SimpleNamespace(name=f"fcn{stride}s"), stride, factor
+
+
+def test_a_slope_is_given_back(cell_means):
+    """The mean of a cell of a slope is its value at the cell's centre.
+
+    So scores lie at the pixels that they are of, for every stride and every factor.
+    """
+    model, stride, factor = cell_means
+    rows, columns = np.mgrid[:100, :131].astype("float32")
+    image = np.stack([rows, columns, 3 + 2 * rows - columns / 2], axis=-1)
+    scores = shift_and_stitch(model, image, factor)
+    assert scores.shape == (100, 131, 3) and scores.dtype == np.float32
+    # Further inside than cells reach that are interpolated.
+    border = stride // 2 + stride // factor
+    inner = np.s_[border : 100 - border, border : 131 - border]
+    np.testing.assert_allclose(scores[inner], image[inner], atol=1e-3)
+
+
+def interpolated_means(values, stride, step):
+    """Means of cells `step` apart along the first axis, interpolated at its pixels."""
+    length = len(values)
+    padded = np.pad(values, ((stride // 2, 96), (0, 0), (0, 0)))
+    means = sliding_window_view(padded, stride, axis=0).mean(axis=-1)[::step]
+    count = -(-(length + stride // 2) // 32) * 32 // step  # the canvas ends there
+    centers = -0.5 + step * np.arange(count)
+    return np.apply_along_axis(
+        lambda column: np.interp(np.arange(length), centers, column), 0, means[:count]
+    )
+
+
+def test_the_mean_colour_lies_beyond_the_border(cell_means):
+    model, stride, factor = cell_means
+    image = np.random.default_rng(0).integers(0, 256, (37, 50, 3)).astype("uint8")
+    expected = image - np.float64(MEAN_RGB)  # so that zeros are the mean colour
+    for _ in ("rows", "columns"):
+        expected = interpolated_means(expected, stride, stride // factor)
+        expected = expected.transpose(1, 0, 2)
+    scores = shift_and_stitch(model, image, factor)
+    np.testing.assert_allclose(scores, expected + MEAN_RGB, atol=1e-2)
+
+
+def test_the_factor_is_the_stride_when_none_is_given(network):
+    stride = coarse_stride(network)
+    assert check_factor(network, None) == stride == int(network.name[3:-1])
+    assert type(check_factor(network, np.int64(2))) is int
+
+
+def test_the_networks_coarse_scores_are_of_its_stride(network):
+    image = np.random.default_rng(0).uniform(0, 255, (1, 40, 70, 3))
+    scores = coarse_scores_model(network).predict_on_batch(image)
+    stride = coarse_stride(network)
+    # The network pads 40 x 70 to 64 x 96.
+    assert scores.shape == (1, 64 // stride, 96 // stride, 3)
 
 
 def test_the_shifts_are_batched_within_the_budget(network, monkeypatch):

@@ -1,4 +1,13 @@
-"""Running the commands as a user does, in this process."""
+"""Running the commands as a user does, in this process and in one of their own."""
+
+import os
+import re
+import subprocess
+import sys
+
+from tests.support.data import PROJECT
+
+_IMPORTED = re.compile(r"import time: +\d+ \| +\d+ \| +(\S+)")
 
 
 def outcome(command, capsys, *arguments):
@@ -14,11 +23,41 @@ def outcome(command, capsys, *arguments):
 def refusal(command, capsys, *arguments):
     """The one line with which a command refuses bad input."""
     status, out, err = outcome(command, capsys, *arguments)
-    assert status == 2
+    assert status == 2, err
     assert out == ""
     assert len(err.splitlines()) == 1, err
     assert "Traceback" not in err
     return err
+
+
+def call(*arguments, check=True):
+    """Run Python in a process of its own, in the project's folder.
+
+    Gives the finished process, with its output as text. TF_CPP_MIN_LOG_LEVEL is not
+    set, as on a user's machine.
+    """
+    environment = dict(os.environ)
+    environment.pop("TF_CPP_MIN_LOG_LEVEL", None)
+    return subprocess.run(
+        [sys.executable, *map(str, arguments)],
+        cwd=PROJECT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=check,
+    )
+
+
+def call_and_watch(*arguments):
+    """Run Python as `call`; the process, and the modules that it has imported.
+
+    The lines about these are taken out of its standard error.
+    """
+    process = call("-X", "importtime", *arguments, check=False)
+    lines = process.stderr.splitlines(keepends=True)
+    imported = {found[1] for line in lines if (found := _IMPORTED.match(line))}
+    process.stderr = "".join(line for line in lines if line[:12] != "import time:")
+    return process, imported
 
 
 def training_arguments(folder, run_dir, **changes):

@@ -1,0 +1,245 @@
+"""Parsing, and errors as one line with an exit status."""
+
+import argparse
+import logging
+import subprocess
+import sys
+
+import pytest
+import tensorflow as tf
+
+from keras_fcn.commands import command_line
+from keras_fcn.commands.command_line import (
+    Command,
+    OneLineParser,
+    did_you_mean,
+    format_value,
+)
+from tests.support.commands import call, outcome, refusal
+from tests.support.data import PROJECT
+
+
+def add_arguments(parser):
+    parser.add_argument("images", nargs="*")
+    parser.add_argument("--batch-size", type=int, default=4, metavar="N", help="images")
+    parser.add_argument("--tta", action="store_true", help="look twice")
+    parser.add_argument("--crop", default=(32, 64), help="size")
+    parser.add_argument(
+        "--flip", action=argparse.BooleanOptionalAction, default=True, help="mirror"
+    )
+
+
+def command_that_raises(error):
+    def work(arguments, given):
+        raise error
+
+    return Command("Work.", add_arguments, work)
+
+
+@pytest.fixture
+def parser():
+    parser = OneLineParser("work.py", "Work.", "%(prog)s [options]", "examples:\n  x")
+    add_arguments(parser)
+    return parser
+
+
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        ("`batch_size` must be 1 or more", "--batch-size must be 1 or more"),
+        ("more. Received: batch_size=0", "more. Received: --batch-size 0"),
+        ("`crop` and `tta`; Received: crop=3x4", "--crop and --tta; Received: --crop 3x4"),
+        ("leave out `flip`", "leave out --flip"),
+        # What is no flag of the command stays as it is.
+        ("`void_id` must be 3. Received: void_id=2", None),
+        ("`images` are pictures. Received: images=2", None),
+        ("the file batch_size=3/x.png has batch_size=3", None),
+        ("Received: 2 for batch_size", None),
+    ],
+)  # fmt: skip
+def test_names_of_arguments_become_flags(parser, message, expected):
+    assert parser.with_flags(message) == (message if expected is None else expected)
+
+
+def test_the_arguments_of_an_error_are_told_as_flags(capsys):
+    error = ValueError("`batch_size` must be 1 or more.\nReceived: batch_size=0")
+    line = refusal(command_that_raises(error), capsys)
+    needed = "error: --batch-size must be 1 or more. Received: --batch-size 0\n"
+    assert line.endswith(needed)
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "needed"),
+    [
+        (ValueError("`tta`: no"), 2, "--tta: no"),
+        (FileNotFoundError("there is no x"), 2, "there is no x"),
+        (OSError(28, "No space left on device"), 2, "No space left on device"),
+        (FloatingPointError("the loss is nan"), 1, "the loss is nan"),
+        (ValueError(), 2, "error: ValueError"),
+        (MemoryError(), 1, "out of memory: lower --batch-size, or lower --crop, or "),
+        (
+            tf.errors.ResourceExhaustedError(None, None, "OOM when allocating"),
+            1,
+            "or leave out --tta, or make the images smaller",
+        ),
+    ],
+)
+def test_errors_are_one_line_with_a_status(capsys, error, status, needed):
+    received, out, err = outcome(command_that_raises(error), capsys)
+    assert (received, out) == (status, "")
+    assert len(err.splitlines()) == 1 and needed in err
+
+
+def test_with_debug_an_error_shows_where_it_came_from(capsys):
+    with pytest.raises(ValueError, match="^`tta`: no$"):
+        command_that_raises(ValueError("`tta`: no")).main(["--debug"])
+    assert capsys.readouterr().err == ""
+
+
+def test_faults_of_ours_are_not_hidden():
+    with pytest.raises(ZeroDivisionError):
+        command_that_raises(ZeroDivisionError()).main([])
+
+
+@pytest.mark.parametrize("flags", [[], ["--debug"]])
+def test_an_interrupt_is_one_line_and_status_130(capsys, flags):
+    command = command_that_raises(KeyboardInterrupt())
+    status, out, err = outcome(command, capsys, *flags)
+    assert (status, out) == (130, "")
+    assert err.strip().endswith(": interrupted") and err.count("\n") == 2
+
+
+def test_a_reader_that_has_left_is_no_error():
+    code = (
+        "import sys\n"
+        "from keras_fcn.commands import command_line\n"
+        "command_line._start_backend = lambda: None\n"
+        "def work(*_):\n"
+        "    for line in range(100_000): print(line)\n"
+        "sys.exit(command_line.Command('', lambda _: None, work).main([]))\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code],
+        cwd=PROJECT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 1
+
+
+def test_what_is_refused_at_once_starts_nothing(capsys, monkeypatch):
+    monkeypatch.setattr(command_line, "_start_backend", pytest.fail)
+
+    def check(arguments, given):
+        raise ValueError(f"`batch_size` {arguments.batch_size}, given {given}")
+
+    command = Command("Work.", add_arguments, pytest.fail, check)
+    line = refusal(command, capsys, "--batch-size", 7)
+    assert "--batch-size 7, given {'batch_size'}" in line
+
+
+def test_the_work_gets_what_was_parsed_and_gives_the_status(capsys):
+    seen = {}
+
+    def work(arguments, given):
+        seen.update(vars(arguments), given=given)
+        return 3
+
+    arguments = ("a.png", "--no-flip")
+    status, _, _ = outcome(Command("Work.", add_arguments, work), capsys, *arguments)
+    assert status == 3
+    assert seen["images"] == ["a.png"] and seen["batch_size"] == 4
+    assert seen["given"] == {"images", "flip"}
+
+
+def test_progress_goes_to_standard_error():
+    code = (
+        "import logging\n"
+        "from keras_fcn.commands import command_line\n"
+        "command_line._start_backend = lambda: None\n"
+        "def work(*_):\n"
+        "    logging.getLogger('keras_fcn.training').info('epoch 1')\n"
+        "    logging.getLogger('others').info('chatter')\n"
+        "    print('result')\n"
+        "    return 0\n"
+        "command_line.Command('', lambda _: None, work).main([])\n"
+    )
+    process = call("-c", code)
+    assert (process.stdout, process.stderr) == ("result\n", "epoch 1\n")
+
+
+def test_given_arguments_are_those_on_the_command_line(parser):
+    argv = ["--batch-size", "4", "--no-flip", "--crop=32x64"]  # 4 is the default too
+    arguments, given = parser.parse(argv)
+    assert given == {"batch_size", "flip", "crop"}
+    assert (arguments.batch_size, arguments.flip, arguments.tta) == (4, False, False)
+    assert parser.parse([])[1] == set()
+
+
+@pytest.mark.parametrize(
+    ("argv", "needed"),
+    [
+        (["--batchsize", "3"], "there is no flag --batchsize (did you mean --batch-si"),
+        (["--batch", "3"], "there is no flag --batch (did you mean --batch-size?)"),
+        (["--no-filp"], "there is no flag --no-filp (did you mean --no-flip?)"),
+        (["--crpo=3x4"], "there is no flag --crpo (did you mean --crop?)"),
+        (["x.png", "--qqqqqqqq"], "there is no flag --qqqqqqqq (see work.py --help)"),
+        (["-z"], "unrecognized arguments: -z"),
+        (["--batch-size"], "argument --batch-size: expected one argument"),
+    ],
+)
+def test_a_mistyped_flag_is_one_line_with_the_nearest(parser, capsys, argv, needed):
+    with pytest.raises(SystemExit) as caught:
+        parser.parse(argv)
+    assert caught.value.code == 2
+    out, err = capsys.readouterr()
+    assert out == "" and err.count("\n") == 1
+    assert err.startswith(f"work.py: error: {needed}")
+
+
+def test_after_two_hyphens_all_are_names(parser):
+    arguments, given = parser.parse(["--tta", "--", "--odd.png"])
+    assert arguments.images == ["--odd.png"] and given == {"tta", "images"}
+
+
+@pytest.mark.parametrize(
+    ("word", "expected"),
+    [
+        ("trian", " (did you mean train?)"),
+        ("evaluation", " (did you mean evaluate?)"),
+        ("zzz", ""),
+    ],
+)
+def test_the_nearest_word_is_offered_where_one_is_near(word, expected):
+    assert did_you_mean(word, ("train", "evaluate", "predict")) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "typed"),
+    [
+        ("crop", (360, 480), "360x480"),
+        ("crop", [360, 480], "360x480"),
+        ("scale", (0.5, 2.0), "0.5,2.0"),
+        ("epochs", 3, "3"),
+    ],
+)
+def test_values_are_written_as_they_are_typed(name, value, typed):
+    assert format_value(name, value) == typed
+
+
+def test_help_shows_defaults_and_ends_with_examples(parser):
+    lines = parser.format_help().splitlines()
+    assert lines[0] == "usage: work.py [options]"
+    assert lines[-2:] == ["examples:", "  x"]
+    text = " ".join(" ".join(lines).split())
+    for shown in ("images (default: 4)", "size (default: 32x64)"):
+        assert shown in text
+    assert text.count("(default:") == 3  # and --flip; none of --tta and the images
+
+
+def test_logging_of_other_packages_stays_quiet(capsys):
+    outcome(Command("Work.", add_arguments, lambda *_: 0), capsys)
+    assert logging.getLogger("keras_fcn").getEffectiveLevel() == logging.INFO
+    assert logging.getLogger("absl").getEffectiveLevel() == logging.ERROR

@@ -1,0 +1,125 @@
+"""The console command `keras-fcn`, and how light its commands start."""
+
+from pathlib import Path
+
+import pytest
+
+import keras_fcn
+from keras_fcn import commands
+from keras_fcn.commands import main as dispatcher
+from tests.support.commands import call, call_and_watch
+from tests.support.data import PROJECT
+
+NAMES = ("train", "evaluate", "predict", "export", "pack", "curves", "film-strip")
+HEAVY = {"tensorflow", "keras", "tensorflow_datasets", "jax"}
+
+
+@pytest.mark.parametrize("arguments", [[], ["--help"], ["-h"]])
+def test_help_names_every_command(capsys, arguments):
+    assert dispatcher.main(arguments) == 0
+    out, err = capsys.readouterr()
+    assert out.startswith("usage: keras-fcn COMMAND") and err == ""
+    listed = [line.split()[0] for line in out.splitlines() if line[:2] == "  "]
+    assert tuple(listed) == NAMES
+
+
+def test_every_module_with_a_command_is_listed():
+    files = Path(commands.__file__).parent.glob("*.py")
+    with_command = {f.stem for f in files if "\nmain = Command(" in f.read_text()}
+    assert with_command == {name.replace("-", "_") for name in NAMES}
+
+
+def test_version_is_the_packages():
+    process, imported = call_and_watch("-m", "keras_fcn", "--version")
+    assert process.stdout == f"keras-fcn {keras_fcn.__version__}\n"
+    assert process.returncode == 0 and process.stderr == ""
+    assert not HEAVY & imported
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("predcit", " (did you mean predict?)"),
+        ("film_strip", " (did you mean film-strip?)"),
+        ("--verison", ""),
+        ("qqq", ""),
+    ],
+)
+def test_an_unknown_command_is_one_line_with_the_nearest(capsys, name, hint):
+    assert dispatcher.main([name, "x.png"]) == 2
+    out, err = capsys.readouterr()
+    line = f"keras-fcn: error: there is no command {name}{hint} (see keras-fcn --help)"
+    assert (out, err) == ("", f"{line}\n")
+
+
+@pytest.mark.slow
+def test_images_are_predicted_by_name(tmp_path):
+    image = PROJECT / "docs/streets.png"
+    arguments = ("predict", image, "--output-dir", tmp_path / "out")
+    process = call("-m", "keras_fcn", *arguments)
+    first, last = process.stdout.splitlines()
+    assert first.startswith(f"[1/1] {image}: ") and "road" in first
+    assert last == f"Pictures: {tmp_path}/out/"
+    assert process.stderr == "Network: fcn8s-camvid\n"
+    written = {path.name for path in (tmp_path / "out").iterdir()}
+    assert written == {"streets_labels.png", "streets_overlay.png"}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_help_of_a_command_is_light(name):
+    process, imported = call_and_watch("-m", "keras_fcn", name, "--help")
+    assert process.returncode == 0 and process.stderr == ""
+    assert process.stdout.startswith(f"usage: keras-fcn {name} ")
+    assert f"\nexamples:\n  keras-fcn {name} " in process.stdout
+    assert f"keras_fcn.commands.{name.replace('-', '_')}" in imported
+    assert not HEAVY & imported
+
+
+@pytest.mark.parametrize("name", ["train", "evaluate", "predict", "export"])
+def test_the_scripts_are_the_commands(name):
+    process, imported = call_and_watch(f"{name}.py", "--help")
+    assert process.returncode == 0 and process.stderr == ""
+    assert process.stdout.startswith(f"usage: {name}.py ")
+    assert f"keras_fcn.commands.{name}" in imported
+    assert not HEAVY & imported
+
+
+@pytest.mark.parametrize(
+    ("arguments", "needed"),
+    [
+        ("train --epoch 3", "there is no flag --epoch (did you mean --epochs?)"),
+        ("train --variant 8", "Received: 8 (did you mean 8s?)"),
+        ("train --epochs 0", "needed a whole number from 1 on. Received: 0"),
+        ("train --no-augment --flip", "--flip does not go with --augment off"),
+        ("train --resume runs/x --run-dir y", "leave out --run-dir"),
+        ("train --config no.toml", "There is no recipe no.toml: --config takes"),
+        ("train --config {recipe}", "no option epoch (did you mean epochs?)"),
+        ("evaluate --split tset", "Received: tset (did you mean test?)"),
+        ("evaluate --json no/x.json", "--json needs a file"),
+        ("evaluate --tta --dense shift-and-stitch", "--tta do not go together"),
+        ("predict", "the following arguments are required: IMAGE"),
+        ("predict x.png --modle y", "there is no flag --modle (did you mean --model?)"),
+        ("predict x.png --timeout 3", "--timeout is for --server, which is missing"),
+        ("export --format onxn --output-dir x", "Received: onxn (did you mean onnx?)"),
+        ("export", "the following arguments are required: --output-dir"),
+        ("export --output-dir x --format onnx --max-pixels 4096", "is for --format"),
+        ("pack run", "the following arguments are required: --output-dir"),
+        ("curves run --output x.bmp", "--output needs a name in .png or .svg"),
+        ("film-strip run --output x.jpg", "--output needs a name in .png or .gif"),
+        ("film-strip run --frame 3", "(did you mean --frames?)"),
+    ],
+)
+def test_errors_in_flags_are_one_line_and_light(tmp_path, arguments, needed):
+    (tmp_path / "recipe.toml").write_text("epoch = 3\n")
+    arguments = arguments.format(recipe=tmp_path / "recipe.toml").split()
+    process, imported = call_and_watch("-m", "keras_fcn", *arguments)
+    assert process.returncode == 2 and process.stdout == ""
+    assert process.stderr.startswith(f"keras-fcn {arguments[0]}: error: ")
+    assert process.stderr.count("\n") == 1
+    assert needed in process.stderr
+    assert not HEAVY & imported
+
+
+def test_what_is_heavy_would_be_seen():
+    _, imported = call_and_watch("-c", "import jax")
+    assert "jax" in imported

@@ -1,0 +1,156 @@
+"""Recipes: trainings as files, and options that contradict one another."""
+
+import re
+
+import pytest
+
+from keras_fcn.commands.recipes import check_options, read_recipe
+from keras_fcn.config import TrainingConfig
+from tests.support.data import PROJECT
+
+RECIPES = sorted((PROJECT / "recipes").glob("*.toml"))
+
+
+@pytest.fixture
+def write(tmp_path):
+    """Function from a recipe's text to its path."""
+
+    def write(text):
+        path = tmp_path / "recipe.toml"
+        path.write_text(text)
+        return path
+
+    return write
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
+def test_each_recipe_of_the_project_is_read(path):
+    recipe = read_recipe(path)
+    config = TrainingConfig(**recipe)
+    named = re.search(r"fcn(\d+s)", path.name)
+    assert named is None or named[1] == config.variant
+    assert {type(value) for value in recipe.values()} <= {str, int, float, tuple, bool}
+
+
+def test_there_is_a_recipe_for_make_train():
+    makefile = (PROJECT / "Makefile").read_text()
+    assert [p.name for p in RECIPES if f"--config recipes/{p.name} " in makefile]
+
+
+def test_values_are_written_as_in_toml_or_as_on_the_command_line(write):
+    expected = {"crop": (320, 416), "scale": (0.5, 2.0), "epochs": 3, "flip": False}
+    as_toml = "crop = [320, 416]\nscale = [0.5, 2]\nepochs = 3\nflip = false\n"
+    assert read_recipe(write(as_toml)) == expected
+    as_typed = 'crop = "320x416"\nscale = "0.5,2"\nepochs = "3"\nflip = false\n'
+    recipe = read_recipe(write(as_typed))
+    assert recipe == expected
+    assert type(recipe["epochs"]) is int and type(recipe["scale"][1]) is float
+
+
+def test_whole_numbers_stand_for_fractions(write):
+    rotation = read_recipe(write("rotation = 0"))["rotation"]
+    assert rotation == 0 and type(rotation) is float
+
+
+@pytest.mark.parametrize(
+    ("text", "needed"),
+    [
+        ("epoch = 3", r"there is no option epoch \(did you mean epochs\?\)$"),
+        ("learning-rate = 1e-3", r"learning-rate \(did you mean learning_rate\?\)$"),
+        ("qqqqq = 3", "there is no option qqqqq$"),
+        ("[schedule]\nepochs = 3", "there is no option schedule"),
+        ("epochs = 1.5", "epochs needed a whole number from 1 on. Received: 1.5"),
+        ("epochs = true", "epochs needed a whole number from 1 on. Received: True"),
+        ('variant = "7s"', r"one of 32s, 16s, 8s. Received: 7s \(did you mean 8s\?\)$"),
+        ("crop = 320", "crop needed HEIGHTxWIDTH in pixels.*Received: 320$"),
+        ("crop = [320]", "crop needed HEIGHTxWIDTH in pixels.*Received: 320$"),
+        ('flip = "no"', "flip needs true or false. Received: no"),
+        ("flip = 0", "flip needs true or false. Received: 0"),
+        ("epochs = = 3", "is not TOML: "),
+        ("variant = 8s", "is not TOML: "),
+    ],
+)
+def test_what_is_no_recipe_is_refused_by_name(write, text, needed):
+    path = write(text)
+    with pytest.raises(ValueError, match=needed) as caught:
+        read_recipe(path)
+    assert str(caught.value).startswith(str(path))
+
+
+def test_a_file_that_is_no_text_is_refused(tmp_path):
+    (tmp_path / "recipe.toml").write_bytes(b"epochs = \xff\xfe")
+    with pytest.raises(ValueError, match="recipe.toml is not TOML: "):
+        read_recipe(tmp_path / "recipe.toml")
+
+
+def test_a_missing_file_is_told(tmp_path):
+    for path in (tmp_path / "no.toml", tmp_path):
+        with pytest.raises(FileNotFoundError, match=f"There is no recipe {path}: "):
+            read_recipe(path)
+
+
+def test_a_recipe_that_contradicts_itself_is_refused(write):
+    path = write('init_from = "pretrained"\nweights = "none"\n')
+    with pytest.raises(ValueError, match="`weights` does not go with `init_from`"):
+        read_recipe(path)
+
+
+@pytest.mark.parametrize(
+    ("values", "useless", "because"),
+    [
+        ({"augment": False, "flip": True}, "flip", "augment"),
+        ({"augment": False, "rotation": 5.0}, "rotation", "augment"),
+        ({"augment": False, "scale": (1.0, 1.5)}, "scale", "augment"),
+        ({"augment": False, "hue": 0.1}, "hue", "augment"),
+        ({"init_from": "run", "weights": "imagenet"}, "weights", "init_from"),
+        ({"init_from": "run", "weights": "none"}, "weights", "init_from"),
+        ({"momentum": 0.5}, "momentum", "optimizer"),
+        ({"momentum": 0.5, "optimizer": "adamw"}, "momentum", "optimizer"),
+        ({"num_images": 100}, "num_images", "dataset"),
+        ({"image_size": (96, 96), "dataset": "folder"}, "image_size", "dataset"),
+        ({"data_dir": "x", "dataset": "streets"}, "data_dir", "dataset"),
+        ({"head_filters": 64}, "head_filters", "head"),
+        ({"head_filters": 64, "head": "vgg"}, "head_filters", "head"),
+        (
+            {"freeze_upsampling": True, "upsampling": "bilinear"},
+            "freeze_upsampling",
+            "upsampling",
+        ),
+        ({"freeze_blocks": 2, "weights": "none"}, "freeze_blocks", "weights"),
+        ({"encoder_rate": 0.2, "weights": "none"}, "encoder_rate", "weights"),
+    ],
+)
+def test_options_that_others_make_useless_are_refused(values, useless, because):
+    needed = f"^`{useless}` does not go with `{because}`.*: leave one of them out$"
+    with pytest.raises(ValueError, match=needed):
+        check_options(values, values.keys())
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {},
+        {"augment": False},
+        {"augment": False, "crop": (32, 32)},
+        {"augment": False, "rotation": 0.0, "hue": 0.0, "contrast": 0.0},
+        {"augment": False, "flip": False, "scale": (1.0, 1.0)},
+        {"augment": True, "flip": True, "rotation": 5.0},
+        {"init_from": "run"},
+        {"weights": "none"},
+        {"momentum": 0.5, "optimizer": "sgd"},
+        {"num_images": 100, "image_size": (96, 96), "dataset": "streets"},
+        {"data_dir": "x", "dataset": "folder"},
+        {"data_dir": "x"},
+        {"head_filters": 64, "head": "compact"},
+        {"head_filters": 64, "init_from": "run"},  # whose head it may be
+        {"freeze_upsampling": True, "upsampling": "max-unpooling"},
+        {"freeze_blocks": 0, "encoder_rate": 1.0, "weights": "none"},
+        {"freeze_blocks": 2, "encoder_rate": 0.2, "init_from": "run"},
+    ],
+)
+def test_options_that_go_together_are_accepted(values):
+    check_options(values, values.keys())
+
+
+def test_what_nobody_asked_for_contradicts_nothing():
+    check_options({"momentum": 0.5, "num_images": 100}, {"epochs"})

@@ -1,0 +1,340 @@
+"""A network with its classes, for images of any kind."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from keras_fcn.commands import predict as predict_command
+from keras_fcn.prediction.predictor import Predictor
+from keras_fcn.prediction.segmenter import Segmenter, as_rgb, load
+from keras_fcn.runs.bundled import FOLDER
+from keras_fcn.visualize import overlay, overlay_with_legend
+from tests.support.commands import outcome
+
+ORIENTATION = 0x0112  # tag of EXIF
+
+
+def random_image(*shape, seed=0):
+    return np.random.default_rng(seed).integers(0, 256, shape, dtype="uint8")
+
+
+@pytest.fixture(scope="module")
+def segmenter(scored_run):
+    return load(scored_run.path)
+
+
+@pytest.fixture
+def seeing(model, scored_run):
+    """A segmenter that notes what its network would see, and labels it by its red."""
+    seen = []
+
+    def label_maps(images):
+        seen.append(images)
+        return images[..., 0].astype("uint8")
+
+    def probabilities(images):
+        seen.append(images)
+        return images.astype("float32") / 255
+
+    segmenter = Segmenter(model, scored_run.read_class_map())
+    segmenter.predictor = Predictor(label_maps, probabilities, "red")
+    segmenter.seen = seen
+    return segmenter
+
+
+def check_seen(segmenter, expected):
+    (images,) = segmenter.seen
+    assert images.dtype == expected.dtype
+    np.testing.assert_array_equal(images, expected[None])
+
+
+def test_a_label_map_is_uint8_ids_at_the_images_size(segmenter, model):
+    image = random_image(41, 70, 3)
+    label_map = segmenter(image)
+    assert label_map.shape == (41, 70) and label_map.dtype == np.uint8
+    expected = np.argmax(model(image[None], training=False)[0], axis=-1)
+    assert np.mean(label_map == expected) > 0.999
+    assert len(np.unique(label_map)) > 1
+
+
+def test_probabilities_add_up_to_one_and_their_largest_is_the_label(segmenter):
+    image = random_image(41, 70, 3)
+    probabilities = segmenter.probabilities(image)
+    assert probabilities.shape == (41, 70, 3) and probabilities.dtype == np.float32
+    assert probabilities.min() >= 0
+    np.testing.assert_allclose(probabilities.sum(axis=-1), 1, rtol=1e-5)
+    label_map = segmenter(image)
+    assert np.mean(probabilities.argmax(axis=-1) == label_map) > 0.999
+    assert probabilities.max() > probabilities.min() + 0.1
+
+
+@pytest.mark.parametrize("as_path", [str, lambda path: path])
+def test_a_path_is_read(seeing, tmp_path, as_path):
+    image = random_image(5, 7, 3)
+    Image.fromarray(image).save(tmp_path / "street.png")
+    label_map = seeing(as_path(tmp_path / "street.png"))
+    np.testing.assert_array_equal(label_map, image[..., 0])
+    check_seen(seeing, image)
+
+
+@pytest.mark.parametrize("as_given", [lambda path: path, Image.open])
+def test_files_and_pillow_images_are_turned_upright(seeing, tmp_path, as_given):
+    stored = random_image(5, 7, 3)
+    exif = Image.Exif()
+    exif[ORIENTATION] = 6  # shown turned by 90 degrees
+    Image.fromarray(stored).save(tmp_path / "turned.png", exif=exif)
+    assert seeing(as_given(tmp_path / "turned.png")).shape == (7, 5)
+    check_seen(seeing, np.rot90(stored, -1))
+
+
+@pytest.mark.parametrize("mode", ["L", "RGBA", "P", "1", "LA", "CMYK", "I;16"])
+def test_a_pillow_image_of_any_mode_is_taken(seeing, mode):
+    image = Image.fromarray(random_image(5, 7, 3))
+    image = Image.new(mode, (7, 5)) if mode == "I;16" else image.convert(mode)
+    assert seeing(image).shape == (5, 7)
+    (images,) = seeing.seen
+    assert images.shape == (1, 5, 7, 3) and images.dtype == np.uint8
+
+
+def test_an_array_of_rgb_is_seen_as_it_is(seeing):
+    image = random_image(5, 7, 3)
+    np.testing.assert_array_equal(seeing(image), image[..., 0])
+    check_seen(seeing, image)
+
+
+@pytest.mark.parametrize("shape", [(5, 7), (5, 7, 1)])
+def test_grey_is_repeated_for_all_channels(seeing, shape):
+    grey = random_image(*shape)
+    seeing(grey)
+    check_seen(seeing, np.repeat(grey.reshape(5, 7, 1), 3, axis=-1))
+
+
+def test_an_alpha_channel_is_dropped(seeing):
+    image = random_image(5, 7, 4)
+    seeing(image)
+    check_seen(seeing, image[..., :3])
+
+
+@pytest.mark.parametrize("dtype", ["int16", "int64", "uint16"])
+def test_other_integers_become_uint8(seeing, dtype):
+    image = random_image(5, 7, 3)
+    image[0, 0] = (0, 255, 1)
+    seeing(image.astype(dtype))
+    check_seen(seeing, image)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+def test_floats_up_to_255_become_float32(seeing, dtype):
+    image = random_image(5, 7, 3).astype(dtype)
+    image[0, 0, 0] = 0.5
+    seeing(image)
+    check_seen(seeing, image.astype("float32"))
+
+
+def test_integers_of_a_dark_image_are_no_floats_from_0_to_1(seeing):
+    image = random_image(5, 7, 3) % 2
+    seeing(image)
+    check_seen(seeing, image)
+
+
+def test_a_batch_gives_a_batch_predicted_a_few_at_a_time(seeing):
+    images = random_image(9, 5, 7, 3)
+    np.testing.assert_array_equal(seeing(images), images[..., 0])
+    assert [len(batch) for batch in seeing.seen] == [4, 4, 1]
+    np.testing.assert_array_equal(np.concatenate(seeing.seen), images)
+    probabilities = seeing.probabilities(images)
+    np.testing.assert_allclose(probabilities, images / np.float32(255))
+
+
+@pytest.mark.parametrize("channels", [1, 4])
+def test_a_batch_may_be_grey_or_have_alpha(seeing, channels):
+    images = random_image(2, 5, 7, channels)
+    seeing(images)
+    (seen,) = seeing.seen
+    assert seen.shape == (2, 5, 7, 3)
+    np.testing.assert_array_equal(seen[..., 0], images[..., 0])
+
+
+def test_a_batch_is_labelled_like_its_images(segmenter):
+    images = random_image(5, 33, 40, 3)
+    together = segmenter(images)
+    assert together.shape == (5, 33, 40) and together.dtype == np.uint8
+    alone = [segmenter(image) for image in images]
+    assert np.mean(together == np.stack(alone)) > 0.999
+    probabilities = segmenter.probabilities(images)
+    assert probabilities.shape == (5, 33, 40, 3)
+
+
+@pytest.mark.parametrize("kind", [list, tuple])
+def test_a_list_gives_a_list_of_each_images_own_size(seeing, tmp_path, kind):
+    arrays = [random_image(5, 7, 3), random_image(2, 9), random_image(4, 4, 4)]
+    Image.fromarray(arrays[0]).save(tmp_path / "street.png")
+    images = kind([tmp_path / "street.png", Image.fromarray(arrays[1]), arrays[2]])
+    label_maps = seeing(images)
+    assert type(label_maps) is list
+    expected = [arrays[0][..., 0], arrays[1], arrays[2][..., 0]]
+    for found, wanted in zip(label_maps, expected, strict=True):
+        np.testing.assert_array_equal(found, wanted)
+    shapes = [array.shape for array in seeing.probabilities(images)]
+    assert shapes == [(5, 7, 3), (2, 9, 3), (4, 4, 3)]
+
+
+def test_no_images_give_no_label_maps(seeing):
+    assert seeing([]) == []
+
+
+FLOAT = np.float32(random_image(5, 7, 3)) / 255
+WITH_NAN = np.where(np.arange(3) == 1, np.float32("nan"), 255 * FLOAT)
+NOT_IMAGES = {
+    "floats from 0 to 1": (
+        FLOAT,
+        r"from 0 to 255: multiply these by 255. Received: float32 \(5, 7, 3\) with "
+        r"values from 0 to [01][.\d]*$",
+    ),
+    "a batch of such floats": (FLOAT[None], "multiply these by 255"),
+    "floats from -1 to 1": (2 * FLOAT - 1, "values from 0 to 255. Received: .* from -"),
+    "NaN": (WITH_NAN, "values from 0 to 255. Received: .* from nan to nan"),
+    "infinity": (np.full((5, 7, 3), np.inf), "Received: float64 .* from inf to inf"),
+    "negative": (np.full((5, 7, 3), -1), r"Received: int64 .* from -1 to -1"),
+    "above 255": (np.full((5, 7, 3), 256), "Received: int64 .* from 256 to 256"),
+    "floats above 255": (FLOAT * 256 * 255, "Received: float32 .* from 0 to 6"),
+    "16 bits": (np.full((5, 7), 65535, "uint16"), "from 65535 to 65535"),
+    "bool": (FLOAT > 0.5, r"numbers from 0 to 255.* Received: bool \(5, 7, 3\)"),
+    "complex": (FLOAT * 1j, r"numbers from 0 to 255.* Received: complex64"),
+    "text": (np.full((5, 7), "a"), r"numbers from 0 to 255.* Received: <U1 \(5, 7\)"),
+    "channels first": (random_image(3, 5, 7), r"Received: uint8 \(3, 5, 7\)"),
+    "two channels": (random_image(5, 7, 2), r"Received: uint8 \(5, 7, 2\)"),
+    "one axis": (random_image(7), r"Received: uint8 \(7,\)"),
+    "five axes": (random_image(1, 1, 5, 7, 3), r"Received: uint8 \(1, 1, 5, 7, 3\)"),
+    "no pixels": (random_image(0, 7, 3), r"Received: uint8 \(0, 7, 3\)"),
+    "an empty batch": (random_image(0, 5, 7, 3), r"Received: uint8 \(0, 5, 7, 3\)"),
+    "a batch in a list": ([random_image(2, 5, 7, 3)], r"Received: uint8 \(2, 5, 7, 3"),
+    "None": (None, "Received: NoneType"),
+    "a number": (7, "Received: int"),
+    "bytes": (b"png", "Received: bytes"),
+    "a list of numbers": ([1, 2], "Received: int"),
+}
+
+
+@pytest.mark.parametrize("kind", NOT_IMAGES)
+def test_what_is_no_image_is_refused_in_a_line(seeing, kind):
+    images, message = NOT_IMAGES[kind]
+    for use in (seeing, seeing.probabilities):
+        with pytest.raises(ValueError, match=message) as caught:
+            use(images)
+        assert str(caught.value).startswith("An image must ")
+        assert "\n" not in str(caught.value)
+    assert not seeing.seen
+
+
+def test_a_missing_or_unreadable_file_is_named(segmenter, tmp_path):
+    with pytest.raises(FileNotFoundError, match="There is no file .*none.png"):
+        segmenter(str(tmp_path / "none.png"))
+    (tmp_path / "text.png").write_text("words")
+    with pytest.raises(ValueError, match="text.png is not an image"):
+        segmenter([tmp_path / "text.png"])
+
+
+def test_as_rgb_leaves_its_argument_as_it_is():
+    image = random_image(5, 7, 4)
+    before = image.copy()
+    as_rgb(image)[:] = 0
+    np.testing.assert_array_equal(image, before)
+
+
+def test_an_overlay_is_that_of_visualize(segmenter):
+    image = random_image(41, 170, 3)
+    label_map, class_map = segmenter(image), segmenter.class_map
+    plain = overlay(image, label_map, class_map)
+    np.testing.assert_array_equal(segmenter.overlay(image), plain)
+    with_legend = segmenter.overlay(image, legend=True)
+    assert with_legend.shape[0] > 41 and with_legend.shape[1] == 170
+    np.testing.assert_array_equal(
+        with_legend, overlay_with_legend(image, label_map, class_map)
+    )
+
+
+def test_an_overlay_takes_any_label_map_of_the_images_size(segmenter, tmp_path):
+    image = random_image(5, 7, 3)
+    Image.fromarray(image).save(tmp_path / "street.png")
+    label_map = np.arange(35).reshape(5, 7) % 3
+    expected = overlay(image, label_map, segmenter.class_map)
+    for given in (image, tmp_path / "street.png", image.astype("float64")):
+        picture = segmenter.overlay(given, label_map)
+        assert picture.dtype == np.uint8
+        np.testing.assert_array_equal(picture, expected)
+    np.testing.assert_array_equal(
+        segmenter.overlay(image, label_map.tolist()), expected
+    )
+
+
+@pytest.mark.parametrize("shape", [(7, 5), (5, 7, 1), (1, 5, 7), (10, 14)])
+def test_a_label_map_of_another_size_is_refused(segmenter, shape):
+    message = rf"width, \(5, 7\). Received: label_map.shape=\({shape[0]}"
+    with pytest.raises(ValueError, match=message):
+        segmenter.overlay(random_image(5, 7, 3), np.zeros(shape, int))
+
+
+def test_an_overlay_is_of_one_image(segmenter):
+    with pytest.raises(ValueError, match=r"Received: uint8 \(2, 5, 7, 3\)"):
+        segmenter.overlay(random_image(2, 5, 7, 3))
+
+
+def test_it_labels_as_the_command_writes(segmenter, scored_run, tmp_path, capsys):
+    path = tmp_path / "street.jpg"
+    Image.fromarray(random_image(48, 170, 3)).save(path)
+    status, _, error = outcome(
+        predict_command, capsys,
+        path, "--model", scored_run.path, "--output-dir", tmp_path / "out",
+    )  # fmt: skip
+    assert status == 0, error
+    with Image.open(tmp_path / "out" / "street_labels.png") as written:
+        np.testing.assert_array_equal(np.asarray(written), segmenter(path))
+    with Image.open(tmp_path / "out" / "street_overlay.png") as written:
+        expected = segmenter.overlay(path, legend=True)
+        np.testing.assert_array_equal(np.asarray(written), expected)
+
+
+def test_a_run_is_loaded_with_its_classes(segmenter, scored_run, model):
+    assert segmenter.class_map == scored_run.read_class_map()
+    assert segmenter.class_map.names == ("sky", "road", "tree")
+    assert segmenter.model.name == "fcn32s"
+    for one, two in zip(
+        segmenter.model.get_weights(), model.get_weights(), strict=True
+    ):
+        np.testing.assert_array_equal(one, two)
+    assert segmenter.predictor.description == "one look"
+    assert type(load(str(scored_run.path)).model) is type(model)
+
+
+def test_the_bundled_network_is_loaded_by_name_and_by_default():
+    named, default = load("fcn8s-camvid"), load()
+    assert named.class_map == default.class_map
+    assert named.class_map.num_classes == 11
+    assert default.model.name == "fcn8s"
+    for one, two in zip(
+        named.model.get_weights(), default.model.get_weights(), strict=True
+    ):
+        np.testing.assert_array_equal(one, two)
+    by_folder = load(FOLDER / "fcn8s-camvid")
+    assert by_folder.class_map == default.class_map
+
+
+def test_a_network_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match="nothing is not a run.*fcn8s-camvid"):
+        load(tmp_path / "nothing")
+
+
+def test_the_choices_go_to_the_predictor(scored_run, tmp_path):
+    assert load(scored_run.path, tta=True).predictor.description == (
+        "test-time augmentation"
+    )
+    stitching = load(scored_run.path, dense="shift-and-stitch", stride_factor=2)
+    assert stitching.predictor.description == "shift-and-stitch, 2x2 shifts"
+    image = random_image(20, 33, 3)
+    assert stitching(image).shape == (20, 33)
+    np.testing.assert_allclose(
+        stitching.probabilities(image).sum(axis=-1), 1, rtol=1e-5
+    )
+    with pytest.raises(ValueError, match="do not go together"):
+        load(scored_run.path, tta=True, dense="shift-and-stitch")

@@ -1,0 +1,177 @@
+"""What `import keras_fcn` gives."""
+
+import logging
+import pydoc
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from keras import ops
+
+import keras_fcn
+from keras_fcn.classes import ClassMap
+from keras_fcn.models.fcn import FCN
+from keras_fcn.prediction.segmenter import Segmenter, load
+from keras_fcn.prediction.stitching import shift_and_stitch
+from tests.support.data import PROJECT
+
+PUBLIC = {
+    "FCN": FCN,
+    "ClassMap": ClassMap,
+    "Segmenter": Segmenter,
+    "load": load,
+    "shift_and_stitch": shift_and_stitch,
+}
+
+
+def run(program, *arguments):
+    """Standard output and standard error of a program in a fresh process."""
+    result = subprocess.run(
+        [sys.executable, "-c", program, *map(str, arguments)],
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+    return result.stdout, result.stderr
+
+
+def test_dir_shows_public_names_alone():
+    assert dir(keras_fcn) == sorted([*PUBLIC, "__version__"])
+    assert set(keras_fcn.__all__) == set(dir(keras_fcn))
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_the_public_names_are_those_of_the_rooms(name):
+    assert getattr(keras_fcn, name) is PUBLIC[name]
+
+
+def test_another_name_is_refused_as_python_does():
+    with pytest.raises(AttributeError, match="'keras_fcn' has no attribute 'fcn8'"):
+        _ = keras_fcn.fcn8
+    assert not hasattr(keras_fcn, "tensorflow")
+
+
+def test_importing_starts_no_backend_and_turns_no_stream_aside():
+    program = """
+import os, sys
+
+def streams():
+    return [tuple(os.fstat(number))[:3] for number in (0, 1, 2)]
+
+def files():
+    return [name for name in os.listdir("/dev/fd") if int(name) > 2]
+
+before = streams(), len(files()), dict(os.environ)
+import keras_fcn
+assert (streams(), len(files()), dict(os.environ)) == before
+dir(keras_fcn), keras_fcn.__version__, keras_fcn.__doc__
+heavy = {"keras", "tensorflow", "jax", "numpy", "cv2", "PIL"}
+print(sorted(heavy & set(sys.modules)))
+"""
+    assert run(program) == ("[]\n", "")
+
+
+def test_importing_after_keras_registers_the_layers_without_a_word():
+    program = """
+import os, sys
+from types import ModuleType
+sys.modules["keras"] = ModuleType("keras")  # stands for one that is imported
+imported = []
+class Finder:
+    def find_spec(self, name, path=None, target=None):
+        if name.startswith("keras_fcn."):
+            imported.append(name)
+            raise SystemExit(print(*imported))
+sys.meta_path.insert(0, Finder())
+import keras_fcn
+"""
+    assert run(program) == ("keras_fcn.models\n", "")
+
+
+def test_help_explains_with_an_example():
+    text = pydoc.render_doc(keras_fcn, renderer=pydoc.plaintext)
+    for needed in (
+        ">>> import keras_fcn",
+        '>>> segmenter = keras_fcn.load("fcn8s-camvid")',
+        '>>> label_map = segmenter("street.jpg")',
+        "FCN.from_pretrained",
+        "class Segmenter(",
+        "load(name:",
+        "shift_and_stitch(",
+        keras_fcn.__version__,
+    ):
+        assert needed in text, needed
+    for hidden in ("importlib", "TYPE_CHECKING"):
+        assert f"{hidden} =" not in text
+
+
+@pytest.mark.parametrize("name", [name for name in PUBLIC if name != "ClassMap"])
+def test_every_public_name_is_explained_with_its_arguments(name):
+    text = pydoc.render_doc(PUBLIC[name], renderer=pydoc.plaintext)
+    for needed in ("Args:", "Raises:"):
+        assert needed in text
+
+
+@pytest.fixture(scope="module")
+def pretrained():
+    return keras_fcn.FCN.from_pretrained()
+
+
+def weights_by_layer(model):
+    return {layer.name: layer.get_weights() for layer in model.layers if layer.weights}
+
+
+def check_equal(one, two):
+    for first, second in zip(one, two, strict=True):
+        np.testing.assert_array_equal(first, second)
+
+
+def test_the_bundled_network_is_that_of_load_and_trainable(pretrained):
+    loaded = keras_fcn.load("fcn8s-camvid").model
+    assert pretrained.name == loaded.name == "fcn8s"
+    assert pretrained.output_shape == (None, None, None, 11)
+    check_equal(pretrained.get_weights(), loaded.get_weights())
+    assert all(layer.trainable for layer in pretrained.layers)
+
+
+def test_a_start_for_other_classes_scores_anew_and_says_so(pretrained, caplog):
+    with caplog.at_level(logging.INFO, logger="keras_fcn"):
+        model = keras_fcn.FCN.from_pretrained("fcn8s-camvid", num_classes=3)
+    warnings = [
+        record.getMessage()
+        for record in caplog.records
+        if record.levelno >= logging.WARNING
+    ]
+    assert warnings == [
+        "fcn8s-camvid for other classes: score_fr, upscore2, score_pool4, "
+        "upscore_pool4, score_pool3, upscore8 start anew"
+    ]
+    assert model.output_shape == (None, None, None, 3)
+    assert all(layer.trainable for layer in model.layers)
+    kept, trained = weights_by_layer(model), weights_by_layer(pretrained)
+    assert kept.keys() == trained.keys()
+    for name, values in kept.items():
+        if name.startswith("score_"):
+            assert not any(value.any() for value in values)  # as FCN starts them
+        elif name.startswith("upscore"):
+            (kernel,) = values
+            assert kernel.shape[2:] == (3, 3) and (kernel[:, :, 0, 1] == 0).all()
+        else:
+            check_equal(values, trained[name])
+    image = np.random.default_rng(0).integers(0, 256, (1, 33, 40, 3), dtype="uint8")
+    logits = ops.convert_to_numpy(model(image))
+    np.testing.assert_array_equal(logits, np.zeros((1, 33, 40, 3)))
+
+
+def test_as_many_other_classes_start_anew_too(pretrained):
+    model = keras_fcn.FCN.from_pretrained(num_classes=11)
+    assert not model.get_layer("score_fr").kernel.numpy().any()
+    assert pretrained.get_layer("score_fr").kernel.numpy().any()
+
+
+def test_an_unknown_name_is_refused():
+    with pytest.raises(ValueError, match="`name` must be .* Received: name=vgg16"):
+        keras_fcn.FCN.from_pretrained("vgg16")
