@@ -1,9 +1,11 @@
-"""Draw the pictures of docs/methods.md and README's street: `make docs-figures`.
+"""Draw the figures of docs/methods.md and README's street: `make docs-figures`.
 
 Everything in them is computed by the project's own code; the streets are rendered, and
 the predictions are those of the bundled network.
 """
 
+import argparse
+import sys
 from pathlib import Path
 
 import keras
@@ -21,32 +23,45 @@ from keras_fcn.prediction.stitching import shift_and_stitch
 from keras_fcn.visualize import colorize, film_strip, legend, stack_panels, titled
 from street_rendering import render_street
 
-DOCS = Path(__file__).parent
-FOLDER = DOCS / "figures"
 INK, ENCODER, HEAD, SCORE, LINE = "#1a1a2e", "#9ecae1", "#fdae6b", "#a1d99b", "#666666"
 
 
-def main():
-    FOLDER.mkdir(exist_ok=True)
-    draw_architecture()
-    draw_transposed_convolution()
-    draw_upsampling()
-    draw_shift_and_stitch()
+def main(argv=None):
+    """Draw all of them into a folder."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
+    )
+    parser.add_argument(
+        "--output-dir",
+        type=Path,
+        default=Path("docs"),
+        metavar="DIR",
+        help="folder for street.png and figures/; made when missing",
+    )
+    folder = parser.parse_args(argv).output_dir
+    figures = {
+        "architecture": draw_architecture(),
+        "transposed-convolution": draw_transposed_convolution(),
+        "upsampling": draw_upsampling(),
+        "shift-and-stitch": draw_shift_and_stitch(),
+    }
     segmenter = keras_fcn.load()
-    draw_strides(segmenter)
-    draw_street(segmenter)
-    print(f"Figures: {FOLDER}/ and {DOCS / 'street.png'}")
+    figures["strides"] = draw_strides(segmenter)
+    (folder / "figures").mkdir(parents=True, exist_ok=True)
+    for name, figure in figures.items():
+        with written_beside(folder / "figures" / f"{name}.png") as part:
+            figure.savefig(part, dpi=110)
+    with written_beside(folder / "street.png") as part:
+        draw_street(segmenter).save(part, optimize=True)
+    print(f"Figures: {folder}/figures/ and {folder}/street.png")
+    return 0
 
 
 def new_figure(width, height):
+    """An empty figure, inches, that needs no display."""
     figure = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)
     return figure
-
-
-def save(figure, name):
-    with written_beside(FOLDER / f"{name}.png") as part:
-        figure.savefig(part, dpi=110)
 
 
 def draw_architecture():
@@ -88,10 +103,11 @@ def draw_architecture():
     for text, y in (("FCN-32s: x32", 2), ("FCN-16s: x16", -0.7), ("FCN-8s: x8", -2.7)):
         arrow(axes, (14.2, y), (14.8, y))
         axes.text(14.9, y, text, va="center", fontsize=9, color=INK)
-    save(figure, "architecture")
+    return figure
 
 
 def box(axes, x, y, width, height, label, color):
+    """A rectangle with its name in the middle."""
     axes.add_patch(
         Rectangle((x, y), width, height, facecolor=color, edgecolor=INK, linewidth=0.8)
     )
@@ -101,6 +117,7 @@ def box(axes, x, y, width, height, label, color):
 
 
 def arrow(axes, start, end, label=None):
+    """An arrow from one point to another, with text beside its middle."""
     style = {"arrowstyle": "->", "color": LINE}
     axes.annotate("", xy=end, xytext=start, arrowprops=style)
     if label:
@@ -162,7 +179,7 @@ def draw_transposed_convolution():
     names = ("55 * kernel", "52 * kernel", "57 * kernel", "50 * kernel")
     for axis, stamp, name in zip(axes[1], stamps, names, strict=True):
         grid(axis, stamp, name, empty_is_blank=True)
-    save(figure, "transposed-convolution")
+    return figure
 
 
 def draw_upsampling():
@@ -191,7 +208,7 @@ def draw_upsampling():
         result = ops.convert_to_numpy(result)[0, :, :, 0]
         is_sparse = title.startswith(("bed", "max"))
         grid(axes, result.round(2), title, empty_is_blank=is_sparse)
-    save(figure, "upsampling")
+    return figure
 
 
 def draw_shift_and_stitch():
@@ -202,7 +219,7 @@ def draw_shift_and_stitch():
     for index, (down, right) in enumerate(np.ndindex(2, 2)):
         grid(axes[index], dense[down::2, right::2], f"shifted by {down}, {right}")
     grid(axes[4], dense, "interlaced")
-    save(figure, "shift-and-stitch")
+    return figure
 
 
 def draw_strides(segmenter):
@@ -227,7 +244,7 @@ def draw_strides(segmenter):
         axes.imshow(view)
         axes.set_title(title, fontsize=9)
         axes.axis("off")
-    save(figure, "strides")
+    return figure
 
 
 def draw_street(segmenter):
@@ -242,10 +259,8 @@ def draw_street(segmenter):
     views = film_strip([titled(title, view) for title, view in columns.items()])
     names = legend(segmenter.class_map, np.unique(label_map).tolist(), views.shape[1])
     # Without the two lowest bits, which nobody sees, a third of the bytes is saved.
-    picture = Image.fromarray(stack_panels([views, names]) | 3)
-    with written_beside(DOCS / "street.png") as part:
-        picture.save(part, optimize=True)
+    return Image.fromarray(stack_panels([views, names]) | 3)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -96,8 +96,8 @@ class ClassMap:
             )
         except (ValueError, KeyError, TypeError) as error:
             raise ValueError(
-                f"{path} must have names, colors, void_id and void_color, as train.py "
-                f"writes them ({type(error).__name__}: {error})"
+                f"{path} must have names, colors, void_id and void_color, as a "
+                f"training writes them ({type(error).__name__}: {error})"
             ) from error
 
 

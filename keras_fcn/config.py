@@ -135,7 +135,7 @@ class TrainingConfig:
         None,
         "network to start from, a run (32s for 16s, 16s for 8s) or pretrained for the "
         "bundled one; variant, head and skip scales are its own when not given, and "
-        "scores of other classes start anew",
+        "scores of other classes are re-initialised",
         metavar="RUN",
     )
     head_filters: int | None = _option(
@@ -328,5 +328,5 @@ _FIELDS_OF_VERSION_0_1 = {
     "samples_every": 1,
 }
 
-# The fields that say which data; evaluate.py has flags for them too.
+# The fields that say which data; the command `evaluate` has flags for them too.
 DATA_FIELDS = ("dataset", "data_dir", "num_images", "image_size")

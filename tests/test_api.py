@@ -146,8 +146,8 @@ def test_a_start_for_other_classes_scores_anew_and_says_so(pretrained, caplog):
         if record.levelno >= logging.WARNING
     ]
     assert warnings == [
-        "fcn8s-camvid for other classes: score_fr, upscore2, score_pool4, "
-        "upscore_pool4, score_pool3, upscore8 start anew"
+        "Started from fcn8s-camvid; re-initialised: score_fr, upscore2, score_pool4, "
+        "upscore_pool4, score_pool3, upscore8"
     ]
     assert model.output_shape == (None, None, None, 3)
     assert all(layer.trainable for layer in model.layers)

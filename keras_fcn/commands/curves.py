@@ -17,7 +17,7 @@ def add_arguments(parser: OneLineParser) -> None:
         parser: gets them.
     """
     parser.add_argument(
-        "runs", nargs="+", type=Path, metavar="RUN", help="runs of train.py"
+        "runs", nargs="+", type=Path, metavar="RUN", help="runs to compare"
     )
     parser.add_argument(
         "--output",

@@ -24,7 +24,7 @@ def add_arguments(parser: OneLineParser) -> None:
         parser: gets them.
     """
     parser.add_argument(
-        "runs", nargs="+", type=Path, metavar="RUN", help="runs of train.py, in order"
+        "runs", nargs="+", type=Path, metavar="RUN", help="runs, in order"
     )
     parser.add_argument(
         "--output",

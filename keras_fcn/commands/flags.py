@@ -184,7 +184,7 @@ def add_model_argument(parser: argparse.ArgumentParser) -> None:
         "--model",
         default=DEFAULT_NETWORK,
         metavar="RUN|NAME",
-        help="run of train.py, packed folder, or name of a bundled network",
+        help="run, packed folder, or name of a bundled network",
     )
 
 

@@ -20,7 +20,7 @@ def add_arguments(parser: OneLineParser) -> None:
     Args:
         parser: gets them.
     """
-    parser.add_argument("run", type=Path, metavar="RUN", help="run of train.py")
+    parser.add_argument("run", type=Path, metavar="RUN", help="finished run")
     parser.add_argument(
         "--output-dir",
         type=Path,

@@ -74,7 +74,7 @@ def check_options(values: dict[str, object], given: Collection[str]) -> None:
         ValueError: names both options.
     """
     config = TrainingConfig(**values)
-    starts_anew = config.init_from is None and config.weights == "none"
+    is_random = config.init_from is None and config.weights == "none"
     is_useless = {
         "weights": (config.init_from is not None, "`init_from`, which brings its own"),
         "momentum": (config.optimizer != "sgd", "`optimizer` adamw"),
@@ -90,11 +90,11 @@ def check_options(values: dict[str, object], given: Collection[str]) -> None:
             f"`upsampling` {config.upsampling}, which has no kernels",
         ),
         "freeze_blocks": (
-            starts_anew and bool(config.freeze_blocks),
+            is_random and bool(config.freeze_blocks),
             "`weights` none: nothing has been trained that could be kept",
         ),
         "encoder_rate": (
-            starts_anew and config.encoder_rate not in (None, 1.0),
+            is_random and config.encoder_rate not in (None, 1.0),
             "`weights` none: nothing has been trained that could be kept",
         ),
     }

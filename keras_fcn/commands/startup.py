@@ -53,7 +53,8 @@ def print_but_startup_lines() -> None:
     """
     held_back = []
     for line in sys.stdin:
-        if line == _DONE:
+        if line.endswith(_DONE):  # after a line that was not ended, perhaps
+            sys.stderr.write(line.removesuffix(_DONE))
             return
         if _STARTUP_LINE.match(line):
             held_back.append(line)

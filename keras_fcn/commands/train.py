@@ -30,6 +30,7 @@ def add_arguments(parser: OneLineParser) -> None:
     Args:
         parser: gets them.
     """
+    parser.set_defaults(prog=parser.prog)
     recipe = parser.add_argument_group("recipe")
     recipe.add_argument(
         "--config",
@@ -115,7 +116,9 @@ def work(arguments: argparse.Namespace, given: set[str]) -> int:
             run = train(config, path)
     except KeyboardInterrupt:
         if path is not None and (path / "config.json").is_file():
-            logger.info("Stopped. To go on: train.py --resume %s", quote(str(path)))
+            logger.info(
+                "Stopped. To go on: %s --resume %s", arguments.prog, quote(str(path))
+            )
         raise
     metrics = run.read_metrics()
     print(

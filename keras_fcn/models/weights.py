@@ -1,7 +1,7 @@
 """Where a network's weights come from: VGG16's ImageNet file, or another FCN.
 
 Nothing is skipped in silence: a weight that is missing or of another shape is an
-error, and what starts anew is logged.
+error, and what is re-initialised is logged.
 """
 
 import logging
@@ -83,7 +83,7 @@ def transfer_weights(
             False where the classes are others.
 
     Returns:
-        Names of the target's layers that have weights and start anew.
+        Names of the target's layers that have weights and keep their initial ones.
 
     Raises:
         ValueError: if a layer's weights have another shape in the source (another
@@ -181,7 +181,7 @@ def _load_encoder(model, file, path):
 
 
 def _load_head(model, file, path):
-    """Dense weights as convolutions, or a line that says that the head starts anew."""
+    """Dense weights as convolutions, or a line that says that there are none."""
     fc6, fc7 = model.get_layer("fc6"), model.get_layer("fc7")
     if "fc1" not in file:
         logger.info(

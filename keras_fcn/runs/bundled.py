@@ -40,7 +40,7 @@ def find_network(name: str | Path) -> NetworkFolder:
     packed = PackedFolder(Path(name))
     if not packed.config_file.is_file():
         raise FileNotFoundError(
-            f"{name} is not a run of train.py (it has no config.json), nor a bundled "
+            f"{name} is not a run (it has no config.json), nor a bundled "
             f"network ({', '.join(bundled_names())})"
         )
     return packed if packed.checksum_file.is_file() else RunFolder(packed.path)
@@ -68,7 +68,8 @@ def from_pretrained(
         name: "fcn8s-camvid", FCN-8s with the compact head for CamVid's 11 classes; or
             "pretrained" for the default.
         num_classes: of what it is to be trained for, void not counted: the layers that
-            score the classes and enlarge the scores then start anew, which is logged.
+            score the classes and enlarge the scores are then re-initialised, which is
+            logged.
             None for the network's own classes, and its scores.
 
     Returns:
@@ -85,5 +86,5 @@ def from_pretrained(
         return trained
     model = build_network(folder.read_architecture(), num_classes, weights=None)
     fresh = transfer_weights(trained, model, keep_scores=False)
-    logger.warning("%s for other classes: %s start anew", name, ", ".join(fresh))
+    logger.warning("Started from %s; re-initialised: %s", name, ", ".join(fresh))
     return model

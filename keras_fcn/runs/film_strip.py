@@ -26,7 +26,7 @@ def read_frames(runs: Sequence[RunFolder], sample: int) -> list[Frame]:
     """Read the predictions of a sample image, in the order of runs and epochs.
 
     Args:
-        runs: runs of train.py.
+        runs: the runs.
         sample: number of the image, from 1.
 
     Returns:

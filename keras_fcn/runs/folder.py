@@ -83,7 +83,7 @@ class RunFolder(NetworkFolder):
         run = cls(Path(path))
         if not run.config_file.is_file():
             raise FileNotFoundError(
-                f"{path} is not a run: it has no config.json. Runs are made by train.py"
+                f"{path} is not a run: it has no config.json, which a training writes"
             )
         if (run.path / "weights.npz").is_file():
             raise ValueError(

@@ -95,7 +95,7 @@ class NetworkFolder(ABC):
             return TrainingConfig.from_json(read_json(self.config_file)["config"])
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(
-                f"{self.config_file} is no configuration written by train.py ({error})"
+                f"{self.config_file} is no configuration of a training ({error})"
             ) from error
 
     def read_architecture(self) -> TrainingConfig:

@@ -208,6 +208,6 @@ def _read_label_map(answer, path):
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         found = f"{len(answer)} bytes ({error})"
     raise ServerError(
-        f"The label map of {path} must be a grey 8-bit PNG, as export.py's model gives "
-        f"it. Received: {found}"
+        f"The label map of {path} must be a grey 8-bit PNG, as an export gives it. "
+        f"Received: {found}"
     )

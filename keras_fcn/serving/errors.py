@@ -60,7 +60,7 @@ def server_error(code: str, message: str, address: str) -> ServerError:
 
 
 def wrong_signature(found: str, address: str) -> ServerError:
-    """Say that a model is not one of export.py.
+    """Say that a model is not one that `export` wrote.
 
     Args:
         found: what it asks for or answers instead.
@@ -68,7 +68,7 @@ def wrong_signature(found: str, address: str) -> ServerError:
     """
     return ServerError(
         f"{address} has another signature: needed image_bytes to label_png_bytes, as "
-        f"export.py writes it. Received: {shorten(found)}"
+        f"an export writes it. Received: {shorten(found)}"
     )
 
 

@@ -1,7 +1,7 @@
 """A network as TensorFlow functions that need neither Keras nor this package.
 
-`serving_functions` gives the three signatures of the SavedModel that `export.py`
-writes. Each checks what it gets and fails with INVALID_ARGUMENT and a clear text.
+`serving_functions` gives the three signatures of an exported SavedModel. Each
+checks what it gets and fails with INVALID_ARGUMENT and a clear text.
 """
 
 import keras

@@ -51,7 +51,7 @@ def test_tables_of_a_small_load_are_printed(scored_run, capsys):
 @pytest.mark.parametrize(
     ("flag", "value", "needed"),
     [
-        ("--model", "nothing", "is not a run of train.py"),
+        ("--model", "nothing", "is not a run (it has no"),
         ("--repeats", 0, "needed a whole number from 1 on. Received: 0"),
         ("--num-requests", 0, "needed a whole number from 1 on. Received: 0"),
         ("--largest", "8x8", "needed a size from 16x16 on. Received: 8x8"),

@@ -20,7 +20,7 @@ from tests.support.data import PROJECT
 
 
 def add_arguments(parser):
-    parser.add_argument("images", nargs="*")
+    parser.add_argument("images", nargs="+")
     parser.add_argument("--batch-size", type=int, default=4, metavar="N", help="images")
     parser.add_argument("--tta", action="store_true", help="look twice")
     parser.add_argument("--crop", default=(32, 64), help="size")
@@ -48,7 +48,10 @@ def parser():
     [
         ("`batch_size` must be 1 or more", "--batch-size must be 1 or more"),
         ("more. Received: batch_size=0", "more. Received: --batch-size 0"),
-        ("`crop` and `tta`; Received: crop=3x4", "--crop and --tta; Received: --crop 3x4"),
+        (
+            "`crop` and `tta`; Received: crop=3x4",
+            "--crop and --tta; Received: --crop 3x4",
+        ),
         ("leave out `flip`", "leave out --flip"),
         # What is no flag of the command stays as it is.
         ("`void_id` must be 3. Received: void_id=2", None),
@@ -63,7 +66,7 @@ def test_names_of_arguments_become_flags(parser, message, expected):
 
 def test_the_arguments_of_an_error_are_told_as_flags(capsys):
     error = ValueError("`batch_size` must be 1 or more.\nReceived: batch_size=0")
-    line = refusal(command_that_raises(error), capsys)
+    line = refusal(command_that_raises(error), capsys, "x.png")
     needed = "error: --batch-size must be 1 or more. Received: --batch-size 0\n"
     assert line.endswith(needed)
 
@@ -85,26 +88,26 @@ def test_the_arguments_of_an_error_are_told_as_flags(capsys):
     ],
 )
 def test_errors_are_one_line_with_a_status(capsys, error, status, needed):
-    received, out, err = outcome(command_that_raises(error), capsys)
+    received, out, err = outcome(command_that_raises(error), capsys, "x.png")
     assert (received, out) == (status, "")
     assert len(err.splitlines()) == 1 and needed in err
 
 
 def test_with_debug_an_error_shows_where_it_came_from(capsys):
     with pytest.raises(ValueError, match="^`tta`: no$"):
-        command_that_raises(ValueError("`tta`: no")).main(["--debug"])
+        command_that_raises(ValueError("`tta`: no")).main(["x.png", "--debug"])
     assert capsys.readouterr().err == ""
 
 
 def test_faults_of_ours_are_not_hidden():
     with pytest.raises(ZeroDivisionError):
-        command_that_raises(ZeroDivisionError()).main([])
+        command_that_raises(ZeroDivisionError()).main(["x.png"])
 
 
-@pytest.mark.parametrize("flags", [[], ["--debug"]])
-def test_an_interrupt_is_one_line_and_status_130(capsys, flags):
+@pytest.mark.parametrize("arguments", [["x.png"], ["x.png", "--debug"]])
+def test_an_interrupt_is_one_line_and_status_130(capsys, arguments):
     command = command_that_raises(KeyboardInterrupt())
-    status, out, err = outcome(command, capsys, *flags)
+    status, out, err = outcome(command, capsys, *arguments)
     assert (status, out) == (130, "")
     assert err.strip().endswith(": interrupted") and err.count("\n") == 2
 
@@ -133,11 +136,11 @@ def test_what_is_refused_at_once_starts_nothing(capsys, monkeypatch):
     monkeypatch.setattr(command_line, "_start_backend", pytest.fail)
 
     def check(arguments, given):
-        raise ValueError(f"`batch_size` {arguments.batch_size}, given {given}")
+        raise ValueError(f"`batch_size` {arguments.batch_size}, {sorted(given)}")
 
     command = Command("Work.", add_arguments, pytest.fail, check)
-    line = refusal(command, capsys, "--batch-size", 7)
-    assert "--batch-size 7, given {'batch_size'}" in line
+    line = refusal(command, capsys, "--batch-size", 7, "x.png")
+    assert "--batch-size 7, ['batch_size', 'images']" in line
 
 
 def test_the_work_gets_what_was_parsed_and_gives_the_status(capsys):
@@ -171,11 +174,11 @@ def test_progress_goes_to_standard_error():
 
 
 def test_given_arguments_are_those_on_the_command_line(parser):
-    argv = ["--batch-size", "4", "--no-flip", "--crop=32x64"]  # 4 is the default too
+    argv = ["x.png", "--batch-size", "4", "--no-flip"]  # 4 is the default too
     arguments, given = parser.parse(argv)
-    assert given == {"batch_size", "flip", "crop"}
+    assert given == {"images", "batch_size", "flip"}
     assert (arguments.batch_size, arguments.flip, arguments.tta) == (4, False, False)
-    assert parser.parse([])[1] == set()
+    assert parser.parse(["x.png"])[1] == {"images"}
 
 
 @pytest.mark.parametrize(
@@ -186,7 +189,7 @@ def test_given_arguments_are_those_on_the_command_line(parser):
         (["--no-filp"], "there is no flag --no-filp (did you mean --no-flip?)"),
         (["--crpo=3x4"], "there is no flag --crpo (did you mean --crop?)"),
         (["x.png", "--qqqqqqqq"], "there is no flag --qqqqqqqq (see work.py --help)"),
-        (["-z"], "unrecognized arguments: -z"),
+        (["x.png", "-z"], "unrecognized arguments: -z"),
         (["--batch-size"], "argument --batch-size: expected one argument"),
     ],
 )
@@ -240,6 +243,6 @@ def test_help_shows_defaults_and_ends_with_examples(parser):
 
 
 def test_logging_of_other_packages_stays_quiet(capsys):
-    outcome(Command("Work.", add_arguments, lambda *_: 0), capsys)
+    outcome(Command("Work.", add_arguments, lambda *_: 0), capsys, "x.png")
     assert logging.getLogger("keras_fcn").getEffectiveLevel() == logging.INFO
     assert logging.getLogger("absl").getEffectiveLevel() == logging.ERROR

@@ -70,8 +70,7 @@ def test_help_of_a_command_is_light(name):
     process, imported = call_and_watch("-m", "keras_fcn", name, "--help")
     assert process.returncode == 0 and process.stderr == ""
     assert process.stdout.startswith(f"usage: keras-fcn {name} ")
-    assert f"\nexamples:\n  keras-fcn {name} " in process.stdout
-    assert f"keras_fcn.commands.{name.replace('-', '_')}" in imported
+    assert f"\nexamples:\n  keras-fcn {name}" in process.stdout
     assert not HEAVY & imported
 
 

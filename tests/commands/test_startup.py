@@ -1,41 +1,101 @@
-"""Lines of TensorFlow are dropped, all others are kept."""
+"""TensorFlow's lines at its start are dropped; all, where the start fails."""
 
+import os
 import subprocess
 import sys
 
 import pytest
 
-from keras_fcn.commands.startup import without_startup_lines
+from keras_fcn.commands.startup import quiet_start
 from tests.support.data import PROJECT
 
-
-def test_tensorflows_lines_are_dropped_and_others_kept(capfd):
-    import os
-
-    with without_startup_lines():
-        os.write(2, b"WARNING: All log messages before absl::InitializeLog() is\n")
-        os.write(2, b"I0000 00:00:1795339103.467961    2600 port.cc:153] oneDNN\n")
-        os.write(2, b"2026-11-22 09:00:00.1: I tensorflow/core/util/port.cc] x\n")
-        os.write(2, b"something else\n")
-    assert capfd.readouterr().err == "something else\n"
-
-
-def test_lines_before_an_error_are_kept(capfd):
-    import os
-
-    with pytest.raises(ImportError), without_startup_lines():
-        os.write(2, b"libcuda.so is broken\n")
-        raise ImportError
-    assert capfd.readouterr().err == "libcuda.so is broken\n"
+STARTUP_LINES = (
+    "WARNING: All log messages before absl::InitializeLog() is called are written\n",
+    "I0000 00:00:1795339103.467961    2600 port.cc:153] oneDNN custom operations\n",
+    "E0000 00:00:1795339103.467961    2600 cuda_dnn.cc:85] Unable to register\n",
+    "2026-11-22 09:00:00.1: I tensorflow/core/util/port.cc] x\n",
+    "2026-11-22 09:00:00.1: E external/local_xla/xla/stream.cc:5] y\n",
+    "To enable the following instructions: AVX512F, in other operations, rebuild\n",
+)
+# A program that starts as a command does, and writes as TensorFlow's C++ does.
+PROGRAM = """
+import os, sys
+from keras_fcn.commands.startup import quiet_start
+with quiet_start():
+    os.write(2, {lines!r}.encode())
+    {what}
+print("the end", file=sys.stderr)
+"""
 
 
-@pytest.mark.slow
-def test_importing_the_package_prints_nothing():
-    result = subprocess.run(
-        [sys.executable, "-c", "import keras_fcn"],
+def start(what, lines=STARTUP_LINES):
+    """Status and standard error of a start in a process of its own."""
+    process = subprocess.run(
+        [sys.executable, "-c", PROGRAM.format(lines="".join(lines), what=what)],
         cwd=PROJECT,
         capture_output=True,
         text=True,
-        check=True,
+        check=False,
     )
-    assert result.stdout == "" and result.stderr == ""
+    return process.returncode, process.stderr
+
+
+def test_lines_of_a_start_that_succeeds_are_dropped_and_others_kept():
+    lines = ("before\n", *STARTUP_LINES, "W0000 of another program\n", "last")
+    status, said = start("pass", lines)
+    assert status == 0
+    assert said == "before\nW0000 of another program\nlastthe end\n"
+
+
+@pytest.mark.parametrize(
+    ("what", "failed"),
+    [
+        ("raise ImportError('no libcuda')", 1),
+        ("sys.exit('no GPU')", 1),
+        ("os._exit(7)", 7),
+        ("os.abort()", -6),
+        ("import ctypes; ctypes.string_at(0)", -11),
+    ],
+)
+def test_all_lines_are_told_when_the_start_fails(what, failed):
+    status, said = start(what)
+    assert status == failed
+    assert "".join(STARTUP_LINES) in said
+    assert "the end" not in said
+
+
+def test_a_crash_within_a_command_is_told(tmp_path):
+    (tmp_path / "tensorflow.py").write_text(
+        f"import os\nos.write(2, {STARTUP_LINES[1]!r}.encode())\nos.abort()\n"
+    )
+    process = subprocess.run(
+        [sys.executable, "predict.py", "docs/streets.png"],
+        cwd=PROJECT,
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert process.returncode == -6
+    assert STARTUP_LINES[1] in process.stderr
+
+
+def test_standard_error_is_the_terminals_again_afterwards(capfd):
+    before = os.fstat(2)
+    with pytest.raises(ImportError), quiet_start():
+        assert os.fstat(2).st_ino != before.st_ino
+        raise ImportError
+    assert os.path.samestat(os.fstat(2), before)
+    with quiet_start():
+        os.write(2, STARTUP_LINES[0].encode())
+    assert os.path.samestat(os.fstat(2), before)
+    assert capfd.readouterr().err == ""
+
+
+def test_the_level_of_the_log_is_the_users_where_there_is_one(monkeypatch):
+    for given, expected in (("0", "0"), (None, "2")):
+        monkeypatch.delenv("TF_CPP_MIN_LOG_LEVEL", raising=False)
+        if given is not None:
+            monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", given)
+        with quiet_start():
+            assert os.environ["TF_CPP_MIN_LOG_LEVEL"] == expected

@@ -29,7 +29,7 @@ def test_a_packed_folder_is_found_like_a_run(packed_run, packed):
 
 
 def test_what_is_neither_a_run_nor_a_name_is_refused(tmp_path):
-    needed = f"is not a run of train.py.*{DEFAULT_NETWORK}"
+    needed = f"is not a run .it has no config.json.*{DEFAULT_NETWORK}"
     with pytest.raises(FileNotFoundError, match=needed):
         find_network(tmp_path / "nothing")
     with pytest.raises(ValueError, match=f"of {DEFAULT_NETWORK}. Received: name=vgg"):
@@ -74,7 +74,7 @@ def test_from_pretrained_is_trained_and_all_of_it_trainable(packed, monkeypatch)
         np.testing.assert_array_equal(layer.kernel, weights[f"{name}/kernel"])
 
 
-def test_for_other_classes_the_scores_alone_start_anew_and_that_is_told(
+def test_for_other_classes_the_scores_alone_are_initialised_and_that_is_told(
     packed, monkeypatch, caplog
 ):
     monkeypatch.setattr("keras_fcn.runs.bundled.FOLDER", packed.path.parent)
@@ -84,13 +84,13 @@ def test_for_other_classes_the_scores_alone_start_anew_and_that_is_told(
     for name in ("block1_conv1", "fc6", "fc7"):
         kernel = model.get_layer(name).kernel
         np.testing.assert_array_equal(kernel, weights[f"{name}/kernel"])
-    anew = {
+    initialised = {
         "score_fr", "upscore2", "score_pool4", "upscore_pool4", "score_pool3",
         "upscore8",
     }  # fmt: skip
     (said,) = caplog.messages
-    names = said.removeprefix(f"{packed.path.name} for other classes: ")
-    assert set(names.removesuffix(" start anew").split(", ")) == anew
+    names = said.removeprefix(f"Started from {packed.path.name}; re-initialised: ")
+    assert set(names.split(", ")) == initialised
 
 
 @pytest.mark.parametrize("name", bundled_names())

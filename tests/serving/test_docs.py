@@ -13,9 +13,8 @@ from google.protobuf import text_format
 from PIL import Image
 from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
 
-import export
-import predict
-from keras_fcn.config import make_parser
+from keras_fcn.commands import export, predict
+from keras_fcn.commands.command_line import OneLineParser
 from tests.support.data import PROJECT, draw_blocks
 from tests.support.fake_servers import fake_model, label
 from tests.support.serving_stand_in import StandIn
@@ -37,6 +36,12 @@ def server(tmp_path, monkeypatch):
 
 def blocks(language):
     return re.findall(rf"^```{language}\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
+
+
+def parser_of(command):
+    parser = OneLineParser("keras-fcn", "", "", "")
+    command.add_arguments(parser)
+    return parser
 
 
 def decode(png):
@@ -74,16 +79,12 @@ def test_the_grpc_example_runs(server):
 
 @pytest.mark.parametrize("command", [export, predict])
 def test_the_commands_have_the_flags_that_are_shown(command):
-    start = f"python {command.__name__}.py "
-    shown = [
-        line.strip() for line in PAGE.splitlines() if line.strip()[:7] == "python "
-    ]
-    shown = [line.removeprefix(start) for line in shown if line.startswith(start)]
+    start = f"    keras-fcn {command.__name__.rpartition('.')[2]} "
+    lines = PAGE.splitlines()
+    shown = [line.removeprefix(start) for line in lines if line.startswith(start)]
     assert shown
-    parser = make_parser("")
-    command.add_arguments(parser)
     for line in shown:
-        parser.parse_args(shlex.split(line))
+        parser_of(command).parse(shlex.split(line))
     for flag in ("--images-per-request", "--retries", "--timeout", "--max-pixels"):
         assert f"`{flag}`" in PAGE
 
@@ -119,10 +120,8 @@ def test_a_batch_has_room_for_a_request_of_the_client():
     text = (PROJECT / "deploy/batching.config").read_text()
     fields = dict(re.findall(r"^(\w+) \{ value: (\d+) \} +#", text, re.MULTILINE))
     assert len(fields) == text.count("value:") == 4
-    parser = make_parser("")
-    predict.add_arguments(parser)
-    asked = parser.parse_args(["image.png"]).images_per_request
-    assert asked <= int(fields["max_batch_size"])
+    asked, _ = parser_of(predict).parse(["image.png"])
+    assert asked.images_per_request <= int(fields["max_batch_size"])
 
 
 def test_padding_in_batches_is_off_and_the_reason_is_told():

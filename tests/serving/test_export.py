@@ -1,6 +1,7 @@
-"""Versions of an export: what export.py writes, refuses and leaves behind."""
+"""Versions of an export: what is written, refused and left behind."""
 
 import importlib
+import json
 import os
 import resource
 import subprocess
@@ -15,14 +16,13 @@ import pytest
 import tensorflow as tf
 from tensorflow.lite.python.convert_phase import ConverterError
 
-import export as command
-from keras_fcn import export as export_module
 from keras_fcn.classes import ClassMap
-from keras_fcn.config import UPSAMPLING, TrainingConfig
+from keras_fcn.commands import export as command
+from keras_fcn.config import DEFAULT_NETWORK, UPSAMPLING, TrainingConfig
 from keras_fcn.models.fcn import build_network
-from keras_fcn.models.precision import use_precision
 from keras_fcn.runs.folder import RunFolder, save_model
-from keras_fcn.serving.export import export, network_in, next_version
+from keras_fcn.serving.export import export, next_version
+from tests.support.commands import outcome, refusal
 from tests.support.data import PROJECT, draw_blocks
 
 
@@ -36,14 +36,11 @@ def quick(monkeypatch):
     """Export that writes one file instead of a SavedModel."""
 
     def write(network, class_map, card, folder, max_pixels):
-        (folder / "saved_model.pb").write_text(card["precision"])
+        assert network.compute_dtype == card["precision"]
+        written = {name: card[name] for name in ("model", "precision")}
+        (folder / "saved_model.pb").write_text(json.dumps(written))
 
-    monkeypatch.setattr(export_module, "write_saved_model", write)
-
-
-def run_export(capsys, *arguments):
-    status = command.main([str(argument) for argument in arguments])
-    return status, capsys.readouterr()
+    monkeypatch.setattr("keras_fcn.serving.export.write_saved_model", write)
 
 
 @pytest.mark.parametrize(
@@ -72,7 +69,7 @@ def test_versions_follow_each_other_and_stay(scored_run, quick, tmp_path):
     assert export(scored_run, folder) == folder / "1"
     assert export(scored_run, folder, precision="bfloat16") == folder / "2"
     assert sorted(path.name for path in folder.iterdir()) == ["1", "2"]
-    assert (folder / "1/saved_model.pb").read_text() == "float32"
+    assert "float32" in (folder / "1/saved_model.pb").read_text()
 
 
 def test_a_number_that_another_process_took_is_not_overwritten(
@@ -81,7 +78,9 @@ def test_a_number_that_another_process_took_is_not_overwritten(
     (tmp_path / "1").mkdir()
     (tmp_path / "1/saved_model.pb").write_text("theirs")
     numbers = iter([1, 2])
-    monkeypatch.setattr(export_module, "next_version", lambda *_: next(numbers))
+    monkeypatch.setattr(
+        "keras_fcn.serving.export.next_version", lambda *_: next(numbers)
+    )
     assert export(scored_run, tmp_path) == tmp_path / "2"
     assert (tmp_path / "1/saved_model.pb").read_text() == "theirs"
 
@@ -96,8 +95,8 @@ def test_exports_at_once_take_different_numbers(
         (folder / "saved_model.pb").write_text(folder.name)
         all_are_there.wait(60)
 
-    monkeypatch.setattr(export_module, "network_in", lambda *_: model)
-    monkeypatch.setattr(export_module, "write_saved_model", write)
+    monkeypatch.setattr(type(scored_run), "build_model", lambda *_: model)
+    monkeypatch.setattr("keras_fcn.serving.export.write_saved_model", write)
     with ThreadPoolExecutor(count) as pool:
         versions = list(pool.map(lambda _: export(scored_run, tmp_path), range(count)))
     assert sorted(versions) == [tmp_path / str(n) for n in range(1, count + 1)]
@@ -113,7 +112,7 @@ def test_a_watching_server_never_sees_a_part(scored_run, tmp_path, monkeypatch):
         (folder / "saved_model.pb").write_text("half")
         seen.extend(path.name for path in tmp_path.iterdir())
 
-    monkeypatch.setattr(export_module, "write_saved_model", write)
+    monkeypatch.setattr("keras_fcn.serving.export.write_saved_model", write)
     export(scored_run, tmp_path)
     assert not any(name.isdecimal() for name in seen) and len(seen) == 1
 
@@ -131,7 +130,7 @@ def test_a_failure_leaves_nothing(scored_run, tmp_path, monkeypatch, error, rais
         (folder / "saved_model.pb").write_text("half")
         raise error
 
-    monkeypatch.setattr(export_module, "write_saved_model", write)
+    monkeypatch.setattr("keras_fcn.serving.export.write_saved_model", write)
     with pytest.raises(raised):
         export(scored_run, tmp_path)
     assert list(tmp_path.iterdir()) == []
@@ -141,14 +140,11 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(scored_run, tmp_path, capsys
     limit = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, limit[1]))
     try:
-        status, said = run_export(
-            capsys, "--model", scored_run.path, "--output-dir", tmp_path / "export"
-        )
+        flags = ("--model", scored_run.path, "--output-dir", tmp_path / "export")
+        line = refusal(command, capsys, *flags)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limit)
-    assert status == 2
-    assert said.err.count("\n") == 1 and "could not be written (" in said.err
-    assert "{{" not in said.err
+    assert "could not be written (" in line and "{{" not in line
     assert list((tmp_path / "export").iterdir()) == []
 
 
@@ -169,19 +165,14 @@ def test_a_full_disk_is_one_line_with_the_other_formats(
 
     monkeypatch.setattr(keras.Model, "export", write_half)
     flags = ("--model", scored_run.path, "--output-dir", tmp_path, "--format", format)
-    status, said = run_export(capsys, *flags)
-    assert status == 2
-    assert said.err.count("\n") == 1 and str(error) in said.err
+    assert str(error) in refusal(command, capsys, *flags)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_what_is_no_run_is_one_line(tmp_path, capsys):
     for model in (tmp_path / "missing", tmp_path):
-        status, said = run_export(
-            capsys, "--model", model, "--output-dir", tmp_path / "export"
-        )
-        assert status == 2 and said.err.count("\n") == 1
-        assert "is not a run" in said.err
+        flags = ("--model", model, "--output-dir", tmp_path / "export")
+        assert "is not a run" in refusal(command, capsys, *flags)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -189,11 +180,8 @@ def test_an_output_folder_that_is_a_file_is_one_line(scored_run, tmp_path, capsy
     taken = tmp_path / "taken"
     taken.write_text("mine")
     for folder in (taken, taken / "fcn"):
-        status, said = run_export(
-            capsys, "--model", scored_run.path, "--output-dir", folder
-        )
-        assert status == 2 and said.err.count("\n") == 1
-        assert "taken" in said.err
+        flags = ("--model", scored_run.path, "--output-dir", folder)
+        assert "taken" in refusal(command, capsys, *flags)
     assert taken.read_text() == "mine"
 
 
@@ -205,11 +193,8 @@ def test_no_permission_to_write_is_one_line(scored_run, tmp_path, capsys, monkey
 
         monkeypatch.setattr(Path, "mkdir", forbid)
     tmp_path.chmod(0o500)
-    status, said = run_export(
-        capsys, "--model", scored_run.path, "--output-dir", tmp_path / "fcn"
-    )
-    assert status == 2 and said.err.count("\n") == 1
-    assert "Permission denied" in said.err
+    flags = ("--model", scored_run.path, "--output-dir", tmp_path / "fcn")
+    assert "Permission denied" in refusal(command, capsys, *flags)
 
 
 @pytest.mark.parametrize(
@@ -219,8 +204,8 @@ def test_no_permission_to_write_is_one_line(scored_run, tmp_path, capsys, monkey
         (["--max-pixels", str(2**31)], "Received: 2147483648"),
         (["--max-pixels", str(10**30)], "needed a whole number from 1024"),
         (["--max-pixels", "x"], "Received: x"),
-        (["--precision", "float16"], "invalid choice"),
-        (["--format", "pb"], "invalid choice"),
+        (["--precision", "float16"], "needed one of float32, bfloat16"),
+        (["--format", "pb"], "needed one of savedmodel, onnx"),
         (["--format", "onnx", "--precision", "bfloat16"], "is written in float32"),
         (["--format", "onnx", "--max-pixels", "4096"], "is for --format savedmodel"),
     ],
@@ -229,12 +214,7 @@ def test_flags_that_do_not_go_together_are_one_line(
     scored_run, tmp_path, capsys, flags, expected
 ):
     arguments = ["--model", scored_run.path, "--output-dir", tmp_path / "fcn", *flags]
-    try:
-        status, said = run_export(capsys, *arguments)
-    except SystemExit as error:
-        status, said = error.code, capsys.readouterr()
-    assert status == 2 and said.err.count("\n") == 1
-    assert expected in said.err
+    assert expected in refusal(command, capsys, *arguments)
     assert not (tmp_path / "fcn").exists()
 
 
@@ -264,35 +244,27 @@ def test_a_failed_conversion_is_one_line(
 
     monkeypatch.setattr(keras.Model, "export", fail)
     flags = ("--model", scored_run.path, "--output-dir", tmp_path, "--format", "litert")
-    status, said = run_export(capsys, *flags)
-    assert status == 2 and said.err.count("\n") == 1 and len(said.err) < 500
-    assert "--format litert: the network could not be converted" in said.err
-    assert error.__name__ in said.err
+    line = refusal(command, capsys, *flags)
+    assert "--format litert: the network could not be converted" in line
+    assert error.__name__ in line and len(line) < 500
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_network_that_comes_along_is_the_default(quick, tmp_path, capsys):
-    status, said = run_export(capsys, "--output-dir", tmp_path)
+def test_the_bundled_network_is_the_default(quick, tmp_path, capsys):
+    status, out, _ = outcome(command, capsys, "--output-dir", tmp_path)
     assert status == 0
-    assert said.out.startswith(f"Exported: {tmp_path / '1'}/ (")
+    assert out.startswith(f"Exported: {tmp_path / '1'}/ (")
+    assert json.loads((tmp_path / "1/saved_model.pb").read_text()) == {
+        "model": DEFAULT_NETWORK,
+        "precision": "float32",
+    }
 
 
-@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
-def test_a_network_is_built_anew_in_the_precision_asked_for(
-    packed_run, packed, precision
-):
-    other = "float32" if precision == "bfloat16" else "bfloat16"
-    with use_precision(other):  # whatever the process is set to
-        networks = [network_in(run, precision) for run in (packed_run, packed)]
-    for network in networks:
-        assert network.get_layer("fc6").compute_dtype == precision
-        assert network.get_layer("fc6").kernel.dtype == "float32"
-
-
-def test_weights_of_another_configuration_are_refused(packed_run, monkeypatch, model):
-    monkeypatch.setattr(type(packed_run), "load_model", lambda _: model)
-    with pytest.raises(ValueError, match="is of another config.json"):
-        network_in(packed_run, "float32")
+def test_the_precision_that_is_asked_for_is_exported(quick, packed, tmp_path, capsys):
+    flags = ("--model", packed.path, "--precision", "bfloat16")
+    assert outcome(command, capsys, *flags, "--output-dir", tmp_path / "fcn")[0] == 0
+    written = json.loads((tmp_path / "fcn/1/saved_model.pb").read_text())
+    assert written == {"model": "packed", "precision": "bfloat16"}
 
 
 def run_onnx(path, images):
@@ -335,7 +307,7 @@ def test_other_runtimes_give_the_keras_models_probabilities(
     version = export(packed_run, tmp_path, format)
     assert version == tmp_path / f"{format}-1"
     assert (version / "classes.json").is_file() and (version / "card.json").is_file()
-    network = network_in(packed_run, "float32")
+    network = packed_run.build_model("float32")
     for count, size in ((1, (64, 96)), (2, (33, 47))):
         images = np.stack([draw_blocks(*size, 3, seed)[0] for seed in range(count)])
         images = images.astype("float32")
@@ -358,7 +330,11 @@ def upsampling_run(request, tmp_path_factory):
     All its weights are random.
     """
     config = TrainingConfig(
-        variant="16s", head="compact", head_filters=8, upsampling=request.param
+        variant="16s",
+        head="compact",
+        head_filters=8,
+        upsampling=request.param,
+        freeze_blocks=0,
     )
     keras.utils.set_random_seed(0)
     network = build_network(config, 3, weights=None)
@@ -390,7 +366,7 @@ def test_every_way_to_enlarge_scores_is_exported(
     version = export(upsampling_run, tmp_path, format)
     images = draw_blocks(45, 70, 3, seed=0)[0][None].astype("float32")
     received = run(str(version / file_name), images)
-    expected = probabilities_of(network_in(upsampling_run, "float32"), images)
+    expected = probabilities_of(upsampling_run.build_model("float32"), images)
     assert received.shape == (1, 45, 70, 3)
     assert expected.std() > 0.05  # not the same everywhere
     np.testing.assert_allclose(received, expected, atol=1e-3)

@@ -1,0 +1,28 @@
+"""`curves`: a picture of runs."""
+
+from PIL import Image
+
+from keras_fcn.commands import curves
+from tests.support.commands import outcome, refusal
+
+
+def test_runs_become_a_picture(run, tmp_path, capsys):
+    path = tmp_path / "curves.png"
+    status, out, _ = outcome(curves, capsys, run.path, run.path, "--output", path)
+    assert (status, out) == (0, f"Curves: {path}\n")
+    with Image.open(path) as picture:
+        assert picture.size == (1000, 650)
+
+
+def test_what_has_no_curves_is_one_line(run, tmp_path, capsys):
+    path = tmp_path / "curves.png"
+    assert "is not a run" in refusal(curves, capsys, tmp_path, "--output", path)
+    (run.path / "history.csv").unlink()
+    line = refusal(curves, capsys, run.path, "--output", path)
+    assert "has no history.csv: its first epoch isn't over" in line
+    assert not path.exists()
+
+
+def test_a_missing_output_folder_is_one_line(run, tmp_path, capsys):
+    line = refusal(curves, capsys, run.path, "--output", tmp_path / "no/curves.png")
+    assert f"There is no folder {tmp_path}/no" in line

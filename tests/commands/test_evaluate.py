@@ -1,0 +1,122 @@
+"""`evaluate`: which data are scored, and where the scores go."""
+
+import dataclasses
+import json
+
+import pytest
+
+from keras_fcn.commands import evaluate
+from keras_fcn.files import write_json
+from keras_fcn.runs.folder import RunFolder
+from tests.support.commands import outcome, refusal
+from tests.support.data import write_folder
+from tests.support.runs import change_config
+
+
+def first_line(capsys, *arguments):
+    status, out, _ = outcome(evaluate, capsys, *arguments)
+    assert status == 0
+    return out.splitlines()[0]
+
+
+def test_scores_are_printed_and_written(run, tmp_path, capsys):
+    scores = tmp_path / "scores.json"
+    flags = ("--model", run.path, "--split", "val", "--json", scores)
+    status, out, _ = outcome(evaluate, capsys, *flags)
+    assert status == 0
+    assert "class_2" in out and "mean IoU" in out
+    assert out.splitlines()[-1] == f"Scores and pictures: {run.path}/evaluation-val/"
+    report = json.loads(scores.read_text())
+    assert report["split"] == "val"
+    assert report["mean_iou"] == pytest.approx(run.read_metrics()["mean_iou"])
+    beside = json.loads((run.path / "evaluation-val/scores.json").read_text())
+    assert beside["confusion_matrix"] == report["confusion_matrix"]
+    assert (run.path / "evaluation-val/confusion_matrix.png").exists()
+
+
+def test_test_time_augmentation_is_said(run, capsys):
+    line = first_line(capsys, "--model", run.path, "--tta")
+    assert "test-time augmentation" in line
+    scores = json.loads((run.path / "evaluation-test-tta/scores.json").read_text())
+    assert scores["prediction"] == "test-time augmentation"
+
+
+@pytest.mark.slow
+def test_shift_and_stitch_is_said(run, capsys):
+    flags = ("--model", run.path, "--dense", "shift-and-stitch", "--stride-factor", "2")
+    assert "shift-and-stitch, 2x2 shifts" in first_line(capsys, *flags)
+    scores = run.path / "evaluation-test-shift-and-stitch-2" / "scores.json"
+    report = json.loads(scores.read_text())
+    assert report["prediction"] == "shift-and-stitch, 2x2 shifts"
+
+
+def test_what_a_run_was_validated_on_is_what_is_scored(run, capsys):
+    change_config(run, hold_out="train_0*")  # one of 4 + 2
+    flags = ("--model", run.path, "--split")
+    assert " val: 1 images" in first_line(capsys, *flags, "val")
+    assert " train: 5 images" in first_line(capsys, *flags, "train")
+    assert " test: 2 images" in first_line(capsys, *flags, "test")
+
+
+def test_other_data_of_the_same_classes_are_scored(run, tmp_path, capsys):
+    other = write_folder(tmp_path / "other", {"test": 3})
+    flags = ("--model", run.path, "--data-dir", other, "--output-dir", tmp_path / "out")
+    assert " test: 3 images" in first_line(capsys, *flags)
+    assert (tmp_path / "out/scores.json").exists()
+    assert not list(run.path.glob("evaluation*"))
+
+
+def test_a_split_that_is_missing_is_one_line(tmp_path, run, capsys):
+    other = write_folder(tmp_path / "other", {"train": 1})
+    line = refusal(evaluate, capsys, "--model", run.path, "--data-dir", other)
+    assert "has no test images" in line
+
+
+def test_what_is_neither_a_run_nor_a_bundled_network_is_one_line(tmp_path, capsys):
+    line = refusal(evaluate, capsys, "--model", tmp_path / "nothing")
+    assert "is not a run" in line and "fcn8s-camvid" in line
+
+
+def test_the_bundled_network_is_scored_on_its_own_classes_alone(tmp_path, capsys):
+    folder = write_folder(tmp_path / "mine")  # ids 0 to 2, and 255 for void
+    arguments = ("--dataset", "folder", "--data-dir", folder)
+    output = ("--output-dir", tmp_path / "scores")
+    status, out, _ = outcome(evaluate, capsys, *arguments, *output)
+    assert status == 0
+    assert "11 classes; pixels labelled 255 count nowhere" in out
+    classes = "name,r,g,b\na,0,0,0\nb,1,1,1\nc,2,2,2\nvoid,255,255,255\n"
+    (folder / "class_dict.csv").write_text(classes)
+    line = refusal(evaluate, capsys, *arguments, *output)
+    assert "was trained for the classes sky, building" in line
+
+
+def test_scores_of_a_packed_network_do_not_go_among_its_files(
+    packed, folder, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    before = sorted(packed.path.iterdir())
+    flags = ("--dataset", "folder", "--data-dir", folder)
+    assert outcome(evaluate, capsys, "--model", packed.path, *flags)[0] == 0
+    assert (tmp_path / "evaluations/packed-folder-test/scores.json").exists()
+    assert sorted(packed.path.iterdir()) == before
+
+
+def test_a_folder_for_json_must_exist(run, tmp_path, capsys):
+    file = tmp_path / "no/x.json"
+    line = refusal(evaluate, capsys, "--model", run.path, "--json", file)
+    assert "--json needs a file" in line
+
+
+def test_an_output_folder_that_is_a_file_is_one_line(run, tmp_path, capsys):
+    (tmp_path / "file").write_text("mine")
+    flags = ("--model", run.path, "--output-dir", tmp_path / "file")
+    assert "--output-dir must be a folder" in refusal(evaluate, capsys, *flags)
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_a_run_whose_configuration_is_of_something_else_is_one_line(run, capsys):
+    config = dataclasses.asdict(run.read_config())
+    write_json(run.config_file, {"config": {**config, "epoch": 3}})
+    line = refusal(evaluate, capsys, "--model", run.path)
+    assert "config.json is no configuration of a training" in line
+    assert RunFolder.open(run.path).best_model.exists()

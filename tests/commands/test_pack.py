@@ -1,0 +1,34 @@
+"""`pack`: a run becomes a folder that the other commands take."""
+
+import json
+
+from PIL import Image
+
+from keras_fcn.commands import pack, predict
+from tests.support.commands import outcome, refusal
+
+
+def test_a_packed_run_predicts_as_a_run_does(run, folder, tmp_path, capsys):
+    output = tmp_path / "mine"
+    status, out, _ = outcome(pack, capsys, run.path, "--output-dir", output)
+    assert status == 0
+    megabytes = (output / "weights.npz").stat().st_size / 1e6
+    assert out == f"Packed: {output}/ ({megabytes:.1f} MB)\n"
+    image = folder / "images/test/test_0.png"
+    flags = ("--model", output, "--output-dir", tmp_path / "labels")
+    assert outcome(predict, capsys, image, *flags)[0] == 0
+    with Image.open(tmp_path / "labels/test_0_labels.png") as labels:
+        assert labels.size == (64, 48)
+
+
+def test_what_can_not_be_packed_is_one_line(run, tmp_path, capsys):
+    output = tmp_path / "mine"
+    line = refusal(pack, capsys, tmp_path, "--output-dir", output)
+    assert f"{tmp_path} is not a run" in line
+    line = refusal(pack, capsys, run.path, "--output-dir", run.path)
+    assert "exists already: choose a new folder" in line
+    checkpoint = json.loads(run.checkpoint.read_text())
+    run.checkpoint.write_text(json.dumps({**checkpoint, "epoch": 0}))
+    line = refusal(pack, capsys, run.path, "--output-dir", output)
+    assert "has finished 0 of its 1 epochs" in line
+    assert not output.exists()

@@ -1,0 +1,108 @@
+"""`predict`: what it writes and prints, and what it says of bad images."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from keras_fcn.commands import predict
+from keras_fcn.prediction.segmenter import load
+from tests.support.commands import outcome, refusal
+from tests.support.data import PROJECT
+
+
+@pytest.fixture
+def image(folder):
+    return folder / "images/test/test_0.png"
+
+
+def test_each_image_gets_a_line_a_label_map_and_an_overlay(
+    run, folder, image, tmp_path, capsys
+):
+    output = tmp_path / "out"
+    flags = ("--model", run.path, "--output-dir", output)
+    status, out, _ = outcome(predict, capsys, folder / "images/test", *flags)
+    assert status == 0
+    first, second, last = out.splitlines()
+    assert first.startswith(f"[1/2] {image}: class_")
+    assert second.startswith(f"[2/2] {folder}/images/test/test_1.png: class_")
+    assert last == f"Pictures: {output}/"
+    names = {f"test_{n}_{kind}.png" for n in (0, 1) for kind in ("labels", "overlay")}
+    assert {path.name for path in output.iterdir()} == names
+    with Image.open(output / "test_0_labels.png") as labels:
+        assert (labels.mode, labels.size) == ("P", (64, 48))
+        np.testing.assert_array_equal(labels, load(run.path)(image))
+
+
+def test_the_bundled_network_is_the_default(image, tmp_path, capsys):
+    status, out, _ = outcome(predict, capsys, image, "--output-dir", tmp_path)
+    assert status == 0
+    assert out.startswith(f"[1/1] {image}: ")
+    with Image.open(tmp_path / "test_0_labels.png") as labels:
+        np.testing.assert_array_equal(labels, load("fcn8s-camvid")(image))
+
+
+@pytest.mark.parametrize(
+    ("flags", "options"),
+    [
+        (("--tta",), {"tta": True}),
+        (
+            ("--dense", "shift-and-stitch", "--stride-factor", "2"),
+            {"dense": "shift-and-stitch", "stride_factor": 2},
+        ),
+    ],
+)
+def test_the_ways_of_looking_reach_the_network(
+    run, image, tmp_path, capsys, flags, options
+):
+    common = ("--model", run.path, "--output-dir", tmp_path)
+    assert outcome(predict, capsys, image, *common, *flags)[0] == 0
+    with Image.open(tmp_path / "test_0_labels.png") as labels:
+        np.testing.assert_array_equal(labels, load(run.path, **options)(image))
+
+
+def test_an_output_folder_that_is_a_file_is_one_line(run, folder, tmp_path, capsys):
+    (tmp_path / "file").write_text("mine")
+    flags = ("--model", run.path, "--output-dir", tmp_path / "file")
+    line = refusal(predict, capsys, folder / "images/test", *flags)
+    assert "--output-dir must be a folder" in line
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_a_damaged_network_is_one_line(run, capsys, image):
+    run.best_model.write_bytes(run.best_model.read_bytes()[:5000])
+    line = refusal(predict, capsys, image, "--model", run.path)
+    assert "best.keras can't be loaded" in line
+
+
+@pytest.mark.parametrize("content", ["", "{}", "[]"])
+def test_damaged_classes_are_one_line(run, capsys, content):
+    run.classes_file.write_text(content)
+    image = PROJECT / "docs/streets.png"
+    line = refusal(predict, capsys, image, "--model", run.path)
+    assert f"{run.classes_file} must have names, colors" in line
+
+
+def test_what_does_not_exist_is_one_line(run, tmp_path, capsys):
+    line = refusal(predict, capsys, tmp_path / "no.png", "--model", run.path)
+    assert "There is no image, folder or match" in line
+
+
+@pytest.mark.parametrize("content", [b"", b"just words"])
+def test_nothing_readable_is_one_line_and_status_2(
+    run, tmp_path, capsys, caplog, content
+):
+    (tmp_path / "bad.png").write_bytes(content)
+    flags = ("--model", run.path, "--output-dir", tmp_path / "out")
+    status, out, _ = outcome(predict, capsys, tmp_path / "bad.png", *flags)
+    assert status == 2 and out == ""
+    assert len(caplog.records) == 1 and "bad.png" in caplog.text
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_unreadable_image_among_others_is_status_1(run, image, tmp_path, capsys):
+    (tmp_path / "bad.png").write_bytes(b"")
+    flags = ("--model", run.path, "--output-dir", tmp_path / "out")
+    status, out, _ = outcome(predict, capsys, tmp_path / "bad.png", image, *flags)
+    assert status == 1
+    assert "[2/2]" in out
+    assert (tmp_path / "out/test_0_overlay.png").exists()

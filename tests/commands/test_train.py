@@ -1,0 +1,259 @@
+"""`train`: flags and recipes become a run, bad input one line, an interrupt a hint."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from keras_fcn.commands import train
+from keras_fcn.config import TrainingConfig
+from keras_fcn.runs.folder import RunFolder
+from tests.support.commands import call, outcome, refusal, training_arguments
+from tests.support.data import PROJECT, write_folder
+
+
+@pytest.fixture
+def trained(monkeypatch):
+    """The configurations that would have been trained; nothing is."""
+    seen = []
+
+    def keep(config, run_path):
+        seen.append((config, run_path))
+        raise ValueError("as far as this")
+
+    monkeypatch.setattr("keras_fcn.training.train.train", keep)
+    return seen
+
+
+def test_a_run_is_made_and_where_its_parts_are_is_told(folder, tmp_path, capsys):
+    run_dir = tmp_path / "run"
+    status, out, _ = outcome(train, capsys, *training_arguments(folder, run_dir))
+    assert status == 0
+    best, network, pictures, curves = out.splitlines()
+    metrics = RunFolder.open(run_dir).read_metrics()
+    assert best == (
+        f"Best epoch 1: validation mean IoU {metrics['mean_iou']:.1%}, "
+        f"pixel accuracy {metrics['pixel_accuracy']:.1%}"
+    )
+    assert network == f"Network:     {run_dir}/best.keras"
+    assert pictures == f"Pictures:    {run_dir}/samples/"
+    assert curves == f"Curves:      tensorboard --logdir {tmp_path}"
+
+
+def test_flags_reach_the_configuration(folder, tmp_path, capsys, trained):
+    arguments = training_arguments(folder, tmp_path / "run", variant="16s", seed=3)
+    flags = ["--no-flip", "--scale", "1,1", "--hue", "0", "--freeze-upsampling"]
+    refusal(train, capsys, *arguments, *flags)
+    ((config, run_path),) = trained
+    assert run_path == tmp_path / "run"
+    assert config == TrainingConfig(
+        dataset="folder",
+        data_dir=str(folder),
+        head="compact",
+        weights="none",
+        epochs=1,
+        batch_size=4,
+        crop=(32, 32),
+        precision="float32",
+        variant="16s",
+        seed=3,
+        flip=False,
+        scale=(1.0, 1.0),
+        hue=0.0,
+        freeze_upsampling=True,
+    )
+
+
+def test_without_flags_the_configuration_is_the_default(capsys, trained):
+    refusal(train, capsys)
+    ((config, run_path),) = trained
+    assert config == TrainingConfig()
+    assert str(run_path).startswith("runs/camvid-fcn32s-")
+
+
+def test_flags_win_over_a_recipe_and_a_recipe_over_defaults(tmp_path, capsys, trained):
+    recipe = tmp_path / "recipe.toml"
+    recipe.write_text('variant = "8s"\nepochs = 7\nflip = true\ncrop = [32, 64]\n')
+    flags = ("--epochs", 30, "--no-augment")  # 30 is the default; flip is made useless
+    refusal(train, capsys, "--config", recipe, *flags)
+    ((config, _),) = trained
+    assert (config.variant, config.crop, config.flip) == ("8s", (32, 64), True)
+    assert (config.epochs, config.augment) == (30, False)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "flags", "expected"),
+    [
+        ('weights = "none"', ("--init-from", "pretrained"), ("imagenet", "pretrained")),
+        ('init_from = "pretrained"', ("--weights", "none"), ("none", None)),
+        ('init_from = "pretrained"', (), ("imagenet", "pretrained")),
+    ],
+)
+def test_another_start_by_flag_takes_the_place_of_the_recipes(
+    tmp_path, capsys, trained, recipe, flags, expected
+):
+    (tmp_path / "recipe.toml").write_text(recipe)
+    refusal(train, capsys, "--config", tmp_path / "recipe.toml", *flags)
+    ((config, _),) = trained
+    assert (config.weights, config.init_from) == expected
+
+
+def test_the_architecture_of_the_start_gives_way_to_recipe_and_flags(
+    tmp_path, capsys, trained
+):
+    (tmp_path / "recipe.toml").write_text('variant = "16s"\n')
+    recipe, start = (
+        ("--config", tmp_path / "recipe.toml"),
+        ("--init-from", "pretrained"),
+    )
+    refusal(train, capsys, *start)
+    refusal(train, capsys, *start, *recipe)
+    refusal(train, capsys, *start, *recipe, "--variant", "32s")
+    found = [(config.variant, config.head) for config, _ in trained]
+    assert found == [("8s", "compact"), ("16s", "compact"), ("32s", "compact")]
+
+
+def test_a_recipe_is_kept_whole_in_the_run(folder, tmp_path, capsys):
+    recipe = tmp_path / "recipe.toml"
+    recipe.write_text(
+        'dataset = "folder"\nhead = "compact"\nhead_filters = 8\nweights = "none"\n'
+        'epochs = 1\nbatch_size = 4\ncrop = "32x32"\nhue = 0.5\n'
+    )
+    flags = ("--data-dir", folder, "--run-dir", tmp_path / "run", "--seed", 5)
+    assert outcome(train, capsys, "--config", recipe, *flags)[0] == 0
+    written = json.loads((tmp_path / "run/config.json").read_text())["config"]
+    assert written["head_filters"] == 8 and written["crop"] == [32, 32]
+    assert written["hue"] == 0.5 and written["seed"] == 5
+    assert written["rotation"] == TrainingConfig.rotation
+
+
+@pytest.mark.parametrize(
+    ("flags", "needed"),
+    [
+        ("--no-augment --flip", "--flip does not go with --augment off"),
+        ("--init-from pretrained --weights none", "--weights does not go with --init-"),
+        ("--momentum 0.5", "--momentum does not go with --optimizer adamw"),
+        ("--weights none --freeze-blocks 2", "--freeze-blocks does not go with"),
+        ("--dataset streets --data-dir x", "--data-dir does not go with --dataset str"),
+    ],
+)
+def test_flags_that_contradict_are_one_line(capsys, trained, flags, needed):
+    assert needed in refusal(train, capsys, *flags.split())
+    assert not trained
+
+
+def test_a_missing_data_folder_is_one_line(tmp_path, capsys):
+    arguments = training_arguments(tmp_path / "nothing", tmp_path / "run")
+    assert "There is no data folder" in refusal(train, capsys, *arguments)
+    assert not (tmp_path / "run").exists()
+
+
+def test_camvid_needs_its_layout(tmp_path, capsys):
+    line = refusal(train, capsys, "--data-dir", tmp_path, "--run-dir", tmp_path / "run")
+    assert "trainannot" in line
+
+
+def test_a_folder_needs_a_data_dir(capsys, tmp_path):
+    line = refusal(train, capsys, "--dataset", "folder", "--run-dir", tmp_path / "run")
+    assert "--data-dir" in line
+
+
+def test_a_crop_larger_than_the_image_is_one_line(folder, tmp_path, capsys):
+    arguments = training_arguments(folder, tmp_path / "run", crop="96x64")
+    assert "Received: 96x64" in refusal(train, capsys, *arguments)
+
+
+def test_wrong_weights_are_one_line(folder, tmp_path, capsys):
+    (tmp_path / "cut.h5").write_bytes(b"\x89HDF\r\n\x1a\n cut")
+    arguments = training_arguments(
+        folder, tmp_path / "run", weights=tmp_path / "cut.h5"
+    )
+    assert "truncated" in refusal(train, capsys, *arguments)
+    assert not (tmp_path / "run").exists()
+
+
+def test_an_existing_run_is_one_line(folder, run, capsys):
+    line = refusal(train, capsys, *training_arguments(folder, run.path))
+    assert f"--resume {run.path}" in line
+
+
+def test_a_start_that_is_no_run_is_one_line(folder, tmp_path, capsys):
+    start = {"init-from": tmp_path / "nothing"}
+    values = training_arguments(folder, tmp_path / "run", **start)
+    arguments = [value for value in values if value not in ("--weights", "none")]
+    assert "is not a run" in refusal(train, capsys, *arguments)
+
+
+@pytest.mark.parametrize(
+    ("flags", "needed"),
+    [
+        (("--batch-size", 7), "has --batch-size 2. Received: --batch-size 7"),
+        (("--crop", "64x32"), "has --crop 32x32. Received: --crop 64x32"),
+        (("--batch-size", 2), "has finished its 1 epochs: start a new run from it by"),
+        (("--precision", "float32"), "has finished its 1 epochs"),
+        (("--epochs", 5), "by --init-from {run} --epochs N. Received: --epochs 5"),
+        (("--run-dir", "x"), "--resume RUN names the run: leave out --run-dir"),
+        (("--config", "x"), "the run's own configuration: leave out --config"),
+    ],
+)
+def test_a_run_goes_on_with_its_own_configuration(run, capsys, flags, needed):
+    line = refusal(train, capsys, "--resume", run.path, *flags)
+    assert needed.format(run=run.path) in line
+
+
+def test_what_is_said_of_more_epochs_can_be_done(run, tmp_path, capsys):
+    line = refusal(train, capsys, "--resume", run.path, "--epochs", 2)
+    _, _, hint = line.partition("by --init-from ")
+    start = hint.split()[0]
+    flags = ("--init-from", start, "--epochs", 2, "--dataset", "folder")
+    data = ("--data-dir", run.read_config().data_dir, "--crop", "32x32")
+    next_run = ("--run-dir", tmp_path / "next")
+    assert outcome(train, capsys, *flags, *data, *next_run)[0] == 0
+    assert RunFolder.open(tmp_path / "next").read_config().init_from == str(run.path)
+
+
+def test_resuming_what_is_no_run_is_one_line(tmp_path, capsys):
+    assert "is not a run" in refusal(train, capsys, "--resume", tmp_path)
+
+
+def test_a_training_of_other_classes_starts_from_the_bundled_network(
+    folder, tmp_path, capsys, caplog
+):
+    values = training_arguments(folder, tmp_path / "run", **{"init-from": "pretrained"})
+    own = ("--head", "compact", "--weights", "none")
+    arguments = [value for value in values if value not in own]
+    status, _, _ = outcome(train, capsys, *arguments)
+    assert status == 0
+    assert "has other classes; re-initialised: score_fr" in caplog.text
+    config = RunFolder.open(tmp_path / "run").read_config()
+    assert (config.variant, config.init_from) == ("8s", "fcn8s-camvid")
+
+
+@pytest.mark.slow
+def test_no_line_of_tensorflow_reaches_the_terminal(folder, tmp_path):
+    arguments = training_arguments(folder, tmp_path / "run", precision="auto")
+    process = call("train.py", *arguments)
+    said = [line.split(" ")[0] for line in process.stderr.splitlines()]
+    assert said == ["folder:", "Class", "fcn32s,", "epoch"], process.stderr
+
+
+@pytest.mark.slow
+def test_an_interrupted_training_says_how_it_goes_on(tmp_path):
+    folder, path = write_folder(tmp_path / "my data"), tmp_path / "my run"
+    arguments = training_arguments(folder, path, epochs=1000)
+    command = [sys.executable, "-m", "keras_fcn", "train", *map(str, arguments)]
+    with subprocess.Popen(
+        command, cwd=PROJECT, stderr=subprocess.PIPE, text=True
+    ) as process:
+        deadline = time.monotonic() + 120
+        while not (path / "config.json").exists() and process.poll() is None:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        said = process.stderr.read().splitlines()
+    assert process.returncode == 130
+    assert f"Stopped. To go on: keras-fcn train --resume '{path}'" in said
+    assert said[-1] == "keras-fcn train: interrupted"
