@@ -9,6 +9,8 @@ from pathlib import Path
 
 import keras
 
+from keras_fcn.files import folder_beside
+
 
 def fetch(
     url: str,
@@ -51,13 +53,11 @@ def _unpack(archive):
     folder = archive.with_suffix("")
     if folder.is_dir():
         return folder
-    part = folder.with_name(f".part-{folder.name}")
     try:
-        shutil.unpack_archive(archive, part)
-        os.replace(part, folder)
+        with folder_beside(folder.parent) as part:
+            shutil.unpack_archive(archive, part)
+            os.replace(part, folder)
     except (shutil.ReadError, zipfile.BadZipFile, EOFError):
         archive.unlink()
         raise
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
     return folder

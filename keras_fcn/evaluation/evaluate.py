@@ -50,7 +50,7 @@ def predict_split(
     """Predict the images of a split one after the other, in its order.
 
     Args:
-        predict: what `label_map_predictor` gave, for the classes of `class_map`.
+        predict: `Predictor.label_maps` of a network for the classes of `class_map`.
         split: what to predict.
         class_map: the classes of its label maps.
         batch_size: images at a time, where all are of one size.
@@ -144,7 +144,7 @@ def evaluate(
     IoU, and `overlays/` of images spread over the split.
 
     Args:
-        predict: what `label_map_predictor` gave, for the data set's classes.
+        predict: `Predictor.label_maps` of a network for the data set's classes.
         dataset: the data.
         split_name: "train", "val" or "test".
         output_dir: folder; made when missing.

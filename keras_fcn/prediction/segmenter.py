@@ -127,7 +127,7 @@ class Segmenter:
         if isinstance(images, list | tuple):
             # Batches of one, (1, H, W, 3): sizes may differ.
             return [predict(_one_image(image)[None])[0] for image in images]
-        if isinstance(images, np.ndarray) and images.ndim == 4:
+        if getattr(images, "ndim", None) == 4:  # also a tensor
             images = as_rgb(images)
             batches = range(0, len(images), _BATCH_SIZE)
             return np.concatenate(

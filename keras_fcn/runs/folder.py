@@ -197,19 +197,20 @@ def git_commit() -> str | None:
     An installed package may lie within a checkout of something else.
     """
     here = Path(__file__)
-    commit = None
-    for arguments in (
-        ["ls-files", "--error-unmatch", here.name],
-        ["rev-parse", "HEAD"],
-    ):
-        try:
-            result = subprocess.run(
-                ["git", "-C", str(here.parent), *arguments],
-                capture_output=True,
-                text=True,
-                check=True,
-            )
-        except (OSError, subprocess.CalledProcessError):
-            return None
-        commit = result.stdout.strip()
-    return commit
+    return (
+        _git(here, "rev-parse", "HEAD") if _git(here, "ls-files", here.name) else None
+    )
+
+
+def _git(file, *arguments):
+    """What git says in a file's folder; None where it fails."""
+    try:
+        result = subprocess.run(
+            ["git", "-C", str(file.parent), *arguments],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return result.stdout.strip()

@@ -6,7 +6,7 @@ NAME/
   metrics.json    validation scores
   weights.npz     the weights by layer and variable: kernels in float16, the few others
                   (biases, statistics of batch normalisation) in float32
-  weights.sha256  its checksum, as `sha256sum --check` reads it
+  weights.sha256  its checksum, as sha256sum writes it
   README.md       the model card, for people to write
 """
 
@@ -54,11 +54,11 @@ class PackedFolder(NetworkFolder):
             received = hashlib.sha256(self.weights_file.read_bytes()).hexdigest()
         except (OSError, IndexError) as error:
             raise ValueError(
-                f"{self.path} is incomplete ({error}): fetch the project anew"
+                f"{self.path} is incomplete ({error}): pack or install it again"
             ) from error
         if received != needed:
             raise ValueError(
-                f"{self.weights_file} is damaged: fetch the project anew. Needed "
+                f"{self.weights_file} is damaged: pack or install it again. Needed "
                 f"SHA-256 {needed}. Received: {received}"
             )
         return read_arrays(self.weights_file)

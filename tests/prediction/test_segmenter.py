@@ -1,5 +1,6 @@
 """A network with its classes, for images of any kind."""
 
+import keras
 import numpy as np
 import pytest
 from PIL import Image
@@ -153,6 +154,13 @@ def test_a_batch_may_be_grey_or_have_alpha(seeing, channels):
     (seen,) = seeing.seen
     assert seen.shape == (2, 5, 7, 3)
     np.testing.assert_array_equal(seen[..., 0], images[..., 0])
+
+
+def test_a_tensor_is_taken_as_an_array(seeing):
+    images = random_image(2, 5, 7, 3)
+    for array in (images, images[0]):
+        tensor = keras.ops.convert_to_tensor(array)
+        np.testing.assert_array_equal(seeing(tensor), array[..., 0])
 
 
 def test_a_batch_is_labelled_like_its_images(segmenter):

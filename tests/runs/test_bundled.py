@@ -59,7 +59,7 @@ def test_half_a_folder_is_no_name(monkeypatch, tmp_path):
 def test_missing_weights_of_a_name_are_told_as_such(packed, monkeypatch):
     monkeypatch.setattr("keras_fcn.runs.bundled.FOLDER", packed.path.parent)
     packed.weights_file.unlink()
-    with pytest.raises(ValueError, match="is incomplete.*fetch the project anew"):
+    with pytest.raises(ValueError, match="is incomplete.*pack or install it again"):
         find_network(packed.path.name).load_model()
 
 
