@@ -297,36 +297,57 @@ class TrainingConfig:
 
         Args:
             values: value by name of the field; lists become tuples, and a field that is
-                missing gets its default. Fields that version 0.1 had besides are
-                left out.
+                missing gets its default. What version 0.1 wrote is read as what means
+                the same today; `gone_options` tells what is left out.
 
         Raises:
             TypeError: if a name is no field.
-            ValueError: if a field of version 0.1 asks for what is no longer there.
+            ValueError: if nothing means the same today.
         """
-        values = dict(values)
-        for name, default in _FIELDS_OF_VERSION_0_1.items():
-            if values.pop(name, default) not in (default, None):
-                raise ValueError(
-                    f"{name} is an option of version 0.1 alone: use that version"
-                )
         return cls(
             **{
                 name: tuple(value) if isinstance(value, list) else value
-                for name, value in values.items()
+                for name, value in _as_today(values).items()
             }
         )
 
 
-# Their defaults; trainings with these look the same in both versions.
-_FIELDS_OF_VERSION_0_1 = {
-    "classes": 32,
-    "void_as_class": False,
-    "partition": "published",
-    "label_smoothing": 0.0,
-    "hard_pixels": 1.0,
-    "samples_every": 1,
-}
+# What version 0.1 could do to the loss, with the defaults, and all its own options.
+_GONE = {"label_smoothing": 0.0, "hard_pixels": 1.0}
+_OF_VERSION_0_1 = {*_GONE, "samples_every", "classes", "void_as_class", "partition"}
+
+
+def gone_options(values: dict) -> list[str]:
+    """Return the options of version 0.1 that shaped a training and are gone.
+
+    Args:
+        values: what `TrainingConfig.from_json` takes.
+    """
+    return [
+        name for name, default in _GONE.items() if values.get(name, default) != default
+    ]
+
+
+def _as_today(values):
+    """The fields of a configuration of version 0.1; today's as they are."""
+    if _OF_VERSION_0_1.isdisjoint(values):
+        return dict(values)
+    today = {name: values[name] for name in values.keys() - _OF_VERSION_0_1}
+    if values.get("learning_rate", 0.0) is None:  # today it is written as it was taken
+        today["learning_rate"] = 1e-3 if values.get("optimizer") == "sgd" else 1e-4
+    if values.get("dataset") == "camvid32" and values.get("classes") == 11:
+        today["dataset"] = "camvid32-merged"
+    elif values.get("dataset") == "camvid32" and values.get("void_as_class"):
+        today["dataset"] = "camvid32-with-void"
+    partition = values.get("partition", "published")
+    if partition.startswith("without-"):
+        today["hold_out"] = partition.removeprefix("without-") + "*"
+    elif partition != "published":
+        raise ValueError(
+            f"partition {partition} is of version 0.1 alone: nothing was held out"
+        )
+    return today
+
 
 # The fields that say which data; the command `evaluate` has flags for them too.
 DATA_FIELDS = ("dataset", "data_dir", "num_images", "image_size")

@@ -11,6 +11,7 @@ from keras_fcn.config import (
     POSITIVE_INT,
     Number,
     TrainingConfig,
+    gone_options,
 )
 
 
@@ -40,11 +41,41 @@ def test_reading_json_leaves_the_values_as_they_are():
     assert values == {"scale": [1.0, 2.0], "label_smoothing": 0.0}
 
 
-def test_an_option_of_version_0_1_is_left_out_where_it_does_nothing():
-    values = {"label_smoothing": 0.0, "hard_pixels": 1.0, "partition": "published"}
-    assert TrainingConfig.from_json(values) == TrainingConfig()
-    with pytest.raises(ValueError, match="^partition is an option of version 0.1"):
+@pytest.mark.parametrize(
+    ("old", "today"),
+    [
+        ({"classes": 32, "void_as_class": False, "partition": "published"}, {}),
+        ({"label_smoothing": 0.1, "hard_pixels": 0.25, "samples_every": 5}, {}),
+        ({"dataset": "camvid", "classes": 11}, {"dataset": "camvid"}),
+        ({"dataset": "camvid32", "classes": 11}, {"dataset": "camvid32-merged"}),
+        ({"dataset": "camvid32", "classes": 32}, {"dataset": "camvid32"}),
+        (
+            {"dataset": "camvid32", "classes": 32, "void_as_class": True},
+            {"dataset": "camvid32-with-void"},
+        ),
+        ({"partition": "without-0016E5"}, {"hold_out": "0016E5*"}),
+        ({"samples_every": 1, "learning_rate": None}, {"learning_rate": 1e-4}),
+        (
+            {"samples_every": 1, "learning_rate": None, "optimizer": "sgd"},
+            {"learning_rate": 1e-3, "optimizer": "sgd"},
+        ),
+        ({"samples_every": 1, "learning_rate": 0.5}, {"learning_rate": 0.5}),
+        ({"learning_rate": None}, {"learning_rate": None}),
+    ],
+)
+def test_options_of_version_0_1_are_read_as_what_means_the_same(old, today):
+    assert TrainingConfig.from_json(old) == TrainingConfig(**today)
+
+
+def test_images_that_were_trained_on_and_validated_with_are_refused():
+    with pytest.raises(ValueError, match=r"^partition train\+val is of version 0.1"):
         TrainingConfig.from_json({"partition": "train+val"})
+
+
+def test_options_that_shaped_a_training_and_are_gone_are_told():
+    assert gone_options({"label_smoothing": 0.0, "samples_every": 5}) == []
+    both = {"label_smoothing": 0.1, "hard_pixels": 0.25}
+    assert gone_options(both) == ["label_smoothing", "hard_pixels"]
 
 
 def test_configuration_is_frozen():

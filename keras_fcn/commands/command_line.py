@@ -106,16 +106,18 @@ class OneLineParser(argparse.ArgumentParser):
         """Turn the names of arguments in a message into flags.
 
         Args:
-            message: names arguments as the library does, as in `batch_size`, or
-                Received: batch_size=0.
+            message: names arguments as the library does, as in `batch_size`, `augment`
+                off, or Received: batch_size=0.
         """
-        flags = {
-            action.dest: action.option_strings[0]
-            for action in self._actions
-            if action.option_strings
-        }
+        flags = {}
+        for action in self._actions:
+            if action.option_strings:  # the last one of a switch turns it off
+                flags[action.dest] = action.option_strings[0]
+                flags[f"{action.dest} off"] = action.option_strings[-1]
         message = re.sub(
-            r"`(\w+)`", lambda match: flags.get(match[1], match[0]), message
+            r"`(\w+)`( off)?",
+            lambda match: flags.get(match[1] + (match[2] or ""), match[0]),
+            message,
         )
         return re.sub(
             r"(?<=Received: )(\w+)=",

@@ -34,8 +34,8 @@ SPLITS = ("train", "val", "test")
 
 # How CamVid's 11 classes are made of the 32; the rest is void. In SegNet's label files
 # animals, archways, luggage and prams, children and other moving things are void; other
-# groupings count them to a class. tests/test_camvid32.py compares. What no frame that
-# is at hand shows (bridges, tunnels, trains ...) is grouped as by MathWorks.
+# groupings count them to a class. tests/datasets/test_camvid32.py compares. What no
+# frame that is at hand shows (bridges, tunnels, trains ...) is grouped as by MathWorks.
 MERGED = {
     "sky": ("Sky",),
     "building": ("Bridge", "Building", "Tunnel", "Wall"),

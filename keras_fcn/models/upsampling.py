@@ -1,6 +1,6 @@
 """Ways to enlarge maps of class scores, each as Keras layers.
 
-`upsample` puts them together for the decoder of `models.py`. `transposed` learns its
+`upsample` puts them together for the decoder of `fcn.py`. `transposed` learns its
 kernel and starts as bilinear interpolation; `bilinear` and `nearest` have none;
 `bed-of-nails` and `max-unpooling` leave most of the new cells empty, and are followed
 by a convolution that fills them.

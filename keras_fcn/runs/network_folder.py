@@ -95,7 +95,7 @@ class NetworkFolder(ABC):
             return TrainingConfig.from_json(read_json(self.config_file)["config"])
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(
-                f"{self.config_file} is no configuration of a training ({error})"
+                f"{self.config_file} can't be read as a training's ({error})"
             ) from error
 
     def read_architecture(self) -> TrainingConfig:

@@ -1,7 +1,7 @@
 """A network as a SavedModel for TensorFlow Serving.
 
 FOLDER/
-  saved_model.pb, variables/   the three signatures of `serving_graph.py`
+  saved_model.pb, variables/   the three signatures of `signatures.py`
   assets/classes.json          names, colours and void
   assets.extra/card.json       what the model is, its signatures and versions
   assets.extra/tf_serving_warmup_requests

@@ -76,6 +76,7 @@ def resume(run_path: Path, data_dir: str | None = None) -> RunFolder:
     """
     run = RunFolder.open(run_path)
     config = run.read_config()
+    run.check_goes_on()
     if data_dir is not None:
         config = dataclasses.replace(config, data_dir=absolute(data_dir))
     checkpoint = run.read_checkpoint()

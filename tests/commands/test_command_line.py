@@ -53,6 +53,7 @@ def parser():
             "--crop and --tta; Received: --crop 3x4",
         ),
         ("leave out `flip`", "leave out --flip"),
+        ("`tta` and `flip` off", "--tta and --no-flip"),
         # What is no flag of the command stays as it is.
         ("`void_id` must be 3. Received: void_id=2", None),
         ("`images` are pictures. Received: images=2", None),

@@ -118,5 +118,5 @@ def test_a_run_whose_configuration_is_of_something_else_is_one_line(run, capsys)
     config = dataclasses.asdict(run.read_config())
     write_json(run.config_file, {"config": {**config, "epoch": 3}})
     line = refusal(evaluate, capsys, "--model", run.path)
-    assert "config.json is no configuration of a training" in line
+    assert "config.json can't be read as a training's" in line
     assert RunFolder.open(run.path).best_model.exists()

@@ -89,7 +89,7 @@ def test_the_scripts_are_the_commands(name):
         ("train --epoch 3", "there is no flag --epoch (did you mean --epochs?)"),
         ("train --variant 8", "Received: 8 (did you mean 8s?)"),
         ("train --epochs 0", "needed a whole number from 1 on. Received: 0"),
-        ("train --no-augment --flip", "--flip does not go with --augment off"),
+        ("train --no-augment --flip", "--flip does not go with --no-augment"),
         ("train --resume runs/x --run-dir y", "leave out --run-dir"),
         ("train --config no.toml", "There is no recipe no.toml: --config takes"),
         ("train --config {recipe}", "no option epoch (did you mean epochs?)"),

@@ -133,7 +133,7 @@ def test_a_recipe_is_kept_whole_in_the_run(folder, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("flags", "needed"),
     [
-        ("--no-augment --flip", "--flip does not go with --augment off"),
+        ("--no-augment --flip", "--flip does not go with --no-augment"),
         ("--init-from pretrained --weights none", "--weights does not go with --init-"),
         ("--momentum 0.5", "--momentum does not go with --optimizer adamw"),
         ("--weights none --freeze-blocks 2", "--freeze-blocks does not go with"),

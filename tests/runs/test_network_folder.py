@@ -124,25 +124,13 @@ def test_the_bundled_network_is_of_version_0_1():
     assert (config.crop, config.scale) == ((320, 416), (0.5, 1.5))
 
 
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [
-        ("classes", 11),
-        ("void_as_class", True),
-        ("partition", "train+val"),
-        ("label_smoothing", 0.1),
-        ("hard_pixels", 0.25),
-        ("samples_every", 5),
-    ],
-)
-def test_what_version_0_1_alone_could_do_is_refused_by_one_line(packed, name, value):
-    change_config(packed, **{**OF_VERSION_0_1, name: value})
+def test_what_version_0_1_alone_could_do_is_refused_by_one_line(packed):
+    change_config(packed, **{**OF_VERSION_0_1, "partition": "train+val"})
     with pytest.raises(ValueError) as caught:
         packed.read_config()
     message = str(caught.value)
-    assert "\n" not in message
-    assert str(packed.config_file) in message
-    assert f"{name} is an option of version 0.1 alone" in message
+    assert message.startswith(f"{packed.config_file} can't be read as a training's (")
+    assert "\n" not in message and "partition train+val is of version 0.1" in message
 
 
 @pytest.mark.parametrize(
@@ -150,5 +138,5 @@ def test_what_version_0_1_alone_could_do_is_refused_by_one_line(packed, name, va
 )
 def test_a_damaged_configuration_is_named(tmp_path, content):
     (tmp_path / "config.json").write_text(content)
-    with pytest.raises(ValueError, match="config.json is no configuration written by"):
+    with pytest.raises(ValueError, match="config.json can't be read as a"):
         RunFolder(tmp_path).read_config()

@@ -4,6 +4,7 @@ import dataclasses
 import json
 import logging
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -27,6 +28,7 @@ from keras_fcn.training.start import follow_start
 from keras_fcn.training.train import resume, train
 from keras_fcn.training.trainer import Trainer
 from tests.support.data import PROJECT, tiny_config, write_folder
+from tests.support.runs import change_config
 
 SCORES = {
     "epoch_loss",
@@ -247,6 +249,17 @@ def test_epochs_differ_in_their_order_and_their_draws(folder, tmp_path, monkeypa
 def test_a_finished_run_is_not_resumed(run):
     with pytest.raises(ValueError, match="has finished its 4 epochs"):
         resume(run.path)
+
+
+@pytest.mark.parametrize("gone", ["label_smoothing", "hard_pixels"])
+def test_a_training_of_version_0_1_that_can_not_go_on_is_not_resumed(
+    run, tmp_path, gone
+):
+    path = shutil.copytree(run.path, tmp_path / "old")
+    go_on_until(path, 5)
+    change_config(RunFolder(path), **{gone: 0.25})
+    with pytest.raises(ValueError, match=f"{gone}, which version 0.1 alone can do"):
+        resume(path)
 
 
 def test_a_folder_that_is_no_run_is_not_resumed(tmp_path):
