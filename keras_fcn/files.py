@@ -21,7 +21,8 @@ _READING_ERRORS = (
     BadZipFile,
     KeyError,
     RuntimeError,  # encrypted; and NotImplementedError, another compression
-    TypeError,  # a single array, without an archive
+    TypeError,  # a single array, without an archive; on Python 3.10
+    AttributeError,  # it is this one
     zlib.error,
 )
 
