@@ -11,9 +11,11 @@ from keras_fcn.datasets.folder import load_folder
 from keras_fcn.datasets.pipeline import (
     cached_examples,
     evaluation_batches,
+    iterate,
+    to_device,
     training_batches,
 )
-from tests.support.data import write_folder
+from tests.support.data import numbered_split, write_folder
 
 BUDGET = 2**24
 
@@ -62,6 +64,38 @@ def test_the_order_follows_from_its_seed(split):
     assert len(set(orders)) > 4  # of 24 orders of four images
 
 
+def test_the_order_of_an_epoch_stays_when_it_is_read_again(split):
+    batches = training_batches(
+        split.examples, split,
+        batch_size=1, void_id=255, order_seed=0, budget=BUDGET,
+    )  # fmt: skip
+    readings = {tuple(images_of(batches.as_numpy_iterator())) for _ in range(6)}
+    assert len(readings) == 1
+
+
+@pytest.mark.parametrize(
+    ("images_in_budget", "buffer_size"),
+    [(10, 10), (5.99, 5), (0, 2), (100, 30)],
+    ids=["the budget's", "whole images", "a batch at least", "the split at most"],
+)
+def test_shuffling_holds_the_images_that_the_budget_has_room_for(
+    images_in_budget, buffer_size
+):
+    """What comes as number n is one of the first n + `buffer_size` images."""
+    split = numbered_split(30)
+    last_first = 0
+    for seed in range(20):
+        batches = training_batches(
+            split.examples, split, batch_size=2, void_id=255, order_seed=seed,
+            budget=int(images_in_budget * 16),
+        )  # fmt: skip
+        images = images_of(batches.as_numpy_iterator())
+        order = [image[0] for image in images]
+        assert all(n - place < buffer_size for place, n in enumerate(order))
+        last_first = max(last_first, order[0])
+    assert last_first >= 0.5 * (buffer_size - 1)
+
+
 def test_the_whole_split_is_shuffled_where_memory_allows_it(tmp_path):
     folder = write_folder(tmp_path / "many", {"train": 40})
     split = load_folder(folder, ("train",)).split("train")
@@ -92,6 +126,8 @@ def test_pictures_of_other_sizes_are_padded_with_void(mixed_split):
     ):
         assert (label_map[height:] == 255).all()
         assert (label_map[:, width:] == 255).all()
+    for image, (height, width) in zip(batch["image"], batch["size"], strict=True):
+        assert not image[height:].any() and not image[:, width:].any()
 
 
 def test_evaluation_keeps_each_picture_at_its_own_size(mixed_split):
@@ -131,6 +167,77 @@ def test_a_split_beyond_the_budget_is_cached_in_a_file(split, monkeypatch, tmp_p
     for _ in cached_examples(split, budget=1):
         pass
     assert list(tmp_path.glob("examples*"))
+
+
+def test_a_split_as_large_as_the_budget_is_cached_in_memory(split, monkeypatch):
+    def refuse(prefix):
+        raise AssertionError("a folder was made")
+
+    monkeypatch.setattr(pipeline.tempfile, "mkdtemp", refuse)
+    cached_examples(split, budget=split.num_bytes)
+    with pytest.raises(AssertionError, match="a folder was made"):
+        cached_examples(split, budget=split.num_bytes - 1)
+
+
+def test_a_cache_in_a_file_is_told_and_removed_at_the_end(
+    split, monkeypatch, tmp_path, caplog
+):
+    at_exit = []
+    monkeypatch.setattr(
+        pipeline.atexit,
+        "register",
+        lambda *call, **options: at_exit.append((call, options)),
+    )
+    monkeypatch.setattr(pipeline.tempfile, "tempdir", str(tmp_path))
+    large = Split(split.examples, ((2**14, 3 * 2**14),))  # 4 bytes a pixel: 3 GiB
+    with caplog.at_level("INFO", "keras_fcn"):
+        for _ in cached_examples(large, BUDGET):
+            pass
+    (folder,) = tmp_path.glob("keras-fcn-cache-*")
+    assert list(folder.iterdir())
+    assert caplog.messages == [
+        f"3.0 GiB of decoded images exceed the memory budget: cached in {folder}"
+    ]
+    (((remove, *arguments), options),) = at_exit
+    for _ in range(2):  # a folder that is gone already is no error
+        remove(*arguments, **options)
+        assert not folder.exists()
+
+
+@pytest.fixture
+def prefetched(monkeypatch):
+    """What is prefetched to which device, and how much, on a machine of two GPUs."""
+    asked = []
+
+    def prefetch_to_device(device, buffer_size):
+        asked.append((device, buffer_size))
+        return lambda batches: batches
+
+    devices = [tf.config.LogicalDevice(f"/device:GPU:{n}", "GPU") for n in (0, 1)]
+    monkeypatch.setattr(tf.config, "list_logical_devices", lambda kind: devices)
+    monkeypatch.setattr(tf.data.experimental, "prefetch_to_device", prefetch_to_device)
+    return asked
+
+
+def test_two_batches_wait_on_the_first_accelerator(prefetched):
+    to_device(tf.data.Dataset.range(3))
+    assert prefetched == [("/device:GPU:0", 2)]
+
+
+def test_batches_of_other_backends_stay_on_the_host(prefetched, monkeypatch):
+    monkeypatch.setattr(pipeline.keras.backend, "backend", lambda: "jax")
+    assert list(to_device(tf.data.Dataset.range(3)).as_numpy_iterator()) == [0, 1, 2]
+    assert not prefetched
+
+
+@pytest.mark.parametrize(
+    ("backend", "kind"), [("tensorflow", tf.Tensor), ("jax", np.ndarray)]
+)
+def test_a_backend_gets_what_it_takes(monkeypatch, backend, kind):
+    batches = tf.data.Dataset.range(4).batch(2)
+    monkeypatch.setattr(pipeline.keras.backend, "backend", lambda: backend)
+    found = list(iterate(batches))
+    assert len(found) == 2 and all(isinstance(batch, kind) for batch in found)
 
 
 def test_no_augmentation_operation_is_in_tf_data(split):

@@ -83,6 +83,11 @@ def test_a_report_says_what_was_scored_and_how(evaluated):
     assert json.loads((output_dir / "scores.json").read_text()) == report
 
 
+def test_pixels_are_counted_in_whole_numbers(evaluated):
+    report, _ = evaluated
+    assert np.asarray(report["confusion_matrix"]).dtype == np.int64
+
+
 def test_the_worst_images_come_worst_first(predict, dataset, evaluated):
     report, output_dir = evaluated
     everything = evaluate(predict, dataset, "test", output_dir / "all", num_worst=6)

@@ -12,6 +12,7 @@ from keras import layers, ops
 from keras_fcn.config import UPSAMPLING
 from keras_fcn.models.fcn import FCN
 from keras_fcn.models.layers import MEAN_RGB
+from keras_fcn.models.precision import use_precision
 from keras_fcn.models.upsampling import (
     BedOfNails,
     BilinearInterpolation,
@@ -19,6 +20,7 @@ from keras_fcn.models.upsampling import (
     ChannelSum,
     MaxUnpooling,
     bilinear_window,
+    upsample,
 )
 
 # A worked example that is often printed with four wrong cells, the middle ones.
@@ -303,6 +305,65 @@ def test_every_method_keeps_a_constant_score(method):
     image = np.full((1, 160, 160, 3), MEAN_RGB, "float32")
     inner = ops.convert_to_numpy(model(image))[0, 48:-48, 48:-48]
     np.testing.assert_allclose(inner, np.broadcast_to([3, -1], inner.shape), rtol=1e-4)
+
+
+LAYERS = {
+    "transposed": {"up": layers.Conv2DTranspose},
+    "bilinear": {"up": BilinearInterpolation},
+    "nearest": {"up": layers.UpSampling2D},
+    "bed-of-nails": {
+        "up_step1_nails": BedOfNails, "up_step1_padding": layers.ZeroPadding2D,
+        "up_step1": layers.Conv2D,
+        "up_step2_nails": BedOfNails, "up_step2_padding": layers.ZeroPadding2D,
+        "up_step2": layers.Conv2D,
+    },
+    "max-unpooling": {
+        "up_step1_strength": ChannelSum, "up_step1_unpooling": MaxUnpooling,
+        "up_step1": layers.Conv2D,
+        "up_step2_strength": ChannelSum, "up_step2_unpooling": MaxUnpooling,
+        "up_step2": layers.Conv2D,
+    },
+}  # fmt: skip
+
+
+@pytest.fixture
+def enlarging(method):
+    """The layers of an enlargement by 4, built for mixed precision, by name."""
+    scores = keras.Input((None, None, 3))
+    pooled = [keras.Input((None, None, channels)) for channels in (5, 7)]
+    with use_precision("bfloat16"):
+        enlarged = upsample(scores, 4, method, "up", pooled)
+    model = keras.Model([scores, *pooled], enlarged)
+    return {
+        layer.name: layer
+        for layer in model.layers
+        if not isinstance(layer, layers.InputLayer)
+    }
+
+
+def test_a_method_has_its_own_layers(method, enlarging):
+    assert {name: type(layer) for name, layer in enlarging.items()} == LAYERS[method]
+
+
+def test_scores_are_enlarged_in_float32(method, enlarging, request):
+    if method == "bed-of-nails":
+        reason = "its padding has no dtype of its own: bfloat16 in mixed precision"
+        request.applymarker(pytest.mark.xfail(strict=True, reason=reason))
+    assert {layer.compute_dtype for layer in enlarging.values()} == {"float32"}
+
+
+def test_kernels_are_learned_and_there_are_no_biases(enlarging):
+    learned = {
+        name: [variable.name for variable in layer.trainable_variables]
+        for name, layer in enlarging.items()
+        if layer.variables
+    }
+    convolutions = (layers.Conv2D, layers.Conv2DTranspose)
+    assert learned == {
+        name: ["kernel"]
+        for name, layer in enlarging.items()
+        if isinstance(layer, convolutions)
+    }
 
 
 def test_an_unknown_method_is_refused():

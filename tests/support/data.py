@@ -3,9 +3,11 @@
 from pathlib import Path
 
 import numpy as np
+import tensorflow as tf
 from PIL import Image
 
 from keras_fcn.config import TrainingConfig
+from keras_fcn.datasets.dataset import Split
 
 PROJECT = Path(__file__).parents[2]
 SHARED_DATA = PROJECT.parent / "shared" / "data"
@@ -33,6 +35,19 @@ def write_folder(folder, counts=None, size=(48, 64)):
             Image.fromarray(image).save(images / f"{split}_{index}.png")
             Image.fromarray(label_map).save(labels / f"{split}_{index}.png")
     return folder
+
+
+def numbered_split(num_images):
+    """A split of images of 2x2 pixels, 16 bytes, with their number in each."""
+    images = np.tile(np.arange(num_images, dtype="uint8")[:, None, None], (1, 2, 2))
+    examples = tf.data.Dataset.from_tensor_slices(
+        {
+            "name": [f"image {index}" for index in range(num_images)],
+            "image": images[..., None].repeat(3, axis=-1),
+            "label_map": images % 2,
+        }
+    )
+    return Split(examples, ((2, 2),) * num_images)
 
 
 def tiny_config(folder, **changes) -> TrainingConfig:

@@ -17,6 +17,8 @@ from keras_fcn.training.callbacks import (
     Progress,
     SampleWriter,
     TensorBoardLogger,
+    format_seconds,
+    remove_epochs_after,
 )
 from tests.support.data import draw_blocks
 
@@ -125,3 +127,61 @@ def test_progress_tells_step_speed_and_the_time_that_is_left(caplog, monkeypatch
         "epoch 3/4  step 5/10  loss 0.500  mean IoU 25.0%  2.0 images/s"
         "  data wait 10%  ETA 2:00"
     ]
+
+
+@pytest.fixture
+def logs():
+    return {"loss": 0.5, "mean_iou": 0.25, "images_per_second": 2.0, "data_wait": 0.1}
+
+
+def test_progress_is_one_line_on_a_terminal(logs, capsys, monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr("keras_fcn.training.callbacks.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
+    monkeypatch.setenv("COLUMNS", "30")
+    progress = Progress(num_epochs=2, steps_per_epoch=10)
+    progress.on_train_begin()
+    progress.on_epoch_begin(1)
+    for step, passed in enumerate((0.25, 0.25, 0.25)):
+        now[0] += passed
+        progress.on_train_batch_end(step, logs)
+    # Once in half a second, one column less than the terminal has.
+    line = "epoch 1/2  step 2/10  loss 0.500"[:29]
+    assert capsys.readouterr().err == f"\r\x1b[K{line}"
+    validated = {"val_loss": 0.75, "val_mean_iou": 0.5, "val_pixel_accuracy": 0.625}
+    progress.on_epoch_end(1, logs | validated)
+    assert capsys.readouterr().err == "\r\x1b[K"
+
+
+def test_the_scores_of_an_epoch_are_told(logs, caplog):
+    caplog.set_level("INFO", "keras_fcn")
+    validated = {"val_loss": 0.75, "val_mean_iou": 0.5, "val_pixel_accuracy": 0.625}
+    Progress(num_epochs=4, steps_per_epoch=10).on_epoch_end(3, logs | validated)
+    assert caplog.messages == [
+        "epoch 3/4  loss 0.500  validation loss 0.750  mean IoU 50.0 %  pixel "
+        "accuracy 62.5 %  2.0 images/s  data wait 10 %"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "written"),
+    [
+        (0, "0:00"),
+        (59.6, "1:00"),
+        (61, "1:01"),
+        (3599, "59:59"),
+        (3600, "1:00:00"),
+        (36_061, "10:01:01"),
+    ],
+)
+def test_durations_are_written_as_on_a_clock(seconds, written):
+    assert format_seconds(seconds) == written
+
+
+def test_the_event_files_of_later_epochs_alone_are_removed(tmp_path):
+    (tmp_path / "train").mkdir()
+    kept = ["events.1.epoch0001", "events.2.epoch0002", "events.3", "other.epoch0009"]
+    for name in (*kept, "events.4.epoch0003", "events.5.epoch0012"):
+        (tmp_path / "train" / name).write_bytes(b"")
+    remove_epochs_after(tmp_path, 2)
+    assert sorted(path.name for path in tmp_path.rglob("*.*")) == kept

@@ -77,6 +77,11 @@ def test_void_may_have_any_id_above_the_classes(void_id):
         )
 
 
+def test_one_class_and_void_cost_nothing():
+    logits = np.ones((1, 1, 2, 1), "float32")
+    assert float(masked_cross_entropy(np.array([[[0, VOID]]]), logits, VOID)) == 0.0
+
+
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("class_weights", [None, (0.5, 1.0, 2.0, 7.0)])
 def test_loss_equals_log_loss_of_scikit_learn(seed, class_weights):
@@ -195,6 +200,13 @@ def test_no_class_weights_are_none():
 def test_class_weights_of_a_set_without_any_label_are_one():
     weights = class_weights_from_counts("median-frequency", np.zeros(3), np.zeros(3))
     np.testing.assert_array_equal(weights, [1, 1, 1])
+
+
+def test_one_pixel_is_enough_to_occur():
+    # f = 1/100 and 99/100; median 1/2.
+    pixels, around = np.array([1, 99]), np.array([100, 100])
+    weights = class_weights_from_counts("median-frequency", pixels, around)
+    np.testing.assert_allclose(weights, [50, 50 / 99], rtol=1e-6)
 
 
 def test_unknown_class_weights_are_refused():

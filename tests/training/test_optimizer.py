@@ -60,6 +60,24 @@ def test_the_layers_of_all_blocks_learn_at_their_own_rate(name, block):
     assert steps[0] == pytest.approx(0.25 * steps[1], rel=1e-3)
 
 
+@pytest.mark.parametrize("optimizer", [SlowEncoderSGD, SlowEncoderAdamW])
+def test_by_default_the_encoder_learns_at_the_common_rate(optimizer):
+    image = keras.Input((1,))
+    encoder, head = (keras.layers.Dense(1, name=name) for name in ("block1", "fc6"))
+    kernels = keras.Model(image, head(encoder(image))).trainable_variables[::2]
+    for kernel in kernels:
+        kernel.assign([[1.0]])
+    gradients = [np.ones((1, 1), "float32")] * 2
+    rate = optimizer(0.1, weight_decay=0.0)
+    rate.apply_gradients(zip(gradients, kernels, strict=True))
+    values = [float(kernel[0, 0]) for kernel in kernels]
+    assert values == pytest.approx([0.9, 0.9], rel=1e-5)
+
+
+def test_sgd_has_the_momentum_of_the_configuration():
+    assert optimizer_of("sgd", momentum=0.7).momentum == 0.7
+
+
 def test_the_default_rates_are_those_that_were_measured():
     def rates(**values):
         config = resolve_config(TrainingConfig(precision="float32", **values))
