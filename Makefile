@@ -34,7 +34,8 @@ requirements:
 	$(UV) pip compile --quiet --universal --python-version 3.10 pyproject.toml \
 		-o requirements.txt $(UV_ARGS)
 	$(UV) pip compile --quiet --universal --python-version 3.10 \
-		--extra dev --extra formats -c requirements.txt pyproject.toml \
+		--extra dev --extra formats --extra demo --extra int8 --extra ray \
+		-c requirements.txt pyproject.toml \
 		-o requirements-dev.txt $(UV_ARGS)
 
 clean:

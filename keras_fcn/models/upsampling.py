@@ -237,7 +237,7 @@ def upsample(
         if method == "bed-of-nails":
             scores = BedOfNails(name=f"{step_name}_nails", dtype="float32")(scores)
             scores = layers.ZeroPadding2D(
-                ((2, 1), (2, 1)), name=f"{step_name}_padding"
+                ((2, 1), (2, 1)), name=f"{step_name}_padding", dtype="float32"
             )(scores)
             kernel = {"kernel_size": 4, "padding": "valid"}
         else:

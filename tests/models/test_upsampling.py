@@ -345,10 +345,7 @@ def test_a_method_has_its_own_layers(method, enlarging):
     assert {name: type(layer) for name, layer in enlarging.items()} == LAYERS[method]
 
 
-def test_scores_are_enlarged_in_float32(method, enlarging, request):
-    if method == "bed-of-nails":
-        reason = "its padding has no dtype of its own: bfloat16 in mixed precision"
-        request.applymarker(pytest.mark.xfail(strict=True, reason=reason))
+def test_scores_are_enlarged_in_float32(enlarging):
     assert {layer.compute_dtype for layer in enlarging.values()} == {"float32"}
 
 
