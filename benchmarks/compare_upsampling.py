@@ -26,8 +26,8 @@ from keras_fcn.evaluation.metrics import (
 )
 from keras_fcn.models.fcn import prediction_model
 from keras_fcn.prediction.predictor import make_predictor
-from keras_fcn.runs.bundled import start_name
 from keras_fcn.runs.folder import RunFolder
+from keras_fcn.runs.names import start_name
 from keras_fcn.training.start import follow_start
 from keras_fcn.training.train import resume, train
 

@@ -99,7 +99,7 @@ class OneLineParser(argparse.ArgumentParser):
         return arguments, {name for name in given if given[name] is not not_given}
 
     def error(self, message):
-        message = " ".join(message.split())
+        message = " ".join(self.with_flags(message).split())
         self.exit(2, f"{self.prog}: error: {message} (see {self.prog} --help)\n")
 
     def with_flags(self, message: str) -> str:

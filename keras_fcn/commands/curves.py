@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from keras_fcn.commands.command_line import Command, OneLineParser
+from keras_fcn.commands.flags import parse_run
 
 _EXAMPLES = """examples:
   %(prog)s runs/camvid-32s runs/camvid-8s --output curves.png
@@ -17,7 +18,7 @@ def add_arguments(parser: OneLineParser) -> None:
         parser: gets them.
     """
     parser.add_argument(
-        "runs", nargs="+", type=Path, metavar="RUN", help="runs to compare"
+        "runs", nargs="+", type=parse_run, metavar="RUN", help="runs to compare"
     )
     parser.add_argument(
         "--output",

@@ -9,7 +9,7 @@ import argparse
 from pathlib import Path
 
 from keras_fcn.commands.command_line import Command, OneLineParser
-from keras_fcn.commands.flags import number_parser
+from keras_fcn.commands.flags import number_parser, parse_run
 from keras_fcn.config import POSITIVE_INT, Number
 
 _EXAMPLES = """examples:
@@ -24,7 +24,7 @@ def add_arguments(parser: OneLineParser) -> None:
         parser: gets them.
     """
     parser.add_argument(
-        "runs", nargs="+", type=Path, metavar="RUN", help="runs, in order"
+        "runs", nargs="+", type=parse_run, metavar="RUN", help="runs, in order"
     )
     parser.add_argument(
         "--output",

@@ -3,6 +3,7 @@
 import argparse
 from collections.abc import Callable, Sequence
 from dataclasses import Field, fields
+from pathlib import Path
 
 from keras_fcn.commands.command_line import did_you_mean
 from keras_fcn.config import (
@@ -12,6 +13,7 @@ from keras_fcn.config import (
     Number,
     TrainingConfig,
 )
+from keras_fcn.runs.names import bundled_names, check_run, network_path
 from keras_fcn.typing import Size
 
 _MAX_TIMEOUT = 86_400  # seconds, a day; sockets can't wait for 1e10
@@ -174,6 +176,39 @@ def add_config_arguments(
             )
 
 
+def parse_network(text: str) -> str:
+    """Read the name or the folder of a network, which is there.
+
+    Args:
+        text: as `network_path` takes it.
+
+    Raises:
+        argparse.ArgumentTypeError: if there is none.
+    """
+    try:
+        network_path(text)
+    except OSError as error:
+        nearest = did_you_mean(text, bundled_names())
+        raise argparse.ArgumentTypeError(f"{error}{nearest}") from error
+    return text
+
+
+def parse_run(text: str) -> Path:
+    """Read the folder of a run, which is there.
+
+    Args:
+        text: the path.
+
+    Raises:
+        argparse.ArgumentTypeError: if it is none, or a packed network.
+    """
+    try:
+        check_run(Path(text))
+    except (OSError, ValueError) as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+    return Path(text)
+
+
 def add_model_argument(parser: argparse.ArgumentParser) -> None:
     """Add the flag that names a trained network; `find_network` reads it.
 
@@ -182,6 +217,7 @@ def add_model_argument(parser: argparse.ArgumentParser) -> None:
     """
     parser.add_argument(
         "--model",
+        type=parse_network,
         default=DEFAULT_NETWORK,
         metavar="RUN|NAME",
         help="run, packed folder, or name of a bundled network",

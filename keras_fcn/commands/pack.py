@@ -8,6 +8,7 @@ import argparse
 from pathlib import Path
 
 from keras_fcn.commands.command_line import Command, OneLineParser
+from keras_fcn.commands.flags import parse_run
 
 _EXAMPLES = """examples:
   %(prog)s runs/camvid-8s --output-dir fcn8s-mine
@@ -20,7 +21,7 @@ def add_arguments(parser: OneLineParser) -> None:
     Args:
         parser: gets them.
     """
-    parser.add_argument("run", type=Path, metavar="RUN", help="finished run")
+    parser.add_argument("run", type=parse_run, metavar="RUN", help="finished run")
     parser.add_argument(
         "--output-dir",
         type=Path,

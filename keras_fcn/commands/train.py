@@ -8,9 +8,10 @@ from pathlib import Path
 from shlex import quote
 
 from keras_fcn.commands.command_line import Command, OneLineParser, format_value
-from keras_fcn.commands.flags import add_config_arguments
+from keras_fcn.commands.flags import add_config_arguments, parse_run
 from keras_fcn.commands.recipes import check_options, read_recipe
 from keras_fcn.config import GROUPS, TrainingConfig
+from keras_fcn.runs.names import network_path
 
 logger = logging.getLogger(__name__)
 
@@ -59,7 +60,7 @@ def _add_run_arguments(group):
     )
     group.add_argument(
         "--resume",
-        type=Path,
+        type=parse_run,
         metavar="RUN",
         help="go on with a run from its last finished epoch, with its configuration",
     )
@@ -89,6 +90,8 @@ def check(arguments: argparse.Namespace, given: set[str]) -> None:
     for name in recipe.keys() - flags:
         setattr(arguments, name, recipe[name])
     check_options({name: getattr(arguments, name) for name in _OPTIONS}, flags)
+    if arguments.init_from is not None:
+        network_path(arguments.init_from)
     given.update(recipe)
 
 
@@ -134,8 +137,8 @@ def work(arguments: argparse.Namespace, given: set[str]) -> int:
 def _refuse_other_configuration(arguments, given):
     """A run goes on with the configuration it has; only its data may have moved."""
     from keras_fcn.models.precision import resolve_precision
-    from keras_fcn.runs.bundled import start_name
     from keras_fcn.runs.folder import RunFolder
+    from keras_fcn.runs.names import start_name
 
     run = arguments.resume
     saved = RunFolder.open(run).read_config()

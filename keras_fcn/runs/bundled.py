@@ -10,19 +10,11 @@ from keras_fcn.errors import check_choice
 from keras_fcn.models.fcn import build_network
 from keras_fcn.models.weights import transfer_weights
 from keras_fcn.runs.folder import RunFolder
+from keras_fcn.runs.names import bundled_names, full_name, is_bundled, network_path
 from keras_fcn.runs.network_folder import NetworkFolder
 from keras_fcn.runs.packed import PackedFolder
 
 logger = logging.getLogger(__name__)
-
-FOLDER = Path(__file__).parents[1] / "pretrained"
-_ALIAS = "pretrained"  # stands for the default
-
-
-def bundled_names() -> list[str]:
-    """Return the names of the bundled networks, in order."""
-    names = (path.parent.name for path in FOLDER.glob("*/config.json"))
-    return sorted(name for name in names if not name.startswith("."))
 
 
 def find_network(name: str | Path) -> NetworkFolder:
@@ -35,25 +27,11 @@ def find_network(name: str | Path) -> NetworkFolder:
     Raises:
         FileNotFoundError: if it is none of these.
     """
-    if (found := start_name(name)) in bundled_names():
-        return PackedFolder(FOLDER / found)
-    packed = PackedFolder(Path(name))
-    if not packed.config_file.is_file():
-        raise FileNotFoundError(
-            f"{name} is not a run (it has no config.json), nor a bundled "
-            f"network ({', '.join(bundled_names())})"
-        )
-    return packed if packed.checksum_file.is_file() else RunFolder(packed.path)
-
-
-def start_name(name: str | Path) -> str:
-    """Return how a network is named for good: by its name, or an absolute path.
-
-    Args:
-        name: as for `find_network`.
-    """
-    name = DEFAULT_NETWORK if str(name) == _ALIAS else str(name)
-    return name if name in bundled_names() else str(Path(name).absolute())
+    path = network_path(name)
+    packed = PackedFolder(path)
+    # What is bundled is packed, though its checksum be missing.
+    is_packed = is_bundled(name) or packed.checksum_file.is_file()
+    return packed if is_packed else RunFolder(path)
 
 
 def from_pretrained(
@@ -78,9 +56,9 @@ def from_pretrained(
     Raises:
         ValueError: if there is none of that name, or its file is damaged.
     """
-    name = DEFAULT_NETWORK if name == _ALIAS else name
+    name = full_name(name)
     check_choice("name", name, bundled_names())
-    folder = PackedFolder(FOLDER / name)
+    folder = PackedFolder(network_path(name))
     trained = folder.build_model()
     if num_classes is None:
         return trained

@@ -30,6 +30,7 @@ from keras_fcn.classes import ClassMap
 from keras_fcn.config import TrainingConfig, gone_options
 from keras_fcn.files import folder_beside, write_json, written_beside
 from keras_fcn.models.weights import variables_by_name
+from keras_fcn.runs.names import check_run
 from keras_fcn.runs.network_folder import NetworkFolder, read_json
 
 
@@ -80,17 +81,8 @@ class RunFolder(NetworkFolder):
             FileNotFoundError: if it is not a run.
             ValueError: if it is a packed network.
         """
-        run = cls(Path(path))
-        if not run.config_file.is_file():
-            raise FileNotFoundError(
-                f"{path} is not a run: it has no config.json, which a training writes"
-            )
-        if (run.path / "weights.npz").is_file():
-            raise ValueError(
-                f"{path} is a packed network, not a run: train on with `init_from` "
-                f"{path}"
-            )
-        return run
+        check_run(Path(path))
+        return cls(Path(path))
 
     def check_goes_on(self) -> None:
         """Raise ValueError if the training can't go on as it began."""

@@ -20,6 +20,7 @@ from keras_fcn.config import TrainingConfig
 from keras_fcn.models.fcn import build_network
 from keras_fcn.models.precision import use_precision
 from keras_fcn.models.weights import assign_arrays, variables_by_name
+from keras_fcn.runs.names import CONFIG_FILE
 from keras_fcn.typing import Tensor
 
 
@@ -36,7 +37,7 @@ class NetworkFolder(ABC):
     @property
     def config_file(self) -> Path:
         """File of the configuration; a folder without it holds no network."""
-        return self.path / "config.json"
+        return self.path / CONFIG_FILE
 
     @property
     def classes_file(self) -> Path:

@@ -6,7 +6,8 @@ from pathlib import Path
 from keras_fcn.config import TrainingConfig
 from keras_fcn.models.fcn import resolve_head_filters
 from keras_fcn.models.precision import resolve_precision
-from keras_fcn.runs.bundled import find_network, start_name
+from keras_fcn.runs.bundled import find_network
+from keras_fcn.runs.names import start_name
 
 _ARCHITECTURE = ("variant", "head", "head_filters", "skip_scales", "upsampling")
 

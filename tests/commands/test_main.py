@@ -90,9 +90,14 @@ def test_the_scripts_are_the_commands(name):
         ("train --variant 8", "Received: 8 (did you mean 8s?)"),
         ("train --epochs 0", "needed a whole number from 1 on. Received: 0"),
         ("train --no-augment --flip", "--flip does not go with --no-augment"),
-        ("train --resume runs/x --run-dir y", "leave out --run-dir"),
+        ("train --resume {run} --run-dir y", "leave out --run-dir"),
+        ("train --resume no", "argument --resume: no is not a run"),
+        ("train --resume {packed}", "train on with --init-from {packed}"),
+        ("train --init-from no", "no is not a run (it has no config.json)"),
         ("train --config no.toml", "There is no recipe no.toml: --config takes"),
         ("train --config {recipe}", "no option epoch (did you mean epochs?)"),
+        ("evaluate --model fcn8s", "not a run (it has no config.json), nor a bundled"),
+        ("evaluate --model fcn8s", "(did you mean fcn8s-camvid?)"),
         ("evaluate --split tset", "Received: tset (did you mean test?)"),
         ("evaluate --json no/x.json", "--json needs a file"),
         ("evaluate --tta --dense shift-and-stitch", "--tta do not go together"),
@@ -102,15 +107,21 @@ def test_the_scripts_are_the_commands(name):
         ("export --format onxn --output-dir x", "Received: onxn (did you mean onnx?)"),
         ("export", "the following arguments are required: --output-dir"),
         ("export --output-dir x --format onnx --max-pixels 4096", "is for --format"),
-        ("pack run", "the following arguments are required: --output-dir"),
-        ("curves run --output x.bmp", "--output needs a name in .png or .svg"),
-        ("film-strip run --output x.jpg", "--output needs a name in .png or .gif"),
+        ("pack {run}", "the following arguments are required: --output-dir"),
+        ("curves {run} --output x.bmp", "--output needs a name in .png or .svg"),
+        ("curves {run} no", "argument RUN: no is not a run"),
+        ("film-strip {run} --output x.jpg", "--output needs a name in .png or .gif"),
         ("film-strip run --frame 3", "(did you mean --frames?)"),
     ],
 )
 def test_errors_in_flags_are_one_line_and_light(tmp_path, arguments, needed):
-    (tmp_path / "recipe.toml").write_text("epoch = 3\n")
-    arguments = arguments.format(recipe=tmp_path / "recipe.toml").split()
+    paths = {"recipe": tmp_path / "recipe.toml", "run": tmp_path / "run"}
+    paths["packed"] = tmp_path / "packed"
+    paths["recipe"].write_text("epoch = 3\n")
+    for name in ("run/config.json", "packed/config.json", "packed/weights.npz"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    arguments, needed = arguments.format(**paths).split(), needed.format(**paths)
     process, imported = call_and_watch("-m", "keras_fcn", *arguments)
     assert process.returncode == 2 and process.stdout == ""
     assert process.stderr.startswith(f"keras-fcn {arguments[0]}: error: ")

@@ -8,7 +8,7 @@ from PIL import Image
 from keras_fcn.commands import predict as predict_command
 from keras_fcn.prediction.predictor import Predictor
 from keras_fcn.prediction.segmenter import Segmenter, as_rgb, load
-from keras_fcn.runs.bundled import FOLDER
+from keras_fcn.runs.names import FOLDER
 from keras_fcn.visualize import overlay, overlay_with_legend
 from tests.support.commands import outcome
 

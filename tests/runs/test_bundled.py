@@ -9,14 +9,9 @@ import pytest
 import keras_fcn
 from keras_fcn.config import DEFAULT_NETWORK
 from keras_fcn.models.fcn import prediction_model
-from keras_fcn.runs.bundled import (
-    FOLDER,
-    bundled_names,
-    find_network,
-    from_pretrained,
-    start_name,
-)
+from keras_fcn.runs.bundled import find_network, from_pretrained
 from keras_fcn.runs.folder import RunFolder
+from keras_fcn.runs.names import FOLDER, bundled_names
 from keras_fcn.runs.packed import PackedFolder
 from street_rendering import render_street
 from tests.support.runs import change_config
@@ -36,35 +31,15 @@ def test_what_is_neither_a_run_nor_a_name_is_refused(tmp_path):
         from_pretrained("vgg")
 
 
-def test_the_default_has_a_short_name(tmp_path, monkeypatch):
-    assert find_network("pretrained").path == FOLDER / DEFAULT_NETWORK
-    assert start_name("pretrained") == start_name(DEFAULT_NETWORK) == DEFAULT_NETWORK
-    assert start_name(tmp_path / "run") == str(tmp_path / "run")
-    monkeypatch.chdir(tmp_path)
-    assert start_name("run") == str(tmp_path / "run")
-
-
-def test_the_default_is_bundled():
-    assert DEFAULT_NETWORK in bundled_names()
-
-
-def test_half_a_folder_is_no_name(monkeypatch, tmp_path):
-    monkeypatch.setattr("keras_fcn.runs.bundled.FOLDER", tmp_path)
-    for name in (".part-new", "whole"):
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "config.json").write_text("{}")
-    assert bundled_names() == ["whole"]
-
-
 def test_missing_weights_of_a_name_are_told_as_such(packed, monkeypatch):
-    monkeypatch.setattr("keras_fcn.runs.bundled.FOLDER", packed.path.parent)
+    monkeypatch.setattr("keras_fcn.runs.names.FOLDER", packed.path.parent)
     packed.weights_file.unlink()
     with pytest.raises(ValueError, match="is incomplete.*pack or install it again"):
         find_network(packed.path.name).load_model()
 
 
 def test_from_pretrained_is_trained_and_all_of_it_trainable(packed, monkeypatch):
-    monkeypatch.setattr("keras_fcn.runs.bundled.FOLDER", packed.path.parent)
+    monkeypatch.setattr("keras_fcn.runs.names.FOLDER", packed.path.parent)
     change_config(packed, freeze_blocks=3, freeze_upsampling=True)
     model = from_pretrained(packed.path.name)
     weights = packed.read_weights()
@@ -77,7 +52,7 @@ def test_from_pretrained_is_trained_and_all_of_it_trainable(packed, monkeypatch)
 def test_for_other_classes_the_scores_alone_are_initialised_and_that_is_told(
     packed, monkeypatch, caplog
 ):
-    monkeypatch.setattr("keras_fcn.runs.bundled.FOLDER", packed.path.parent)
+    monkeypatch.setattr("keras_fcn.runs.names.FOLDER", packed.path.parent)
     model = from_pretrained(packed.path.name, num_classes=5)
     assert model.output_shape[-1] == 5
     weights = packed.read_weights()

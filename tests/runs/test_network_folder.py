@@ -10,8 +10,8 @@ import pytest
 from keras_fcn.classes import ClassMap
 from keras_fcn.config import TrainingConfig
 from keras_fcn.models.precision import use_precision
-from keras_fcn.runs.bundled import FOLDER
 from keras_fcn.runs.folder import RunFolder
+from keras_fcn.runs.names import FOLDER
 from keras_fcn.runs.network_folder import NetworkFolder
 from keras_fcn.runs.packed import PackedFolder
 from tests.support.data import draw_blocks

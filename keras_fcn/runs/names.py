@@ -1,0 +1,85 @@
+"""What there is by name: bundled networks, and folders that hold a network or a run.
+
+Nothing of Keras is imported here, so that a command refuses a wrong name at once.
+"""
+
+from pathlib import Path
+
+from keras_fcn.config import DEFAULT_NETWORK
+
+FOLDER = Path(__file__).parents[1] / "pretrained"
+CONFIG_FILE = "config.json"  # a folder without it holds no network
+_ALIAS = "pretrained"  # stands for the default
+
+
+def bundled_names() -> list[str]:
+    """Return the names of the bundled networks, in order."""
+    names = (path.parent.name for path in FOLDER.glob(f"*/{CONFIG_FILE}"))
+    return sorted(name for name in names if not name.startswith("."))
+
+
+def start_name(name: str | Path) -> str:
+    """Return how a network is named for good: by its name, or an absolute path.
+
+    Args:
+        name: as for `network_path`.
+    """
+    return full_name(name) if is_bundled(name) else str(Path(name).absolute())
+
+
+def full_name(name: str | Path) -> str:
+    """Return the default's name for "pretrained", and any other as it is.
+
+    Args:
+        name: a name or a path.
+    """
+    return DEFAULT_NETWORK if str(name) == _ALIAS else str(name)
+
+
+def is_bundled(name: str | Path) -> bool:
+    """Return whether a network is bundled.
+
+    Args:
+        name: a name or a path.
+    """
+    return full_name(name) in bundled_names()
+
+
+def network_path(name: str | Path) -> Path:
+    """Return the folder of a network.
+
+    Args:
+        name: folder of a run or of a packed network, the name of a bundled one, or
+            "pretrained" for the default one.
+
+    Raises:
+        FileNotFoundError: if it is none of these.
+    """
+    if is_bundled(name):
+        return FOLDER / full_name(name)
+    if not (Path(name) / CONFIG_FILE).is_file():
+        raise FileNotFoundError(
+            f"{name} is not a run (it has no {CONFIG_FILE}), nor a bundled "
+            f"network ({', '.join(bundled_names())})"
+        )
+    return Path(name)
+
+
+def check_run(path: Path) -> None:
+    """Check that a folder is a training's.
+
+    Args:
+        path: the folder.
+
+    Raises:
+        FileNotFoundError: if it is not a run.
+        ValueError: if it is a packed network.
+    """
+    if not (path / CONFIG_FILE).is_file():
+        raise FileNotFoundError(
+            f"{path} is not a run: it has no {CONFIG_FILE}, which a training writes"
+        )
+    if (path / "weights.npz").is_file():
+        raise ValueError(
+            f"{path} is a packed network, not a run: train on with `init_from` {path}"
+        )
