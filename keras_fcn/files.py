@@ -88,6 +88,20 @@ def write_json(path: Path, value: object) -> None:
         part.write_text(json.dumps(value, indent=2, allow_nan=False) + "\n")
 
 
+def check_is_regular(path: Path) -> None:
+    """Refuse what reading would wait for without end: a FIFO, a device, a socket.
+
+    Args:
+        path: what is about to be opened; links are followed.
+
+    Raises:
+        ValueError: if it is there and no regular file.
+    """
+    if path.exists() and not path.is_file():
+        kind = "a folder" if path.is_dir() else "a FIFO, device or socket"
+        raise ValueError(f"{path} must be a regular file. Received: {kind}")
+
+
 def read_arrays(path: Path) -> dict[str, np.ndarray]:
     """Read the arrays of an `.npz` file by name, without pickle.
 

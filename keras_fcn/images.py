@@ -3,48 +3,69 @@
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps
 
 from keras_fcn.classes import ClassMap
 from keras_fcn.files import written_beside
+from keras_fcn.image_opening import (
+    DEFAULT_MAX_PIXELS,
+    UnreadableImage,
+    decode,
+    opened,
+)
+
+__all__ = [
+    "DEFAULT_MAX_PIXELS",
+    "IMAGE_SUFFIXES",
+    "UnreadableImage",
+    "read_image",
+    "read_image_and_orientation",
+    "read_size",
+    "read_stored_values",
+    "to_rgb",
+    "turn_upright",
+    "write_label_map",
+    "write_png",
+]
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".ppm")
 
 
-class UnreadableImage(ValueError):
-    """A file that can't be decoded as an image; the message is one line."""
-
-
-def read_image(path: Path) -> np.ndarray:
+def read_image(path: Path, max_pixels: int = DEFAULT_MAX_PIXELS) -> np.ndarray:
     """Read an image as uint8 RGB `(height, width, 3)`.
 
     Grey, palette, RGBA (the alpha channel is dropped), CMYK and 16-bit files (the
     upper eight bits are kept) become RGB; an EXIF orientation is applied.
 
     Args:
-        path: a file of any format that Pillow reads.
+        path: a file of one of `FORMATS`, whatever its name is.
+        max_pixels: pixels that it may have.
 
     Raises:
-        UnreadableImage: if the file is empty, truncated or no image.
+        UnreadableImage: if the file is empty, cut off, too large or no image.
         FileNotFoundError: if there is no such file.
     """
-    return read_image_and_orientation(path)[0]
+    return read_image_and_orientation(path, max_pixels)[0]
 
 
-def read_image_and_orientation(path: Path) -> tuple[np.ndarray, int]:
+def read_image_and_orientation(
+    path: Path, max_pixels: int = DEFAULT_MAX_PIXELS
+) -> tuple[np.ndarray, int]:
     """Read an image as `read_image` does, and how it was turned for that.
 
     Args:
-        path: a file of any format that Pillow reads.
+        path: as for `read_image`.
+        max_pixels: as for `read_image`.
 
     Returns:
         The image, and its EXIF orientation, 1 to 8; 1 where it was not turned.
 
     Raises:
-        UnreadableImage: if the file is empty, truncated or no image.
-        FileNotFoundError: if there is no such file.
+        UnreadableImage, FileNotFoundError: as `read_image`.
     """
-    return to_rgb(_open(path))
+    with opened(path, max_pixels) as image:
+        decode(image, Path(path))
+        return to_rgb(image)
 
 
 def to_rgb(image: Image.Image) -> tuple[np.ndarray, int]:
@@ -61,7 +82,9 @@ def to_rgb(image: Image.Image) -> tuple[np.ndarray, int]:
     if image.mode.startswith("I"):  # 16-bit grey; Pillow's own conversion clips
         grey = (np.asarray(image).astype("uint32") >> 8).clip(0, 255).astype("uint8")
         image = Image.fromarray(grey)
-    return np.asarray(image.convert("RGB")), orientation
+    if image.mode != "RGB":  # converting would copy it
+        image = image.convert("RGB")
+    return np.asarray(image), orientation
 
 
 def turn_upright(label_map: np.ndarray, orientation: int) -> np.ndarray:
@@ -79,27 +102,23 @@ def turn_upright(label_map: np.ndarray, orientation: int) -> np.ndarray:
     return np.asarray(_upright(stored, orientation))
 
 
-def read_stored_values(path: Path) -> np.ndarray:
+def read_stored_values(path: Path, max_pixels: int = DEFAULT_MAX_PIXELS) -> np.ndarray:
     """Read what a label file stores, without any conversion of values.
 
     Args:
-        path: a file of any format that Pillow reads.
+        path: as for `read_image`.
+        max_pixels: as for `read_image`.
 
     Returns:
         Palette indices or grey values, integer `(height, width)`, or uint8 RGB
         `(height, width, 3)` for a colour file.
 
     Raises:
-        UnreadableImage: if the file is empty, truncated or no image.
+        UnreadableImage, FileNotFoundError: as `read_image`.
     """
-    image = _open(path)
-    if image.mode == "LA":
-        image = image.getchannel("L")
-    elif image.mode == "1":
-        image = image.convert("L").point(lambda value: value // 255)
-    elif image.mode != "P" and image.mode != "L" and not image.mode.startswith("I"):
-        image = image.convert("RGB")
-    return np.asarray(image)
+    with opened(path, max_pixels) as image:
+        decode(image, Path(path))
+        return _stored_values(image)
 
 
 def read_size(path: Path) -> tuple[int, int]:
@@ -109,15 +128,12 @@ def read_size(path: Path) -> tuple[int, int]:
         path: the file; only its header is read.
 
     Raises:
-        UnreadableImage: if the file is empty or no image.
+        UnreadableImage, FileNotFoundError: as `read_image`.
     """
-    try:
-        with Path(path).open("rb") as file, Image.open(file) as image:
-            width, height = image.size
-            # Pillow gives the turned size of a TIFF, the stored one of all others.
-            is_on_its_side = image.format != "TIFF" and _orientation(image) >= 5
-    except _DECODING_ERRORS as error:
-        raise UnreadableImage(_reason(path, error)) from error
+    with opened(path) as image:
+        width, height = image.size
+        # Pillow gives the turned size of a TIFF, the stored one of all others.
+        is_on_its_side = image.format != "TIFF" and _orientation(image) >= 5
     return (width, height) if is_on_its_side else (height, width)
 
 
@@ -144,16 +160,6 @@ def write_label_map(path: Path, label_map: np.ndarray, class_map: ClassMap) -> N
     _save(path, image)
 
 
-_DECODING_ERRORS = (
-    UnidentifiedImageError,
-    Image.DecompressionBombError,
-    OSError,
-    SyntaxError,  # Pillow's word for a broken PNG chunk
-    ValueError,
-    EOFError,
-)
-
-
 _ORIENTATION = 0x0112  # tag of EXIF
 
 
@@ -166,29 +172,20 @@ def _orientation(image):
     """EXIF orientation, 1 to 8; 1 where there is none or it is damaged."""
     try:
         orientation = image.getexif().get(_ORIENTATION, 1)
-    except _DECODING_ERRORS:
+    except Exception:  # of any kind: EXIF is parsed by nothing but Pillow's own code
         return 1
     return orientation if orientation in range(1, 9) else 1
 
 
-def _open(path):
-    """A decoded Pillow image."""
-    if not Path(path).exists():
-        raise FileNotFoundError(f"There is no file {path}")
-    try:
-        # By a file object: Pillow garbles turned grey TIFFs that it opens by name.
-        with Path(path).open("rb") as file, Image.open(file) as image:
-            image.load()
-            return image
-    except _DECODING_ERRORS as error:
-        raise UnreadableImage(_reason(path, error)) from error
-
-
-def _reason(path, error):
-    if isinstance(error, UnidentifiedImageError):
-        empty = Path(path).stat().st_size == 0
-        return f"{path} is {'an empty file' if empty else 'not an image'}"
-    return f"{path} can't be decoded ({error})"
+def _stored_values(image):
+    """Palette indices, grey values or RGB of a decoded image."""
+    if image.mode == "LA":
+        image = image.getchannel("L")
+    elif image.mode == "1":
+        image = image.convert("L").point(lambda value: value // 255)
+    elif image.mode != "P" and image.mode != "L" and not image.mode.startswith("I"):
+        image = image.convert("RGB")
+    return np.asarray(image)
 
 
 def _save(path, image):
