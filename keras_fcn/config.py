@@ -12,6 +12,7 @@ HEADS = ("vgg", "compact")
 SKIP_SCALES = ("batch-norm", "paper", "none")
 UPSAMPLING = ("transposed", "bilinear", "nearest", "bed-of-nails", "max-unpooling")
 DENSE = ("upsampling", "shift-and-stitch")
+OVERLAYS = ("png", "jpeg", "none")
 DATASETS = (
     "camvid",
     "camvid32",

@@ -7,6 +7,7 @@ from PIL import Image, ImageOps
 
 from keras_fcn.classes import ClassMap
 from keras_fcn.files import written_beside
+from keras_fcn.image_encoding import encode_label_map, encode_png
 from keras_fcn.image_opening import (
     DEFAULT_MAX_PIXELS,
     UnreadableImage,
@@ -24,11 +25,14 @@ __all__ = [
     "read_stored_values",
     "to_rgb",
     "turn_upright",
+    "write_content",
     "write_label_map",
     "write_png",
 ]
 
-IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".ppm")
+IMAGE_SUFFIXES = (
+    ".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".ppm", ".gif",
+)  # fmt: skip
 
 
 def read_image(path: Path, max_pixels: int = DEFAULT_MAX_PIXELS) -> np.ndarray:
@@ -144,7 +148,7 @@ def write_png(path: Path, image: np.ndarray) -> None:
         path: where to; ends in `.png`.
         image: the picture.
     """
-    _save(path, Image.fromarray(image))
+    write_content(path, encode_png(image))
 
 
 def write_label_map(path: Path, label_map: np.ndarray, class_map: ClassMap) -> None:
@@ -155,9 +159,18 @@ def write_label_map(path: Path, label_map: np.ndarray, class_map: ClassMap) -> N
         label_map: integer `(height, width)`, ids up to 255.
         class_map: the colours of the palette.
     """
-    image = Image.fromarray(label_map.astype("uint8"))
-    image.putpalette(class_map.palette().tobytes())
-    _save(path, image)
+    write_content(path, encode_label_map(label_map, class_map))
+
+
+def write_content(path: Path, content: bytes) -> None:
+    """Write a file, beside and renamed.
+
+    Args:
+        path: where to; its folder is there.
+        content: all of it.
+    """
+    with written_beside(path) as part:
+        part.write_bytes(content)
 
 
 _ORIENTATION = 0x0112  # tag of EXIF
@@ -186,8 +199,3 @@ def _stored_values(image):
     elif image.mode != "P" and image.mode != "L" and not image.mode.startswith("I"):
         image = image.convert("RGB")
     return np.asarray(image)
-
-
-def _save(path, image):
-    with written_beside(path) as part:
-        image.save(part, format="PNG")

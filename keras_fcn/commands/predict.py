@@ -4,16 +4,19 @@ Writes STEM_labels.png (a palette PNG whose values are class ids) and STEM_overl
 """
 
 import argparse
+from contextlib import ExitStack
 from pathlib import Path
 
 from keras_fcn.commands.command_line import Command, OneLineParser
 from keras_fcn.commands.flags import (
+    add_choice,
     add_model_argument,
     add_prediction_arguments,
     add_server_arguments,
     check_prediction_arguments,
     check_server_arguments,
 )
+from keras_fcn.config import OVERLAYS
 
 _EXAMPLES = """examples:
   %(prog)s image.png
@@ -30,9 +33,14 @@ def add_arguments(parser: OneLineParser) -> None:
     """
     parser.add_argument(
         "images",
-        nargs="+",
+        nargs="*",
         metavar="IMAGE",
         help="images, folders (with their subfolders) or globs",
+    )
+    parser.add_argument(
+        "--list",
+        metavar="FILE",
+        help="text file with a path on each line; - for standard input",
     )
     add_model_argument(parser)
     parser.add_argument(
@@ -42,44 +50,95 @@ def add_arguments(parser: OneLineParser) -> None:
         metavar="DIR",
         help="folder for the pictures; made when missing",
     )
+    _add_output_arguments(parser)
     add_prediction_arguments(parser)
     add_server_arguments(parser)
 
 
+def _add_output_arguments(parser):
+    group = parser.add_argument_group("what is written")
+    add_choice(
+        group,
+        "--overlay",
+        OVERLAYS,
+        "the image under the classes' colours",
+        default="png",
+    )
+    group.add_argument(
+        "--skip-existing",
+        action="store_true",
+        help="leave out images whose pictures are there",
+    )
+    group.add_argument(
+        "--csv",
+        type=Path,
+        metavar="FILE",
+        help="table of the images: path, size, seconds, share of each class",
+    )
+
+
 def check(arguments: argparse.Namespace, given: set[str]) -> None:
-    """Refuse flags that do not go together.
+    """Refuse flags that do not go together, and find what is to be predicted.
 
     Args:
-        arguments: what was parsed.
+        arguments: what was parsed; gets `jobs`.
         given: names of the flags that were given.
     """
+    from keras_fcn.prediction.jobs import find_jobs
+
     check_server_arguments(given)
     check_prediction_arguments(arguments)
+    if not arguments.images and arguments.list is None:
+        raise ValueError("Needed: an image, a folder, a glob or `list`")
+    arguments.jobs = find_jobs(arguments.images, arguments.output_dir, arguments.list)
 
 
 def work(arguments: argparse.Namespace, given: set[str]) -> int:
     """Predict the images and print a line for each.
 
     Args:
-        arguments: what was parsed.
+        arguments: what was parsed, with `jobs`.
         given: names of the flags that were given.
     """
-    from keras_fcn.prediction.files import find_jobs
+    from keras_fcn.prediction.results import result_table
+    from keras_fcn.runs.bundled import find_network
 
-    jobs = find_jobs(arguments.images, arguments.output_dir)
-    predict = _predict_by_server if arguments.server else _predict_here
-    num_skipped = 0
-    for count, (job, found) in enumerate(predict(arguments, jobs), 1):
-        num_skipped += found is None
-        if found is not None:
-            print(f"[{count}/{len(jobs)}] {job.image_path}: {found}", flush=True)
-    if num_skipped == len(jobs):
+    class_map = find_network(arguments.model).read_class_map()
+    with ExitStack() as stack:
+        table = arguments.csv and stack.enter_context(
+            result_table(arguments.csv, class_map)
+        )
+        predict = _predict_by_server if arguments.server else _predict_here
+        return _report(predict(arguments, class_map), arguments, class_map, table)
+
+
+def _report(results, arguments, class_map, table):
+    """Print and count what came of the images; the exit status."""
+    count, num_failed, paths = 0, 0, set()
+    for result in results:
+        paths.add(result.path)
+        if table:
+            table.add(result)
+        if result.problem:
+            num_failed += 1
+        else:
+            count += 1
+            frame = "" if result.frame is None else f", frame {result.frame}"
+            place = f"[{len(paths)}/{len(arguments.jobs)}] {result.path}{frame}"
+            print(f"{place}: {result.describe(class_map)}", flush=True)
+    if not count:
         return 2
     print(f"Pictures: {arguments.output_dir}/")
-    return 1 if num_skipped else 0
+    return 1 if num_failed else 0
 
 
-def _predict_here(arguments, jobs):
+def _outputs(arguments):
+    from keras_fcn.prediction.pictures import Outputs
+
+    return Outputs(arguments.overlay, arguments.skip_existing)
+
+
+def _predict_here(arguments, class_map):
     from keras_fcn.prediction.files import predict_images
     from keras_fcn.prediction.segmenter import load
 
@@ -89,16 +148,20 @@ def _predict_here(arguments, jobs):
         dense=arguments.dense,
         stride_factor=arguments.stride_factor,
     )
-    return predict_images(segmenter, jobs)
+    return predict_images(segmenter, arguments.jobs, _outputs(arguments))
 
 
-def _predict_by_server(arguments, jobs):
-    from keras_fcn.runs.bundled import find_network
+def _predict_by_server(arguments, class_map):
     from keras_fcn.serving.client import connect, predict_images_by_server
 
-    class_map = find_network(arguments.model).read_class_map()
     send = connect(arguments.server, arguments.timeout, arguments.retries)
-    return predict_images_by_server(send, class_map, jobs, arguments.images_per_request)
+    return predict_images_by_server(
+        send,
+        class_map,
+        arguments.jobs,
+        arguments.images_per_request,
+        _outputs(arguments),
+    )
 
 
 main = Command(

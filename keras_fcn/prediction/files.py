@@ -1,183 +1,134 @@
-"""Label maps and overlays of the user's own images."""
+"""Label maps and overlays of the user's own images.
 
-import glob
+Reading, the network and writing overlap: threads read the next images and write the
+last ones while the network is at work.
+"""
+
 import logging
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+import time
+from collections.abc import Iterable, Iterator
+from itertools import chain
 
 import numpy as np
 
-from keras_fcn.classes import ClassMap
-from keras_fcn.errors import summarize
-from keras_fcn.images import (
-    IMAGE_SUFFIXES,
-    UnreadableImage,
-    read_image,
-    write_label_map,
-    write_png,
+from keras_fcn.models.devices import has_accelerator
+from keras_fcn.prediction.jobs import Job
+from keras_fcn.prediction.overlap import overlapped, threads
+from keras_fcn.prediction.pictures import (
+    Outputs,
+    Picture,
+    read_pictures,
+    write_picture,
 )
+from keras_fcn.prediction.results import Result
 from keras_fcn.prediction.segmenter import Segmenter
-from keras_fcn.visualize import overlay_with_legend
 
 logger = logging.getLogger(__name__)
 
-
-@dataclass(frozen=True)
-class Job:
-    """An image to predict and where its two pictures go."""
-
-    image_path: Path
-    labels_path: Path
-    overlay_path: Path
-
-
-def find_jobs(inputs: Sequence[str], output_dir: Path) -> list[Job]:
-    """Turn files, folders and globs into the images that they mean.
-
-    A folder is searched with its subfolders, and its tree kept below `output_dir`.
-
-    Args:
-        inputs: paths or globs.
-        output_dir: where `STEM_labels.png` and `STEM_overlay.png` go.
-
-    Raises:
-        FileNotFoundError: if a path does not exist or means no image.
-        NotADirectoryError: if `output_dir` is a file.
-        ValueError: if two images would be written to one file, or an output would
-            replace an input.
-    """
-    if output_dir.exists() and not output_dir.is_dir():
-        raise NotADirectoryError(
-            f"`output_dir` must be a folder. Received: {output_dir}, a file"
-        )
-    found: dict[Path, Path] = {}
-    for text in inputs:
-        for path, subfolder in _expand(text, output_dir):
-            found.setdefault(path, subfolder)
-    jobs = []
-    for path, subfolder in found.items():
-        stem = output_dir / subfolder / path.stem
-        jobs.append(
-            Job(
-                path,
-                stem.with_name(f"{path.stem}_labels.png"),
-                stem.with_name(f"{path.stem}_overlay.png"),
-            )
-        )
-    _check_outputs(jobs)
-    return jobs
+_NUM_THREADS = 3
+_AHEAD = 3  # images that are read before they are predicted, or wait to be written
+_BATCH_SIZE = 8  # on a GPU; a CPU is not faster with several at a time
 
 
 def predict_images(
-    segmenter: Segmenter, jobs: Sequence[Job]
-) -> Iterator[tuple[Job, str | None]]:
-    """Predict images one after the other and write their pictures.
+    segmenter: Segmenter,
+    jobs: Iterable[Job],
+    outputs: Outputs = Outputs(),  # noqa: B008 (frozen)
+    batch_size: int | None = None,
+) -> Iterator[Result]:
+    """Predict images and write their pictures.
 
     The label map is a palette PNG of the image's size whose values are class ids; the
-    overlay is the image under the classes' colours, with a legend.
+    overlay is the image under the classes' colours, with a legend. What can't be read,
+    predicted or written is logged and left out.
 
     Args:
         segmenter: the network.
-        jobs: what to predict.
+        jobs: what to predict; at most a few are in memory at a time.
+        outputs: what is written.
+        batch_size: images of one size that are predicted together when they follow each
+            other; chosen by the hardware when None.
 
     Yields:
-        The job, and the classes found with their share of the pixels as a line; None
-        for an image that could not be read, which is logged and left out.
+        What came of each image, in order. A file with several gives several.
+
+    Raises:
+        OSError: if the disk takes no more files.
     """
-    for job in jobs:
-        try:
-            image = read_image(job.image_path)
-        except UnreadableImage as error:
-            logger.error("skipped: %s", " ".join(str(error).split()))
-            yield job, None
-            continue
-        yield job, write_pictures(job, image, segmenter(image), segmenter.class_map)
-
-
-def write_pictures(
-    job: Job, image: np.ndarray, label_map: np.ndarray, class_map: ClassMap
-) -> str:
-    """Write the label map and the overlay of an image.
-
-    Args:
-        job: where to; the folder is made when missing.
-        image: uint8 RGB `(height, width, 3)`.
-        label_map: uint8 `(height, width)`, ids in `[0, num_classes)`.
-        class_map: the classes.
-
-    Returns:
-        The line of `describe_classes`.
-    """
-    job.labels_path.parent.mkdir(parents=True, exist_ok=True)
-    write_label_map(job.labels_path, label_map, class_map)
-    write_png(job.overlay_path, overlay_with_legend(image, label_map, class_map))
-    return describe_classes(label_map, class_map)
-
-
-def describe_classes(label_map: np.ndarray, class_map: ClassMap) -> str:
-    """Name the classes of a label map with their share of the pixels, largest first.
-
-    Args:
-        label_map: integer `(height, width)`, ids in `[0, num_classes)`; not void.
-        class_map: the names.
-
-    Returns:
-        One line, as in `road 61.5%, sky 38.5%`; classes without a pixel are left out.
-    """
-    counts = np.bincount(label_map.ravel(), minlength=class_map.num_classes)
-    by_size = [int(index) for index in np.argsort(-counts, kind="stable")]
-    return ", ".join(
-        f"{class_map.names[index]} {counts[index] / label_map.size:.1%}"
-        for index in by_size
-        if counts[index]
-    )
-
-
-def _expand(text, output_dir):
-    """Images that one argument means, each with its folder below the output."""
-    path = Path(text)
-    if path.is_dir():
-        images = [
-            image
-            for image in sorted(path.rglob("*"))
-            if image.suffix.lower() in IMAGE_SUFFIXES
-            and image.is_file()
-            and not _is_output(image, path, output_dir)
-        ]
-        if not images:
-            raise FileNotFoundError(f"There are no images in the folder {path}")
-        return [(image, image.parent.relative_to(path)) for image in images]
-    if path.is_file():
-        return [(path, Path())]
-    matches = sorted(glob.glob(text, recursive=True)) if glob.has_magic(text) else []
-    if not matches:
-        raise FileNotFoundError(f"There is no image, folder or match of {text}")
-    return [pair for match in matches for pair in _expand(match, output_dir)]
-
-
-def _is_output(image, searched, output_dir):
-    """Whether a file of a searched folder was written by an earlier prediction."""
-    output = output_dir.resolve()
-    if searched.resolve() in output.parents:
-        return output in image.resolve().parents
-    return output == searched.resolve() and image.stem.endswith(("_labels", "_overlay"))
-
-
-def _check_outputs(jobs):
-    writers: dict[Path, Path] = {}
-    for job in jobs:
-        for output in (job.labels_path, job.overlay_path):
-            other = writers.setdefault(output, job.image_path)
-            if other != job.image_path:
-                raise ValueError(
-                    f"{other} and {job.image_path} would both be written to {output}: "
-                    "predict them into different folders, by `output_dir`"
-                )
-    inputs = {job.image_path.resolve() for job in jobs}
-    replaced = [str(path) for path in writers if path.resolve() in inputs]
-    if replaced:
-        raise ValueError(
-            f"The prediction would replace the input {summarize(replaced)}: choose "
-            "another `output_dir`"
+    batch_size = batch_size or (_BATCH_SIZE if has_accelerator() else 1)
+    with threads(_NUM_THREADS) as executor:
+        opened = overlapped(
+            executor, lambda job: _open(job, outputs), jobs, _AHEAD + batch_size
         )
+        pictures = chain.from_iterable(opened)
+        predicted = predict_pictures(segmenter, pictures, batch_size)
+        results = overlapped(
+            executor,
+            lambda picture: write_picture(picture, segmenter.class_map, outputs),
+            predicted,
+            _AHEAD,
+        )
+        for result in results:
+            if result.problem:
+                logger.error("skipped: %s", result.problem)
+            yield result
+
+
+def predict_pictures(
+    segmenter: Segmenter, pictures: Iterable[Picture], batch_size: int
+) -> Iterator[Picture]:
+    """Give pictures their label maps.
+
+    Args:
+        segmenter: the network.
+        pictures: those without an image are passed on.
+        batch_size: how many of one size that follow each other are predicted together.
+
+    Yields:
+        The same pictures in order, with label map or with a problem.
+    """
+    for group in _groups(pictures, batch_size):
+        begun = time.perf_counter()
+        _predict_group(segmenter, group)
+        for picture in group:
+            picture.seconds += (time.perf_counter() - begun) / len(group)
+            yield picture
+
+
+def _open(job, outputs):
+    """The pictures of a file, the first of which is read at once."""
+    pictures = read_pictures(job, outputs)
+    return chain([next(pictures)], pictures)
+
+
+def _groups(pictures, batch_size):
+    """Lists of pictures of one size that follow each other; others stand alone."""
+    group, size = [], None
+    for picture in pictures:
+        its_size = picture.image.shape if picture.is_to_predict else None
+        if group and (its_size != size or size is None or len(group) == batch_size):
+            yield group
+            group = []
+        group.append(picture)
+        size = its_size
+        if size is None or len(group) == batch_size:  # nothing to wait for
+            yield group
+            group = []
+    if group:
+        yield group
+
+
+def _predict_group(segmenter, group):
+    """Predict pictures of one size; one by one where that fails together."""
+    if not group[0].is_to_predict:
+        return
+    try:
+        images = np.stack([picture.image for picture in group])  # (N, H, W, 3)
+        for picture, label_map in zip(group, segmenter(images), strict=True):
+            picture.label_map = label_map
+    except Exception as error:  # memory first of all
+        if len(group) == 1:
+            group[0].fail("predicted", error)
+        else:
+            for picture in group:
+                _predict_group(segmenter, [picture])

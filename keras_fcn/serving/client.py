@@ -11,12 +11,10 @@ import numpy as np
 from PIL import Image
 
 from keras_fcn.classes import ClassMap
-from keras_fcn.images import (
-    UnreadableImage,
-    read_image_and_orientation,
-    turn_upright,
-)
-from keras_fcn.prediction.files import Job, write_pictures
+from keras_fcn.images import read_image_and_orientation, turn_upright
+from keras_fcn.prediction.jobs import Job
+from keras_fcn.prediction.pictures import Outputs, Picture, write_picture
+from keras_fcn.prediction.results import Result
 from keras_fcn.serving.errors import RefusedRequest, ServerError, ServerUnavailable
 from keras_fcn.serving.grpc_client import GrpcSender
 from keras_fcn.serving.rest_client import RestSender
@@ -91,8 +89,9 @@ def predict_images_by_server(
     class_map: ClassMap,
     jobs: Iterable[Job],
     images_per_request: int,
+    outputs: Outputs = Outputs(),  # noqa: B008 (frozen)
     request_bytes: int = MAX_REQUEST_BYTES,
-) -> Iterator[tuple[Job, str | None]]:
+) -> Iterator[Result]:
     """Have images predicted by a server and write their pictures.
 
     The files are sent as they are. A request that is refused is sent again image by
@@ -103,62 +102,66 @@ def predict_images_by_server(
         class_map: the classes that the served model was trained for.
         jobs: what to predict.
         images_per_request: how many images are sent together at most.
+        outputs: what is written.
         request_bytes: how many bytes of files are sent together at most; a larger file
             goes alone.
 
     Yields:
-        The job, and the classes found with their share of the pixels as a line; None
-        for an image that could not be read, is neither PNG nor JPEG, or was refused by
-        the server. That is logged, and the image left out.
+        What came of each image. One that could not be read, is neither PNG nor JPEG, or
+        was refused by the server is logged and left out.
 
     Raises:
         ServerError: if the server can't predict any image.
     """
-    for batch in _batches(map(_load, jobs), images_per_request, request_bytes):
-        contents = [loaded.content for loaded in batch if loaded.content]
+    loaded = (_load(job, outputs) for job in jobs)
+    for batch in _batches(loaded, images_per_request, request_bytes):
+        contents = [sent.content for sent in batch if sent.content]
         answers = iter(_ask(send, contents))
-        for loaded in batch:
-            answer = next(answers) if loaded.content else None
-            if isinstance(answer, bytes):
-                yield loaded.job, _write(loaded, answer, class_map)
-                continue
-            problem = loaded.problem or f"{loaded.job.image_path}: {answer}"
-            logger.error("skipped: %s", problem)
-            yield loaded.job, None
+        for sent in batch:
+            if sent.content:
+                _take(next(answers), sent, class_map)
+            result = write_picture(sent.picture, class_map, outputs)
+            if result.problem:
+                logger.error("skipped: %s", result.problem)
+            yield result
 
 
 @dataclass
-class _Loaded:
-    """An image that is on its way; without content where it can't be sent."""
+class _Sent:
+    """An image that is on its way; without content where it is not sent."""
 
-    job: Job
+    picture: Picture
     content: bytes = b""
-    image: np.ndarray | None = None  # uint8 RGB, upright
     orientation: int = 1
-    problem: str = ""
 
 
-def _load(job):
+def _load(job, outputs):
+    picture = Picture(job)
+    if outputs.are_there(job):
+        return _Sent(picture)
     try:
-        image, orientation = read_image_and_orientation(job.image_path)
-    except UnreadableImage as error:
-        return _Loaded(job, problem=" ".join(str(error).split()))
-    content = job.image_path.read_bytes()
+        picture.image, orientation = read_image_and_orientation(job.path)
+        content = job.path.read_bytes()
+    except Exception as error:  # any decoder's, and memory
+        picture.fail("read", error)
+        return _Sent(picture)
     if not content.startswith(_STARTS):
-        problem = f"{job.image_path} is neither PNG nor JPEG: a server takes no others"
-        return _Loaded(job, problem=problem)
-    return _Loaded(job, content, image, orientation)
+        picture.problem = (
+            f"{job.path} is neither PNG nor JPEG: a server takes no others"
+        )
+        return _Sent(picture)
+    return _Sent(picture, content, orientation)
 
 
 def _batches(images, most_images, most_bytes):
-    """Lists of `_Loaded`; what can't be sent counts as an image of no bytes."""
+    """Lists of `_Sent`; what is not sent counts as an image of no bytes."""
     batch, num_bytes = [], 0
-    for loaded in images:
-        num_bytes += len(loaded.content)
+    for sent in images:
+        num_bytes += len(sent.content)
         if batch and (len(batch) == most_images or num_bytes > most_bytes):
             yield batch
-            batch, num_bytes = [], len(loaded.content)
-        batch.append(loaded)
+            batch, num_bytes = [], len(sent.content)
+        batch.append(sent)
     if batch:
         yield batch
 
@@ -181,21 +184,26 @@ def _ask(send, contents):
     return answers
 
 
-def _write(loaded, answer, class_map):
-    """Write the pictures of an image that the server has answered."""
-    label_map = _read_label_map(answer, loaded.job.image_path)
+def _take(answer, sent, class_map):
+    """Give a picture what the server has answered."""
+    picture = sent.picture
+    picture.seconds = time.perf_counter() - picture.started
+    if isinstance(answer, RefusedRequest):
+        picture.problem = f"{picture.job.path}: {answer}"
+        return
+    label_map = _read_label_map(answer, picture.job.path)
     if label_map.max() >= class_map.num_classes:
         raise ServerError(
             f"The server's model has more than {class_map.num_classes} classes (one "
             f"is {label_map.max()}): say by `model` which run was exported"
         )
-    label_map = turn_upright(label_map, loaded.orientation)
-    if label_map.shape != loaded.image.shape[:2]:
+    label_map = turn_upright(label_map, sent.orientation)
+    if label_map.shape != picture.image.shape[:2]:
         raise ServerError(
-            f"The label map of {loaded.job.image_path} must have the image's size, "
-            f"{loaded.image.shape[:2]}. Received: {label_map.shape}"
+            f"The label map of {picture.job.path} must have the image's size, "
+            f"{picture.image.shape[:2]}. Received: {label_map.shape}"
         )
-    return write_pictures(loaded.job, loaded.image, label_map, class_map)
+    picture.label_map = label_map
 
 
 def _read_label_map(answer, path):

@@ -15,7 +15,7 @@ from PIL import Image
 import predict
 from keras_fcn.classes import ClassMap
 from keras_fcn.images import read_image
-from keras_fcn.prediction.files import find_jobs
+from keras_fcn.prediction.jobs import find_jobs
 from keras_fcn.serving.client import connect, predict_images_by_server, retrying
 from keras_fcn.serving.errors import ServerError, ServerUnavailable, shorten
 from keras_fcn.serving.export import export
@@ -93,14 +93,15 @@ def test_images_of_several_sizes_get_their_label_maps(server, api, tmp_path):
         for height in (48, 33, 80)
     ]
     results = predict_by(server, api, tmp_path, *paths)
-    assert [job.image_path for job, _ in results] == paths
+    assert [result.path for result in results] == paths
     assert server.requests == [[path.read_bytes() for path in paths]]
-    for (job, found), path in zip(results, paths, strict=True):
-        assert np.array_equal(read_ids(job.labels_path), label(read_image(path)))
-        assert found.count("%") == 3
+    for result, path in zip(results, paths, strict=True):
+        labels_path = tmp_path / f"out/{path.stem}_labels.png"
+        assert np.array_equal(read_ids(labels_path), label(read_image(path)))
+        assert result.describe(CLASS_MAP).count("%") == 3
         with (
-            Image.open(job.labels_path) as labels,
-            Image.open(job.overlay_path) as both,
+            Image.open(labels_path) as labels,
+            Image.open(tmp_path / f"out/{path.stem}_overlay.png") as both,
         ):
             assert labels.mode == "P"
             assert labels.getpalette()[:9] == [255, 0, 0, 0, 255, 0, 0, 0, 255]
@@ -136,8 +137,8 @@ def test_an_answer_beyond_the_default_limit_of_grpc_arrives(server, tmp_path):
     ]
     path = save_image(tmp_path / "in/x.png")
     path.write_bytes(path.read_bytes() + bytes(5 * 2**20))
-    ((job, found),) = predict_by(server, "grpc", tmp_path, path)
-    assert found is not None
+    (result,) = predict_by(server, "grpc", tmp_path, path)
+    assert result.status == "done"
 
 
 @pytest.mark.parametrize("suffix", ["png", "jpg"])
@@ -147,11 +148,11 @@ def test_label_maps_are_turned_as_the_image_is(server, tmp_path, orientation, su
     exif[0x0112] = orientation
     options = {"quality": 95, "subsampling": 0} if suffix == "jpg" else {}
     path = save_image(tmp_path / f"in/x.{suffix}", (48, 64), exif=exif, **options)
-    ((job, _),) = predict_by(server, "rest", tmp_path, path)
-    ids = read_ids(job.labels_path)
+    predict_by(server, "rest", tmp_path, path)
+    ids = read_ids(tmp_path / "out/x_labels.png")
     assert ids.shape == ((64, 48) if orientation >= 5 else (48, 64))
     assert np.array_equal(ids, label(read_image(path)))
-    overlay = read_ids(job.overlay_path)[: ids.shape[0], : ids.shape[1]]
+    overlay = read_ids(tmp_path / "out/x_overlay.png")[: ids.shape[0], : ids.shape[1]]
     assert np.abs(overlay[ids == 2].mean(axis=0)[2] - 255) < 40  # class c is blue
 
 
@@ -163,7 +164,7 @@ def test_a_bad_image_is_left_out_and_the_others_are_written(
     bad = tmp_path / "in/bad.jpg"
     Image.new("CMYK", (20, 20)).save(bad)
     results = predict_by(server, api, tmp_path, good[0], bad, *good[1:])
-    assert [found is None for _, found in results] == [False, True, False, False]
+    assert [bool(result.problem) for result in results] == [False, True, False, False]
     assert [len(images) for images in server.requests] == [4, 1, 1, 1, 1]
     assert "bad.jpg: the server refused it (Expected image" in caplog.text
     assert "node map" not in caplog.text
@@ -181,7 +182,7 @@ def test_files_that_a_server_does_not_take_are_told_and_left_out(
     (tmp_path / "in/text.jpg").write_text("words")
     paths += [tmp_path / "in/empty.png", tmp_path / "in/text.jpg"]
     results = predict_by(server, "rest", tmp_path, *paths)
-    written = [job.image_path.name for job, found in results if found is not None]
+    written = [result.path.name for result in results if not result.problem]
     assert written == ["png.png"]
     assert [len(images) for images in server.requests] == [1]
     assert caplog.text.count("is neither PNG nor JPEG") == 3
@@ -191,13 +192,13 @@ def test_files_that_a_server_does_not_take_are_told_and_left_out(
 
 def test_nothing_is_sent_when_nothing_can_be(server, tmp_path):
     path = save_image(tmp_path / "in/x.webp")
-    assert predict_by(server, "rest", tmp_path, path)[0][1] is None
+    assert predict_by(server, "rest", tmp_path, path)[0].status == "failed"
     assert server.requests == []
 
 
 def test_a_png_by_another_name_is_sent(server, tmp_path):
     path = save_image(tmp_path / "in/x.png").rename(tmp_path / "in/x.bmp")
-    assert predict_by(server, "rest", tmp_path, path)[0][1] is not None
+    assert predict_by(server, "rest", tmp_path, path)[0].status == "done"
 
 
 @pytest.mark.parametrize("api", APIS)

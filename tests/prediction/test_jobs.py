@@ -1,0 +1,72 @@
+"""What paths, folders, globs and lists mean, and where the outputs go."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from keras_fcn.prediction.jobs import find_jobs
+
+
+def save_image(path, size=(40, 30), mode="RGB"):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pixels = np.random.default_rng(0).integers(0, 256, (size[1], size[0], 3))
+    Image.fromarray(pixels.astype("uint8")).convert(mode).save(path)
+    return path
+
+
+def test_an_output_folder_inside_the_input_is_not_predicted_again(tmp_path):
+    save_image(tmp_path / "in/x.png")
+    save_image(tmp_path / "in/out/x_overlay.png")
+    jobs = find_jobs([str(tmp_path / "in")], tmp_path / "in/out")
+    assert [job.path.name for job in jobs] == ["x.png"]
+
+
+@pytest.mark.parametrize("output", ["in", "."])
+def test_the_output_may_be_the_searched_folder_or_above_it(tmp_path, output):
+    save_image(tmp_path / "in/x.png")
+    save_image(tmp_path / "in/sub/y.png")
+    if output == "in":
+        save_image(tmp_path / "in/x_overlay.png")  # of an earlier prediction
+    jobs = find_jobs([str(tmp_path / "in")], tmp_path / output)
+    assert sorted(job.path.name for job in jobs) == ["x.png", "y.png"]
+
+
+def test_globs_are_expanded(tmp_path):
+    save_image(tmp_path / "a.png")
+    save_image(tmp_path / "b.png")
+    jobs = find_jobs([str(tmp_path / "*.png"), str(tmp_path / "a.png")], tmp_path / "o")
+    assert [job.path.name for job in jobs] == ["a.png", "b.png"]
+
+
+def test_a_name_with_brackets_is_a_file_before_it_is_a_glob(tmp_path):
+    save_image(tmp_path / "a[1].png")
+    jobs = find_jobs([str(tmp_path / "a[1].png")], tmp_path / "out")
+    assert len(jobs) == 1
+
+
+@pytest.mark.parametrize("name", ["no.png", "no/*.png"])
+def test_what_does_not_exist_is_refused_before_any_prediction(tmp_path, name):
+    save_image(tmp_path / "a.png")
+    with pytest.raises(FileNotFoundError, match="There is no image, folder or match"):
+        find_jobs([str(tmp_path / "a.png"), str(tmp_path / name)], tmp_path / "out")
+
+
+def test_a_folder_without_images_is_refused(tmp_path):
+    with pytest.raises(FileNotFoundError, match="no images or films in the folder"):
+        find_jobs([str(tmp_path)], tmp_path / "out")
+
+
+def test_two_images_for_one_output_are_refused(tmp_path):
+    save_image(tmp_path / "a/x.png")
+    save_image(tmp_path / "b/x.jpg")
+    with pytest.raises(ValueError, match="would both be written to"):
+        find_jobs(
+            [str(tmp_path / "a/x.png"), str(tmp_path / "b/x.jpg")], tmp_path / "o"
+        )
+
+
+def test_an_input_is_not_replaced(tmp_path):
+    save_image(tmp_path / "x.png")
+    save_image(tmp_path / "x_labels.png")
+    with pytest.raises(ValueError, match="would replace the input"):
+        find_jobs([str(tmp_path / "x.png"), str(tmp_path / "x_labels.png")], tmp_path)
