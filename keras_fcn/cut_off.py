@@ -10,7 +10,6 @@ import re
 import struct
 import zlib
 from collections.abc import Iterator
-from pathlib import Path
 from typing import BinaryIO
 
 from PIL import Image, ImageChops
@@ -44,32 +43,31 @@ def describes_all_pixels(image: Image.Image) -> bool:
     return sum(areas) >= image.width * image.height
 
 
-def is_cut_off(image: Image.Image, path: Path) -> bool:
+def is_cut_off(image: Image.Image, file: BinaryIO) -> bool:
     """Whether a PNG or JPEG has fewer data than pixels; False for other formats.
 
     Args:
         image: decoded, the first of its file.
-        path: its file.
+        file: its file, open.
     """
     if image.format == "PNG":
-        return _is_png_cut_off(image, path)
+        return _is_png_cut_off(image, file)
     if image.format in ("JPEG", "MPO"):  # MPO: a JPEG with others behind it
-        return _is_jpeg_cut_off(image, path)
+        return _is_jpeg_cut_off(image, file)
     return False
 
 
-def _is_png_cut_off(image, path):
+def _is_png_cut_off(image, file):
     """Missing pixels are 0: where the last one is not, the data have come so far."""
-    with path.open("rb") as file:
-        header = struct.unpack(">IIBBBBB", file.read(29)[16:])
-        is_interlaced = header[-1] != 0
-        if not is_interlaced and any(_last_pixel(image)):
-            return False
-        needed = _num_png_bytes(*header)
-        try:
-            return not _inflates_to(file, needed)
-        except zlib.error:  # a wrong checksum at the end, which Pillow lets pass
-            return False
+    file.seek(16)
+    header = struct.unpack(">IIBBBBB", file.read(13))
+    is_interlaced = header[-1] != 0
+    if not is_interlaced and any(_last_pixel(image)):
+        return False
+    try:
+        return not _inflates_to(file, _num_png_bytes(*header))
+    except zlib.error:  # a wrong checksum at the end, which Pillow lets pass
+        return False
 
 
 def _num_png_bytes(width, height, depth, color_type, _, __, is_interlaced):
@@ -115,11 +113,12 @@ def _last_pixel(image):
     return values if isinstance(values, tuple) else (values,)
 
 
-def _is_jpeg_cut_off(image, path):
+def _is_jpeg_cut_off(image, file):
     """Missing pixels are grey. More data change them, and nothing where none miss."""
     if any(value not in _JPEG_GREY for value in _last_pixel(image)):
         return False
-    content = path.read_bytes()
+    file.seek(0)
+    content = file.read()
     end = _end_of_jpeg(content)
     longer = content[:end] + b"\x55" * 64 + _JPEG_END
     with open_header(io.BytesIO(longer), ["JPEG"]) as other:

@@ -24,7 +24,26 @@ def one_line(error: BaseException) -> str:
     Args:
         error: any exception.
     """
-    return " ".join(str(error).split()) or type(error).__name__
+    return printable(" ".join(str(error).split())) or type(error).__name__
+
+
+def printable(text: str) -> str:
+    r"""Return a text that steers no terminal.
+
+    Names of files and classes, and what servers say, come from strangers: an escape
+    sequence in them could clear the screen or write other lines than were meant.
+
+    Args:
+        text: a line; line breaks are characters like others.
+
+    Returns:
+        The text with control characters, marks of writing direction and bytes that are
+        no text written out, as in `\x1b[2J`.
+    """
+    return "".join(
+        char if char.isprintable() else char.encode("unicode_escape").decode()
+        for char in text
+    )
 
 
 def check_choice(name: str, value: object, choices: Collection[str]) -> None:

@@ -88,9 +88,12 @@ def decode(image: Image.Image, path: Path) -> None:
         UnreadableImage: if there are fewer data than pixels.
         Exception: of any kind, if the data are damaged.
     """
-    is_described = describes_all_pixels(image)
+    is_whole = describes_all_pixels(image)
     image.load()
-    if not is_described or (image.tell() == 0 and is_cut_off(image, path)):
+    if image.tell() == 0:  # the first frame
+        with path.open("rb") as file:
+            is_whole = is_whole and not is_cut_off(image, file)
+    if not is_whole:
         raise UnreadableImage(
             f"{path} is cut off: it has data for a part of its "
             f"{image.width}x{image.height} pixels alone"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from keras_fcn.errors import check_choice, one_line, summarize
+from keras_fcn.errors import check_choice, one_line, printable, summarize
 
 
 @pytest.mark.parametrize(
@@ -47,3 +47,20 @@ def test_a_choice_is_taken_and_anything_else_refused(choices):
         assert str(caught.value) == (
             f"`letter` must be one of a, b. Received: letter={value}"
         )
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("a road é 漢 😀.png", "a road é 漢 😀.png"),
+        ("\x1b[2J\x07", r"\x1b[2J\x07"),
+        ("\x9b31m", r"\x9b31m"),
+        ("a\nb\r\t", r"a\nb\r\t"),
+        ("\u202egnp.exe", r"\u202egnp.exe"),
+        ("\udcff.png", r"\udcff.png"),  # a byte of a file name that is no text
+        ("\u2028", r"\u2028"),
+    ],
+)
+def test_what_would_steer_a_terminal_is_written_out(text, shown):
+    assert printable(text) == shown
+    assert one_line(ValueError(text)).isprintable()

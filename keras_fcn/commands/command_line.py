@@ -5,12 +5,13 @@ import logging
 import os
 import re
 import sys
+import warnings
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 
 from keras_fcn.commands.startup import quiet_start
-from keras_fcn.errors import one_line
+from keras_fcn.errors import one_line, printable
 
 Work = Callable[[argparse.Namespace, set[str]], int]
 
@@ -58,9 +59,12 @@ class Command:
             "--debug", action="store_true", help="show where an error came from"
         )
         arguments, given = parser.parse(argv)
-        logging.basicConfig(format="%(message)s", level=logging.WARNING)
+        handler = logging.StreamHandler()
+        handler.setFormatter(_LineFormatter(parser))
+        logging.basicConfig(handlers=[handler], level=logging.WARNING)
         logging.getLogger("keras_fcn").setLevel(logging.INFO)
         logging.getLogger("absl").setLevel(logging.ERROR)  # TFDS's own progress
+        warnings.filterwarnings("ignore", module=r"PIL\.")  # of an image's tags
         try:
             self.check(arguments, given)
             _start_backend()
@@ -132,6 +136,18 @@ class OneLineParser(argparse.ArgumentParser):
             if flag.startswith("--") and flag not in self._option_string_actions:
                 nearest = did_you_mean(flag, self._option_string_actions)
                 self.error(f"there is no flag {flag}{nearest}")
+
+
+class _LineFormatter(logging.Formatter):
+    """Logged lines name flags, as errors do, and steer no terminal."""
+
+    def __init__(self, parser):
+        super().__init__("%(message)s")
+        self._parser = parser
+
+    def format(self, record):
+        lines = super().format(record).split("\n")
+        return self._parser.with_flags("\n".join(map(printable, lines)))
 
 
 def did_you_mean(word: str, words: Collection[str]) -> str:

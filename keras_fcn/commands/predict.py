@@ -17,6 +17,7 @@ from keras_fcn.commands.flags import (
     check_server_arguments,
 )
 from keras_fcn.config import OVERLAYS
+from keras_fcn.errors import printable
 
 _EXAMPLES = """examples:
   %(prog)s image.png
@@ -125,7 +126,7 @@ def _report(results, arguments, class_map, table):
             count += 1
             frame = "" if result.frame is None else f", frame {result.frame}"
             place = f"[{len(paths)}/{len(arguments.jobs)}] {result.path}{frame}"
-            print(f"{place}: {result.describe(class_map)}", flush=True)
+            print(printable(f"{place}: {result.describe(class_map)}"), flush=True)
     if not count:
         return 2
     print(f"Pictures: {arguments.output_dir}/")

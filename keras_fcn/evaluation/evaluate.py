@@ -12,6 +12,7 @@ import numpy as np
 from keras_fcn.classes import ClassMap
 from keras_fcn.datasets.dataset import SegmentationDataset, Split
 from keras_fcn.datasets.pipeline import evaluation_batches
+from keras_fcn.errors import printable
 from keras_fcn.evaluation.metrics import confusion_matrix_of, segmentation_scores
 from keras_fcn.files import write_json
 from keras_fcn.images import write_png
@@ -246,7 +247,8 @@ def format_report(report: dict) -> str:
     ]
     for name, iou in report["per_class_iou"].items():
         accuracy = report["per_class_accuracy"][name]
-        lines.append(f"{name:<20}{_percent(iou):>9}{_percent(accuracy):>11}")
+        scores = f"{_percent(iou):>9}{_percent(accuracy):>11}"
+        lines.append(f"{printable(name):<20}{scores}")
     scored = f"{report['num_classes_scored']} of {report['num_classes']} classes"
     lines += [
         "",
@@ -257,7 +259,7 @@ def format_report(report: dict) -> str:
         "",
         "worst images, by their own mean IoU:",
         *(
-            f"  {image['name']:<30} {_percent(image['mean_iou']):>7}"
+            f"  {printable(image['name']):<30} {_percent(image['mean_iou']):>7}"
             for image in report["worst_images"]
         ),
     ]

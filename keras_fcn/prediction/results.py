@@ -128,7 +128,8 @@ def result_table(path: Path, class_map: ClassMap) -> Iterator[ResultTable]:
     path.parent.mkdir(parents=True, exist_ok=True)
     with (
         written_beside(path) as part,
-        part.open("w", newline="", encoding="utf-8") as file,
+        # A name that is no text goes into the table byte by byte.
+        part.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file,
     ):
         try:
             yield ResultTable(file, class_map)

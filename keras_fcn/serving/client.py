@@ -1,20 +1,17 @@
 """The user's own images, predicted by TensorFlow Serving."""
 
-import io
 import logging
 import random
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-from PIL import Image
-
 from keras_fcn.classes import ClassMap
 from keras_fcn.images import read_image_and_orientation, turn_upright
 from keras_fcn.prediction.jobs import Job
 from keras_fcn.prediction.pictures import Outputs, Picture, write_picture
 from keras_fcn.prediction.results import Result
+from keras_fcn.serving.answers import read_label_map
 from keras_fcn.serving.errors import RefusedRequest, ServerError, ServerUnavailable
 from keras_fcn.serving.grpc_client import GrpcSender
 from keras_fcn.serving.rest_client import RestSender
@@ -33,7 +30,7 @@ def connect(url: str, timeout: float, num_retries: int) -> Send:
 
     Args:
         url: `http://HOST:8501/v1/models/NAME` or `grpc://HOST:8500/NAME`.
-        timeout: seconds to wait for an answer.
+        timeout: seconds for a request and the whole of its answer.
         num_retries: how often a request is sent again when the server is not there or
             has no room.
 
@@ -191,31 +188,13 @@ def _take(answer, sent, class_map):
     if isinstance(answer, RefusedRequest):
         picture.problem = f"{picture.job.path}: {answer}"
         return
-    label_map = _read_label_map(answer, picture.job.path)
+    size = picture.image.shape[:2]
+    if sent.orientation >= 5:  # the server labels the pixels that are stored
+        size = size[::-1]
+    label_map = read_label_map(answer, size, picture.job.path)
     if label_map.max() >= class_map.num_classes:
         raise ServerError(
             f"The server's model has more than {class_map.num_classes} classes (one "
             f"is {label_map.max()}): say by `model` which run was exported"
         )
-    label_map = turn_upright(label_map, sent.orientation)
-    if label_map.shape != picture.image.shape[:2]:
-        raise ServerError(
-            f"The label map of {picture.job.path} must have the image's size, "
-            f"{picture.image.shape[:2]}. Received: {label_map.shape}"
-        )
-    picture.label_map = label_map
-
-
-def _read_label_map(answer, path):
-    """Class ids of a grey 8-bit PNG, uint8 `(height, width)`."""
-    try:
-        with Image.open(io.BytesIO(answer), formats=["PNG"]) as picture:
-            if picture.mode == "L":
-                return np.asarray(picture)
-            found = f"a PNG of mode {picture.mode}"
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        found = f"{len(answer)} bytes ({error})"
-    raise ServerError(
-        f"The label map of {path} must be a grey 8-bit PNG, as an export gives it. "
-        f"Received: {found}"
-    )
+    picture.label_map = turn_upright(label_map, sent.orientation)

@@ -2,6 +2,8 @@
 
 import re
 
+from keras_fcn.errors import printable
+
 _LONGEST = 240  # characters of a server's message; REST may send a request back in it
 
 # How TensorFlow Serving words that a request is not of the model's signature:
@@ -76,10 +78,10 @@ def shorten(message: str) -> str:
     """Return a message as one line of at most 240 characters.
 
     Args:
-        message: of any length; the places in the graph that TensorFlow appends are
-            dropped, and what is still too long loses its middle.
+        message: of any length and content; the places in the graph that TensorFlow
+            appends are dropped, and what is still too long loses its middle.
     """
-    line = " ".join(message.partition("[[{{")[0].split())
+    line = printable(" ".join(message.partition("[[{{")[0].split()))
     if len(line) <= _LONGEST:
         return line
     half = (_LONGEST - 5) // 2

@@ -5,9 +5,11 @@ from collections.abc import Sequence
 
 import grpc
 import tensorflow as tf
-from tensorflow_serving.apis.predict_pb2 import PredictRequest
-from tensorflow_serving.apis.prediction_service_pb2_grpc import PredictionServiceStub
+from google.protobuf.message import DecodeError
+from tensorflow_serving.apis.predict_pb2 import PredictRequest, PredictResponse
 
+from keras_fcn.errors import one_line
+from keras_fcn.serving.answers import most_answer_bytes
 from keras_fcn.serving.errors import (
     ServerError,
     ServerUnavailable,
@@ -21,6 +23,7 @@ _URL = re.compile(
     r"(/versions/(?P<version>\d+)|/labels/(?P<label>[^/:\s]+))?/?"
 )
 _NO_SERVER = re.compile("failed to connect|errors resolving|DNS resolution")
+_METHOD = "/tensorflow.serving.PredictionService/Predict"
 _INPUT, _OUTPUT = "image_bytes", "label_png_bytes"
 
 
@@ -46,15 +49,7 @@ class GrpcSender:
                 f"http://HOST:8501/v1/models/NAME. Received: {url}"
             )
         self._parts = found.groupdict()
-        options = {
-            "grpc.max_send_message_length": -1,  # no limit; the server's is 2 GiB
-            "grpc.max_receive_message_length": -1,
-            # Connects anew at each retry; by default only after 1, 2.6, ... seconds.
-            "grpc.initial_reconnect_backoff_ms": 100,
-            "grpc.max_reconnect_backoff_ms": 200,
-        }
-        target, options = self._parts["target"], list(options.items())
-        self._stub = PredictionServiceStub(grpc.insecure_channel(target, options))
+        self._channel, self._most_bytes = None, 0
 
     def __call__(self, images: Sequence[bytes]) -> list[bytes]:
         """Have the model predict encoded images.
@@ -68,13 +63,47 @@ class GrpcSender:
         Raises:
             ServerError: if the server can't; see `keras_fcn.serving.errors`.
         """
+        predict = self._method(most_answer_bytes(images))
         try:
-            response = self._stub.Predict(self._request(images), timeout=self.timeout)
+            answer = predict(self._request(images), timeout=self.timeout)
         except grpc.RpcError as error:
             raise self._error(error) from error
+        try:
+            response = PredictResponse.FromString(answer)
+        except DecodeError as error:
+            raise ServerError(
+                f"{self.address} did not answer as TensorFlow Serving "
+                f"({one_line(error)})"
+            ) from error
         if _OUTPUT not in response.outputs:
             raise wrong_signature(", ".join(sorted(response.outputs)), self.address)
         return list(response.outputs[_OUTPUT].string_val)
+
+    def _method(self, most_bytes):
+        """Predict, as bytes; the channel takes answers of so many, at least.
+
+        The limit is a channel's for good: a larger one needs another channel.
+        """
+        if self._channel is None or most_bytes > self._most_bytes:
+            if self._channel is not None:
+                self._channel.close()
+            self._most_bytes = most_bytes
+            options = {
+                "grpc.max_send_message_length": -1,  # no limit; the server's is 2 GiB
+                "grpc.max_receive_message_length": most_bytes,
+                # A message that is packed small may be of any size in memory.
+                "grpc.per_message_decompression": 0,
+                # Connects anew at each retry; by default after 1, 2.6, ... seconds.
+                "grpc.initial_reconnect_backoff_ms": 100,
+                "grpc.max_reconnect_backoff_ms": 200,
+            }
+            self._channel = grpc.insecure_channel(
+                self._parts["target"], list(options.items())
+            )
+        # Not by the stub: gRPC would log a traceback of an answer that is none.
+        return self._channel.unary_unary(
+            _METHOD, request_serializer=PredictRequest.SerializeToString
+        )
 
     def _request(self, images):
         request = PredictRequest(output_filter=[_OUTPUT])
@@ -93,11 +122,17 @@ class GrpcSender:
         code, details = error.code().name, error.details() or ""
         if code == "UNIMPLEMENTED":
             return ServerError(
-                f"{self.address} speaks gRPC, but is not TensorFlow Serving ({details})"
+                f"{self.address} speaks gRPC, but is not TensorFlow Serving "
+                f"({shorten(details)})"
             )
         if code == "UNAVAILABLE" and _NO_SERVER.search(details):
             return ServerUnavailable(
                 f"There is no server at {self.address} ({shorten(details)})"
+            )
+        if code == "RESOURCE_EXHAUSTED" and "CLIENT:" in details:
+            return ServerError(
+                f"{self.address} answered with more than {self._most_bytes} bytes, "
+                "which no label maps of these images can have"
             )
         if code == "DEADLINE_EXCEEDED":
             details = f"waited {self.timeout:g} s"

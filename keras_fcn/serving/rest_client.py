@@ -5,21 +5,23 @@ the signature end in `_bytes` (tensorflow_serving/g3doc/api_rest.md).
 """
 
 import base64
-import binascii
 import http.client
 import json
 import re
 import ssl
-import urllib.error
 import urllib.request
 from collections.abc import Sequence
 
+from keras_fcn.errors import one_line
+from keras_fcn.serving.answers import most_answer_bytes
 from keras_fcn.serving.errors import (
     ServerError,
     ServerUnavailable,
     server_error,
+    shorten,
     wrong_signature,
 )
+from keras_fcn.serving.http import StatusError, TooManyBytes, fetch
 
 _URL = re.compile(
     r"https?://(\[[^\]]+\]|[^/:\s]+)(:\d+)?/(\S+/)?"
@@ -48,7 +50,7 @@ class RestSender:
         Args:
             url: `http://HOST:8501/v1/models/NAME`, with `/versions/N` or `/labels/NAME`
                 behind it or not.
-            timeout: seconds that the server may be silent.
+            timeout: seconds from a request to the end of its answer.
 
         Raises:
             ValueError: if the address is of another form.
@@ -82,20 +84,30 @@ class RestSender:
             json.dumps({"instances": instances}).encode(),
             {"Content-Type": "application/json"},
         )
-        return self._decode(self._send(request))
+        return self._decode(self._send(request, most_answer_bytes(images)))
 
-    def _send(self, request):
+    def _send(self, request, most_bytes):
         """Body of the answer."""
         try:
-            with urllib.request.urlopen(request, timeout=self.timeout) as response:
-                return response.read()
-        except urllib.error.HTTPError as error:
-            with error:
-                code = _CODES.get(error.code, f"status {error.code}")
-                message = _message(error.read()) or error.reason
-            raise server_error(code, message, self.address) from error
-        except (OSError, http.client.HTTPException) as error:
+            return fetch(request, self.timeout, most_bytes)
+        except StatusError as error:
+            raise self._status_error(error) from error
+        except TooManyBytes as error:
+            raise ServerError(
+                f"{self.address} answered with {error}, which no label maps of these "
+                "images can have"
+            ) from error
+        except (OSError, http.client.HTTPException, ValueError) as error:
             raise self._connection_error(error) from error
+
+    def _status_error(self, error):
+        if error.code < 400:
+            return ServerError(
+                f"{self.address} redirects to {shorten(error.location)}, which is not "
+                "followed: give the model's own address"
+            )
+        code = _CODES.get(error.code, f"status {error.code}")
+        return server_error(code, _message(error.body) or error.reason, self.address)
 
     def _connection_error(self, error):
         reason = getattr(error, "reason", error)  # of a URLError
@@ -104,30 +116,32 @@ class RestSender:
             return server_error("DEADLINE_EXCEEDED", message, self.address)
         if isinstance(reason, ssl.SSLError):
             return ServerError(f"{self.address} gives no trusted connection ({reason})")
-        if isinstance(reason, OSError | http.client.IncompleteRead):
+        if isinstance(reason, http.client.IncompleteRead):
+            return ServerUnavailable(f"{self.address} broke off its answer ({reason})")
+        if isinstance(reason, OSError):
             return ServerUnavailable(f"There is no server at {self.address} ({reason})")
         return ServerError(
-            f"{self.address} does not answer in HTTP: REST has a port of its own, as a "
-            "rule 8501"
+            f"{self.address} does not answer in HTTP ({shorten(one_line(error))}): "
+            "REST has a port of its own, as a rule 8501"
         )
 
     def _decode(self, body):
         """Label maps out of `{"predictions": [{"b64": ...}, ...]}`."""
+        found = shorten(body[:1000].decode(errors="replace"))
         try:
             predictions = json.loads(body)["predictions"]
-        except (ValueError, KeyError, TypeError) as error:
-            found = body[:100].decode(errors="replace")
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise ServerError(
                 f"{self.address} did not answer as TensorFlow Serving: needed "
-                f"predictions. Received: {' '.join(found.split())}"
+                f"predictions. Received: {found}"
             ) from error
         try:
             return [
                 base64.b64decode(prediction["b64"], validate=True)
                 for prediction in predictions
             ]
-        except (KeyError, TypeError, binascii.Error) as error:
-            raise wrong_signature(json.dumps(predictions), self.address) from error
+        except (KeyError, TypeError, ValueError) as error:  # ValueError: not base64
+            raise wrong_signature(found, self.address) from error
 
 
 def _message(body):
@@ -135,5 +149,5 @@ def _message(body):
     text = body.decode(errors="replace")
     try:
         return str(json.loads(text)["error"])
-    except (ValueError, KeyError, TypeError):
-        return re.sub(r"<[^>]*>", " ", text).strip()
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return re.sub(r"<[^<>]*>", " ", text).strip()

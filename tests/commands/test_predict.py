@@ -6,8 +6,9 @@ from PIL import Image
 
 from keras_fcn.commands import predict
 from keras_fcn.prediction.segmenter import load
-from tests.support.commands import outcome, refusal
+from tests.support.commands import call, outcome, refusal
 from tests.support.data import PROJECT
+from tests.support.image_files import make_png
 
 
 @pytest.fixture
@@ -106,3 +107,19 @@ def test_an_unreadable_image_among_others_is_status_1(run, image, tmp_path, caps
     assert status == 1
     assert "[2/2]" in out
     assert (tmp_path / "out/test_0_overlay.png").exists()
+
+
+def test_names_that_steer_a_terminal_are_shown_escaped(image, tmp_path):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    (folder / "good\x1b[2J\nforged: line \udcff.png").write_bytes(image.read_bytes())
+    (folder / "bad\x1b[2J\r.png").write_bytes(b"")
+    (folder / "large\x07.png").write_bytes(make_png(20_000, 20_000, b""))
+    output = ("--output-dir", tmp_path / "out")
+    process = call("-m", "keras_fcn", "predict", folder, *output, check=False)
+    assert process.returncode == 1
+    shown = (process.stdout + process.stderr).split("\n")
+    assert all(line.isprintable() for line in shown)
+    assert rf"{folder}/good\x1b[2J\nforged: line \udcff.png: " in process.stdout
+    assert rf"{folder}/bad\x1b[2J" in process.stderr
+    assert rf"{folder}/large\x07.png must have at most" in process.stderr
