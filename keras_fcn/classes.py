@@ -1,7 +1,6 @@
 """Names, colours and void of a data set's classes; they travel with every artefact."""
 
 import colorsys
-import csv
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -99,58 +98,6 @@ class ClassMap:
                 f"{path} must have names, colors, void_id and void_color, as a "
                 f"training writes them ({type(error).__name__}: {error})"
             ) from error
-
-
-def read_class_dict(path: Path) -> list[tuple[str, Color]]:
-    """Read a `class_dict.csv`: a header `name,r,g,b`, then one class per line.
-
-    Args:
-        path: the file, UTF-8 with or without a byte order mark.
-
-    Returns:
-        `(name, (red, green, blue))` in the file's order, void among them.
-
-    Raises:
-        ValueError: if a column is missing, a colour is no triple of 0-255, or a name
-            or a colour stands twice.
-    """
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{path} must be UTF-8 text: {error}") from error
-    rows = csv.DictReader(lines, skipinitialspace=True)
-    header = [field.strip() for field in rows.fieldnames or []]
-    if header[:4] != ["name", "r", "g", "b"]:
-        raise ValueError(
-            f"{path} must start with the header name,r,g,b. "
-            f"Received: {','.join(header) or 'an empty file'}"
-        )
-    rows.fieldnames = header
-    entries = [_parse_row(row, path, rows.line_num) for row in rows]
-    if not entries:
-        raise ValueError(f"{path} lists no class")
-    names, colors = zip(*entries, strict=True)
-    for what, values in (("name", names), ("colour", colors)):
-        twice = {value for value in values if values.count(value) > 1}
-        if twice:
-            raise ValueError(f"{path} has the {what} {sorted(twice)[0]} twice")
-    return entries
-
-
-def _parse_row(row, path, line):
-    try:
-        color = tuple(int(row[channel]) for channel in "rgb")
-    except (TypeError, ValueError):
-        color = ()
-    if len(color) != 3 or not all(0 <= value <= 255 for value in color):
-        raise ValueError(
-            f"{path}, line {line}: r, g and b must be whole numbers from 0 to 255. "
-            f"Received: {','.join(str(row[channel]) for channel in 'rgb')}"
-        )
-    name = (row["name"] or "").strip()
-    if not name:
-        raise ValueError(f"{path}, line {line}: the class has no name")
-    return name, color
 
 
 def distinct_colors(count: int) -> Sequence[Color]:

@@ -27,6 +27,7 @@ CLASS_WEIGHTS = (
     "sqrt-median-frequency",
     "fourth-root-median-frequency",
 )
+LABEL_VALUES = ("auto", "ids", "colors", "black-white")
 EXPORT_FORMATS = ("savedmodel", "onnx", "litert", "openvino")
 # Pixels that an image sent to a SavedModel may have, padded to multiples of 32: the
 # default, of which the compact head needs about 4 GiB, and its bounds: a pixel, and
@@ -54,6 +55,7 @@ _BLOCKS = Number(int, lambda value: 0 <= value <= 5, "a whole number from 0 to 5
 _POSITIVE = Number(float, lambda value: 0 < value < _INFINITY, "a number above 0")
 _NOT_NEGATIVE = Number(float, lambda value: 0 <= value < _INFINITY, "0 or more")
 _SHARE = Number(float, lambda value: 0 <= value < 1, "a number from 0 to below 1")
+_PART = Number(float, lambda value: 0 < value < 1, "a number above 0, below 1")
 _FACTOR = Number(float, lambda value: 0 < value <= 1, "a number above 0, at most 1")
 _HUE = Number(float, lambda value: 0 <= value <= 0.5, "a number from 0 to 0.5")
 _DEGREES = Number(float, lambda value: 0 <= value <= 180, "degrees from 0 to 180")
@@ -86,8 +88,51 @@ class TrainingConfig:
         "data",
         None,
         "folder with the data: CamVid's train/ trainannot/ ..., camvid32's train/ "
-        "train_labels/ ..., or your images/ labels/; without it camvid is downloaded",
+        "train_labels/ ..., or your own in any usual layout (docs/your-data.md); "
+        "without it camvid is downloaded",
         metavar="DIR",
+    )
+    label_suffix: str | None = _option(
+        "data",
+        None,
+        "of your own data: what names of label maps have more than their images', as "
+        "in _mask; found by itself when not given",
+        metavar="TEXT",
+    )
+    label_values: str = _option(
+        "data",
+        "auto",
+        "of your own data: what label maps store; auto decides by all files together",
+        LABEL_VALUES,
+        "KIND",
+    )
+    void: str | None = _option(
+        "data",
+        None,
+        "of your own data: classes without loss and score, by name or id, with commas",
+        metavar="NAME[,NAME]",
+    )
+    val_share: float = _option(
+        "data",
+        0.2,
+        "of your own data: share of the images that validates where there is no "
+        "validation split, drawn by a hash of their names",
+        _PART,
+        "S",
+    )
+    group_by: str | None = _option(
+        "data",
+        None,
+        "of your own data: regular expression for names: images in which it finds the "
+        "same text (a drive, a patient) stay in one split, as '^[^_]+' does",
+        metavar="PATTERN",
+    )
+    accept: str | None = _option(
+        "data",
+        None,
+        "of your own data: what is refused otherwise, with commas: duplicates, "
+        "one-class, unlabelled",
+        metavar="WHAT",
     )
     hold_out: str | None = _option(
         "data",
@@ -351,4 +396,12 @@ def _as_today(values):
 
 
 # The fields that say which data; the command `evaluate` has flags for them too.
-DATA_FIELDS = ("dataset", "data_dir", "num_images", "image_size")
+FOLDER_FIELDS = (
+    "label_suffix",
+    "label_values",
+    "void",
+    "val_share",
+    "group_by",
+    "accept",
+)
+DATA_FIELDS = ("dataset", "data_dir", *FOLDER_FIELDS, "num_images", "image_size")

@@ -141,6 +141,39 @@ def read_size(path: Path) -> tuple[int, int]:
     return (width, height) if is_on_its_side else (height, width)
 
 
+def read_size_and_orientation(path: Path) -> tuple[tuple[int, int], int]:
+    """Return what `read_size` does, and the EXIF orientation, 1 to 8.
+
+    Args:
+        path: the file; only its header is read.
+
+    Raises:
+        UnreadableImage: if the file is empty or no image.
+    """
+    try:
+        with Path(path).open("rb") as file, Image.open(file) as image:
+            width, height = image.size
+            orientation = _orientation(image)
+            # Pillow gives the turned size of a TIFF, the stored one of all others.
+            is_on_its_side = image.format != "TIFF" and orientation >= 5
+    except _DECODING_ERRORS as error:
+        raise UnreadableImage(_reason(path, error)) from error
+    return ((width, height) if is_on_its_side else (height, width)), orientation
+
+
+def read_label_image(path: Path) -> Image.Image:
+    """Return a label file as Pillow decodes it, with its mode, palette and format.
+
+    Args:
+        path: a file of any format that Pillow reads.
+
+    Raises:
+        UnreadableImage: if the file is empty, truncated or no image.
+        FileNotFoundError: if there is no such file.
+    """
+    return _open(path)
+
+
 def write_png(path: Path, image: np.ndarray) -> None:
     """Write uint8 RGB `(height, width, 3)`, beside and renamed.
 

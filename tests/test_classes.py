@@ -1,8 +1,7 @@
 import numpy as np
 import pytest
 
-from keras_fcn.classes import ClassMap, distinct_colors, read_class_dict
-from tests.support.data import SHARED_DATA
+from keras_fcn.classes import ClassMap, distinct_colors
 
 RED, GREEN, GREY = (255, 0, 0), (0, 255, 0), (7, 8, 9)
 
@@ -97,72 +96,6 @@ def test_as_many_colours_as_names_are_needed():
 def test_void_may_be_no_class_and_must_fit_into_a_byte(void_id):
     with pytest.raises(ValueError, match=f"Received: void_id={void_id}"):
         ClassMap(("a", "b"), (RED, GREEN), void_id=void_id)
-
-
-def test_class_dict_is_read_in_its_order(tmp_path):
-    path = write_csv(tmp_path, "name,r,g,b\nsky,255,0,0\nVoid,7,8,9\n")
-    assert read_class_dict(path) == [("sky", RED), ("Void", GREY)]
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "name, r, g, b\nsky, 255, 0, 0\nVoid , 7, 8, 9",
-        " name ,r ,g ,b \nsky,255,0,0\n\nVoid,7,8,9\n",
-        '"name","r","g","b"\r\n"sky","255","0","0"\r\n"Void","7","8","9"\r\n',
-        "name,r,g,b,comment\nsky,255,0,0,above\nVoid,7,8,9,\n",
-        "\ufeffname,r,g,b\nsky,255,0,0\nVoid,7,8,9\n",
-    ],
-    ids=["spaces", "blank line", "quotes and CRLF", "more columns", "byte order mark"],
-)
-def test_class_dict_may_be_written_in_many_ways(tmp_path, text):
-    path = write_csv(tmp_path, text)
-    assert read_class_dict(path) == [("sky", RED), ("Void", GREY)]
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("", "Received: an empty file"),
-        ("sky,255,0,0\n", "Received: sky,255,0,0"),
-        ("name,red,green,blue\nsky,255,0,0\n", "header name,r,g,b"),
-        ("name,r,g,b\n", "lists no class"),
-        ("name,r,g,b\nsky,256,0,0\n", "line 2: .* Received: 256,0,0"),
-        ("name,r,g,b\na,1,2,3\nsky,-1,0,0\n", "line 3: .* Received: -1,0,0"),
-        ("name,r,g,b\nsky,1.5,0,0\n", "line 2: .* Received: 1.5,0,0"),
-        ("name,r,g,b\nsky,1,2\n", "line 2: .* Received: 1,2,None"),
-        ("name,r,g,b\nsky,1,2,3\nsky,4,5,6\n", "has the name sky twice"),
-        ("name,r,g,b\nsky,1,2,3\nroad,1,2,3\n", r"has the colour \(1, 2, 3\) twice"),
-    ],
-)
-def test_class_dict_that_is_wrong_says_where(tmp_path, text, message):
-    path = write_csv(tmp_path, text)
-    with pytest.raises(ValueError, match=message) as caught:
-        read_class_dict(path)
-    assert str(path) in str(caught.value)
-    assert "\n" not in str(caught.value)
-
-
-def test_class_dict_without_a_name_is_refused(tmp_path):
-    path = write_csv(tmp_path, "name,r,g,b\n ,1,2,3\n")
-    with pytest.raises(ValueError, match="line 2"):
-        read_class_dict(path)
-
-
-def test_class_dict_that_is_no_utf8_is_refused_by_name(tmp_path):
-    path = write_csv(tmp_path, "name,r,g,b\nGehölz,1,2,3\n", encoding="latin-1")
-    with pytest.raises(ValueError, match="class_dict.csv"):
-        read_class_dict(path)
-
-
-def test_class_dict_of_camvid_is_read():
-    path = SHARED_DATA / "camvid32_sample" / "class_dict.csv"
-    if not path.is_file():
-        pytest.skip(f"CamVid's class_dict.csv is not at {path}")
-    entries = read_class_dict(path)
-    assert len(entries) == 32
-    assert entries[0] == ("Animal", (64, 128, 64))
-    assert dict(entries)["Void"] == (0, 0, 0)
 
 
 @pytest.mark.parametrize("count", [0, 1, 32, 255])

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from keras_fcn.commands.command_line import did_you_mean, format_value
 from keras_fcn.commands.flags import option_parser
-from keras_fcn.config import TrainingConfig
+from keras_fcn.config import FOLDER_FIELDS, TrainingConfig
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -76,6 +76,9 @@ def check_options(values: dict[str, object], given: Collection[str]) -> None:
     config = TrainingConfig(**values)
     is_random = config.init_from is None and config.weights == "none"
     is_useless = {
+        name: (config.dataset != "folder", f"`dataset` {config.dataset}")
+        for name in FOLDER_FIELDS
+    } | {
         "weights": (config.init_from is not None, "`init_from`, which brings its own"),
         "momentum": (config.optimizer != "sgd", "`optimizer` adamw"),
         "num_images": (config.dataset != "streets", f"`dataset` {config.dataset}"),

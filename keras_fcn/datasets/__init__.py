@@ -7,7 +7,7 @@ from keras_fcn.config import TrainingConfig
 from keras_fcn.datasets import camvid, streets
 from keras_fcn.datasets.camvid32 import load_camvid32
 from keras_fcn.datasets.dataset import SegmentationDataset
-from keras_fcn.datasets.folder import load_folder
+from keras_fcn.datasets.folder import folder_options, load_folder
 from keras_fcn.datasets.prepared import prepared_dataset
 
 _STREETS_SEED = 0  # the data stay the same when a training's seed changes
@@ -49,7 +49,7 @@ def load_dataset(
             camvid.Camvid(source_dir=folder), camvid.CLASS_MAP, camvid.IMAGE_SIZE
         )
     if folder is None:
-        needed = "images/ and labels/"
+        needed = "your images and their labels"
         if config.dataset != "folder":
             needed = (
                 "train/, train_labels/, val/, val_labels/ and class_dict.csv, as in "
@@ -57,5 +57,5 @@ def load_dataset(
             )
         raise ValueError(f"`dataset` {config.dataset} needs `data_dir` with {needed}")
     if config.dataset == "folder":
-        return load_folder(folder, splits, class_map)
+        return load_folder(folder, splits, class_map, folder_options(config))
     return load_camvid32(folder, splits, config.dataset)

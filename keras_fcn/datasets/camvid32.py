@@ -20,13 +20,15 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
-from keras_fcn.classes import ClassMap, read_class_dict
+from keras_fcn.classes import ClassMap
 from keras_fcn.datasets import camvid
 from keras_fcn.datasets.dataset import SegmentationDataset, Split
-from keras_fcn.datasets.label_decoder import VOID_ID, VOID_NAMES, LabelDecoder
 from keras_fcn.datasets.pairing import Pair, pair_files
 from keras_fcn.datasets.prepared import prepared_dataset, segmentation_info
 from keras_fcn.errors import summarize
+from keras_fcn.folders.class_table import VOID_NAMES, read_class_table
+from keras_fcn.folders.label_decoder import VOID_ID, LabelDecoder
+from keras_fcn.folders.label_files import StoredLabels
 from keras_fcn.images import UnreadableImage, read_size, read_stored_values
 
 IMAGE_SIZE = (720, 960)
@@ -68,7 +70,7 @@ class Camvid32(tfds.core.GeneratorBasedBuilder):
 
     def _split_generators(self, dl_manager):
         folder = Path(self.builder_config.source_dir)
-        decoder = _decoder(read_class_dict(folder / "class_dict.csv"))
+        decoder = _decoder(_read_class_dict(folder / "class_dict.csv"))
         return {
             split: self._generate_examples(find_pairs(folder, split), decoder)
             for split in _present(folder)
@@ -116,7 +118,7 @@ def load_camvid32(
             f"camvid32 needs {path} (name,r,g,b), and train/, train_labels/, val/ and "
             "val_labels/ beside it"
         )
-    class_dict = read_class_dict(path)
+    class_dict = _read_class_dict(path)
     class_map, ids = _number(class_dict, name)
     for split in splits:
         find_pairs(folder, split)
@@ -201,9 +203,18 @@ def _present(folder):
     ]
 
 
+def _read_class_dict(path):
+    """Names and colours of the classes, Void among them."""
+    entries = read_class_table(path)
+    if None in [entry.color for entry in entries]:
+        raise ValueError(f"{path} must have the columns name,r,g,b")
+    return [(entry.name, entry.color) for entry in entries]
+
+
 def _decoder(class_dict):
     """From colours to lines of `class_dict.csv`, that of Void like any other."""
-    return LabelDecoder([(f"class {name}", color) for name, color in class_dict])
+    colors = {color: line for line, (_, color) in enumerate(class_dict)}
+    return LabelDecoder(colors=colors)
 
 
 def _decode(decoder, path):
@@ -214,7 +225,7 @@ def _decode(decoder, path):
         raise ValueError(
             "is grey or has a palette; labels of camvid32 are RGB pictures"
         )
-    return decoder.decode(stored)
+    return decoder.decode(StoredLabels(stored))
 
 
 def _check(pairs, class_dict):

@@ -1,6 +1,6 @@
 """What every data set looks like to the rest of the project."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +12,20 @@ from keras_fcn.typing import Size
 
 
 @dataclass(frozen=True)
+class LabelStatistics:
+    """How often the classes occur in a split.
+
+    Attributes:
+        pixels: int64 `(num_classes,)`, pixels of each class.
+        pixels_of_images_with_class: int64 `(num_classes,)`, all pixels of the images
+            in which a class occurs.
+    """
+
+    pixels: np.ndarray
+    pixels_of_images_with_class: np.ndarray
+
+
+@dataclass(frozen=True)
 class Split:
     """The images of one split with their label maps, in a fixed order.
 
@@ -19,10 +33,15 @@ class Split:
         examples: yields `{"name", "image", "label_map"}`: a string scalar, uint8 RGB
             `(height, width, 3)` and uint8 `(height, width)`; each decoded when read.
         image_sizes: `(height, width)` of every image, in the order of `examples`.
+        statistics: of its labels, where they have been counted and checked already.
+        reordered: gives the examples in another order of their numbers, int64
+            `(num_images,)`, without holding decoded ones; None where it can't be had.
     """
 
     examples: tf.data.Dataset
     image_sizes: tuple[Size, ...]
+    statistics: LabelStatistics | None = None
+    reordered: Callable[[np.ndarray], tf.data.Dataset] | None = None
 
     @property
     def num_images(self) -> int:
@@ -46,13 +65,15 @@ class SegmentationDataset:
     """A data set: its classes, and its splits by name ("train", "val", "test").
 
     `hold_out` is the pattern of the images held out for validation, None for the
-    published ones: see `datasets/hold_out.py`.
+    published ones: see `datasets/hold_out.py`. `label_values` is how the labels of a
+    user's folder were read, None for other data.
     """
 
     name: str
     class_map: ClassMap
     splits: Mapping[str, Split]
     hold_out: str | None = None
+    label_values: str | None = None
 
     def split(self, name: str) -> Split:
         """Return a split.
@@ -69,20 +90,6 @@ class SegmentationDataset:
                 f"Received: split={name}"
             )
         return self.splits[name]
-
-
-@dataclass(frozen=True)
-class LabelStatistics:
-    """How often the classes occur in a split.
-
-    Attributes:
-        pixels: int64 `(num_classes,)`, pixels of each class.
-        pixels_of_images_with_class: int64 `(num_classes,)`, all pixels of the images
-            in which a class occurs.
-    """
-
-    pixels: np.ndarray
-    pixels_of_images_with_class: np.ndarray
 
 
 def label_statistics(examples: tf.data.Dataset, class_map: ClassMap) -> LabelStatistics:
@@ -119,3 +126,19 @@ def label_statistics(examples: tf.data.Dataset, class_map: ClassMap) -> LabelSta
     if not pixels[classes].any():
         raise ValueError("The label maps of a split hold nothing but void")
     return LabelStatistics(pixels[classes], around[classes])
+
+
+def split_statistics(
+    split: Split, examples: tf.data.Dataset, class_map: ClassMap
+) -> LabelStatistics:
+    """Return how often the classes occur, counted once.
+
+    Args:
+        split: the split.
+        examples: its examples, cached or not.
+        class_map: the classes that are allowed.
+
+    Raises:
+        ValueError: as `label_statistics`.
+    """
+    return split.statistics or label_statistics(examples, class_map)

@@ -26,13 +26,21 @@ def cached_examples(split: Split, budget: int) -> tf.data.Dataset:
     Args:
         split: the split.
         budget: bytes of memory that may be used; a larger split is cached in a file
-            in the system's temporary folder, removed when the process ends.
+            in the system's temporary folder, removed when the process ends; a user's
+            files are decoded anew in each epoch.
 
     Returns:
-        tf.data.Dataset like `split.examples`.
+        tf.data.Dataset like `split.examples`; these where they are not cached.
     """
     if split.num_bytes <= budget:
         return split.examples.cache()
+    if split.reordered is not None:
+        logger.info(
+            "%.1f GiB of decoded images exceed the memory budget: files are decoded in "
+            "each epoch",
+            split.num_bytes / 2**30,
+        )
+        return split.examples
     folder = tempfile.mkdtemp(prefix="keras-fcn-cache-")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     logger.info(
@@ -73,12 +81,9 @@ def training_batches(
         uint8 `(batch, height, width)`, and int32 `(batch, 2)`, the height and width
         of each picture.
     """
-    # A buffer of the whole split where it fits: then all orders are equally likely.
-    bytes_an_image = max(1, split.num_bytes // split.num_images)
-    buffer_size = max(batch_size, min(split.num_images, budget // bytes_an_image))
-    batches = examples.shuffle(
-        buffer_size, seed=order_seed, reshuffle_each_iteration=False
-    ).map(_sized, num_parallel_calls=tf.data.AUTOTUNE)
+    batches = _shuffled(examples, split, batch_size, order_seed, budget).map(
+        _sized, num_parallel_calls=tf.data.AUTOTUNE
+    )
     if split.has_one_size:
         batches = batches.batch(batch_size)  # (N, H, W, 3) and (N, H, W)
     else:
@@ -92,6 +97,19 @@ def training_batches(
             },
         )
     return to_device(batches)
+
+
+def _shuffled(examples, split, batch_size, order_seed, budget):
+    """The examples in the order of a seed."""
+    if split.reordered is not None and examples is split.examples:  # not cached
+        order = np.random.default_rng(order_seed).permutation(split.num_images)
+        return split.reordered(order)
+    # A buffer of the whole split where it fits: then all orders are equally likely.
+    bytes_an_image = max(1, split.num_bytes // split.num_images)
+    buffer_size = max(batch_size, min(split.num_images, budget // bytes_an_image))
+    return examples.shuffle(
+        buffer_size, seed=order_seed, reshuffle_each_iteration=False
+    )
 
 
 def evaluation_batches(

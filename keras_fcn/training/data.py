@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from keras_fcn.config import TrainingConfig
 from keras_fcn.datasets import load_dataset
-from keras_fcn.datasets.dataset import SegmentationDataset, Split, label_statistics
+from keras_fcn.datasets.dataset import SegmentationDataset, Split, split_statistics
 from keras_fcn.datasets.hold_out import hold_out
 from keras_fcn.datasets.pipeline import cached_examples
 from keras_fcn.training.losses import class_weights_from_counts
@@ -82,8 +82,8 @@ def load_training_data(config: TrainingConfig) -> TrainingData:
     train_examples = cached_examples(train, budget)
     # Training images come first: they are read more often, in a new order each time.
     validation_examples = cached_examples(validation, max(0, budget - train.num_bytes))
-    statistics = label_statistics(train_examples, dataset.class_map)
-    label_statistics(validation_examples, dataset.class_map)  # for its checks
+    statistics = split_statistics(train, train_examples, dataset.class_map)
+    split_statistics(validation, validation_examples, dataset.class_map)  # its checks
     class_weights = class_weights_from_counts(
         config.class_weights,
         statistics.pixels,

@@ -46,6 +46,8 @@ def train(config: TrainingConfig, run_path: Path) -> RunFolder:
     config = resolve_config(config)
     check_start(config)
     data = load_training_data(config)
+    if data.dataset.label_values is not None:  # so that it is not decided anew
+        config = dataclasses.replace(config, label_values=data.dataset.label_values)
     trainer = _make_started_trainer(config, data)
     _log_training(config, data, trainer.network)
     run = RunFolder.create(run_path, config, data.dataset.class_map)

@@ -122,7 +122,7 @@ def test_unknown_colours_are_named_with_file_and_count(folder):
     labels = np.array(Image.open(path))
     labels[0, :5] = (1, 2, 3)
     Image.fromarray(labels).save(path)
-    message = r"train_1_L.png has colours not in class_dict.csv: 1,2,3 \(5 pixels\)"
+    message = r"train_1_L.png has colours of no class: 1,2,3 \(5 pixels\)"
     with pytest.raises(ValueError, match=message):
         load(folder)
 

@@ -25,12 +25,13 @@ def draw_blocks(height, width, num_classes, seed):
 
 def write_folder(folder, counts=None, size=(48, 64)):
     """Write `images/SPLIT/` and `labels/SPLIT/` with ids 0-2 and 255."""
-    for split, count in (counts or {"train": 4, "val": 2, "test": 2}).items():
+    counts = counts or {"train": 4, "val": 2, "test": 2}
+    for number, (split, count) in enumerate(counts.items()):
         images, labels = folder / "images" / split, folder / "labels" / split
         images.mkdir(parents=True)
         labels.mkdir(parents=True)
         for index in range(count):
-            image, label_map = draw_blocks(*size, 3, seed=index)
+            image, label_map = draw_blocks(*size, 3, seed=100 * number + index)
             label_map[0] = 255
             Image.fromarray(image).save(images / f"{split}_{index}.png")
             Image.fromarray(label_map).save(labels / f"{split}_{index}.png")
