@@ -21,7 +21,9 @@ __all__ = [
     "UnreadableImage",
     "read_image",
     "read_image_and_orientation",
+    "read_label_image",
     "read_size",
+    "read_size_and_orientation",
     "read_stored_values",
     "to_rgb",
     "turn_upright",
@@ -134,11 +136,7 @@ def read_size(path: Path) -> tuple[int, int]:
     Raises:
         UnreadableImage, FileNotFoundError: as `read_image`.
     """
-    with opened(path) as image:
-        width, height = image.size
-        # Pillow gives the turned size of a TIFF, the stored one of all others.
-        is_on_its_side = image.format != "TIFF" and _orientation(image) >= 5
-    return (width, height) if is_on_its_side else (height, width)
+    return read_size_and_orientation(path)[0]
 
 
 def read_size_and_orientation(path: Path) -> tuple[tuple[int, int], int]:
@@ -148,16 +146,13 @@ def read_size_and_orientation(path: Path) -> tuple[tuple[int, int], int]:
         path: the file; only its header is read.
 
     Raises:
-        UnreadableImage: if the file is empty or no image.
+        UnreadableImage, FileNotFoundError: as `read_image`.
     """
-    try:
-        with Path(path).open("rb") as file, Image.open(file) as image:
-            width, height = image.size
-            orientation = _orientation(image)
-            # Pillow gives the turned size of a TIFF, the stored one of all others.
-            is_on_its_side = image.format != "TIFF" and orientation >= 5
-    except _DECODING_ERRORS as error:
-        raise UnreadableImage(_reason(path, error)) from error
+    with opened(path) as image:
+        width, height = image.size
+        orientation = _orientation(image)
+        # Pillow gives the turned size of a TIFF, the stored one of all others.
+        is_on_its_side = image.format != "TIFF" and orientation >= 5
     return ((width, height) if is_on_its_side else (height, width)), orientation
 
 
@@ -165,13 +160,14 @@ def read_label_image(path: Path) -> Image.Image:
     """Return a label file as Pillow decodes it, with its mode, palette and format.
 
     Args:
-        path: a file of any format that Pillow reads.
+        path: as for `read_image`.
 
     Raises:
-        UnreadableImage: if the file is empty, truncated or no image.
-        FileNotFoundError: if there is no such file.
+        UnreadableImage, FileNotFoundError: as `read_image`.
     """
-    return _open(path)
+    with opened(path, DEFAULT_MAX_PIXELS) as image:
+        decode(image, Path(path))
+        return image
 
 
 def write_png(path: Path, image: np.ndarray) -> None:
