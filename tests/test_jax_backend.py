@@ -20,7 +20,7 @@ from keras_fcn.config import UPSAMPLING, TrainingConfig
 from keras_fcn.models.upsampling import upsample
 from keras_fcn.training.augment import Augment
 from keras_fcn.training.optimizer import make_optimizer
-from keras_fcn.training.trainer import Trainer
+from keras_fcn.training.trainer import Trainer, fetch
 
 assert keras.backend.backend() == sys.argv[1]
 network = FCN("8s", 3, "compact", None, head_filters=8)
@@ -68,16 +68,25 @@ batch = {
     "size": np.full((2, 2), (33, 47), "int32"),
 }
 scores = trainer.test_on_batch(batch, return_dict=True)
-with trainer.scores_of_an_epoch():
-    for _ in range(2):
-        trained = trainer.train_on_batch(batch, return_dict=True)
+traced, call = [], Trainer.call
+
+def spy(self, inputs, training=False):
+    traced.append(training)
+    return call(self, inputs, training)
+
+Trainer.call = spy
+with trainer.epoch() as train_on:
+    for _ in range(3):
+        trained = train_on(batch)
 print(json.dumps({
     "logits": logits[0, ::8, ::8].ravel().tolist(),
     "enlarged": enlarged,
     "gradients": gradients,
     "scores": {name: float(value) for name, value in scores.items()},
+    "traced": len(traced),
+    "steps": int(trainer.optimizer.iterations),
     "pixels": int(trainer.confusion.matrix().sum()),
-    "loss": float(trained["loss"]),
+    "loss": fetch(trained)["loss"],
 }))
 """
 
@@ -110,5 +119,7 @@ def test_tensorflow_and_jax_agree():
         assert np.abs(slopes).max() > 0
         np.testing.assert_allclose(jax["gradients"][method], slopes, atol=1e-5)
     assert jax["scores"] == pytest.approx(tensorflow["scores"], rel=1e-3)
-    assert 0 < jax["pixels"] <= 2 * 2 * 32 * 32
+    assert 0 < jax["pixels"] <= 3 * 2 * 32 * 32
+    # Compiled once; and what steps hand on is in the variables after them.
+    assert (jax["traced"], jax["steps"]) == (tensorflow["traced"], 3) == (1, 3)
     assert np.isfinite(jax["loss"])

@@ -16,6 +16,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_fcn.datasets.dataset import Split
+from keras_fcn.typing import Tensor
 
 logger = logging.getLogger(__name__)
 
@@ -59,11 +60,16 @@ def training_batches(
     void_id: int,
     order_seed: int,
     budget: int,
+    one_shape: bool = False,
 ) -> tf.data.Dataset:
     """Return the batches of one epoch, in an order that follows from a seed.
 
     tf.data mixes TensorFlow's global seed into it: the same order in another process
     needs the same `keras.utils.set_random_seed` there.
+
+    The last batch is filled up with the first images of the split, whose label maps are
+    void here: so all batches have one size, for which a step is compiled once, and
+    the statistics of batch normalisation are of images as they are.
 
     Pictures of different sizes are padded to the largest of the batch, the label map
     with void.
@@ -71,10 +77,11 @@ def training_batches(
     Args:
         examples: the split's examples, cached.
         split: what they are of.
-        batch_size: images in a batch; the last may have fewer.
+        batch_size: images in a batch.
         void_id: label of the padding.
         order_seed: from which the order follows, 0 to 2**31 - 1.
         budget: bytes of memory that shuffling may hold.
+        one_shape: pad pictures of different sizes to the largest of the split.
 
     Returns:
         Yields `{"image", "label_map", "size"}`: uint8 `(batch, height, width, 3)`,
@@ -84,18 +91,23 @@ def training_batches(
     batches = _shuffled(examples, split, batch_size, order_seed, budget).map(
         _sized, num_parallel_calls=tf.data.AUTOTUNE
     )
+    fillers = _fillers(examples, -split.num_images % batch_size, void_id)
+    batches = batches.concatenate(fillers)
     if split.has_one_size:
-        batches = batches.batch(batch_size)  # (N, H, W, 3) and (N, H, W)
-    else:
-        # To the largest height and width of the batch, at the lower right.
-        batches = batches.padded_batch(
-            batch_size,
-            padding_values={
-                "image": tf.constant(0, tf.uint8),
-                "label_map": tf.constant(void_id, tf.uint8),
-                "size": tf.constant(0, tf.int32),
-            },
-        )
+        # (N, H, W, 3) and (N, H, W)
+        return to_device(batches.batch(batch_size, drop_remainder=True))
+    height, width = np.max(split.image_sizes, axis=0) if one_shape else (None, None)
+    # At the lower right; None is the largest of the batch.
+    batches = batches.padded_batch(
+        batch_size,
+        {"image": (height, width, 3), "label_map": (height, width), "size": (2,)},
+        padding_values={
+            "image": tf.constant(0, tf.uint8),
+            "label_map": tf.constant(void_id, tf.uint8),
+            "size": tf.constant(0, tf.int32),
+        },
+        drop_remainder=True,
+    )
     return to_device(batches)
 
 
@@ -137,6 +149,29 @@ def evaluation_batches(
     )
 
 
+def validation_batches(
+    examples: tf.data.Dataset, split: Split, *, batch_size: int, void_id: int
+) -> tf.data.Dataset:
+    """Return a split's batches for the trainer: its own order, every picture as it is.
+
+    As those of `evaluation_batches`, but without names, and with the last batch filled
+    up as in `training_batches`.
+
+    Args:
+        examples: the split's examples, cached or not.
+        split: what they are of.
+        batch_size: images in a batch, where all are of one size.
+        void_id: label of what fills up the last batch.
+
+    Returns:
+        Yields `{"image", "label_map", "size"}`.
+    """
+    batch_size = batch_size if split.has_one_size else 1
+    fillers = _fillers(examples, -split.num_images % batch_size, void_id)
+    sized = examples.map(_sized, num_parallel_calls=tf.data.AUTOTUNE)
+    return to_device(sized.concatenate(fillers).batch(batch_size, drop_remainder=True))
+
+
 def to_device(batches: tf.data.Dataset) -> tf.data.Dataset:
     """Prefetch numeric batches, into the accelerator's memory where there is one.
 
@@ -154,17 +189,27 @@ def to_device(batches: tf.data.Dataset) -> tf.data.Dataset:
     return batches.prefetch(tf.data.AUTOTUNE)
 
 
-def iterate(
-    batches: tf.data.Dataset,
-) -> Iterator[dict[str, tf.Tensor | np.ndarray]]:
-    """Iterate over batches in what Keras's backend takes: tensors or NumPy arrays.
+def iterate(batches: tf.data.Dataset) -> Iterator[dict[str, Tensor]]:
+    """Iterate over batches as tensors of Keras's backend.
 
     Args:
-        batches: yields dicts, as those of `training_batches`.
+        batches: yields dicts of numbers, as those of `training_batches`.
     """
     if keras.backend.backend() == "tensorflow":
         return iter(batches)
-    return batches.as_numpy_iterator()
+    return _one_ahead(batches.as_numpy_iterator())
+
+
+def _one_ahead(batches):
+    """Start each batch on its way to the device while the one before is at work."""
+    ahead = None
+    for batch in batches:
+        batch = keras.tree.map_structure(keras.ops.convert_to_tensor, batch)
+        if ahead is not None:
+            yield ahead
+        ahead = batch
+    if ahead is not None:
+        yield ahead
 
 
 def _sized(example):
@@ -173,3 +218,13 @@ def _sized(example):
         "label_map": example["label_map"],
         "size": tf.shape(example["label_map"]),  # before any padding
     }
+
+
+def _fillers(examples, count, void_id):
+    """The first examples without a label, to fill up a batch."""
+
+    def void(example):
+        label_map = tf.fill(example["size"], tf.constant(void_id, tf.uint8))
+        return {**example, "label_map": label_map}
+
+    return examples.repeat().take(count).map(_sized).map(void)

@@ -43,8 +43,8 @@ _SPEED = ("learning_rate", "images_per_second", "data_wait")
 class Progress(keras.callbacks.Callback):
     """Tells how far a training is, how fast, and when it will be done.
 
-    On a terminal one line is kept up to date; elsewhere (a file, a service's log) a
-    line is logged about every half minute. After each epoch its scores are logged.
+    On a terminal one line is kept up to date with each report of the loop; elsewhere (a
+    file, a service's log) it is logged. After each epoch its scores are logged.
 
     Args:
         num_epochs: epochs of the whole training.
@@ -56,31 +56,31 @@ class Progress(keras.callbacks.Callback):
         self.num_epochs = num_epochs
         self.steps_per_epoch = steps_per_epoch
         self._is_terminal = sys.stderr.isatty()
-        # Often enough to be followed, seldom enough for a log of days.
-        self._seconds_between = 0.5 if self._is_terminal else 30
 
     def on_train_begin(self, logs=None):
-        self._started = self._shown = time.monotonic()
-        self._first_epoch = None
+        self._steps_done = 0
+        self._started = None
 
     def on_epoch_begin(self, epoch, logs=None):
         self._epoch = epoch
-        if self._first_epoch is None:
-            self._first_epoch = epoch
 
     def on_train_batch_end(self, batch, logs=None):
         now = time.monotonic()
-        if now - self._shown < self._seconds_between:
-            return
-        self._shown = now
-        steps = (self._epoch - self._first_epoch) * self.steps_per_epoch + batch + 1
-        left = (self.num_epochs - self._first_epoch + 1) * self.steps_per_epoch - steps
+        if self._started is None:  # after the first step, which is compiled
+            self._started = now
+        else:
+            self._steps_done += 1
+        is_last = batch + 1 == self.steps_per_epoch
+        if not logs or (is_last and not self._is_terminal):
+            return  # no report; or the epoch's line is about to come
+        left = (self.num_epochs - self._epoch + 1) * self.steps_per_epoch - batch - 1
+        seconds_a_step = (now - self._started) / max(1, self._steps_done)
         line = (
             f"epoch {self._epoch}/{self.num_epochs}  "
             f"step {batch + 1}/{self.steps_per_epoch}  loss {logs['loss']:.3f}  "
             f"mean IoU {logs['mean_iou']:.1%}  {logs['images_per_second']:.1f} images/s"
             f"  data wait {logs['data_wait']:.0%}  "
-            f"ETA {format_seconds((now - self._started) / steps * left)}"
+            f"ETA {format_seconds(seconds_a_step * left)}"
         )
         if self._is_terminal:
             width = shutil.get_terminal_size().columns - 1

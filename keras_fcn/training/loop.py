@@ -1,26 +1,28 @@
 """The loop over the epochs of a training.
 
 `Model.fit` fetches its batches inside the compiled step on TensorFlow, where the time
-spent waiting for them can't be told from the step's own; hence a loop around Keras's
-`train_on_batch` and `evaluate`.
+spent waiting for them can't be told from the step's own; hence a loop around the
+trainer's compiled step and Keras's `evaluate`.
+
+Nothing is fetched from the device but reports: after the first step, from time to time,
+and at the end of an epoch. Between them the host runs ahead of the device.
 """
 
+import logging
 import math
-import time
-from collections.abc import Iterator
+import sys
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from keras_fcn.config import TrainingConfig
 from keras_fcn.datasets.pipeline import (
-    evaluation_batches,
     iterate,
-    to_device,
     training_batches,
+    validation_batches,
 )
 from keras_fcn.evaluation.evaluate import scores_report
+from keras_fcn.models.devices import use_xla
 from keras_fcn.runs.folder import RunFolder
 from keras_fcn.training.callbacks import (
     Checkpoint,
@@ -29,7 +31,11 @@ from keras_fcn.training.callbacks import (
     TensorBoardLogger,
 )
 from keras_fcn.training.data import TrainingData
-from keras_fcn.training.trainer import Trainer
+from keras_fcn.training.pace import Pace
+from keras_fcn.training.schedule import make_schedule
+from keras_fcn.training.trainer import Trainer, fetch, is_pending
+
+logger = logging.getLogger(__name__)
 
 
 class TrainingLoop:
@@ -56,8 +62,18 @@ class TrainingLoop:
         self.data = data
         self.run_folder = run
         self.num_finished = checkpoint["epoch"]
+        self.steps_per_epoch = data.num_steps(config.batch_size)
+        self.schedule = make_schedule(config, self.steps_per_epoch)
+        # Often enough to be followed, seldom enough for a log of days.
+        self.seconds_between_reports = 0.5 if sys.stderr.isatty() else 30
+        self._is_compiled = False
         self.callbacks = self._make_callbacks(checkpoint["history"])
-        self.validation_batches = self._make_validation_batches()
+        self.validation_batches = validation_batches(
+            data.validation_examples,
+            data.validation,
+            batch_size=config.batch_size,
+            void_id=self._class_map.void_id,
+        )
 
     def run(self) -> None:
         """Run the epochs that are left, each leaving what the run promises.
@@ -80,23 +96,12 @@ class TrainingLoop:
 
         return keras.callbacks.CallbackList(
             [
-                Progress(config.epochs, self.data.num_steps(config.batch_size)),
+                Progress(config.epochs, self.steps_per_epoch),
                 sample_writer,
                 TensorBoardLogger(run.tensorboard, class_map, sample_writer),
                 Checkpoint(run, history, describe),
             ],
             model=self.trainer,
-        )
-
-    def _make_validation_batches(self):
-        data = self.data
-        batches = evaluation_batches(
-            data.validation_examples, data.validation, self.config.batch_size
-        )
-        return to_device(
-            batches.map(
-                lambda batch: {key: batch[key] for key in batch if key != "name"}
-            )
         )
 
     @property
@@ -110,8 +115,7 @@ class TrainingLoop:
         draws = np.random.default_rng((self.config.seed, epoch))
         self.callbacks.on_epoch_begin(epoch)
         self.trainer.seed_draws(draws)
-        with self.trainer.scores_of_an_epoch():
-            logs = self._train_epoch(epoch, order_seed=int(draws.integers(2**31)))
+        logs = self._train_epoch(epoch, order_seed=int(draws.integers(2**31)))
         scores = self.trainer.evaluate(
             self.validation_batches,
             callbacks=self.callbacks,
@@ -119,7 +123,7 @@ class TrainingLoop:
             return_dict=True,
         )
         logs.update({f"val_{name}": float(value) for name, value in scores.items()})
-        self._check_finite(logs["val_loss"], "validation loss", epoch)
+        self._check_finite("validation loss", logs["val_loss"], epoch)
         self.callbacks.on_epoch_end(epoch, logs)
 
     def _train_epoch(self, epoch, order_seed):
@@ -131,35 +135,58 @@ class TrainingLoop:
             void_id=self._class_map.void_id,
             order_seed=order_seed,
             budget=self.config.cache_budget * 2**20,  # MiB
+            one_shape=use_xla(self.data.has_one_size),
         )
-        started = time.monotonic()
-        waited, num_images = 0.0, 0
-        for step, (batch, seconds) in enumerate(_timed(iterate(batches))):
-            waited += seconds
-            learning_rate = float(self.trainer.optimizer.learning_rate)
-            self.callbacks.on_train_batch_begin(step)
-            logs = self.trainer.train_on_batch(batch, return_dict=True)
-            logs = {name: float(value) for name, value in logs.items()}
-            self._check_finite(logs["loss"], "loss", epoch, learning_rate)
-            num_images += len(batch["image"])
-            passed = time.monotonic() - started
-            logs["learning_rate"] = learning_rate
-            logs["images_per_second"] = num_images / passed
-            logs["data_wait"] = waited / passed
-            self.callbacks.on_train_batch_end(step, logs)
+        pace = Pace(
+            self.data.train.num_images,
+            self.config.batch_size,
+            self.seconds_between_reports,
+        )
+        scores = {}
+        with self.trainer.epoch() as train_on:
+            timed = pace.timed(iterate(batches), lambda: is_pending(scores))
+            for step, batch in enumerate(timed):
+                self.callbacks.on_train_batch_begin(step)
+                scores = train_on(batch)
+                if not self._is_compiled:
+                    self._tell_first_step(scores, pace)
+                logs = self._report(scores, pace, epoch, step) if pace.is_due() else {}
+                self.callbacks.on_train_batch_end(step, logs)
+                if logs and not math.isfinite(logs["loss"]):
+                    break
+        self._check_finite("loss", logs["loss"], epoch)
         return logs
 
-    def _check_finite(self, loss, what, epoch, learning_rate=None):
+    def _tell_first_step(self, scores, pace):
+        """Log how long the step took that is compiled, and leave it out of the pace."""
+        fetch(scores)
+        self._is_compiled = True
+        logger.info("The first step, which is compiled, took %.1f s", pace.seconds)
+        if self.steps_per_epoch > 1:
+            pace.start_anew()
+
+    def _report(self, scores, pace, epoch, step):
+        """Scores and speed of the epoch so far, when the device has caught up."""
+        logs = fetch(scores)
+        logs["learning_rate"] = self._learning_rate(epoch, step)
+        return {**logs, **pace.report()}
+
+    def _learning_rate(self, epoch, step):
+        """That of a step of an epoch, which is counted from 0."""
+        return float(self.schedule((epoch - 1) * self.steps_per_epoch + step))
+
+    def _check_finite(self, what, loss, epoch):
         """Stop a training that has diverged, and say where it did."""
         if math.isfinite(loss):
             return
-        step = int(self.trainer.optimizer.iterations)
-        if learning_rate is None:
-            learning_rate = float(self.trainer.optimizer.learning_rate)
+        step = self.steps_per_epoch
+        if what == "loss":
+            step = self.trainer.epoch_loss.first_non_finite_step()
         raise FloatingPointError(
-            f"The {what} is {loss} at step {step} (epoch {epoch}) with a learning rate "
-            f"of {learning_rate:.3g}: try a lower `learning_rate`, `warmup_epochs` 1 "
-            "or `precision` float32"
+            f"The {what} is {loss} at step {(epoch - 1) * self.steps_per_epoch + step} "
+            f"(epoch {epoch}) with a learning rate of "
+            f"{self._learning_rate(epoch, step - 1):.3g}: try a lower `learning_rate`, "
+            "`warmup_epochs` 1 or `precision` float32"
         )
 
     def _samples(self):
@@ -173,13 +200,3 @@ class TrainingLoop:
             for index, example in enumerate(examples)
             if index in chosen
         ]
-
-
-def _timed(batches: Iterator) -> Iterator[tuple[dict[str, tf.Tensor], float]]:
-    """Batches, each with the seconds that were spent waiting for it."""
-    while True:
-        asked = time.monotonic()
-        batch = next(batches, None)
-        if batch is None:
-            return
-        yield batch, time.monotonic() - asked

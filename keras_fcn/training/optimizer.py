@@ -3,7 +3,7 @@
 import keras
 
 from keras_fcn.config import TrainingConfig
-from keras_fcn.training.schedule import PolynomialDecayWithWarmup
+from keras_fcn.training.schedule import make_schedule
 
 _ENCODER = "block"  # how the names of VGG16's layers begin
 
@@ -60,14 +60,8 @@ def make_optimizer(
         config: the training, with the rates that `resolve_config` gave it.
         steps_per_epoch: batches in an epoch.
     """
-    schedule = PolynomialDecayWithWarmup(
-        config.learning_rate,
-        num_steps=config.epochs * steps_per_epoch,
-        warmup_steps=round(config.warmup_epochs * steps_per_epoch),
-        power=config.poly_power,
-    )
     common = {
-        "learning_rate": schedule,
+        "learning_rate": make_schedule(config, steps_per_epoch),
         "weight_decay": config.weight_decay,
         "encoder_rate": config.encoder_rate,
     }

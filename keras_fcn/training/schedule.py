@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from keras_fcn.config import TrainingConfig
 from keras_fcn.typing import Tensor
 
 
@@ -48,3 +49,20 @@ class PolynomialDecayWithWarmup(keras.optimizers.schedules.LearningRateSchedule)
             "warmup_steps": self.warmup_steps,
             "power": self.power,
         }
+
+
+def make_schedule(
+    config: TrainingConfig, steps_per_epoch: int
+) -> PolynomialDecayWithWarmup:
+    """Return the learning rate of a configuration.
+
+    Args:
+        config: the training, with the rates that `resolve_config` gave it.
+        steps_per_epoch: batches in an epoch.
+    """
+    return PolynomialDecayWithWarmup(
+        config.learning_rate,
+        num_steps=config.epochs * steps_per_epoch,
+        warmup_steps=round(config.warmup_epochs * steps_per_epoch),
+        power=config.poly_power,
+    )

@@ -4,19 +4,24 @@ It overrides `call`, `compute_loss` and `compute_metrics` and nothing of a backe
 that the compiled step is the same on TensorFlow and on JAX.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import keras
 import numpy as np
+from keras import ops
 
 from keras_fcn.evaluation.metrics import ConfusionMatrix
 from keras_fcn.files import read_arrays
 from keras_fcn.models.weights import assign_arrays
 from keras_fcn.training.augment import Augment
+from keras_fcn.training.epoch_loss import EpochLoss
 from keras_fcn.training.losses import masked_cross_entropy
 from keras_fcn.typing import Tensor
+
+# A step of a training: a batch to the scores of the epoch so far, on the device.
+Step = Callable[[dict[str, Tensor]], dict[str, Tensor]]
 
 
 class Trainer(keras.Model):
@@ -44,8 +49,8 @@ class Trainer(keras.Model):
         self.augment = augment
         self.ignore_class = ignore_class
         self.class_weights = class_weights
+        self.epoch_loss = EpochLoss(ignore_class)
         self.confusion = ConfusionMatrix(num_classes, ignore_class)
-        self._keeps_metrics = False
 
     def seed_draws(self, draws: np.random.Generator) -> None:
         """Let augmentation and dropout follow from a generator.
@@ -95,22 +100,38 @@ class Trainer(keras.Model):
         return {f"{index:05}": variable for index, variable in enumerate(variables)}
 
     @contextmanager
-    def scores_of_an_epoch(self) -> Iterator[None]:
-        """Let the metrics of the block's `train_on_batch` calls add up.
+    def epoch(self) -> Iterator[Step]:
+        """Give the compiled training step, and let the scores of the block add up.
 
-        Keras 3.15 resets them before each call, which leaves the scores of one batch.
+        Keras's `train_on_batch` resets the scores before each call, and waits until the
+        device has handed over all of them. Here they stay on the device, for `fetch`.
+        The variables count after the block: on JAX they are handed from step to step.
         """
+        self.optimizer.build(self.trainable_variables)
+        self.make_train_function()
         self.reset_metrics()
-        self._keeps_metrics = True
-        try:
-            yield
-        finally:
-            self._keeps_metrics = False
+        if keras.backend.backend() != "jax":
+            yield lambda batch: self.train_function(iter([(batch,)]))
+            return
+        groups = (
+            self.trainable_variables,
+            self.non_trainable_variables,
+            self.optimizer.variables,
+            self.metrics_variables,
+        )
+        state = tuple([variable.value for variable in group] for group in groups)
 
-    def reset_metrics(self) -> None:
-        """Start the metrics anew, except in a block of `scores_of_an_epoch`."""
-        if not self._keeps_metrics:
-            super().reset_metrics()
+        def step(batch):
+            nonlocal state
+            scores, state = self.train_function(state, iter([(batch,)]))
+            return scores
+
+        try:
+            yield step
+        finally:
+            for group, values in zip(groups, state, strict=True):
+                for variable, value in zip(group, values, strict=True):
+                    variable.assign(value)
 
     def build(self, input_shape: object = None) -> None:
         """Nothing to make: the network and the augmentation are built already."""
@@ -132,12 +153,39 @@ class Trainer(keras.Model):
     ):
         """Mean cross-entropy in nats; classes are weighted in training only."""
         label_map, logits = y_pred["label_map"], y_pred["logits"]
-        if not training:
-            return masked_cross_entropy(label_map, logits, self.ignore_class)
-        return masked_cross_entropy(
-            label_map, logits, self.ignore_class, self.class_weights
-        )
+        weights = self.class_weights if training else None
+        loss = masked_cross_entropy(label_map, logits, self.ignore_class, weights)
+        self.epoch_loss.update_state(loss, label_map)
+        return loss
 
     def compute_metrics(self, x, y, y_pred, sample_weight=None):
         self.confusion.update_state(y_pred["label_map"], y_pred["logits"])
         return self.get_metrics_result()
+
+    def get_metrics_result(self) -> dict[str, Tensor]:
+        """Return the scores so far, `loss` and those of the confusion matrix."""
+        return {"loss": self.epoch_loss.result(), **self.confusion.result()}
+
+
+def fetch(scores: dict[str, Tensor]) -> dict[str, float]:
+    """Wait for the device, and take scores off it all at once.
+
+    Args:
+        scores: scalars, what a step returned.
+    """
+    values = ops.convert_to_numpy(ops.stack(list(scores.values())))
+    return dict(zip(scores, values.tolist(), strict=True))
+
+
+def is_pending(scores: dict[str, Tensor]) -> bool:
+    """Whether the device still works on what a step returned.
+
+    Args:
+        scores: what it returned; empty before the first.
+
+    Returns:
+        False where the backend can't tell: TensorFlow.
+    """
+    return any(
+        not value.is_ready() for value in scores.values() if hasattr(value, "is_ready")
+    )

@@ -1,5 +1,7 @@
 """tf.data's share: order, cache, padding, and no augmentation."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -14,6 +16,7 @@ from keras_fcn.datasets.pipeline import (
     iterate,
     to_device,
     training_batches,
+    validation_batches,
 )
 from tests.support.data import numbered_split, write_folder
 
@@ -114,8 +117,48 @@ def test_images_and_label_maps_stay_uint8_and_as_stored(split):
     np.testing.assert_array_equal(batch["size"], [[48, 64]] * 4)
 
 
-def test_the_last_batch_may_be_smaller(split):
-    assert [len(batch["image"]) for batch in batches_of(split, batch_size=3)] == [3, 1]
+@pytest.mark.parametrize("batch_size", [3, 7])
+def test_the_last_batch_is_filled_up_with_images_that_are_void(split, batch_size):
+    batches = batches_of(split, batch_size=batch_size)
+    assert {len(batch["image"]) for batch in batches} == {batch_size}
+    stored = [example["image"] for example in split.examples.as_numpy_iterator()]
+    label_maps = np.concatenate([batch["label_map"] for batch in batches])
+    assert (label_maps[4:] == 255).all() and len(label_maps) > 4
+    images = np.concatenate([batch["image"] for batch in batches])
+    # Images as they are, and not black: what batch normalisation sees is none other.
+    for number, image in enumerate(images[4:]):
+        np.testing.assert_array_equal(image, stored[number % 4])
+    assert len({image.tobytes() for image in images[:4]}) == 4
+    assert all((batch["size"] == (48, 64)).all() for batch in batches)
+
+
+def test_batches_that_come_out_even_are_not_filled_up(split):
+    (batch,) = batches_of(split, batch_size=4)
+    assert (batch["label_map"] != 255).any(axis=(1, 2)).all()
+
+
+def test_validation_is_filled_up_where_all_are_of_one_size(split, mixed_split):
+    (batch,) = validation_batches(split.examples, split, batch_size=6, void_id=255)
+    assert set(batch) == {"image", "label_map", "size"}
+    label_maps = batch["label_map"].numpy()
+    stored = [example["label_map"] for example in split.examples.as_numpy_iterator()]
+    np.testing.assert_array_equal(label_maps[:4], stored)
+    assert (label_maps[4:] == 255).all() and len(label_maps) == 6
+    batches = validation_batches(
+        mixed_split.examples, mixed_split, batch_size=6, void_id=255
+    )
+    shapes = sorted(batch["image"].shape[:3] for batch in batches.as_numpy_iterator())
+    assert shapes == [(1, 20, 80), (1, 48, 64), (1, 48, 64), (1, 48, 64)]
+
+
+def test_mixed_sizes_can_have_one_shape(mixed_split):
+    for one_shape, shapes in ((True, {(48, 80)}), (False, {(48, 80), (48, 64)})):
+        batches = training_batches(
+            mixed_split.examples, mixed_split, batch_size=1, void_id=255,
+            order_seed=0, budget=BUDGET, one_shape=one_shape,
+        )  # fmt: skip
+        found = {batch["image"].shape[1:3] for batch in batches.as_numpy_iterator()}
+        assert (found == shapes) is one_shape
 
 
 def test_pictures_of_other_sizes_are_padded_with_void(mixed_split):
@@ -230,14 +273,26 @@ def test_batches_of_other_backends_stay_on_the_host(prefetched, monkeypatch):
     assert not prefetched
 
 
-@pytest.mark.parametrize(
-    ("backend", "kind"), [("tensorflow", tf.Tensor), ("jax", np.ndarray)]
-)
-def test_a_backend_gets_what_it_takes(monkeypatch, backend, kind):
-    batches = tf.data.Dataset.range(4).batch(2)
+@pytest.mark.parametrize("backend", ["tensorflow", "jax"])
+def test_a_backend_gets_tensors_in_their_order(monkeypatch, backend):
+    batches = tf.data.Dataset.range(5).batch(2).map(lambda numbers: {"n": numbers})
     monkeypatch.setattr(pipeline.keras.backend, "backend", lambda: backend)
     found = list(iterate(batches))
-    assert len(found) == 2 and all(isinstance(batch, kind) for batch in found)
+    assert all(isinstance(batch["n"], tf.Tensor) for batch in found)  # of this process
+    assert [batch["n"].numpy().tolist() for batch in found] == [[0, 1], [2, 3], [4]]
+
+
+def test_the_next_batch_is_on_its_way_while_a_step_runs(monkeypatch):
+    asked = []
+
+    def numbers():
+        for number in range(4):
+            asked.append(number)
+            yield {"n": np.array(number)}
+
+    monkeypatch.setattr(pipeline.keras.backend, "backend", lambda: "jax")
+    next(iterate(SimpleNamespace(as_numpy_iterator=numbers)))
+    assert asked == [0, 1]
 
 
 def test_no_augmentation_operation_is_in_tf_data(split):

@@ -117,16 +117,18 @@ def test_progress_tells_step_speed_and_the_time_that_is_left(caplog, monkeypatch
     progress.on_train_begin()
     progress.on_epoch_begin(3)  # a training that goes on
     logs = {"loss": 0.5, "mean_iou": 0.25, "images_per_second": 2.0, "data_wait": 0.1}
-    now[0] += 10
-    progress.on_train_batch_end(3, logs)
-    assert not caplog.records  # not twice in half a minute
-    now[0] += 30
-    progress.on_train_batch_end(4, logs)
-    # 5 of the 20 steps that are left took 40 seconds; the other 15 take 120.
+    now[0] += 1000  # the first step is compiled, which does not come again
+    progress.on_train_batch_end(0, {})
+    for step in range(1, 5):
+        now[0] += 10
+        progress.on_train_batch_end(step, logs if step == 4 else {})
+    # 10 seconds a step; 15 of the 20 steps are left.
     assert caplog.messages == [
         "epoch 3/4  step 5/10  loss 0.500  mean IoU 25.0%  2.0 images/s"
-        "  data wait 10%  ETA 2:00"
+        "  data wait 10%  ETA 2:30"
     ]
+    progress.on_train_batch_end(9, logs)
+    assert len(caplog.messages) == 1  # the line of the epoch is about to come
 
 
 @pytest.fixture
@@ -135,17 +137,14 @@ def logs():
 
 
 def test_progress_is_one_line_on_a_terminal(logs, capsys, monkeypatch):
-    now = [100.0]
-    monkeypatch.setattr("keras_fcn.training.callbacks.time.monotonic", lambda: now[0])
     monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
     monkeypatch.setenv("COLUMNS", "30")
     progress = Progress(num_epochs=2, steps_per_epoch=10)
     progress.on_train_begin()
     progress.on_epoch_begin(1)
-    for step, passed in enumerate((0.25, 0.25, 0.25)):
-        now[0] += passed
-        progress.on_train_batch_end(step, logs)
-    # Once in half a second, one column less than the terminal has.
+    for step, report in enumerate(({}, logs, {})):
+        progress.on_train_batch_end(step, report)
+    # One column less than the terminal has.
     line = "epoch 1/2  step 2/10  loss 0.500"[:29]
     assert capsys.readouterr().err == f"\r\x1b[K{line}"
     validated = {"val_loss": 0.75, "val_mean_iou": 0.5, "val_pixel_accuracy": 0.625}

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import keras_fcn.training.loop as training_loop
+import keras_fcn.training.pace as training_pace
 from keras_fcn.classes import ClassMap
 from keras_fcn.config import TrainingConfig
 from keras_fcn.datasets.dataset import SegmentationDataset
@@ -14,42 +15,54 @@ from keras_fcn.runs.folder import RunFolder
 from keras_fcn.training.callbacks import SampleWriter
 from keras_fcn.training.data import TrainingData
 from keras_fcn.training.loop import TrainingLoop
+from keras_fcn.training.schedule import make_schedule
 from tests.support.data import numbered_split
 
 CLASS_MAP = ClassMap(("a", "b"), ((0, 0, 0), (200, 0, 0)), 255)
 
 
 class StandIn:
-    """A trainer whose steps take 0.3 seconds; its learning rate falls in each."""
+    """A trainer whose steps take 0.3 seconds, and the first, which is compiled, 9."""
 
     def __init__(self):
         self.now = 100.0
         self.drawn, self.batches, self.validated = [], [], []
-        self.optimizer = SimpleNamespace(learning_rate=1.0, iterations=0)
         self.loss = self.validation_loss = 0.5
+        self.losses = []  # of the steps to come
+        self.epoch_loss = SimpleNamespace(first_non_finite_step=self._first_step)
         self.adds_up = False
 
     def seed_draws(self, draws):
         self.drawn.append(int(draws.integers(2**31)))
 
     @contextmanager
-    def scores_of_an_epoch(self):
-        self.adds_up = True
-        yield
+    def epoch(self):
+        self.adds_up, self.seen = True, []
+        yield self._train_on
         self.adds_up = False
 
-    def train_on_batch(self, batch, return_dict):
-        assert return_dict and self.adds_up
+    def _train_on(self, batch):
+        assert self.adds_up
+        self.now += 0.3 if self.batches else 9
         self.batches.append(batch)
-        self.now += 0.3
-        self.optimizer.learning_rate /= 2
-        self.optimizer.iterations += 1
-        return {"loss": np.float32(self.loss), "mean_iou": np.float32(0.25)}
+        self.seen.append(self.losses.pop(0) if self.losses else self.loss)
+        return Scores(self.seen)
+
+    def _first_step(self):
+        assert not self.adds_up  # the variables count after the epoch
+        return int(np.argmin(np.isfinite([*self.seen, np.nan]))) + 1
 
     def evaluate(self, batches, callbacks, verbose, return_dict):
         assert return_dict and verbose == 0 and not self.adds_up
         self.validated.append(list(batches.as_numpy_iterator()))
         return {"loss": np.float32(self.validation_loss)}
+
+
+class Scores(dict):
+    """Scores that a device holds: their mean so far."""
+
+    def __init__(self, losses):
+        super().__init__(loss=np.float32(np.mean(losses)), mean_iou=np.float32(0.25))
 
 
 class Recorder:
@@ -79,15 +92,28 @@ def trainer(monkeypatch):
             yield batch
 
     clock = SimpleNamespace(monotonic=lambda: trainer.now)
-    monkeypatch.setattr(training_loop, "time", clock)
+    monkeypatch.setattr(training_pace, "time", clock)
     monkeypatch.setattr(training_loop, "iterate", wait)
     return trainer
 
 
 @pytest.fixture
+def fetched(monkeypatch):
+    """The scores that were fetched, in their order."""
+    taken, fetch = [], training_loop.fetch
+
+    def spy(scores):
+        taken.append(scores)
+        return fetch(scores)
+
+    monkeypatch.setattr(training_loop, "fetch", spy)
+    return taken
+
+
+@pytest.fixture
 def make_loop(trainer, tmp_path):
     def make(finished=0, num_images=5, **values):
-        values = {"epochs": 2, "batch_size": 2, **values}
+        values = {"epochs": 2, "batch_size": 2, "learning_rate": 1.0, **values}
         split = numbered_split(num_images)
         dataset = SegmentationDataset(
             "numbers", CLASS_MAP, {"train": split, "val": split}
@@ -155,10 +181,14 @@ def test_draws_and_order_follow_from_the_seed(make_loop, trainer, orders):
 
 def test_images_are_trained_on_once_an_epoch(make_loop, trainer, orders):
     run_recorded(make_loop(epochs=1, cache_budget=3))
-    sizes = [len(batch["image"]) for batch in trainer.batches]
-    assert sizes == [2, 2, 1]
-    numbers = np.concatenate([batch["image"][:, 0, 0, 0] for batch in trainer.batches])
-    assert sorted(numbers) == [0, 1, 2, 3, 4]
+    shapes = {batch["image"].shape for batch in trainer.batches}
+    assert shapes == {(2, 2, 2, 3)} and len(trainer.batches) == 3
+    images, label_maps = (
+        np.concatenate([batch[key] for batch in trainer.batches])
+        for key in ("image", "label_map")
+    )
+    is_labelled = (label_maps != 255).any(axis=(1, 2))
+    assert sorted(images[is_labelled, 0, 0, 0]) == [0, 1, 2, 3, 4]
     (options,) = orders
     assert options["budget"] == 3 * 2**20  # bytes
     assert (options["batch_size"], options["void_id"]) == (2, 255)
@@ -169,19 +199,51 @@ def test_each_epoch_validates_on_all_images_in_their_order(make_loop, trainer):
     first, second = trainer.validated
     for batches in (first, second):
         assert [batch["image"][:, 0, 0, 0].tolist() for batch in batches] == [
-            [0, 1], [2, 3], [4],
+            [0, 1], [2, 3], [4, 0],
         ]  # fmt: skip
+        assert (batches[-1]["label_map"][1] == 255).all()  # fills it up
         assert all(set(batch) == {"image", "label_map", "size"} for batch in batches)
 
 
-def test_speed_wait_and_learning_rate_of_the_epoch_so_far_are_told(make_loop):
-    told = run_recorded(make_loop(epochs=1)).logs_of("on_train_batch_end")
-    # Each step waits 0.1 seconds of 0.4.
-    assert [logs["data_wait"] for logs in told] == pytest.approx([0.25] * 3)
+def test_speed_and_wait_are_told_without_the_step_that_is_compiled(make_loop, caplog):
+    with caplog.at_level("INFO", "keras_fcn"):
+        loop = make_loop(epochs=2)
+        loop.seconds_between_reports = 0.35
+        told = run_recorded(loop).logs_of("on_train_batch_end")
+    assert "The first step, which is compiled, took 9.1 s" in caplog.messages
+    assert [bool(logs) for logs in told] == [False, True, True, True, True, True]
+    # Each step waits 0.1 seconds of 0.4. Of the last batch one image is real.
+    told = told[1:]
+    assert [logs["data_wait"] for logs in told] == pytest.approx([0.25] * 5)
     speeds = [logs["images_per_second"] for logs in told]
-    assert speeds == pytest.approx([2 / 0.4, 4 / 0.8, 5 / 1.2])
-    # That of the step, not of the next one.
-    assert [logs["learning_rate"] for logs in told] == [1, 0.5, 0.25]
+    assert speeds == pytest.approx([2 / 0.4, 3 / 0.8, 2 / 0.4, 4 / 0.8, 5 / 1.2])
+
+
+def test_the_learning_rate_of_each_report_is_that_of_its_step(make_loop):
+    loop = make_loop(epochs=2, finished=1, learning_rate=0.125, poly_power=1.0)
+    loop.seconds_between_reports = 0
+    told = run_recorded(loop).logs_of("on_train_batch_end")
+    schedule = make_schedule(loop.config, 3)
+    rates = [logs["learning_rate"] for logs in told]
+    assert rates == [float(schedule(step)) for step in (3, 4, 5)]
+    assert len(set(rates)) == 3
+
+
+def test_nothing_is_fetched_between_two_reports(make_loop, trainer, fetched):
+    loop = make_loop(num_images=40, epochs=2)
+    loop.seconds_between_reports = 2.1  # of 0.4 a step
+    told = run_recorded(loop).logs_of("on_train_batch_end")
+    reports = [step for step, logs in enumerate(told) if logs]
+    # After six steps, which the first is not of; and at the end of each epoch.
+    assert reports == [6, 12, 18, 19, 25, 31, 37, 39]
+    # The step that is compiled is waited for, so that its time can be told.
+    assert len(fetched) == 1 + len(reports)
+
+
+def test_waiting_while_the_device_is_at_work_is_not_lost(make_loop, monkeypatch):
+    monkeypatch.setattr(training_loop, "is_pending", bool)  # all but the first step
+    told = run_recorded(make_loop(epochs=1)).logs_of("on_train_batch_end")
+    assert told[-1]["data_wait"] == 0
 
 
 def test_callbacks_are_told_of_epochs_steps_and_scores(make_loop):
@@ -208,7 +270,12 @@ def test_callbacks_are_told_of_epochs_steps_and_scores(make_loop):
         ({"loss": np.nan}, r"The loss is nan at step 1 \(epoch 1\) .* rate of 1:"),
         (
             {"validation_loss": np.inf},
-            r"The validation loss is inf at step 3 \(epoch 1\) .* rate of 0.125:",
+            r"The validation loss is inf at step 3 \(epoch 1\) .* rate of 0.694:",
+        ),
+        ({"losses": [0.5, np.inf, 0.5]}, r"The loss is inf at step 2 \(epoch 1\) .*:"),
+        (
+            {"losses": [0.5, 0.5, 0.5, 0.5, np.nan, 0.5]},
+            r"The loss is nan at step 5 \(epoch 2\) .* rate of 0.372:",
         ),
     ],
 )
@@ -219,7 +286,17 @@ def test_a_loss_that_is_not_finite_ends_the_training(
     loop = make_loop()
     with pytest.raises(FloatingPointError, match=message):
         run_recorded(loop)
-    assert not loop.callbacks.logs_of("on_epoch_end")
+    finished = len(loop.callbacks.logs_of("on_epoch_end"))
+    assert finished == ("epoch 2" in message)
+
+
+def test_a_training_ends_at_the_report_that_is_not_finite(make_loop, trainer):
+    trainer.losses = [0.5, np.nan]
+    loop = make_loop(num_images=40)
+    loop.seconds_between_reports = 1
+    with pytest.raises(FloatingPointError, match="at step 2 "):
+        run_recorded(loop)
+    assert len(trainer.batches) == 4
 
 
 @pytest.mark.parametrize(

@@ -246,6 +246,20 @@ def test_epochs_differ_in_their_order_and_their_draws(folder, tmp_path, monkeypa
         assert one not in others
 
 
+def test_steps_of_training_and_of_validation_are_compiled_once(tmp_path, monkeypatch):
+    folder = write_folder(tmp_path / "mine", {"train": 5, "val": 3})
+    traced, call = [], Trainer.call
+
+    def spy(trainer, inputs, training=False):
+        traced.append((training, inputs["image"].shape[0]))
+        return call(trainer, inputs, training)
+
+    monkeypatch.setattr(Trainer, "call", spy)
+    # Of batches of two, the last would have one image.
+    train(tiny_config(folder, epochs=2), tmp_path / "run")
+    assert traced == [(True, 2), (False, 2)]
+
+
 def test_a_finished_run_is_not_resumed(run):
     with pytest.raises(ValueError, match="has finished its 4 epochs"):
         resume(run.path)

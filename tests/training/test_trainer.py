@@ -7,7 +7,8 @@ import tensorflow as tf
 
 from keras_fcn.models.fcn import FCN
 from keras_fcn.training.augment import Augment
-from keras_fcn.training.trainer import Trainer
+from keras_fcn.training.epoch_loss import EpochLoss
+from keras_fcn.training.trainer import Trainer, fetch
 
 
 @pytest.fixture(scope="module")
@@ -56,11 +57,81 @@ def test_metrics_are_of_the_whole_epoch(trainer):
     for seed in range(3):
         trainer.reset_metrics()
         losses.append(trainer.test_on_batch(batch_of(seed), return_dict=True)["loss"])
-    with trainer.scores_of_an_epoch():
-        for seed in range(3):
-            logs = trainer.test_on_batch(batch_of(seed), return_dict=True)
+    logs = trainer.evaluate(
+        tf.data.Dataset.from_tensor_slices(
+            {
+                key: np.stack([batch_of(seed)[key] for seed in range(3)])
+                for key in batch_of()
+            }
+        ),
+        return_dict=True,
+        verbose=0,
+    )
     assert trainer.confusion.matrix().sum() == 3 * 2 * 48 * 64
     assert logs["loss"] == pytest.approx(np.mean(losses), rel=1e-5)
+
+
+def test_void_examples_change_neither_loss_nor_scores(trainer):
+    batch, void = batch_of(), batch_of(seed=1, void=True)
+    filled = {key: np.concatenate([batch[key], void[key]]) for key in batch}
+    scores = []
+    for examples in (batch, filled):
+        data = tf.data.Dataset.from_tensors(examples)
+        scores.append(trainer.evaluate(data, return_dict=True, verbose=0))
+    assert scores[1] == pytest.approx(scores[0], rel=1e-6)
+    assert trainer.epoch_loss.first_non_finite_step() == 2  # of one step
+
+
+def test_the_loss_of_an_epoch_is_weighted_by_labelled_pixels():
+    loss = EpochLoss(255)
+    # Two pixels at 1 nat, one at 4; a batch without a label counts nothing.
+    loss.update_state(1.0, np.array([[[0, 1, 255]]]))
+    loss.update_state(4.0, np.array([[[255, 1, 255]]]))
+    loss.update_state(7.0, np.array([[[255, 255, 255]]]))
+    assert float(loss.result()) == 2.0
+    assert loss.first_non_finite_step() == 4
+    loss.reset_state()
+    assert float(loss.result()) == 0.0
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_the_first_loss_that_is_not_finite_is_kept(bad):
+    loss = EpochLoss(255)
+    for value in (1.0, bad, 1.0, -bad):
+        loss.update_state(value, np.array([[[0]]]))
+    assert not np.isfinite(float(loss.result()))
+    assert loss.first_non_finite_step() == 2
+    loss.reset_state()
+    loss.update_state(bad, np.array([[[255]]]))  # even where nothing is labelled
+    assert not np.isfinite(float(loss.result()))
+    assert loss.first_non_finite_step() == 1
+
+
+def test_steps_hand_nothing_over_until_it_is_fetched(trainer, monkeypatch):
+    taken = []
+
+    def count(owner, name):
+        take = getattr(owner, name)
+        monkeypatch.setattr(
+            owner, name, lambda tensor: taken.append(name) or take(tensor)
+        )
+
+    # The ways from a tensor to Python: `numpy()`, `float()`, and Keras's.
+    count(type(tf.constant(0.0)), "_numpy")
+    count(keras.ops, "convert_to_numpy")
+    with trainer.epoch() as train_on:
+        for seed in range(3):
+            scores = train_on(
+                {name: tf.constant(value) for name, value in batch_of(seed).items()}
+            )
+        assert not taken
+        scores = fetch(scores)
+    assert len(taken) == 1  # all scores at once
+    assert {type(value) for value in scores.values()} == {float}
+    assert set(scores) == {
+        "loss", "pixel_accuracy", "mean_accuracy", "mean_iou", "frequency_weighted_iou"
+    }  # fmt: skip
+    assert trainer.confusion.matrix().sum() == 3 * 2 * 32 * 32  # of the whole epoch
 
 
 def test_class_weights_act_in_training_alone():
