@@ -131,7 +131,8 @@ def test_steps_hand_nothing_over_until_it_is_fetched(trainer, monkeypatch):
     assert set(scores) == {
         "loss", "pixel_accuracy", "mean_accuracy", "mean_iou", "frequency_weighted_iou"
     }  # fmt: skip
-    assert trainer.confusion.matrix().sum() == 3 * 2 * 32 * 32  # of the whole epoch
+    # Of the whole epoch, less what lies outside the pictures.
+    assert 2 * 2 * 32 * 32 < trainer.confusion.matrix().sum() <= 3 * 2 * 32 * 32
 
 
 def test_class_weights_act_in_training_alone():
