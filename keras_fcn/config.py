@@ -54,6 +54,7 @@ _SEED = Number(
 _BLOCKS = Number(int, lambda value: 0 <= value <= 5, "a whole number from 0 to 5")
 _POSITIVE = Number(float, lambda value: 0 < value < _INFINITY, "a number above 0")
 _NOT_NEGATIVE = Number(float, lambda value: 0 <= value < _INFINITY, "0 or more")
+PROBABILITY = Number(float, lambda value: 0 <= value <= 1, "a number from 0 to 1")
 _SHARE = Number(float, lambda value: 0 <= value < 1, "a number from 0 to below 1")
 _PART = Number(float, lambda value: 0 < value < 1, "a number above 0, below 1")
 _FACTOR = Number(float, lambda value: 0 < value <= 1, "a number above 0, at most 1")

@@ -41,7 +41,7 @@ def add_arguments(parser: OneLineParser) -> None:
         "evaluations/NAME-DATASET-SPLIT for a bundled network; names of other data or "
         "another way of predicting are put in",
     )
-    add_prediction_arguments(parser)
+    add_prediction_arguments(parser, default_size="native")
     data = parser.add_argument_group("data", "the run's own where not given")
     add_config_arguments(data, DATA_FIELDS, show_defaults=False)
 
@@ -74,6 +74,7 @@ def work(arguments: argparse.Namespace, given: set[str]) -> int:
     from keras_fcn.evaluation.evaluate import evaluate, format_report
     from keras_fcn.files import write_json
     from keras_fcn.prediction.predictor import make_predictor
+    from keras_fcn.prediction.scaling import resolve_size
     from keras_fcn.runs.bundled import find_network
 
     network = find_network(arguments.model)
@@ -91,7 +92,15 @@ def work(arguments: argparse.Namespace, given: set[str]) -> int:
         dataset = hold_out(dataset, trained.hold_out)
     network.check_classes(dataset.class_map)
     predictor = make_predictor(
-        network.load_model(), arguments.tta, arguments.dense, arguments.stride_factor
+        network.load_model(),
+        arguments.tta,
+        arguments.dense,
+        arguments.stride_factor,
+        size=resolve_size(arguments.size, network.read_training_size(), arguments.tile),
+        tile=arguments.tile,
+        overlap=arguments.overlap,
+        uncertainty=arguments.uncertainty,
+        temperature=network.read_temperature(),
     )
     report = evaluate(
         predictor.label_maps,
@@ -120,6 +129,14 @@ def _default_output_dir(network, config, trained, arguments):
         suffix += f"-{arguments.dense}"
         if arguments.stride_factor is not None:
             suffix += f"-{arguments.stride_factor}"
+    if arguments.uncertainty:
+        suffix += f"-uncertainty-{arguments.uncertainty}"
+    if arguments.size != "native":
+        suffix += f"-size-{arguments.size}"
+    if arguments.tile is not None:
+        suffix += f"-tile-{arguments.tile[0]}x{arguments.tile[1]}"
+        if arguments.overlap is not None:
+            suffix += f"-overlap-{arguments.overlap}"
     if isinstance(network, PackedFolder):
         name = f"{network.path.resolve().name}-{config.dataset}-{suffix}"
         return Path("evaluations") / name

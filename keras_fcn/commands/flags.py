@@ -13,6 +13,7 @@ from keras_fcn.config import (
     Number,
     TrainingConfig,
 )
+from keras_fcn.prediction.tile_size import resolve_overlap
 from keras_fcn.runs.names import bundled_names, check_run, network_path
 from keras_fcn.typing import Size
 
@@ -54,6 +55,24 @@ def parse_scale(text: str) -> tuple[float, float]:
             f"needed LEAST,MOST above 0, as in 0.5,2. Received: {text}"
         )
     return least, most
+
+
+def parse_image_scale(text: str) -> int | str:
+    """Read `auto`, `native` or a shorter side in pixels.
+
+    Args:
+        text: one of the words, or a whole number from 1 on.
+
+    Raises:
+        argparse.ArgumentTypeError: if it is anything else.
+    """
+    if text in ("auto", "native"):
+        return text
+    if not text.isdecimal() or not int(text):
+        raise argparse.ArgumentTypeError(
+            f"needed auto, native or pixels from 1 on, as in 360. Received: {text}"
+        )
+    return int(text)
 
 
 def number_parser(number: Number) -> Callable[[str], float]:
@@ -224,11 +243,14 @@ def add_model_argument(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_prediction_arguments(parser: argparse.ArgumentParser) -> None:
+def add_prediction_arguments(
+    parser: argparse.ArgumentParser, default_size: str = "auto"
+) -> None:
     """Add the flags that say how a network looks at an image.
 
     Args:
         parser: gets the flags.
+        default_size: of `--size`.
     """
     group = parser.add_argument_group("how the network looks at an image")
     group.add_argument(
@@ -251,6 +273,51 @@ def add_prediction_arguments(parser: argparse.ArgumentParser) -> None:
         help="shift-and-stitch: FxF shifts, F a divisor of the network's stride; the "
         "stride itself when not given, which takes F*F times as long",
     )
+    passes = Number(int, lambda value: value >= 0, "a whole number from 0 on")
+    group.add_argument(
+        "--uncertainty",
+        type=number_parser(passes),
+        default=0,
+        metavar="N",
+        help="Monte-Carlo dropout: the mean of N passes with dropout, N times as long; "
+        "0 for none",
+    )
+    add_size_argument(group, default_size)
+    group.add_argument(
+        "--tile",
+        type=parse_size,
+        metavar="HxW",
+        help="look at tiles of this size, so that memory does not grow with the image; "
+        "by itself 1536x1536 above 4 million pixels; --size auto is then native",
+    )
+    overlap = Number(int, lambda value: value >= 0, "pixels from 0 on")
+    group.add_argument(
+        "--overlap",
+        type=number_parser(overlap),
+        metavar="N",
+        help="pixels that two tiles share; 416 when not given, or half the tile. From "
+        "404 on the answer is that of the whole image",
+    )
+
+
+def add_size_argument(
+    parser: argparse._ActionsContainer, default: str = "auto"
+) -> None:
+    """Add the flag that says at which scale a network looks; `resolve_size` reads it.
+
+    Args:
+        parser: a parser or a group of it.
+        default: its default.
+    """
+    parser.add_argument(
+        "--size",
+        type=parse_image_scale,
+        default=default,
+        metavar="auto|N|native",
+        help="scale at which the network looks: the shorter side of an image becomes "
+        "that of the training images (auto) or N pixels; native leaves it. Answers "
+        "have the image's own size",
+    )
 
 
 def check_prediction_arguments(arguments: argparse.Namespace) -> None:
@@ -266,6 +333,13 @@ def check_prediction_arguments(arguments: argparse.Namespace) -> None:
         raise ValueError("`stride_factor` is for `dense` shift-and-stitch")
     if arguments.dense != "upsampling" and arguments.tta:
         raise ValueError(f"`dense` {arguments.dense} and `tta` do not go together")
+    if arguments.uncertainty and (arguments.tta or arguments.dense != "upsampling"):
+        other = "tta" if arguments.tta else "dense"
+        raise ValueError(f"`uncertainty` and `{other}` do not go together")
+    if arguments.tile is None and arguments.overlap is not None:
+        raise ValueError("`overlap` is for `tile`, which is missing")
+    if arguments.tile is not None:
+        resolve_overlap(arguments.tile, arguments.overlap)
 
 
 def add_server_arguments(parser: argparse.ArgumentParser) -> None:
@@ -321,7 +395,8 @@ def check_server_arguments(given: set[str]) -> None:
         ValueError: if two of them do not go together.
     """
     if "server" in given:
-        others = ("tta", "dense", "stride_factor")
+        others = ("tta", "dense", "stride_factor", "uncertainty")
+        others += ("size", "tile", "overlap")
         needed = "`server` predicts as the network was exported: leave out {}"
     else:
         others = ("images_per_request", "timeout", "retries")

@@ -1,6 +1,7 @@
 """Segment images: label maps and overlays of files, folders and globs.
 
-Writes STEM_labels.png (a palette PNG whose values are class ids) and STEM_overlay.png.
+Writes STEM_labels.png (a palette PNG whose values are class ids), STEM_overlay.png, and
+with --confidence STEM_confidence.png (255 = certain).
 """
 
 import argparse
@@ -15,8 +16,9 @@ from keras_fcn.commands.flags import (
     add_server_arguments,
     check_prediction_arguments,
     check_server_arguments,
+    number_parser,
 )
-from keras_fcn.config import OVERLAYS
+from keras_fcn.config import OVERLAYS, PROBABILITY
 from keras_fcn.errors import printable
 
 _EXAMPLES = """examples:
@@ -53,6 +55,20 @@ def add_arguments(parser: OneLineParser) -> None:
     )
     _add_output_arguments(parser)
     add_prediction_arguments(parser)
+    group = parser.add_argument_group("how sure it is")
+    group.add_argument(
+        "--confidence",
+        action="store_true",
+        help="write STEM_confidence.png: the probability of each pixel's class in 8 "
+        "bits, 255 = certain",
+    )
+    group.add_argument(
+        "--unknown-below",
+        type=number_parser(PROBABILITY),
+        default=0.0,
+        metavar="P",
+        help="label the pixels void whose class is less probable than P",
+    )
     add_server_arguments(parser)
 
 
@@ -136,7 +152,7 @@ def _report(results, arguments, class_map, table):
 def _outputs(arguments):
     from keras_fcn.prediction.pictures import Outputs
 
-    return Outputs(arguments.overlay, arguments.skip_existing)
+    return Outputs(arguments.overlay, arguments.skip_existing, arguments.confidence)
 
 
 def _predict_here(arguments, class_map):
@@ -148,6 +164,11 @@ def _predict_here(arguments, class_map):
         tta=arguments.tta,
         dense=arguments.dense,
         stride_factor=arguments.stride_factor,
+        size=arguments.size,
+        tile=arguments.tile,
+        overlap=arguments.overlap,
+        uncertainty=arguments.uncertainty,
+        unknown_below=arguments.unknown_below,
     )
     return predict_images(segmenter, arguments.jobs, _outputs(arguments))
 

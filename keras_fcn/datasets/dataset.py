@@ -54,6 +54,11 @@ class Split:
         return len(set(self.image_sizes)) == 1
 
     @property
+    def typical_side(self) -> int:
+        """Median of the images' shorter sides, pixels."""
+        return round(float(np.median([min(size) for size in self.image_sizes])))
+
+    @property
     def num_bytes(self) -> int:
         """Bytes of all images and label maps, decoded."""
         # Three bytes of colour and one of label for each pixel.

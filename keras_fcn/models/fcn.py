@@ -5,6 +5,8 @@ Caffe networks after it (`fc6`, `score_fr`, `upscore2`, `fuse_pool4` ...), the s
 all three networks, so that the weights of a coarser one start a finer one.
 """
 
+from collections.abc import Sequence
+
 import keras
 from keras import layers, ops
 
@@ -174,9 +176,11 @@ def resolve_head_filters(head: str, head_filters: int | None) -> int:
 
 
 def inference_model(
-    model: keras.Model, output: keras.KerasTensor, suffix: str
+    model: keras.Model,
+    output: keras.KerasTensor | Sequence[keras.KerasTensor],
+    suffix: str,
 ) -> keras.Model:
-    """Return a compiled model from a network's images to a tensor of its graph.
+    """Return a compiled model from a network's images to tensors of its graph.
 
     Args:
         model: a network of `FCN`; its weights are shared, not copied.
@@ -197,6 +201,16 @@ def prediction_model(model: keras.Model) -> keras.Model:
     return inference_model(model, ops.argmax(model.output, axis=-1), "label_map")
 
 
+def scores_model(model: keras.Model, temperature: float = 1.0) -> keras.Model:
+    """Return a model that gives the logits, compiled for prediction.
+
+    Args:
+        model: a network of `FCN`; its weights are shared, not copied.
+        temperature: by which the logits are divided.
+    """
+    return inference_model(model, model.output / temperature, "scores")
+
+
 def probability_model(model: keras.Model) -> keras.Model:
     """Return a model that gives probabilities, float32 of the shape of the logits.
 
@@ -204,6 +218,44 @@ def probability_model(model: keras.Model) -> keras.Model:
         model: a network of `FCN`; its weights are shared, not copied.
     """
     return inference_model(model, ops.softmax(model.output), "probabilities")
+
+
+def confidence_model(model: keras.Model, temperature: float = 1.0) -> keras.Model:
+    """Return a model that gives label maps and the probability of each pixel's class.
+
+    They are int32 and float32, both `(batch, height, width)`.
+
+    Args:
+        model: a network of `FCN`; its weights are shared, not copied.
+        temperature: by which the logits are divided before the softmax.
+    """
+    logits = model.output
+    confidence = ops.max(ops.softmax(logits / temperature), axis=-1)
+    return inference_model(
+        model, [ops.argmax(logits, axis=-1), confidence], "confidence"
+    )
+
+
+def dropout_model(model: keras.Model) -> keras.Model:
+    """Return a network that draws its dropout anew each time that it predicts.
+
+    All other layers, those of batch normalisation too, predict as ever.
+
+    Args:
+        model: a network of `FCN`; its weights are shared, not copied.
+
+    Reference: Gal and Ghahramani, "Dropout as a Bayesian approximation", 2016.
+    """
+
+    def call(layer, *inputs, **options):
+        if isinstance(layer, layers.Dropout):
+            options["training"] = True
+        return layer(*inputs, **options)
+
+    drawing = keras.models.clone_model(
+        model, clone_function=lambda layer: layer, call_function=call
+    )
+    return inference_model(drawing, ops.softmax(drawing.output), "dropout")
 
 
 def _head(x, head, filters, dropout):

@@ -61,7 +61,9 @@ def predict_images(
             executor, lambda job: _open(job, outputs), jobs, _AHEAD + batch_size
         )
         pictures = chain.from_iterable(opened)
-        predicted = predict_pictures(segmenter, pictures, batch_size)
+        predicted = predict_pictures(
+            segmenter, pictures, batch_size, outputs.confidence
+        )
         results = overlapped(
             executor,
             lambda picture: write_picture(picture, segmenter.class_map, outputs),
@@ -75,7 +77,10 @@ def predict_images(
 
 
 def predict_pictures(
-    segmenter: Segmenter, pictures: Iterable[Picture], batch_size: int
+    segmenter: Segmenter,
+    pictures: Iterable[Picture],
+    batch_size: int,
+    with_confidence: bool = False,
 ) -> Iterator[Picture]:
     """Give pictures their label maps.
 
@@ -83,13 +88,14 @@ def predict_pictures(
         segmenter: the network.
         pictures: those without an image are passed on.
         batch_size: how many of one size that follow each other are predicted together.
+        with_confidence: give them their confidence, too.
 
     Yields:
         The same pictures in order, with label map or with a problem.
     """
     for group in _groups(pictures, batch_size):
         begun = time.perf_counter()
-        _predict_group(segmenter, group)
+        _predict_group(segmenter, group, with_confidence)
         for picture in group:
             picture.seconds += (time.perf_counter() - begun) / len(group)
             yield picture
@@ -118,17 +124,21 @@ def _groups(pictures, batch_size):
         yield group
 
 
-def _predict_group(segmenter, group):
+def _predict_group(segmenter, group, with_confidence):
     """Predict pictures of one size; one by one where that fails together."""
     if not group[0].is_to_predict:
         return
     try:
         images = np.stack([picture.image for picture in group])  # (N, H, W, 3)
-        for picture, label_map in zip(group, segmenter(images), strict=True):
-            picture.label_map = label_map
+        if with_confidence:
+            label_maps, confidence = segmenter.label_and_confidence(images)
+        else:
+            label_maps, confidence = segmenter(images), [None] * len(group)
+        for picture, *answer in zip(group, label_maps, confidence, strict=True):
+            picture.label_map, picture.confidence = answer
     except Exception as error:  # memory first of all
         if len(group) == 1:
             group[0].fail("predicted", error)
         else:
             for picture in group:
-                _predict_group(segmenter, [picture])
+                _predict_group(segmenter, [picture], with_confidence)

@@ -9,7 +9,8 @@ from pathlib import Path
 from keras_fcn.errors import summarize
 from keras_fcn.prediction.inputs import find_files, read_list
 
-LABELS, OVERLAY = "_labels", "_overlay"  # ends of the outputs' names
+# Ends of the outputs' names.
+LABELS, OVERLAY, CONFIDENCE = "_labels", "_overlay", "_confidence"
 
 
 @dataclass(frozen=True)
@@ -116,6 +117,7 @@ def _check_outputs(jobs: Iterable[Job]):
         for job in jobs
         for output in (
             job.labels_path(),
+            job.output(CONFIDENCE, ".png"),
             *(job.output(OVERLAY, suffix) for suffix in (".png", ".jpg", ".mp4")),
         )
         if output.resolve() in inputs

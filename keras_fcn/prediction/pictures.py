@@ -13,8 +13,9 @@ from keras_fcn.classes import ClassMap
 from keras_fcn.errors import one_line
 from keras_fcn.image_encoding import encode_jpeg, encode_label_map, encode_png
 from keras_fcn.image_frames import read_frames
-from keras_fcn.images import UnreadableImage, write_content
-from keras_fcn.prediction.jobs import OVERLAY, Job
+from keras_fcn.images import UnreadableImage, write_content, write_grey
+from keras_fcn.prediction.confidence import confidence_picture
+from keras_fcn.prediction.jobs import CONFIDENCE, OVERLAY, Job
 from keras_fcn.prediction.results import Result, count_ids
 from keras_fcn.visualize import overlay_with_legend
 
@@ -32,10 +33,12 @@ class Outputs:
     Attributes:
         overlay: "png", "jpeg" or "none".
         skip_existing: leave out images whose outputs are all there.
+        confidence: write how sure each pixel is, too.
     """
 
     overlay: str = "png"
     skip_existing: bool = False
+    confidence: bool = False
 
     def overlay_path(self, job: Job, frame: int | None = None) -> Path | None:
         """Return where the overlay goes; None without one.
@@ -48,6 +51,15 @@ class Outputs:
             return None
         return job.output(OVERLAY, _ENCODERS[self.overlay][0], frame)
 
+    def confidence_path(self, job: Job, frame: int | None = None) -> Path | None:
+        """Return where the picture of the confidence goes; None without one.
+
+        Args:
+            job: the file.
+            frame: as for `Job.output`.
+        """
+        return job.output(CONFIDENCE, ".png", frame) if self.confidence else None
+
     def are_there(self, job: Job, frame: int | None = None) -> bool:
         """Return whether an image is to be left out because its outputs are there.
 
@@ -55,7 +67,11 @@ class Outputs:
             job: the file.
             frame: as for `Job.output`.
         """
-        paths = (job.labels_path(frame), self.overlay_path(job, frame))
+        paths = (
+            job.labels_path(frame),
+            self.overlay_path(job, frame),
+            self.confidence_path(job, frame),
+        )
         return self.skip_existing and all(path.exists() for path in paths if path)
 
 
@@ -68,6 +84,7 @@ class Picture:
         frame: its number in a file that has several; None in others.
         image: uint8 RGB `(height, width, 3)`; None once it is of no more use.
         label_map: uint8 `(height, width)`.
+        confidence: float32 `(height, width)` in [0, 1], where it is asked for.
         problem: why it is left out, on one line.
         seconds: what the stages took.
     """
@@ -76,6 +93,7 @@ class Picture:
     frame: int | None = None
     image: np.ndarray | None = None
     label_map: np.ndarray | None = None
+    confidence: np.ndarray | None = None
     problem: str = ""
     seconds: float = 0.0
     started: float = field(default_factory=time.perf_counter, repr=False)
@@ -96,7 +114,7 @@ class Picture:
         if self.frame is not None:
             name += f", frame {self.frame}"
         self.problem = describe_failure(name, what, error)
-        self.image = self.label_map = None
+        self.image = self.label_map = self.confidence = None
         logger.debug("%s", self.problem, exc_info=error)
 
 
@@ -181,5 +199,8 @@ def _write(picture, class_map, outputs):
         drawn = overlay_with_legend(picture.image, picture.label_map, class_map)
         encode = _ENCODERS[outputs.overlay][1]
         write_content(overlay_path, encode(drawn))
+    if confidence_path := outputs.confidence_path(job, frame):
+        confidence_path.parent.mkdir(parents=True, exist_ok=True)
+        write_grey(confidence_path, confidence_picture(picture.confidence))
     # Last: who sees a label map finds the overlay too.
     write_content(labels_path, encode_label_map(picture.label_map, class_map))

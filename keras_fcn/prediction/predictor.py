@@ -1,37 +1,150 @@
-"""From a network to predictions: by one look, by several, or by shifted images."""
+"""From a look to answers: at which size, in how many tiles, and how sure."""
 
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import keras
 import numpy as np
-from keras import ops
 
-from keras_fcn.config import DENSE
-from keras_fcn.errors import check_choice
-from keras_fcn.models.fcn import prediction_model, probability_model
-from keras_fcn.prediction.stitching import check_factor, make_stitcher
-
-SCALES = (0.75, 1.0, 1.25, 1.5, 1.75)  # of test-time augmentation
-
-Predict = Callable[[np.ndarray], np.ndarray]
+from keras_fcn.prediction.confidence import decide, label_of, probabilities_of
+from keras_fcn.prediction.looks import Look, make_look
+from keras_fcn.prediction.scaling import (
+    resize_images,
+    resized_strips,
+    scaled_size,
+    strips_of,
+)
+from keras_fcn.prediction.tile_size import (
+    AUTOMATIC_TILE,
+    WHOLE_PIXELS,
+    resolve_overlap,
+)
+from keras_fcn.prediction.tiles import tiled_scores
+from keras_fcn.typing import Size
 
 
 @dataclass(frozen=True)
 class Predictor:
-    """How a network looks at images.
+    """From images of any size to label maps and how sure they are.
+
+    Images are RGB, uint8 or float in [0, 255], `(batch, height, width, 3)`.
 
     Attributes:
-        label_maps: function of RGB images, uint8 or float in [0, 255], `(batch, height,
-            width, 3)`, to uint8 `(batch, height, width)`.
-        probabilities: function of the same to float32 `(batch, height, width,
-            num_classes)`.
-        description: for people.
+        look: how the network looks at an image of the size that it is given.
+        size: what the shorter side of an image is brought to first, pixels; None for
+            the image's own size.
+        tile: height and width of the tiles in which it looks, pixels. With None, an
+            image is taken whole, or, where it has more than 4 million pixels when it
+            is looked at, in tiles of 1536x1536.
+        overlap: pixels that two tiles share; None for 416, or half the tile.
     """
 
-    label_maps: Predict
-    probabilities: Predict
-    description: str
+    look: Look
+    size: int | None = None
+    tile: Size | None = None
+    overlap: int | None = None
+
+    def __post_init__(self):
+        if self.tile is not None:
+            resolve_overlap(self.tile, self.overlap)
+        elif self.overlap is not None:
+            raise ValueError("`overlap` is for `tile`, which is missing")
+
+    @property
+    def description(self) -> str:
+        """How it is predicted, for people."""
+        parts = [self.look.description]
+        if self.size is not None:
+            parts.append(f"shorter side {self.size}")
+        if self.tile is not None:
+            overlap = resolve_overlap(self.tile, self.overlap)
+            parts.append(f"tiles {self.tile[0]}x{self.tile[1]}, overlap {overlap}")
+        return ", ".join(parts)
+
+    def label_maps(self, images: np.ndarray) -> np.ndarray:
+        """Return class ids, uint8 `(batch, height, width)`.
+
+        Args:
+            images: a batch.
+        """
+        if self._sees_as_it_is(images):
+            return self.look.label_maps(images)
+        return np.stack(
+            [
+                np.concatenate([label_of(strip) for strip in strips])
+                for strips in self._strips(images)
+            ]
+        )
+
+    def label_maps_and_confidence(
+        self, images: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return class ids, and the probability of each pixel's class.
+
+        Args:
+            images: a batch.
+
+        Returns:
+            uint8 and float32, both `(batch, height, width)`.
+        """
+        if self._sees_as_it_is(images):
+            return self.look.label_maps_and_confidence(images)
+        label_maps, confidences = [], []
+        for strips in self._strips(images):
+            decided = [decide(strip) for strip in strips]
+            label_map, confidence = map(np.concatenate, zip(*decided, strict=True))
+            label_maps.append(label_map)
+            confidences.append(confidence)
+        return np.stack(label_maps), np.stack(confidences)
+
+    def probabilities(self, images: np.ndarray) -> np.ndarray:
+        """Return the probability of each class at each pixel.
+
+        Args:
+            images: a batch.
+
+        Returns:
+            float32 `(batch, height, width, num_classes)`.
+        """
+        return np.stack(
+            [
+                np.concatenate([probabilities_of(strip) for strip in strips])
+                for strips in self._strips(images)
+            ]
+        )
+
+    def _sees_as_it_is(self, images):
+        """Whether the look is at the images whole and in their own size."""
+        size = images.shape[1:3]
+        return scaled_size(size, self.size) == size and self._tile_for(size) is None
+
+    def _strips(self, images) -> Iterator[Iterator[np.ndarray]]:
+        """Scores of each image, in strips `(num_classes, rows, width)`."""
+        size = images.shape[1:3]
+        seen_size = scaled_size(size, self.size)
+        seen = images if seen_size == size else resize_images(images, seen_size)
+        tile = self._tile_for(seen_size)
+        if tile is None:
+            for scores in self.look.scores(seen):
+                yield (
+                    strips_of(scores)
+                    if seen_size == size
+                    else resized_strips(scores, size)
+                )
+            return
+        for image in seen:
+            bands = tiled_scores(self.look.scores, image, tile, self.overlap)
+            if seen_size == size:
+                yield (strip for band in bands for strip in strips_of(band))
+            else:
+                yield resized_strips(np.concatenate(list(bands)), size)
+
+    def _tile_for(self, size):
+        """The tiles in which an image of a size is looked at; None for the whole."""
+        pixels = size[0] * size[1] * self.look.enlargement**2
+        if self.tile is None and pixels > WHOLE_PIXELS:
+            return AUTOMATIC_TILE
+        return self.tile
 
 
 def make_predictor(
@@ -39,73 +152,28 @@ def make_predictor(
     tta: bool = False,
     dense: str = "upsampling",
     stride_factor: int | None = None,
+    *,
+    uncertainty: int = 0,
+    temperature: float = 1.0,
+    size: int | None = None,
+    tile: Size | None = None,
+    overlap: int | None = None,
 ) -> Predictor:
     """Return the predictor of a network that looks as it is told.
 
     Args:
         model: a network of `FCN`.
-        tta: test-time augmentation: average the probabilities over five enlargements,
-            0.75 to 1.75, each as it is and mirrored; takes about 17 times as long.
-        dense: "upsampling", the network's own; or "shift-and-stitch", scores of every
-            pixel from shifted images.
-        stride_factor: shifts along each axis, as for `shift_and_stitch`.
+        tta: as for `make_look`; so are the next four.
+        dense: likewise.
+        stride_factor: likewise.
+        uncertainty: likewise.
+        temperature: likewise.
+        size: as for `Predictor`; so are the others.
+        tile: likewise.
+        overlap: likewise.
 
     Raises:
-        ValueError: if the choices do not go together, or the factor is impossible.
+        ValueError: if the choices do not go together, or one is impossible.
     """
-    check_choice("dense", dense, DENSE)
-    if dense == "shift-and-stitch":
-        if tta:
-            raise ValueError("`dense` shift-and-stitch and `tta` do not go together")
-        stitch = make_stitcher(model, stride_factor)
-        factor = check_factor(model, stride_factor)
-        return _by_probabilities(
-            lambda images: np.stack([_softmax(stitch(image)) for image in images]),
-            f"shift-and-stitch, {factor}x{factor} shifts",
-        )
-    if stride_factor is not None:
-        raise ValueError("`stride_factor` is for `dense` shift-and-stitch")
-    probabilities = probability_model(model)
-    if tta:
-        return _by_probabilities(
-            lambda images: _mean_probabilities(probabilities, images),
-            "test-time augmentation",
-        )
-    label_maps = prediction_model(model)  # takes the largest on the device
-    return Predictor(
-        lambda images: np.asarray(label_maps.predict_on_batch(images)).astype("uint8"),
-        lambda images: np.asarray(probabilities.predict_on_batch(images)),
-        "one look",
-    )
-
-
-def _by_probabilities(probabilities, description):
-    def label_maps(images):
-        return probabilities(images).argmax(axis=-1).astype("uint8")
-
-    return Predictor(label_maps, probabilities, description)
-
-
-def _softmax(logits):
-    return ops.convert_to_numpy(ops.softmax(logits))
-
-
-def _mean_probabilities(model, images):
-    """Probabilities at the images' size, over all sizes and both directions."""
-    size = images.shape[1:3]
-    total = 0
-    for scale in SCALES:
-        scaled_size = tuple(max(1, round(scale * length)) for length in size)
-        scaled = _resize(images, scaled_size)  # (N, scale * H, scale * W, 3)
-        for step in (1, -1):  # -1 mirrors from left to right
-            view = np.ascontiguousarray(scaled[:, :, ::step])
-            probabilities = np.asarray(model.predict_on_batch(view))
-            total = total + _resize(probabilities[:, :, ::step], size)  # (N, H, W, C)
-    return total / (2 * len(SCALES))
-
-
-def _resize(array, size):
-    resized = ops.image.resize(
-        ops.cast(array, "float32"), size, interpolation="bilinear", antialias=True
-    )
-    return ops.convert_to_numpy(resized)
+    look = make_look(model, tta, dense, stride_factor, uncertainty, temperature)
+    return Predictor(look, size, tile, overlap)

@@ -12,8 +12,11 @@ from keras_fcn.classes import ClassMap
 from keras_fcn.config import DEFAULT_NETWORK
 from keras_fcn.images import read_image, to_rgb
 from keras_fcn.models.devices import allow_memory_growth
+from keras_fcn.prediction.confidence import mark_unknown
 from keras_fcn.prediction.predictor import make_predictor
+from keras_fcn.prediction.scaling import resolve_size
 from keras_fcn.runs.bundled import find_network
+from keras_fcn.typing import Size
 from keras_fcn.visualize import overlay, overlay_with_legend
 
 AnyImage = str | PathLike | Image.Image | np.ndarray
@@ -31,7 +34,8 @@ class Segmenter:
     Attributes:
         model: the network, a Keras model of `keras_fcn.FCN`.
         class_map: names and colours of its classes.
-        predictor: how it looks at an image.
+        predictor: how it looks at an image, and at which size.
+        unknown_below: probability below which a pixel is labelled void; 0 labels all.
     """
 
     def __init__(
@@ -42,6 +46,12 @@ class Segmenter:
         tta: bool = False,
         dense: str = "upsampling",
         stride_factor: int | None = None,
+        size: int | None = None,
+        tile: Size | None = None,
+        overlap: int | None = None,
+        uncertainty: int = 0,
+        temperature: float = 1.0,
+        unknown_below: float = 0.0,
     ):
         """Make a segmenter of a network.
 
@@ -51,13 +61,36 @@ class Segmenter:
             tta: as for `keras_fcn.load`; so are the others.
             dense: likewise.
             stride_factor: likewise.
+            size: what the shorter side of an image is brought to before the network
+                looks, pixels; None for the image's own size.
+            tile: as for `keras_fcn.load`; so are the next two.
+            overlap: likewise.
+            uncertainty: likewise.
+            temperature: by which scores are divided before they become probabilities.
+            unknown_below: as for `keras_fcn.load`.
 
         Raises:
-            ValueError: if the choices do not go together.
+            ValueError: if the choices do not go together, or one is impossible.
         """
+        if not 0 <= unknown_below <= 1:
+            raise ValueError(
+                "`unknown_below` must be a probability, 0 to 1. "
+                f"Received: unknown_below={unknown_below}"
+            )
         self.model = model
         self.class_map = class_map
-        self.predictor = make_predictor(model, tta, dense, stride_factor)
+        self.unknown_below = unknown_below
+        self.predictor = make_predictor(
+            model,
+            tta,
+            dense,
+            stride_factor,
+            uncertainty=uncertainty,
+            temperature=temperature,
+            size=size,
+            tile=tile,
+            overlap=overlap,
+        )
 
     def __call__(
         self, images: AnyImage | Sequence[AnyImage]
@@ -70,31 +103,59 @@ class Segmenter:
 
         Returns:
             Class ids, uint8 `(height, width)`; a list of these for a list; `(batch,
-            height, width)` for a batch.
+            height, width)` for a batch. With `unknown_below`, void for the pixels that
+            are less sure.
 
         Raises:
             OSError: if a file is missing.
             ValueError: if one is no image, or an array is none of RGB values from 0 to
                 255.
         """
-        return self._map(self.predictor.label_maps, images)
+        return self._map(self._label_maps, images)
 
-    def probabilities(
+    def confidence(
         self, images: AnyImage | Sequence[AnyImage]
     ) -> np.ndarray | list[np.ndarray]:
-        """Return the probability of each class at each pixel.
+        """Return how sure each pixel's class is: its probability.
 
         Args:
             images: as for a call.
 
         Returns:
-            float32 `(height, width, num_classes)`, which add up to 1; a list of these
-            for a list; `(batch, height, width, num_classes)` for a batch.
+            float32 `(height, width)` in [0, 1]; a list of these for a list; `(batch,
+            height, width)` for a batch.
 
         Raises:
             OSError, ValueError: as a call.
         """
-        return self._map(self.predictor.probabilities, images)
+        return self._map(
+            lambda batch: self._label_maps_and_confidence(batch)[1], images
+        )
+
+    def label_and_confidence(self, images: AnyImage) -> tuple[np.ndarray, np.ndarray]:
+        """Return the label map and the confidence, of one look.
+
+        Args:
+            images: an image; or an array of several, `(batch, height, width, 3)`.
+
+        Returns:
+            What a call and what `confidence` give.
+
+        Raises:
+            OSError, ValueError: as a call.
+        """
+        if getattr(images, "ndim", None) != 4:
+            label_maps, confidence = self._label_maps_and_confidence(
+                _one_image(images)[None]
+            )
+            return label_maps[0], confidence[0]
+        images = as_rgb(images)
+        answers = [
+            self._label_maps_and_confidence(images[first : first + _BATCH_SIZE])
+            for first in range(0, len(images), _BATCH_SIZE)
+        ]
+        label_maps, confidence = map(np.concatenate, zip(*answers, strict=True))
+        return label_maps, confidence
 
     def overlay(
         self, image: AnyImage, label_map: np.ndarray | None = None, legend: bool = False
@@ -122,6 +183,19 @@ class Segmenter:
         draw = overlay_with_legend if legend else overlay
         return draw(image.astype("uint8"), label_map, self.class_map)
 
+    def _label_maps(self, images):
+        if self.unknown_below == 0:
+            return self.predictor.label_maps(images)
+        return self._label_maps_and_confidence(images)[0]
+
+    def _label_maps_and_confidence(self, images):
+        label_maps, confidence = self.predictor.label_maps_and_confidence(images)
+        if self.unknown_below > 0:
+            label_maps = mark_unknown(
+                label_maps, confidence, self.unknown_below, self.class_map
+            )
+        return label_maps, confidence
+
     @staticmethod
     def _map(predict: Callable, images):
         if isinstance(images, list | tuple):
@@ -142,6 +216,11 @@ def load(
     tta: bool = False,
     dense: str = "upsampling",
     stride_factor: int | None = None,
+    size: int | str = "auto",
+    tile: Size | None = None,
+    overlap: int | None = None,
+    uncertainty: int = 0,
+    unknown_below: float = 0.0,
 ) -> Segmenter:
     """Load a trained network, ready to label images.
 
@@ -153,6 +232,19 @@ def load(
         dense: "upsampling", the network's own; or "shift-and-stitch", scores of every
             pixel from shifted images.
         stride_factor: shifts along each axis, as for `shift_and_stitch`.
+        size: the scale at which the network looks at an image. "auto" brings it to that
+            of the training images, by its shorter side, or leaves it where `tile` is
+            given; a number is the shorter side, pixels; "native" leaves it. The answer
+            has the image's own size.
+        tile: height and width of the tiles in which the network looks, pixels, at least
+            32; memory is that of a tile. None takes an image whole, up to 4 million
+            pixels.
+        overlap: pixels that two tiles share, below a tile's height and width; None for
+            416, or half of a smaller tile. From the receptive field of 404 on, the
+            answer is that of the whole image.
+        uncertainty: Monte-Carlo dropout: the probabilities are the mean of as many
+            passes with dropout, and take as many times as long; 0 for none.
+        unknown_below: label the pixels void whose class is less probable than this.
 
     Returns:
         The segmenter. On a GPU it takes memory as it needs it, where the GPU has not
@@ -170,6 +262,12 @@ def load(
         tta=tta,
         dense=dense,
         stride_factor=stride_factor,
+        size=resolve_size(size, network.read_training_size(), tile),
+        tile=tile,
+        overlap=overlap,
+        uncertainty=uncertainty,
+        temperature=network.read_temperature(),
+        unknown_below=unknown_below,
     )
 
 

@@ -40,7 +40,11 @@ class RunFolder(NetworkFolder):
 
     @classmethod
     def create(
-        cls, path: Path, config: TrainingConfig, class_map: ClassMap
+        cls,
+        path: Path,
+        config: TrainingConfig,
+        class_map: ClassMap,
+        training_size: int | None = None,
     ) -> "RunFolder":
         """Make the folder of a new run.
 
@@ -48,6 +52,8 @@ class RunFolder(NetworkFolder):
             path: the folder; not there yet, or empty.
             config: written to `config.json`.
             class_map: written to `classes.json`.
+            training_size: median of the training images' shorter sides, pixels, which
+                goes into `config.json`; None where it is not known.
 
         Raises:
             FileExistsError: if there is a run or anything else already.
@@ -63,6 +69,7 @@ class RunFolder(NetworkFolder):
                 part.config_file,
                 {
                     "config": asdict(config),
+                    "training_size": training_size,
                     "versions": versions(),
                     "git_commit": git_commit(),
                 },

@@ -1,9 +1,11 @@
 """What a run and a packed network have in common: a folder that holds a network.
 
 FOLDER/
-  config.json   the configuration of its training, and versions of what it ran with
+  config.json   the configuration of its training, the size of its images, and versions
+                of what it ran with
   classes.json  names, colours and void
   metrics.json  validation scores
+  calibration.json  the temperature of its probabilities, and what it was fitted on
 """
 
 import dataclasses
@@ -22,6 +24,14 @@ from keras_fcn.models.precision import use_precision
 from keras_fcn.models.weights import assign_arrays, variables_by_name
 from keras_fcn.runs.names import CONFIG_FILE
 from keras_fcn.typing import Tensor
+
+# Shorter sides of the data sets whose images are all of one size, pixels.
+_SIDES = {
+    "camvid": 360,
+    "camvid32": 720,
+    "camvid32-with-void": 720,
+    "camvid32-merged": 720,
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,6 +58,11 @@ class NetworkFolder(ABC):
     def metrics_file(self) -> Path:
         """File of the validation scores."""
         return self.path / "metrics.json"
+
+    @property
+    def calibration_file(self) -> Path:
+        """File of the temperature; it may be missing."""
+        return self.path / "calibration.json"
 
     @abstractmethod
     def load_model(self) -> keras.Model:
@@ -98,6 +113,54 @@ class NetworkFolder(ABC):
             raise ValueError(
                 f"{self.config_file} can't be read as a training's ({error})"
             ) from error
+
+    def read_training_size(self) -> int | None:
+        """Read the size of the images that the network was trained on.
+
+        Returns:
+            The median of their shorter sides, pixels; None for a run of before that
+            does not tell it, nor its data set.
+
+        Raises:
+            ValueError: if it is damaged.
+        """
+        config = self.read_config()
+        size = read_json(self.config_file).get("training_size")
+        if size is None:
+            if config.dataset == "streets":
+                return min(config.image_size)
+            return _SIDES.get(config.dataset)
+        if isinstance(size, bool) or not isinstance(size, int) or size < 1:
+            raise ValueError(
+                f"{self.config_file} must have a training_size of pixels from 1 on. "
+                f"Received: {size}"
+            )
+        return size
+
+    def read_temperature(self) -> float:
+        """Read by what the network's logits are divided before the softmax.
+
+        Returns:
+            The temperature; 1 where none has been fitted.
+
+        Raises:
+            ValueError: if its file is damaged.
+        """
+        if not self.calibration_file.is_file():
+            return 1.0
+        content = read_json(self.calibration_file)
+        try:
+            temperature = float(content["temperature"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise ValueError(
+                f"{self.calibration_file} has no temperature ({error})"
+            ) from error
+        if not 0 < temperature < float("inf"):
+            raise ValueError(
+                f"{self.calibration_file} must have a temperature above 0. "
+                f"Received: {temperature}"
+            )
+        return temperature
 
     def read_architecture(self) -> TrainingConfig:
         """Read the configuration as `read_config`, with nothing frozen."""

@@ -50,7 +50,9 @@ def train(config: TrainingConfig, run_path: Path) -> RunFolder:
         config = dataclasses.replace(config, label_values=data.dataset.label_values)
     trainer = _make_started_trainer(config, data)
     _log_training(config, data, trainer.network)
-    run = RunFolder.create(run_path, config, data.dataset.class_map)
+    run = RunFolder.create(
+        run_path, config, data.dataset.class_map, data.train.typical_side
+    )
     try:
         TrainingLoop(trainer, config, data, run, run.read_checkpoint()).run()
     except FloatingPointError:

@@ -50,6 +50,10 @@ def test_the_bundled_network_is_the_default(image, tmp_path, capsys):
             ("--dense", "shift-and-stitch", "--stride-factor", "2"),
             {"dense": "shift-and-stitch", "stride_factor": 2},
         ),
+        (("--size", "40"), {"size": 40}),
+        (("--size", "native"), {"size": "native"}),
+        (("--tile", "32x48", "--overlap", "0"), {"tile": (32, 48), "overlap": 0}),
+        (("--unknown-below", "0.4"), {"unknown_below": 0.4}),
     ],
 )
 def test_the_ways_of_looking_reach_the_network(
@@ -123,3 +127,49 @@ def test_names_that_steer_a_terminal_are_shown_escaped(image, tmp_path):
     assert rf"{folder}/good\x1b[2J\nforged: line \udcff.png: " in process.stdout
     assert rf"{folder}/bad\x1b[2J" in process.stderr
     assert rf"{folder}/large\x07.png must have at most" in process.stderr
+
+
+def test_confidence_is_a_grey_picture_beside_the_labels(run, image, tmp_path, capsys):
+    flags = ("--model", run.path, "--output-dir", tmp_path, "--confidence")
+    assert outcome(predict, capsys, image, *flags)[0] == 0
+    segmenter = load(run.path)
+    with Image.open(tmp_path / "test_0_confidence.png") as picture:
+        assert (picture.mode, picture.size) == ("L", (64, 48))
+        expected = np.rint(255 * segmenter.confidence(image))
+        np.testing.assert_array_equal(picture, expected)
+    with Image.open(tmp_path / "test_0_labels.png") as labels:
+        np.testing.assert_array_equal(labels, segmenter(image))
+
+
+def test_pixels_that_are_not_sure_are_void_and_told_as_void(
+    run, image, tmp_path, capsys
+):
+    segmenter = load(run.path)
+    least = float(np.median(segmenter.confidence(image)))
+    flags = ("--model", run.path, "--output-dir", tmp_path, "--unknown-below", least)
+    status, out, _ = outcome(predict, capsys, image, *flags)
+    assert status == 0
+    with Image.open(tmp_path / "test_0_labels.png") as labels:
+        is_void = np.asarray(labels) == segmenter.class_map.void_id
+    np.testing.assert_array_equal(is_void, segmenter.confidence(image) < least)
+    assert 0.2 < is_void.mean() < 0.8
+    assert f"void {is_void.mean():.1%}" in out
+
+
+@pytest.mark.parametrize(
+    ("flags", "expected"),
+    [
+        (("--size", "0"), "--size: needed auto, native or pixels from 1 on"),
+        (("--size", "big"), "Received: big"),
+        (("--size", "-5"), "--size"),
+        (("--tile", "31x64"), "--tile must be at least 32x32. Received: 31x64"),
+        (("--tile", "0x64"), "needed HEIGHTxWIDTH"),
+        (("--tile", "64x96", "--overlap", "64"), "--overlap must be 0 or more, and"),
+        (("--overlap", "64"), "--overlap is for --tile, which is missing"),
+        (("--unknown-below", "1.5"), "needed a number from 0 to 1"),
+    ],
+)
+def test_an_impossible_size_tile_or_probability_is_one_line(
+    run, image, capsys, flags, expected
+):
+    assert expected in refusal(predict, capsys, image, "--model", run.path, *flags)

@@ -1,212 +1,148 @@
-import keras
+"""At which size, in which tiles, at which temperature a network looks."""
+
 import numpy as np
 import pytest
-from keras import ops
-from PIL import Image
 
-from keras_fcn.models.fcn import FCN
-from keras_fcn.prediction import predictor, stitching
-from keras_fcn.prediction.predictor import SCALES, make_predictor
-from keras_fcn.prediction.stitching import shift_and_stitch
+from keras_fcn.prediction import predictor as predictor_module
+from keras_fcn.prediction.looks import by_scores
+from keras_fcn.prediction.predictor import Predictor, make_predictor
+from keras_fcn.prediction.scaling import resize_images, resized_strips
 from tests.support.data import draw_blocks
 
 
 @pytest.fixture(scope="module")
 def image():
-    return draw_blocks(48, 70, 3, seed=1)[0][None]
+    return draw_blocks(64, 96, 3, seed=1)[0]
 
 
-@pytest.fixture(scope="module")
-def model(image):
-    """A network of random scores that finds each of its classes in `image`."""
-    keras.utils.set_random_seed(0)
-    model = FCN("32s", 3, "compact", None, head_filters=8)
-    layer = model.get_layer("score_fr")
-    kernel = np.random.default_rng(0).normal(size=layer.kernel.shape)
-    layer.set_weights([kernel, np.zeros(3)])
-    logits = ops.convert_to_numpy(model(image))
-    layer.bias.assign(-logits.mean(axis=(0, 1, 2)))
-    found = ops.convert_to_numpy(model(image)).argmax(axis=-1)
-    assert len(np.unique(found)) == 3
-    return model
+class Eye:
+    """A look that notes what it sees; scores are the three colours."""
+
+    def __init__(self, enlargement=1.0):
+        self.seen = []
+        self.look = by_scores(self.scores, "an eye", enlargement)
+
+    def scores(self, images):
+        self.seen.append(images.shape)
+        return np.asarray(images, dtype="float32") / 25
 
 
-def test_the_prediction_has_the_images_size_and_known_classes(model, image):
-    label_map = make_predictor(model, tta=True).label_maps(image)
-    assert label_map.shape == (1, 48, 70)
-    assert set(np.unique(label_map)) <= {0, 1, 2}
+def scores_at(image, side):
+    """What the eye's scores are when it looks at a size, at the image's own size."""
+    seen = resize_images(image[None], (side, side * 3 // 2))[0] / 25
+    strips = list(resized_strips(seen, image.shape[:2]))
+    return np.moveaxis(np.concatenate(strips, axis=1), 0, -1)
 
 
-def test_five_sizes_are_looked_at_and_their_mirror_images(model, image, monkeypatch):
-    views = []
-    predict_on_batch = keras.Model.predict_on_batch
-
-    def record(self, view):
-        views.append(view)
-        return predict_on_batch(self, view)
-
-    monkeypatch.setattr(keras.Model, "predict_on_batch", record)
-    make_predictor(model, tta=True).label_maps(image)
-    sizes = [view.shape[1:3] for view in views]
-    assert sorted(set(sizes)) == [(36, 52), (48, 70), (60, 88), (72, 105), (84, 122)]
-    assert len(views) == 10
-    for one, mirrored in zip(views[::2], views[1::2], strict=True):
-        np.testing.assert_array_equal(mirrored, one[:, :, ::-1])
-
-
-def test_a_mirrored_image_gives_the_mirrored_prediction(model, image):
-    predict = make_predictor(model, tta=True).label_maps
-    mirrored = predict(np.ascontiguousarray(image[:, :, ::-1]))
-    np.testing.assert_array_equal(mirrored[:, :, ::-1], predict(image))
+@pytest.mark.parametrize("side", [32, 128])
+def test_the_network_sees_the_size_and_answers_in_the_images_own(image, side):
+    eye = Eye()
+    predictor = Predictor(eye.look, size=side)
+    images = np.stack([image, image[:, ::-1]])
+    label_maps = predictor.label_maps(images)
+    assert eye.seen == [(2, side, side * 3 // 2, 3)]
+    assert label_maps.shape == (2, 64, 96) and label_maps.dtype == np.uint8
+    scores = scores_at(image, side)
+    np.testing.assert_array_equal(label_maps[0], scores.argmax(axis=-1))
+    probabilities = predictor.probabilities(images)
+    expected = np.exp(scores) / np.exp(scores).sum(axis=-1, keepdims=True)
+    np.testing.assert_allclose(probabilities[0], expected, rtol=1e-4)
+    both, confidence = predictor.label_maps_and_confidence(images)
+    np.testing.assert_array_equal(both, label_maps)
+    np.testing.assert_allclose(confidence, probabilities.max(axis=-1), rtol=1e-5)
 
 
-def test_the_probabilities_of_all_sizes_count_alike(model, image, monkeypatch):
-    """At one size alone, it is the arg-max of the mean of image and mirror image."""
-    monkeypatch.setattr("keras_fcn.prediction.predictor.SCALES", (1.0,))
-    both = [
-        ops.convert_to_numpy(ops.softmax(model(view, training=False)))
-        for view in (image, image[:, :, ::-1])
-    ]
-    expected = (both[0] + both[1][:, :, ::-1]).argmax(axis=-1)
-    received = make_predictor(model, tta=True).label_maps(image)
-    np.testing.assert_array_equal(received, expected)
-    assert 1.0 in SCALES
-
-
-class Shares:
-    """Stands for a network: probabilities from each pixel's red and its column."""
-
-    def __init__(self):
-        self.views = []
-
-    def predict_on_batch(self, view):
-        self.views.append(view)
-        ramp = np.linspace(0.2, 1, view.shape[2], dtype="float32")
-        share = (view[..., 0] / 255) ** 2 * ramp
-        return np.stack([share, 1 - share], axis=-1)
-
-
-def resized(array, height, width):
-    """Resized by Pillow, which antialiases what gets smaller, as is meant here."""
-    channels = [
-        np.asarray(Image.fromarray(channel).resize((width, height), Image.BILINEAR))
-        for channel in np.moveaxis(array.astype("float32"), -1, 0)
-    ]
-    return np.stack(channels, axis=-1)
-
-
-def test_images_and_probabilities_are_antialiased_where_they_get_smaller(
-    model, monkeypatch
-):
-    network = Shares()
-    monkeypatch.setattr(predictor, "probability_model", lambda model: network)
-    rng = np.random.default_rng(0)
-    images = 255 * rng.integers(0, 2, (2, 24, 40, 3), dtype="uint8")  # sharpest
-    found = make_predictor(model, tta=True).probabilities(images)
-    expected = 0
-    for index, scale in enumerate((0.75, 1, 1.25, 1.5, 1.75)):
-        height, width = round(scale * 24), round(scale * 40)
-        views = np.stack([resized(image, height, width) for image in images])
-        for mirrored, seen in ((False, 2 * index), (True, 2 * index + 1)):
-            step = -1 if mirrored else 1
-            view = views[:, :, ::step]
-            np.testing.assert_allclose(network.views[seen], view, atol=0.01)
-            probabilities = Shares().predict_on_batch(view)[:, :, ::step]
-            expected = expected + np.stack(
-                [resized(each, 24, 40) for each in probabilities]
-            )
-    assert len(network.views) == 10
-    assert found.shape == (2, 24, 40, 2)
-    np.testing.assert_allclose(found, expected / 10, atol=1e-4)
-    np.testing.assert_allclose(found.sum(axis=-1), 1, rtol=1e-5)
-
-
-def test_sizes_are_rounded_to_whole_pixels_and_at_least_one(model, monkeypatch):
-    network = Shares()
-    monkeypatch.setattr(predictor, "probability_model", lambda model: network)
-    make_predictor(model, tta=True).probabilities(np.zeros((1, 1, 9, 3), "uint8"))
-    sizes = [view.shape[1:3] for view in network.views[::2]]
-    # 0.75, 1, 1.25, 1.5 and 1.75 times 1 and 9; Python rounds halves to even.
-    assert sizes == [(1, 7), (1, 9), (1, 11), (2, 14), (2, 16)]
-    monkeypatch.setattr(predictor, "SCALES", (0.1,))
-    make_predictor(model, tta=True).probabilities(np.zeros((1, 1, 9, 3), "uint8"))
-    assert network.views[-1].shape[1:3] == (1, 1)
-
-
-@pytest.mark.parametrize(
-    ("choices", "description"),
-    [
-        ({}, "one look"),
-        ({"tta": True}, "test-time augmentation"),
-        ({"dense": "shift-and-stitch"}, "shift-and-stitch, 32x32 shifts"),
-        (
-            {"dense": "shift-and-stitch", "stride_factor": 4},
-            "shift-and-stitch, 4x4 shifts",
-        ),
-    ],
-)
-def test_a_predictor_says_how_it_looks(model, choices, description):
-    assert make_predictor(model, **choices).description == description
+def test_where_sizes_agree_the_image_is_seen_as_it_is(image):
+    eye = Eye()
+    for size in (None, 64):
+        predictor = Predictor(eye.look, size=size)
+        np.testing.assert_array_equal(
+            predictor.label_maps(image[None])[0], np.argmax(image / 25, axis=-1)
+        )
+        predictor.probabilities(image[None])
+    assert set(eye.seen) == {(1, 64, 96, 3)}
 
 
 @pytest.mark.parametrize(
     "choices",
     [{}, {"tta": True}, {"dense": "shift-and-stitch", "stride_factor": 2}],
 )
-def test_label_maps_are_where_the_probabilities_are_largest(model, image, choices):
-    look = make_predictor(model, **choices)
-    probabilities, label_map = look.probabilities(image), look.label_maps(image)
-    assert probabilities.shape == (1, 48, 70, 3)
-    assert probabilities.dtype == np.float32 and label_map.dtype == np.uint8
-    np.testing.assert_allclose(probabilities.sum(axis=-1), 1, rtol=1e-5)
-    assert np.mean(probabilities.argmax(axis=-1) == label_map) > 0.999
-    assert len(np.unique(label_map)) > 1
+@pytest.mark.parametrize("size", [None, 32])
+def test_the_temperature_changes_probabilities_and_no_label(model, choices, size):
+    """Probabilities of temperature T are those of 1 to the power of 1/T, and shared."""
+    image = draw_blocks(48, 70, 3, seed=1)[0][None]
+    plain = make_predictor(model, **choices, size=size)
+    warm = make_predictor(model, **choices, size=size, temperature=2.5)
+    label_maps, confidence = warm.label_maps_and_confidence(image)
+    np.testing.assert_array_equal(label_maps, plain.label_maps(image))
+    np.testing.assert_array_equal(label_maps, warm.label_maps(image))
+    probabilities = warm.probabilities(image)
+    np.testing.assert_allclose(confidence, probabilities.max(axis=-1), rtol=1e-4)
+    if size is None:  # otherwise logarithms are blended in between
+        shares = plain.probabilities(image) ** (1 / 2.5)
+        expected = shares / shares.sum(axis=-1, keepdims=True)
+        np.testing.assert_allclose(probabilities, expected, rtol=1e-3, atol=1e-5)
 
 
-def test_one_look_is_the_networks_own(model, image):
-    look = make_predictor(model)
-    logits = model(image, training=False)
+def test_tiles_give_the_scores_of_the_whole_image(image):
+    whole, eye = Eye(), Eye()
+    tiled = Predictor(eye.look, tile=(32, 32), overlap=0)
+    np.testing.assert_array_equal(
+        tiled.label_maps(image[None]), Predictor(whole.look).label_maps(image[None])
+    )
+    assert len(eye.seen) == 6 and len(whole.seen) == 1
     np.testing.assert_allclose(
-        look.probabilities(image),
-        ops.convert_to_numpy(ops.softmax(logits)),
-        rtol=1e-3,
-        atol=1e-5,
+        tiled.probabilities(image[None]),
+        Predictor(whole.look).probabilities(image[None]),
+        rtol=1e-4,
     )
 
 
-def test_an_image_of_one_pixel_is_taken(model):
-    predict = make_predictor(model, tta=True).label_maps
-    assert predict(np.zeros((1, 1, 1, 3), "uint8")).shape == (1, 1, 1)
+def test_tiles_and_a_size_go_together(image):
+    eye = Eye()
+    predictor = Predictor(eye.look, size=128, tile=(64, 64), overlap=32)
+    found = predictor.label_maps(image[None])[0]
+    np.testing.assert_array_equal(found, scores_at(image, 128).argmax(axis=-1))
+    assert len(eye.seen) == 15
 
 
-def test_shift_and_stitch_builds_its_network_once(model, image, monkeypatch):
-    built = []
-    coarse_scores_model = stitching.coarse_scores_model
-
-    def record(model):
-        built.append(model)
-        return coarse_scores_model(model)
-
-    monkeypatch.setattr(stitching, "coarse_scores_model", record)
-    look = make_predictor(model, dense="shift-and-stitch", stride_factor=2)
-    images = np.concatenate([image, image[:, ::-1]])
-    label_maps = look.label_maps(images)
-    assert len(built) == 1 and label_maps.dtype == np.uint8
-    for given, found in zip(images, label_maps, strict=True):
-        expected = shift_and_stitch(model, given, 2).argmax(axis=-1)
-        np.testing.assert_array_equal(found, expected)
+def test_an_image_that_would_not_fit_is_cut_into_tiles_unasked(image, monkeypatch):
+    monkeypatch.setattr(predictor_module, "WHOLE_PIXELS", 64 * 96)
+    monkeypatch.setattr(predictor_module, "AUTOMATIC_TILE", (32, 64))
+    eye = Eye()
+    Predictor(eye.look).label_maps(image[None])
+    assert len(eye.seen) == 1
+    greater = image.repeat(2, axis=1)
+    Predictor(eye.look).label_maps(greater[None])
+    assert len(eye.seen) > 2
+    # One that is enlarged within does not fit at half of that.
+    eye = Eye(enlargement=1.5)
+    Predictor(eye.look).label_maps(image[None])
+    assert len(eye.seen) > 2
 
 
-@pytest.mark.parametrize(
-    ("choices", "message"),
-    [
-        ({"stride_factor": 2}, "`stride_factor` is for `dense` shift-and-stitch"),
-        ({"dense": "shift-and-stitch", "tta": True}, "do not go together"),
-        ({"dense": "shift-and-stitch", "stride_factor": 5}, "divides the stride"),
-        ({"tta": True, "stride_factor": 2}, "`stride_factor` is for"),
-        ({"dense": "dilation"}, "`dense` must be one of .* Received: dense=dilation"),
-    ],
-)
-def test_choices_that_do_not_go_together_are_refused(model, choices, message):
-    with pytest.raises(ValueError, match=message):
-        make_predictor(model, **choices)
+def test_all_ways_of_looking_take_a_size_and_tiles(model):
+    image = draw_blocks(50, 70, 3, seed=1)[0][None]
+    for choices in ({"tta": True}, {"dense": "shift-and-stitch", "stride_factor": 2}):
+        for where in ({"size": 32}, {"tile": (32, 64), "overlap": 0}):
+            predictor = make_predictor(model, **choices, **where)
+            probabilities = predictor.probabilities(image)
+            assert probabilities.shape == (1, 50, 70, 3)
+            np.testing.assert_allclose(probabilities.sum(axis=-1), 1, rtol=1e-4)
+
+
+def test_a_predictor_tells_its_size_and_tiles():
+    look = Eye().look
+    assert Predictor(look).description == "an eye"
+    assert Predictor(look, size=360).description == "an eye, shorter side 360"
+    assert Predictor(look, tile=(512, 640), overlap=100).description == (
+        "an eye, tiles 512x640, overlap 100"
+    )
+
+
+def test_impossible_tiles_are_refused():
+    look = Eye().look
+    with pytest.raises(ValueError, match="`overlap` is for `tile`"):
+        Predictor(look, overlap=10)
+    with pytest.raises(ValueError, match="at least 32x32. Received: 16x64"):
+        Predictor(look, tile=(16, 64))

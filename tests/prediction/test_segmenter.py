@@ -1,12 +1,15 @@
 """A network with its classes, for images of any kind."""
 
+import json
+import shutil
+from types import SimpleNamespace
+
 import keras
 import numpy as np
 import pytest
 from PIL import Image
 
 from keras_fcn.commands import predict as predict_command
-from keras_fcn.prediction.predictor import Predictor
 from keras_fcn.prediction.segmenter import Segmenter, as_rgb, load
 from keras_fcn.runs.names import FOLDER
 from keras_fcn.visualize import overlay, overlay_with_legend
@@ -38,7 +41,9 @@ def seeing(model, scored_run):
         return images.astype("float32") / 255
 
     segmenter = Segmenter(model, scored_run.read_class_map())
-    segmenter.predictor = Predictor(label_maps, probabilities, "red")
+    segmenter.predictor = SimpleNamespace(
+        label_maps=label_maps, probabilities=probabilities
+    )
     segmenter.seen = seen
     return segmenter
 
@@ -346,3 +351,52 @@ def test_the_choices_go_to_the_predictor(scored_run, tmp_path):
     )
     with pytest.raises(ValueError, match="do not go together"):
         load(scored_run.path, tta=True, dense="shift-and-stitch")
+
+
+def test_auto_is_the_size_that_the_run_was_trained_at(scored_run, packed_run, caplog):
+    assert load(packed_run.path).predictor.size == 48
+    assert load(packed_run.path, size="native").predictor.size is None
+    assert load(packed_run.path, size=100).predictor.size == 100
+    assert load(packed_run.path, tile=(64, 64)).predictor.size is None
+    assert load().predictor.size == 360
+
+
+def test_confidence_is_the_probability_of_the_label(segmenter):
+    image = random_image(41, 70, 3)
+    confidence = segmenter.confidence(image)
+    assert confidence.shape == (41, 70) and confidence.dtype == np.float32
+    largest = segmenter.probabilities(image).max(axis=-1)
+    np.testing.assert_allclose(confidence, largest, rtol=1e-5)
+    label_map, same = segmenter.label_and_confidence(image)
+    np.testing.assert_array_equal(label_map, segmenter(image))
+    np.testing.assert_array_equal(same, confidence)
+    images = np.stack([image] * 5)
+    label_maps, several = segmenter.label_and_confidence(images)
+    assert label_maps.shape == several.shape == (5, 41, 70)
+    assert [each.shape for each in segmenter.confidence([image, image[:9]])] == [
+        (41, 70),
+        (9, 70),
+    ]
+
+
+def test_what_is_not_sure_is_void(segmenter, scored_run):
+    image = random_image(41, 70, 3)
+    confidence = segmenter.confidence(image)
+    least = float(np.median(confidence))
+    label_map = load(scored_run.path, unknown_below=least)(image)
+    is_void = label_map == segmenter.class_map.void_id
+    np.testing.assert_array_equal(is_void, confidence < least)
+    np.testing.assert_array_equal(label_map[~is_void], segmenter(image)[~is_void])
+    with pytest.raises(ValueError, match="`unknown_below` must be a probability"):
+        load(scored_run.path, unknown_below=1.5)
+
+
+def test_the_temperature_of_a_run_is_that_of_its_probabilities(scored_run, tmp_path):
+    folder = shutil.copytree(scored_run.path, tmp_path / "run")
+    (folder / "calibration.json").write_text(json.dumps({"temperature": 4.0}))
+    image = random_image(41, 70, 3)
+    plain, warm = load(scored_run.path), load(folder)
+    np.testing.assert_array_equal(plain(image), warm(image))
+    shares = plain.probabilities(image) ** 0.25
+    expected = shares / shares.sum(axis=-1, keepdims=True)
+    np.testing.assert_allclose(warm.probabilities(image), expected, atol=1e-4)

@@ -140,3 +140,49 @@ def test_a_damaged_configuration_is_named(tmp_path, content):
     (tmp_path / "config.json").write_text(content)
     with pytest.raises(ValueError, match="config.json can't be read as a"):
         RunFolder(tmp_path).read_config()
+
+
+def test_the_size_of_the_training_images_is_kept(network):
+    assert network.read_training_size() == 48
+
+
+def test_a_run_of_before_has_the_size_of_its_data_set(packed_run, tmp_path):
+    def size_of(**changes):
+        run = RunFolder.create(
+            tmp_path / "-".join(map(str, changes.values())),
+            TrainingConfig(**changes),
+            packed_run.read_class_map(),
+        )
+        return run.read_training_size()
+
+    assert size_of(dataset="camvid") == 360
+    assert size_of(dataset="camvid32") == 720
+    assert size_of(dataset="streets", image_size=(200, 300)) == 200
+    assert size_of(dataset="folder") is None
+
+
+@pytest.mark.parametrize("value", ['"360"', "0", "-1", "3.5", "true", "[360]"])
+def test_another_training_size_is_refused(packed, value):
+    text = packed.config_file.read_text().replace('_size": 48', f'_size": {value}')
+    packed.config_file.write_text(text)
+    with pytest.raises(ValueError, match="training_size of pixels from 1 on"):
+        packed.read_training_size()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("{}", "no temperature"),
+        ("[]", "no temperature"),
+        ('{"temperature": 0}', "above 0. Received: 0"),
+        ('{"temperature": NaN}', "above 0. Received: nan"),
+        ('{"temperature": "warm"}', "no temperature"),
+        ("words", "is not JSON"),
+    ],
+)
+def test_a_damaged_calibration_is_named(packed, content, message):
+    packed.calibration_file.write_text(content)
+    with pytest.raises(ValueError, match=f"calibration.json.*{message}"):
+        packed.read_temperature()
+    packed.calibration_file.unlink()
+    assert packed.read_temperature() == 1
