@@ -122,7 +122,7 @@ def _score(method, network, dataset: SegmentationDataset, milliseconds):
     class_map = dataset.class_map
     whole = np.zeros((class_map.num_classes,) * 2, dtype="int64")
     near_edges = whole.copy()
-    predict = make_predictor(network).label_maps
+    predict = make_predictor(network).label_maps_and_confidence
     for result in predict_split(predict, dataset.split("test"), class_map):
         whole += result.confusion_matrix
         is_near = trimap(result.label_map, class_map.void_id, TRIMAP_WIDTH)

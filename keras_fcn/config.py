@@ -33,6 +33,8 @@ EXPORT_FORMATS = ("savedmodel", "onnx", "litert", "openvino")
 # default, of which the compact head needs about 4 GiB, and its bounds: a pixel, and
 # the greatest int32.
 DEFAULT_MAX_PIXELS = 2**22
+# The default where the network looks at another size than that which is sent.
+SCALED_MAX_PIXELS = 2**25
 LEAST_MAX_PIXELS, MOST_MAX_PIXELS = 32 * 32, 2**31 - 1
 GROUPS = ("data", "network", "schedule", "augmentation", "output")
 

@@ -58,7 +58,10 @@ def model():
 @pytest.fixture(scope="session")
 def scored_run(model, tmp_path_factory):
     """A run without its training, whose network is `model`."""
-    config = TrainingConfig(variant="32s", head="compact", head_filters=8)
+    # Of a folder, whose images have any size: it looks at each in its own.
+    config = TrainingConfig(
+        variant="32s", head="compact", head_filters=8, dataset="folder"
+    )
     names, colors = ("sky", "road", "tree"), ((0, 0, 255), (90, 90, 90), (0, 90, 0))
     class_map = ClassMap(names, colors, void_id=255)
     run = RunFolder.create(

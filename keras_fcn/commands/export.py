@@ -8,12 +8,18 @@ import argparse
 from pathlib import Path
 
 from keras_fcn.commands.command_line import Command, OneLineParser
-from keras_fcn.commands.flags import add_choice, add_model_argument, number_parser
+from keras_fcn.commands.flags import (
+    add_choice,
+    add_model_argument,
+    add_size_argument,
+    number_parser,
+)
 from keras_fcn.config import (
     DEFAULT_MAX_PIXELS,
     EXPORT_FORMATS,
     LEAST_MAX_PIXELS,
     MOST_MAX_PIXELS,
+    SCALED_MAX_PIXELS,
     Number,
 )
 
@@ -54,11 +60,12 @@ def add_arguments(parser: OneLineParser) -> None:
     parser.add_argument(
         "--max-pixels",
         type=number_parser(max_pixels),
-        default=DEFAULT_MAX_PIXELS,
         metavar="N",
         help="pixels that an image sent to a SavedModel may have, padded to multiples "
-        "of 32; greater ones are refused before they are decoded",
+        "of 32; greater ones are refused before they are decoded. When not given "
+        f"{SCALED_MAX_PIXELS}, or {DEFAULT_MAX_PIXELS} with --size native",
     )
+    add_size_argument(parser)
 
 
 def check(arguments: argparse.Namespace, given: set[str]) -> None:
@@ -94,6 +101,7 @@ def work(arguments: argparse.Namespace, given: set[str]) -> int:
         arguments.format,
         arguments.precision,
         arguments.max_pixels,
+        arguments.size,
     )
     size = sum(path.stat().st_size for path in version.rglob("*") if path.is_file())
     print(f"Exported: {version}/ ({size / 1e6:.1f} MB)")

@@ -13,7 +13,9 @@ from keras_fcn.classes import ClassMap
 from keras_fcn.datasets.dataset import SegmentationDataset, Split
 from keras_fcn.datasets.pipeline import evaluation_batches
 from keras_fcn.errors import printable
+from keras_fcn.evaluation.calibration import ConfidenceCounts
 from keras_fcn.evaluation.metrics import confusion_matrix_of, segmentation_scores
+from keras_fcn.evaluation.reliability import draw_reliability
 from keras_fcn.files import write_json
 from keras_fcn.images import write_png
 from keras_fcn.visualize import (
@@ -32,6 +34,7 @@ class ImageResult:
         image: uint8 RGB `(height, width, 3)`.
         label_map: uint8 `(height, width)`, the truth.
         prediction: uint8 `(height, width)`.
+        confidence: float32 `(height, width)`, the prediction's probability.
         confusion_matrix: int64 `(num_classes, num_classes)`, `[true, predicted]`.
     """
 
@@ -39,11 +42,16 @@ class ImageResult:
     image: np.ndarray
     label_map: np.ndarray
     prediction: np.ndarray
+    confidence: np.ndarray
     confusion_matrix: np.ndarray
 
 
+# `Predictor.label_maps_and_confidence`.
+Predict = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
+
+
 def predict_split(
-    predict: Callable[[np.ndarray], np.ndarray],
+    predict: Predict,
     split: Split,
     class_map: ClassMap,
     batch_size: int = 4,
@@ -51,22 +59,28 @@ def predict_split(
     """Predict the images of a split one after the other, in its order.
 
     Args:
-        predict: `Predictor.label_maps` of a network for the classes of `class_map`.
+        predict: `Predictor.label_maps_and_confidence` of a network for the classes of
+            `class_map`.
         split: what to predict.
         class_map: the classes of its label maps.
         batch_size: images at a time, where all are of one size.
     """
     batches = evaluation_batches(split.examples, split, batch_size)
     for batch in batches.as_numpy_iterator():
-        predictions = predict(batch["image"])
         rows = zip(
-            batch["name"], batch["image"], batch["label_map"], predictions, strict=True
+            batch["name"],
+            batch["image"],
+            batch["label_map"],
+            *predict(batch["image"]),
+            strict=True,
         )
-        for name, image, label_map, prediction in rows:
+        for name, image, label_map, prediction, confidence in rows:
             matrix = confusion_matrix_of(
                 label_map, prediction, class_map.num_classes, class_map.void_id
             )
-            yield ImageResult(name.decode(), image, label_map, prediction, matrix)
+            yield ImageResult(
+                name.decode(), image, label_map, prediction, confidence, matrix
+            )
 
 
 def scores_report(
@@ -128,12 +142,13 @@ def _number_or_none(value):
 
 
 def evaluate(
-    predict: Callable[[np.ndarray], np.ndarray],
+    predict: Predict,
     dataset: SegmentationDataset,
     split_name: str,
     output_dir: Path,
     *,
     prediction: str = "one look",
+    temperature: float = 1.0,
     batch_size: int = 4,
     num_worst: int = 10,
     num_overlays: int = 8,
@@ -141,21 +156,26 @@ def evaluate(
     """Score a network on a split and write what helps to understand the scores.
 
     `output_dir` gets `scores.json` (what is returned), `confusion_matrix.png`,
+    `reliability.png` (see `draw_reliability`),
     `worst/` with image | truth | prediction | error of the images with the lowest mean
     IoU, and `overlays/` of images spread over the split.
 
     Args:
-        predict: `Predictor.label_maps` of a network for the data set's classes.
+        predict: `Predictor.label_maps_and_confidence` of a network for the data set's
+            classes.
         dataset: the data.
         split_name: "train", "val" or "test".
         output_dir: folder; made when missing.
         prediction: how `predict` looks at an image, for people.
+        temperature: of its probabilities, for people.
         batch_size: images at a time, where all are of one size.
         num_worst: length of the list of the worst images.
         num_overlays: number of overlays.
 
     Returns:
-        The report of `scores_report`, with `seconds`, `worst_images` and `output_dir`.
+        The report of `scores_report`, with `calibration` (the temperature, and the
+        report of `ConfidenceCounts`; None where all is void), `seconds`, `worst_images`
+        and `output_dir`.
 
     Raises:
         FileExistsError: if `output_dir` holds other things than an evaluation.
@@ -166,11 +186,15 @@ def evaluate(
     shown = set(np.linspace(0, split.num_images - 1, num_overlays).round().astype(int))
     overlays = {}
     matrix = np.zeros((class_map.num_classes,) * 2, dtype="int64")
+    counts = ConfidenceCounts()
     worst: list[tuple[float, int, ImageResult]] = []  # a heap, the best on top
     started = time.monotonic()
     results = predict_split(predict, split, class_map, batch_size)
     for index, result in enumerate(results):
         matrix += result.confusion_matrix
+        is_labelled = result.label_map != class_map.void_id
+        is_correct = result.prediction == result.label_map
+        counts.update(result.confidence[is_labelled], is_correct[is_labelled])
         mean_iou = segmentation_scores(result.confusion_matrix)["mean_iou"]
         if not np.isnan(mean_iou):
             # The smallest is on top of a heap: of the negatives, the best image.
@@ -184,6 +208,10 @@ def evaluate(
         _show_progress(index + 1, split.num_images, started)
     worst.sort(reverse=True)  # the lowest mean IoU first
     report = scores_report(matrix, dataset, split_name, prediction)
+    has_pixels = matrix.any()
+    report["calibration"] = (
+        {"temperature": temperature, **counts.report()} if has_pixels else None
+    )
     report["output_dir"] = str(output_dir)
     report["seconds"] = round(time.monotonic() - started, 1)
     report["worst_images"] = [
@@ -200,6 +228,8 @@ def evaluate(
     write_json(output_dir / "scores.json", report)  # first: it marks the folder as ours
     picture = confusion_matrix_picture(matrix, class_map)
     write_png(output_dir / "confusion_matrix.png", picture)
+    if has_pixels:
+        draw_reliability(counts, output_dir / "reliability.png")
     _write_pictures(output_dir / "worst", panels)
     _write_pictures(output_dir / "overlays", overlays)
     return report
@@ -256,6 +286,7 @@ def format_report(report: dict) -> str:
         f"pixel accuracy         {_percent(report['pixel_accuracy']):>7}",
         f"mean accuracy          {_percent(report['mean_accuracy']):>7}",
         f"frequency weighted IoU {_percent(report['frequency_weighted_iou']):>7}",
+        *_describe_calibration(report["calibration"]),
         "",
         "worst images, by their own mean IoU:",
         *(
@@ -264,6 +295,20 @@ def format_report(report: dict) -> str:
         ),
     ]
     return "\n".join(lines)
+
+
+def _describe_calibration(calibration):
+    """Lines on how sure the network is; none where nothing was counted."""
+    if calibration is None:
+        return []
+    risks = calibration["risk_at_coverage"]
+    return [
+        "",
+        f"expected calibration error {calibration['expected_calibration_error']:.1%} "
+        f"at temperature {calibration['temperature']:.2f}",
+        "errors among the surest pixels: "
+        + ", ".join(f"{risk:.1%} of {share}" for share, risk in risks.items()),
+    ]
 
 
 def _describe_hold_out(report):

@@ -19,7 +19,12 @@ from keras_fcn.config import (
 )
 from keras_fcn.errors import check_choice
 from keras_fcn.models.devices import use_xla
-from keras_fcn.models.layers import CropToImage, PadToMultiple, VGGPreprocessing
+from keras_fcn.models.layers import (
+    CropToImage,
+    DrawnDropout,
+    PadToMultiple,
+    VGGPreprocessing,
+)
 from keras_fcn.models.upsampling import upsample
 from keras_fcn.models.weights import load_vgg16_weights
 
@@ -247,14 +252,12 @@ def dropout_model(model: keras.Model) -> keras.Model:
     Reference: Gal and Ghahramani, "Dropout as a Bayesian approximation", 2016.
     """
 
-    def call(layer, *inputs, **options):
+    def drawn(layer):
         if isinstance(layer, layers.Dropout):
-            options["training"] = True
-        return layer(*inputs, **options)
+            return DrawnDropout.from_config(layer.get_config())
+        return layer
 
-    drawing = keras.models.clone_model(
-        model, clone_function=lambda layer: layer, call_function=call
-    )
+    drawing = keras.models.clone_model(model, clone_function=drawn)
     return inference_model(drawing, ops.softmax(drawing.output), "dropout")
 
 

@@ -94,3 +94,11 @@ class CropToImage(layers.Layer):
 
     def compute_output_shape(self, padded_shape, image_shape):
         return (*image_shape[:3], padded_shape[3])
+
+
+class DrawnDropout(layers.Dropout):
+    """Dropout that is drawn in prediction too."""
+
+    def call(self, inputs: Tensor, training: bool = False) -> Tensor:
+        """Return the inputs with some of them zero, whatever `training` says."""
+        return super().call(inputs, training=True)

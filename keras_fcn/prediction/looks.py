@@ -18,6 +18,7 @@ from keras_fcn.models.fcn import (
     probability_model,
     scores_model,
 )
+from keras_fcn.models.layers import DrawnDropout
 from keras_fcn.prediction.confidence import decide
 from keras_fcn.prediction.scaling import resize_images
 from keras_fcn.prediction.stitching import check_factor, make_stitcher
@@ -170,16 +171,16 @@ def _monte_carlo(model, num_passes, temperature):
 
     The draws begin anew with each batch, so that an image gives the same twice.
     """
+    drawing = dropout_model(model)
     generators = [
         layer.seed_generator
-        for layer in model.layers
-        if isinstance(layer, keras.layers.Dropout) and layer.rate > 0
+        for layer in drawing.layers
+        if isinstance(layer, DrawnDropout) and layer.rate > 0
     ]
     if not generators:
         raise ValueError(
             "`uncertainty` needs a network with dropout: this one was trained with 0"
         )
-    drawing = dropout_model(model)
 
     def scores(images):
         total = 0

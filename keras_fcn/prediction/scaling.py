@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 
 # Of a scaled image, longer to shorter side of the training images: what is longer, a
 # panorama or a strip of one row, is made smaller. So no image needs more memory.
-_LONGEST = 8
+LONGEST = 8
 _VALUES_A_STRIP = 2**22  # scores, 16 MiB
 
 
@@ -71,7 +71,7 @@ def scaled_size(image_size: Size, side: int | None) -> Size:
     """
     if side is None:
         return image_size
-    scale = min(side / min(image_size), _LONGEST * side / max(image_size))
+    scale = min(side / min(image_size), LONGEST * side / max(image_size))
     height, width = (max(1, round(scale * length)) for length in image_size)
     return height, width
 

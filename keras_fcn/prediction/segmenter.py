@@ -157,6 +157,23 @@ class Segmenter:
         label_maps, confidence = map(np.concatenate, zip(*answers, strict=True))
         return label_maps, confidence
 
+    def probabilities(
+        self, images: AnyImage | Sequence[AnyImage]
+    ) -> np.ndarray | list[np.ndarray]:
+        """Return the probability of each class at each pixel.
+
+        Args:
+            images: as for a call.
+
+        Returns:
+            float32 `(height, width, num_classes)`, which add up to 1; a list of these
+            for a list; `(batch, height, width, num_classes)` for a batch.
+
+        Raises:
+            OSError, ValueError: as a call.
+        """
+        return self._map(self.predictor.probabilities, images)
+
     def overlay(
         self, image: AnyImage, label_map: np.ndarray | None = None, legend: bool = False
     ) -> np.ndarray:

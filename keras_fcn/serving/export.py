@@ -23,9 +23,11 @@ from keras_fcn.config import (
     EXPORT_FORMATS,
     LEAST_MAX_PIXELS,
     MOST_MAX_PIXELS,
+    SCALED_MAX_PIXELS,
 )
 from keras_fcn.errors import check_choice
 from keras_fcn.files import folder_beside, write_json
+from keras_fcn.prediction.scaling import resolve_size
 from keras_fcn.runs.folder import git_commit, versions
 from keras_fcn.runs.network_folder import NetworkFolder
 from keras_fcn.serving.saved_model import write_saved_model
@@ -44,7 +46,8 @@ def export(
     output_dir: Path,
     format: str = "savedmodel",
     precision: str = "float32",
-    max_pixels: int = DEFAULT_MAX_PIXELS,
+    max_pixels: int | None = None,
+    size: int | str = "auto",
 ) -> Path:
     """Write a network into a new folder of `output_dir`, whole or not at all.
 
@@ -57,7 +60,11 @@ def export(
         precision: "float32" or, for savedmodel, "bfloat16", whatever the run was
             trained in.
         max_pixels: pixels that an image sent to a SavedModel may have, padded to
-            multiples of 32; 1,024 to 2**31 - 1.
+            multiples of 32; 1,024 to 2**31 - 1. None for 2**22 with `size` native, else
+            for 2**25, because what is computed has another size than the image.
+        size: the scale at which a SavedModel looks at images, as for `keras_fcn.load`;
+            it is brought about in the graph. The other formats look at the images that
+            they get; their card has the size.
 
     Returns:
         The new folder.
@@ -68,6 +75,10 @@ def export(
         OSError: if a file of it is missing, or `output_dir` can't be written.
     """
     _check_choices(format, precision, max_pixels)
+    side = resolve_size(size, network_folder.read_training_size())
+    temperature = network_folder.read_temperature()
+    if max_pixels is None:
+        max_pixels = DEFAULT_MAX_PIXELS if side is None else SCALED_MAX_PIXELS
     prefix = "" if format == "savedmodel" else f"{format}-"
     if output_dir.exists() and not output_dir.is_dir():
         raise NotADirectoryError(
@@ -77,12 +88,18 @@ def export(
     with folder_beside(output_dir) as part:
         network = network_folder.build_model(precision)
         class_map = network_folder.read_class_map()
-        card = _card(network_folder, network, format, precision)
+        card = {
+            **_card(network_folder, network, format, precision),
+            "size": side,
+            "temperature": temperature,
+        }
         try:
             if format == "savedmodel":
-                write_saved_model(network, class_map, card, part, max_pixels)
+                write_saved_model(
+                    network, class_map, card, part, max_pixels, side, temperature
+                )
             else:
-                _write_other(network, format, part)
+                _write_other(network, temperature, format, part)
                 class_map.save(part / "classes.json")
                 write_json(part / "card.json", card)
         except (tf.errors.OpError, RuntimeError) as error:  # also OpenVINO's
@@ -122,7 +139,9 @@ def _check_choices(format, precision, max_pixels):
         raise ValueError(
             f"`format` {format} is written in float32: leave out `precision` bfloat16"
         )
-    if not LEAST_MAX_PIXELS <= max_pixels <= MOST_MAX_PIXELS:
+    if max_pixels is not None and not (
+        LEAST_MAX_PIXELS <= max_pixels <= MOST_MAX_PIXELS
+    ):
         raise ValueError(
             f"`max_pixels` must be {LEAST_MAX_PIXELS} to {MOST_MAX_PIXELS}. "
             f"Received: max_pixels={max_pixels}"
@@ -151,10 +170,10 @@ def _card(network_folder, network, format, precision):
     }
 
 
-def _write_other(network, format, folder):
+def _write_other(network, temperature, format, folder):
     """Write class probabilities as a function of the image, by Keras's own export."""
     probabilities = keras.Model(
-        network.input, ops.softmax(network.output), name=network.name
+        network.input, ops.softmax(network.output / temperature), name=network.name
     )
     probabilities(ops.zeros((1, 1, 1, 3)))  # Keras asks ONNX's models for one call
     file_name, package = _OTHER_FORMATS[format]

@@ -1,7 +1,7 @@
 """A network as a SavedModel for TensorFlow Serving.
 
 FOLDER/
-  saved_model.pb, variables/   the three signatures of `signatures.py`
+  saved_model.pb, variables/   the four signatures of `signatures.py`
   assets/classes.json          names, colours and void
   assets.extra/card.json       what the model is, its signatures and versions
   assets.extra/tf_serving_warmup_requests
@@ -30,6 +30,8 @@ def write_saved_model(
     card: dict,
     folder: Path,
     max_pixels: int,
+    size: int | None = None,
+    temperature: float = 1.0,
 ) -> None:
     """Write a network as a SavedModel that needs TensorFlow alone.
 
@@ -39,11 +41,13 @@ def write_saved_model(
         card: what the model is; the signatures and the limit are added to it.
         folder: an empty folder that is there.
         max_pixels: pixels that an image may have, padded to multiples of 32.
+        size: as for `serving_functions`; so is the next.
+        temperature: likewise.
 
     Raises:
         OSError, tf.errors.OpError: if a file can't be written.
     """
-    functions = serving_functions(network, max_pixels)
+    functions = serving_functions(network, max_pixels, size, temperature)
     module = tf.Module()
     module.network_variables = [variable.value for variable in network.variables]
     extra = folder / "assets.extra"
@@ -84,6 +88,7 @@ def warm_up_requests(max_pixels: int) -> list[PredictRequest]:
     files = [tf.io.encode_png(image).numpy(), tf.io.encode_jpeg(image).numpy()]
     inputs = [
         *(("serving_default", "image_bytes", [file]) for file in files),
+        *(("confidence", "image_bytes", [file]) for file in files),
         ("label_map", "image", image[None]),
         ("probabilities", "image", image[None]),
     ]

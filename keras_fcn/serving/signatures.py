@@ -1,6 +1,6 @@
 """A network as TensorFlow functions that need neither Keras nor this package.
 
-`serving_functions` gives the three signatures of an exported SavedModel. Each
+`serving_functions` gives the four signatures of an exported SavedModel. Each
 checks what it gets and fails with INVALID_ARGUMENT and a clear text.
 """
 
@@ -8,19 +8,25 @@ import keras
 import tensorflow as tf
 
 from keras_fcn.serving.image_decoding import check_images, check_pixels, decode_image
+from keras_fcn.serving.scaled_graph import in_strips, seen_at
 
 IMAGE_BYTES = tf.TensorSpec([None], tf.string, name="image_bytes")
 IMAGE = tf.TensorSpec([None, None, None, 3], tf.uint8, name="image")
 
 
 def serving_functions(
-    network: keras.Model, max_pixels: int
+    network: keras.Model,
+    max_pixels: int,
+    size: int | None = None,
+    temperature: float = 1.0,
 ) -> dict[str, tf.types.experimental.PolymorphicFunction]:
     """Return the functions of the signatures, by name.
 
     serving_default: `image_bytes`, string `(batch,)`, PNG or JPEG files of any sizes,
         to `label_png_bytes`, string `(batch,)`, grey PNGs of class ids of each image's
         own size.
+    confidence: `image_bytes` to `label_png_bytes` and `confidence_png_bytes`, grey PNGs
+        of the probability of each pixel's class, 255 for certain.
     label_map: `image`, uint8 RGB `(batch, height, width, 3)`, to `label_map`, uint8
         `(batch, height, width)`.
     probabilities: `image` to `probabilities`, float32
@@ -29,45 +35,79 @@ def serving_functions(
     Args:
         network: a network of `FCN`, on TensorFlow's backend.
         max_pixels: pixels that an image may have, padded to multiples of 32.
+        size: what an image's shorter side is brought to before the network looks,
+            pixels; None for the image's own size.
+        temperature: by which scores are divided before they become probabilities.
     """
 
     @tf.function(input_signature=[IMAGE], autograph=False)
-    def logits(image):
-        return network(image, training=False)
+    def scores(image):
+        return network(seen_at(image, size), training=False) / temperature
+
+    def label_maps(image):
+        """Label maps at the images' own size, uint8 `(batch, height, width)`."""
+        if size is None:
+            return _label_map(scores(image))
+        return in_strips(
+            lambda strip: [_label_map(strip)],
+            scores(image),
+            tf.shape(image)[1:3],
+            [tf.uint8],
+        )[0]
+
+    def label_maps_and_confidence(image):
+        def decide(strip):
+            largest = tf.reduce_max(tf.nn.softmax(strip), axis=-1)
+            return [_label_map(strip), tf.cast(tf.round(255 * largest), tf.uint8)]
+
+        return in_strips(
+            decide, scores(image), tf.shape(image)[1:3], [tf.uint8, tf.uint8]
+        )
 
     @tf.function(input_signature=[IMAGE], autograph=False)
     def label_map(image):
         with tf.control_dependencies(_check_image(image, max_pixels)):
             image = tf.identity(image)
-        return {"label_map": _label_map(logits(image))}
+        return {"label_map": label_maps(image)}
 
     @tf.function(input_signature=[IMAGE], autograph=False)
     def probabilities(image):
         with tf.control_dependencies(_check_image(image, max_pixels)):
             image = tf.identity(image)
-        return {"probabilities": tf.nn.softmax(logits(image))}
+        seen = scores(image)
+        if size is not None:
+            seen = tf.image.resize(seen, tf.shape(image)[1:3])
+        return {"probabilities": tf.nn.softmax(seen)}
 
-    def label_png(image_bytes):
-        ids = _label_map(logits(decode_image(image_bytes)[None]))
-        return tf.io.encode_png(ids[0, :, :, None])
-
-    @tf.function(input_signature=[IMAGE_BYTES], autograph=False)
-    def serving_default(image_bytes):
+    def by_file(answer, image_bytes, num_pngs):
+        """PNGs of each file; one after the other: memory is that of one image."""
         with tf.control_dependencies([_check_rank(image_bytes, 1, "image_bytes")]):
             image_bytes = tf.identity(image_bytes)
         with tf.control_dependencies(check_images(image_bytes, max_pixels)):
             image_bytes = tf.identity(image_bytes)
-        # One after the other, so that memory does not grow with the batch.
-        label_pngs = tf.map_fn(
-            label_png,
+        return tf.map_fn(
+            lambda file: [
+                tf.io.encode_png(picture[0, :, :, None])
+                for picture in answer(decode_image(file)[None])
+            ],
             image_bytes,
-            fn_output_signature=tf.string,
+            fn_output_signature=[tf.string] * num_pngs,
             parallel_iterations=1,
         )
+
+    @tf.function(input_signature=[IMAGE_BYTES], autograph=False)
+    def serving_default(image_bytes):
+        (label_pngs,) = by_file(lambda image: [label_maps(image)], image_bytes, 1)
         return {"label_png_bytes": label_pngs}
+
+    @tf.function(input_signature=[IMAGE_BYTES], autograph=False)
+    def confidence(image_bytes):
+        label_pngs, pictures = by_file(label_maps_and_confidence, image_bytes, 2)
+        return {"label_png_bytes": label_pngs, "confidence_png_bytes": pictures}
 
     return {
         "serving_default": serving_default,
+        "confidence": confidence,
         "label_map": label_map,
         "probabilities": probabilities,
     }

@@ -68,11 +68,11 @@ def test_tiles_are_blended_over_what_they_share():
     def look(images):
         return np.full((*images.shape[:3], 1), next(numbers), dtype="float32")
 
-    scores = tiled(look, np.zeros((32, 160, 3), "uint8"), (32, 96), 32)[..., 0]
+    scores = tiled(look, np.zeros((64, 160, 3), "uint8"), (64, 96), 32)[..., 0]
     np.testing.assert_array_equal(scores[:, :64], 0)
     np.testing.assert_array_equal(scores[:, 96:], 1)
     ramp = (np.arange(32) + 0.5) / 32
-    np.testing.assert_allclose(scores[:, 64:96], np.tile(ramp, (32, 1)), rtol=1e-5)
+    np.testing.assert_allclose(scores[:, 64:96], np.tile(ramp, (64, 1)), rtol=1e-5)
 
 
 def test_memory_is_that_of_a_row_of_tiles():
@@ -98,19 +98,18 @@ def networks():
     return made
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("variant", ["32s", "16s", "8s"])
 def test_with_the_receptive_field_as_overlap_tiles_give_the_whole_images_scores(
     networks, variant
 ):
-    image = draw_blocks(470, 721, 3, seed=0)[0]
+    image = draw_blocks(50, 700, 3, seed=0)[0]
     model = networks[variant]
     whole = ops.convert_to_numpy(model(image[None], training=False))[0]
     look = make_predictor(model).look
-    scores = tiled(look.scores, image, (512, 448), 404)
+    scores = tiled(look.scores, image, (448, 448), 404)
     assert np.abs(scores - whole).max() < 1e-4 * np.abs(whole).max()
-    without = tiled(look.scores, image, (512, 448), 0)
-    assert np.abs(without - whole).max() > 1e-2 * np.abs(whole).max()
+    without = tiled(look.scores, image, (448, 448), 0)
+    assert np.abs(without - whole).max() > 1e-3 * np.abs(whole).max()
 
 
 def test_a_tile_and_an_overlap_that_are_impossible_are_refused():

@@ -1,6 +1,7 @@
 """The exported SavedModel, loaded with TensorFlow, against the Keras model."""
 
 import json
+import shutil
 import subprocess
 import sys
 
@@ -13,6 +14,9 @@ from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
 
 from keras_fcn.classes import ClassMap
 from keras_fcn.images import read_image
+from keras_fcn.prediction.segmenter import load
+from keras_fcn.runs.folder import RunFolder
+from keras_fcn.serving import scaled_graph
 from keras_fcn.serving.export import export
 from tests.support.data import draw_blocks
 from tests.support.image_files import BAD_FILES, FILES, GOOD, encode, make_png
@@ -164,7 +168,12 @@ def test_warm_up_requests_are_answered(saved_model, signatures):
     logs = [PredictionLog.FromString(record) for record in records.as_numpy_iterator()]
     requests = [log.predict_log.request for log in logs]
     names = [request.model_spec.signature_name for request in requests]
-    assert names == ["serving_default"] * 2 + ["label_map", "probabilities"]
+    assert names == [
+        *["serving_default"] * 2,
+        *["confidence"] * 2,
+        "label_map",
+        "probabilities",
+    ]
     for name, request in zip(names, requests, strict=True):
         inputs = {
             key: tf.constant(tf.make_ndarray(value))
@@ -244,3 +253,72 @@ def test_tensorflow_alone_loads_it(saved_model, signatures, tmp_path):
     np.testing.assert_array_equal(
         read_png(answer.read_bytes()), read_png(label_pngs_of(signatures, GOOD)[0])
     )
+
+
+SCALED_SIZES = [(1, 1), (20, 31), (70, 90), (48, 64), (9, 200), (301, 11)]
+
+
+@pytest.fixture(scope="module")
+def scaled(scored_run, tmp_path_factory):
+    """A segmenter that looks at 48 pixels with a temperature, and the same exported."""
+    folder = tmp_path_factory.mktemp("scaled")
+    shutil.copytree(scored_run.path, folder / "run")
+    run = RunFolder(folder / "run")
+    run.calibration_file.write_text('{"temperature": 40.0}')
+    version = export(run, folder / "export", size=48)
+    loaded = tf.saved_model.load(str(version))
+    return load(run.path, size=48), loaded.signatures, version
+
+
+@pytest.mark.parametrize("size", SCALED_SIZES)
+def test_a_scaled_model_gives_the_answers_of_the_segmenter(scaled, size):
+    segmenter, signatures, _ = scaled
+    images = images_of(*size, count=2)
+    expected = segmenter.probabilities(images)
+    answer = signatures["probabilities"](image=tf.constant(images))
+    np.testing.assert_allclose(answer["probabilities"].numpy(), expected, atol=1e-4)
+    label_map = signatures["label_map"](image=tf.constant(images))["label_map"].numpy()
+    assert label_map.dtype == np.uint8 and label_map.shape == images.shape[:3]
+    check_labels(label_map, expected)
+
+
+def test_a_scaled_model_tells_labels_and_confidence_of_files_of_all_sizes(scaled):
+    segmenter, signatures, _ = scaled
+    images = [images_of(*size)[0] for size in SCALED_SIZES]
+    files = tf.constant([encode(image) for image in images])
+    answer = signatures["confidence"](image_bytes=files)
+    label_pngs = label_pngs_of(signatures, *files.numpy())
+    assert label_pngs == list(answer["label_png_bytes"].numpy())
+    pictures = map(read_png, answer["confidence_png_bytes"].numpy())
+    for image, label_png, picture in zip(images, label_pngs, pictures, strict=True):
+        probabilities = segmenter.probabilities(image)
+        check_labels(read_png(label_png), probabilities)
+        assert picture.shape == image.shape[:2]
+        difference = picture - 255 * segmenter.confidence(image)
+        assert np.abs(difference).max() < 1
+        assert 85 <= picture.min() < 250
+
+
+def test_strips_of_an_answer_are_put_together(scored_run, tmp_path, monkeypatch):
+    monkeypatch.setattr(scaled_graph, "_VALUES_A_STRIP", 3 * 90 * 2 * 7)  # seven rows
+    version = export(scored_run, tmp_path, size=48)
+    signatures = tf.saved_model.load(str(version)).signatures
+    images = images_of(70, 90, count=2)
+    label_map = signatures["label_map"](image=tf.constant(images))["label_map"].numpy()
+    check_labels(label_map, load(scored_run.path, size=48).probabilities(images))
+
+
+def test_the_card_tells_size_and_temperature(scaled, saved_model):
+    card = json.loads((scaled[2] / "assets.extra/card.json").read_text())
+    assert (card["size"], card["temperature"]) == (48, 40.0)
+    assert card["max_pixels"] == 2**25
+    card = json.loads((saved_model / "assets.extra/card.json").read_text())
+    assert (card["size"], card["temperature"]) == (None, 1.0)
+
+
+def test_confidence_without_a_size_is_the_probability_of_the_label(signatures, model):
+    image = images_of(33, 47)[0]
+    answer = signatures["confidence"](image_bytes=tf.constant([encode(image)]))
+    picture = read_png(answer["confidence_png_bytes"].numpy()[0])
+    expected = 255 * probabilities_of(model, image[None])[0].max(axis=-1)
+    assert np.abs(picture - expected).max() < 1
