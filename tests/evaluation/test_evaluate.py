@@ -211,7 +211,7 @@ def test_the_images_with_the_lowest_mean_iou_are_the_worst(tmp_path):
     examples = dataset.split("val").examples.as_numpy_iterator()
     (bad,) = [example for example in examples if example["name"] == b"bad"]
     panel = sample_panel(
-        bad["image"], bad["label_map"], red(bad["image"]), dataset.class_map
+        bad["image"], bad["label_map"], red(bad["image"])[0], dataset.class_map
     )
     with Image.open(pictures[1]) as picture:
         np.testing.assert_array_equal(np.asarray(picture), panel)
@@ -253,7 +253,7 @@ def test_ten_worst_images_eight_overlays_and_four_at_a_time_by_default(tmp_path)
     numbers = [1, 3, 4, 6, 7, 9, 10, 12]
     assert [path.name for path in overlays] == [f"image {n:02}.png" for n in numbers]
     first = next(dataset.split("val").examples.as_numpy_iterator())
-    expected = overlay_with_legend(first["image"], red(first["image"]), CLASS_MAP)
+    expected = overlay_with_legend(first["image"], red(first["image"])[0], CLASS_MAP)
     with Image.open(overlays[0]) as picture:
         np.testing.assert_array_equal(np.asarray(picture), expected)
 
