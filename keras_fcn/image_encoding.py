@@ -41,6 +41,15 @@ def encode_png(image: np.ndarray) -> bytes:
     return cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))[1].tobytes()
 
 
+def encode_grey(values: np.ndarray) -> bytes:
+    """Return a grey picture as PNG.
+
+    Args:
+        values: uint8 `(height, width)`.
+    """
+    return cv2.imencode(".png", values)[1].tobytes()
+
+
 def encode_jpeg(image: np.ndarray) -> bytes:
     """Return a picture as JPEG of quality 90.
 

@@ -180,16 +180,6 @@ def write_png(path: Path, image: np.ndarray) -> None:
     write_content(path, encode_png(image))
 
 
-def write_grey(path: Path, values: np.ndarray) -> None:
-    """Write uint8 `(height, width)` as a grey PNG, beside and renamed.
-
-    Args:
-        path: where to; ends in `.png`.
-        values: the picture.
-    """
-    write_content(path, encode_png(values))
-
-
 def write_label_map(path: Path, label_map: np.ndarray, class_map: ClassMap) -> None:
     """Write a palette PNG whose pixel values are the class ids, beside and renamed.
 

@@ -11,9 +11,14 @@ import numpy as np
 
 from keras_fcn.classes import ClassMap
 from keras_fcn.errors import one_line
-from keras_fcn.image_encoding import encode_jpeg, encode_label_map, encode_png
+from keras_fcn.image_encoding import (
+    encode_grey,
+    encode_jpeg,
+    encode_label_map,
+    encode_png,
+)
 from keras_fcn.image_frames import read_frames
-from keras_fcn.images import UnreadableImage, write_content, write_grey
+from keras_fcn.images import UnreadableImage, write_content
 from keras_fcn.prediction.confidence import confidence_picture
 from keras_fcn.prediction.jobs import CONFIDENCE, OVERLAY, Job
 from keras_fcn.prediction.results import Result, count_ids
@@ -201,6 +206,8 @@ def _write(picture, class_map, outputs):
         write_content(overlay_path, encode(drawn))
     if confidence_path := outputs.confidence_path(job, frame):
         confidence_path.parent.mkdir(parents=True, exist_ok=True)
-        write_grey(confidence_path, confidence_picture(picture.confidence))
+        write_content(
+            confidence_path, encode_grey(confidence_picture(picture.confidence))
+        )
     # Last: who sees a label map finds the overlay too.
     write_content(labels_path, encode_label_map(picture.label_map, class_map))
