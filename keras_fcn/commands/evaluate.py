@@ -11,8 +11,9 @@ from keras_fcn.commands.flags import (
     add_model_argument,
     add_prediction_arguments,
     check_prediction_arguments,
+    number_parser,
 )
-from keras_fcn.config import DATA_FIELDS
+from keras_fcn.config import DATA_FIELDS, Number
 
 _EXAMPLES = """examples:
   %(prog)s
@@ -42,6 +43,14 @@ def add_arguments(parser: OneLineParser) -> None:
         "another way of predicting are put in",
     )
     add_prediction_arguments(parser, default_size="native")
+    temperature = Number(float, lambda value: 0 < value < 1000, "a number above 0")
+    parser.add_argument(
+        "--temperature",
+        type=number_parser(temperature),
+        metavar="T",
+        help="by which scores are divided before they become probabilities; the run's "
+        "own when not given, 1 for none",
+    )
     data = parser.add_argument_group("data", "the run's own where not given")
     add_config_arguments(data, DATA_FIELDS, show_defaults=False)
 
@@ -91,6 +100,7 @@ def work(arguments: argparse.Namespace, given: set[str]) -> int:
     if holds_out:
         dataset = hold_out(dataset, trained.hold_out)
     network.check_classes(dataset.class_map)
+    temperature = arguments.temperature or network.read_temperature()
     predictor = make_predictor(
         network.load_model(),
         arguments.tta,
@@ -100,16 +110,17 @@ def work(arguments: argparse.Namespace, given: set[str]) -> int:
         tile=arguments.tile,
         overlap=arguments.overlap,
         uncertainty=arguments.uncertainty,
-        temperature=network.read_temperature(),
+        temperature=temperature,
     )
     report = evaluate(
-        predictor.label_maps,
+        predictor.label_maps_and_confidence,
         dataset,
         arguments.split,
         arguments.output_dir
         or _default_output_dir(network, config, trained, arguments),
         batch_size=arguments.batch_size,
         prediction=predictor.description,
+        temperature=temperature,
     )
     if arguments.json is not None:
         write_json(arguments.json, report)
@@ -131,6 +142,8 @@ def _default_output_dir(network, config, trained, arguments):
             suffix += f"-{arguments.stride_factor}"
     if arguments.uncertainty:
         suffix += f"-uncertainty-{arguments.uncertainty}"
+    if arguments.temperature is not None:
+        suffix += f"-temperature-{arguments.temperature:g}"
     if arguments.size != "native":
         suffix += f"-size-{arguments.size}"
     if arguments.tile is not None:
