@@ -235,6 +235,14 @@ class TrainingConfig:
     epochs: int = _option(
         "schedule", 30, "passes over the training images", POSITIVE_INT, "N"
     )
+    patience: int | None = _option(
+        "schedule",
+        None,
+        "end the training after so many epochs without a better validation mean IoU; "
+        "never before its last epoch when not given",
+        POSITIVE_INT,
+        "N",
+    )
     batch_size: int = _option("schedule", 4, "images in a step", POSITIVE_INT, "N")
     learning_rate: float | None = _option(
         "schedule",

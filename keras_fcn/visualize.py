@@ -121,6 +121,34 @@ def overlay_with_legend(
     return _stack([_pad_width(picture, width), legend(class_map, ids, width)])
 
 
+def label_panel(
+    title: str, image: np.ndarray, label_map: np.ndarray, class_map: ClassMap
+) -> np.ndarray:
+    """Draw image | labels | overlay side by side, with the classes found named below.
+
+    Pictures of more than 640 pixels are drawn smaller, by leaving out pixels.
+
+    Args:
+        title: stands above.
+        image: uint8 RGB `(height, width, 3)`.
+        label_map: integer `(height, width)`.
+        class_map: names and colours.
+    """
+    ids = np.unique(label_map).tolist()
+    step = math.ceil(max(label_map.shape) / _LARGEST_VIEW)
+    image, label_map = image[::step, ::step], label_map[::step, ::step]
+    views = [
+        image,
+        colorize(label_map, class_map),
+        overlay(image, label_map, class_map),
+    ]
+    panel = np.concatenate(views, axis=1)
+    panel = _pad_width(panel, max(panel.shape[1], 320))
+    return _stack(
+        [_title(title, panel.shape[1]), panel, legend(class_map, ids, panel.shape[1])]
+    )
+
+
 def sample_panel(
     image: np.ndarray,
     label_map: np.ndarray,

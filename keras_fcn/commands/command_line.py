@@ -27,6 +27,7 @@ class Command:
             given; returns the exit status.
         check: called before `work` with the same, and before TensorFlow is imported:
             raises ValueError for what can be refused at once.
+        needs_backend: whether `work` computes with TensorFlow or JAX.
         usage: first line of `--help`.
         examples: last lines of `--help`.
     """
@@ -35,6 +36,7 @@ class Command:
     add_arguments: Callable[["OneLineParser"], None]
     work: Work
     check: Callable[[argparse.Namespace, set[str]], None] = lambda *_: None
+    needs_backend: bool = True
     usage: str = "%(prog)s [options]"
     examples: str = ""
 
@@ -67,7 +69,8 @@ class Command:
         warnings.filterwarnings("ignore", module=r"PIL\.")  # of an image's tags
         try:
             self.check(arguments, given)
-            _start_backend()
+            if self.needs_backend:
+                _start_backend()
             return self.work(arguments, given)
         except (Exception, KeyboardInterrupt) as error:
             status = _report(error, parser, arguments)
@@ -213,6 +216,8 @@ def _report(error, parser, arguments):
         return 1
     if isinstance(error, MemoryError) or _is_out_of_device_memory(error):
         message, status = f"out of memory: {_memory_hint(arguments)}", 1
+    elif (unreadable := _fault_of_a_file(error)) is not None:
+        message, status = unreadable, 2
     elif isinstance(error, FloatingPointError):
         message, status = one_line(error), 1
     elif isinstance(error, ValueError | OSError):
@@ -226,6 +231,15 @@ def _report(error, parser, arguments):
 def _is_out_of_device_memory(error):
     tf = sys.modules.get("tensorflow")
     return tf is not None and isinstance(error, tf.errors.ResourceExhaustedError)
+
+
+def _fault_of_a_file(error):
+    """What our reading of a file raised within tf.data; None for other errors."""
+    tf = sys.modules.get("tensorflow")
+    if tf is None or not isinstance(error, tf.errors.OpError):
+        return None
+    found = re.search(r"(?:UnreadableImage|ValueError|NotFoundError): (.+)", str(error))
+    return found[1] if found else None
 
 
 def _memory_hint(arguments):

@@ -2,6 +2,7 @@
 
 import argparse
 import dataclasses
+import logging
 from pathlib import Path
 
 from keras_fcn.commands.command_line import Command, OneLineParser
@@ -14,6 +15,8 @@ from keras_fcn.commands.flags import (
     number_parser,
 )
 from keras_fcn.config import DATA_FIELDS, Number
+
+logger = logging.getLogger(__name__)
 
 _EXAMPLES = """examples:
   %(prog)s
@@ -78,10 +81,9 @@ def work(arguments: argparse.Namespace, given: set[str]) -> int:
         arguments: what was parsed.
         given: names of the flags that were given.
     """
-    from keras_fcn.datasets import load_dataset
-    from keras_fcn.datasets.hold_out import hold_out
     from keras_fcn.evaluation.evaluate import evaluate, format_report
     from keras_fcn.files import write_json
+    from keras_fcn.folders.folder_data import MissingSplit
     from keras_fcn.prediction.predictor import make_predictor
     from keras_fcn.prediction.scaling import resolve_size
     from keras_fcn.runs.bundled import find_network
@@ -90,15 +92,15 @@ def work(arguments: argparse.Namespace, given: set[str]) -> int:
     trained = network.read_config()
     others = {name: getattr(arguments, name) for name in given & set(DATA_FIELDS)}
     config = dataclasses.replace(trained, **others)
-    holds_out = (
-        trained.hold_out is not None
-        and arguments.split != "test"
-        and config.dataset == trained.dataset
-    )
-    splits = ("train", "val") if holds_out else (arguments.split,)
-    dataset = load_dataset(config, splits, network.read_class_map())
-    if holds_out:
-        dataset = hold_out(dataset, trained.hold_out)
+    class_map = network.read_class_map()
+    try:
+        dataset = _load(config, trained, arguments.split, class_map)
+    except MissingSplit:
+        if "split" in given:
+            raise
+        logger.warning("There is no test split: scored on val, which chose the epoch")
+        arguments.split = "val"
+        dataset = _load(config, trained, arguments.split, class_map)
     network.check_classes(dataset.class_map)
     temperature = arguments.temperature or network.read_temperature()
     predictor = make_predictor(
@@ -127,6 +129,21 @@ def work(arguments: argparse.Namespace, given: set[str]) -> int:
     print(format_report(report))
     print(f"\nScores and pictures: {report['output_dir']}/")
     return 0
+
+
+def _load(config, trained, split, class_map):
+    """The data set with a split, divided as the training's was."""
+    from keras_fcn.datasets import load_dataset
+    from keras_fcn.datasets.hold_out import hold_out
+
+    holds_out = (
+        trained.hold_out is not None
+        and split != "test"
+        and config.dataset == trained.dataset
+    )
+    splits = ("train", "val") if holds_out else (split,)
+    dataset = load_dataset(config, splits, class_map)
+    return hold_out(dataset, trained.hold_out) if holds_out else dataset
 
 
 def _default_output_dir(network, config, trained, arguments):

@@ -11,6 +11,7 @@ _COMMANDS = {
     "evaluate": "score a network on a split",
     "predict": "segment images",
     "export": "write a network for a server or another runtime",
+    "inspect": "look at a folder of images and labels before a training",
     "pack": "make of a run what can be passed on",
     "curves": "draw the learning curves of runs",
     "film-strip": "show how a prediction sharpens",

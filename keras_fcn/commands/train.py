@@ -102,6 +102,7 @@ def work(arguments: argparse.Namespace, given: set[str]) -> int:
         arguments: what was parsed.
         given: names of the options that were given.
     """
+    from keras_fcn.evaluation.evaluate import class_table
     from keras_fcn.training.start import follow_start
     from keras_fcn.training.train import resume, train
 
@@ -128,6 +129,7 @@ def work(arguments: argparse.Namespace, given: set[str]) -> int:
         f"Best epoch {metrics['epoch']}: validation mean IoU "
         f"{metrics['mean_iou']:.1%}, pixel accuracy {metrics['pixel_accuracy']:.1%}"
     )
+    print("\n".join(["", *class_table(metrics), ""]))
     print(f"Network:     {run.best_model}")
     print(f"Pictures:    {run.samples}/")
     print(f"Curves:      tensorboard --logdir {quote(str(run.path.parent))}")

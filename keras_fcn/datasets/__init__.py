@@ -7,8 +7,9 @@ from keras_fcn.config import TrainingConfig
 from keras_fcn.datasets import camvid, streets
 from keras_fcn.datasets.camvid32 import load_camvid32
 from keras_fcn.datasets.dataset import SegmentationDataset
-from keras_fcn.datasets.folder import folder_options, load_folder
+from keras_fcn.datasets.folder import load_folder
 from keras_fcn.datasets.prepared import prepared_dataset
+from keras_fcn.folders.folder_data import FolderOptions
 
 _STREETS_SEED = 0  # the data stay the same when a training's seed changes
 
@@ -57,5 +58,5 @@ def load_dataset(
             )
         raise ValueError(f"`dataset` {config.dataset} needs `data_dir` with {needed}")
     if config.dataset == "folder":
-        return load_folder(folder, splits, class_map, folder_options(config))
+        return load_folder(folder, splits, class_map, FolderOptions.of(config))
     return load_camvid32(folder, splits, config.dataset)

@@ -8,7 +8,6 @@ import numpy as np
 import tensorflow as tf
 
 from keras_fcn.classes import ClassMap
-from keras_fcn.config import TrainingConfig
 from keras_fcn.datasets.dataset import LabelStatistics, SegmentationDataset, Split
 from keras_fcn.folders.folder_data import FolderData, FolderOptions, read_folder
 from keras_fcn.folders.report import short_lines
@@ -19,27 +18,6 @@ from keras_fcn.images import read_image
 logger = logging.getLogger(__name__)
 
 Read = Callable[[Sample], tuple[np.ndarray, np.ndarray]]
-
-
-def folder_options(config: TrainingConfig) -> FolderOptions:
-    """Return what a configuration says of a user's folder.
-
-    Args:
-        config: the training.
-    """
-    return FolderOptions(
-        label_suffix=config.label_suffix,
-        label_values=config.label_values,
-        void=_words(config.void),
-        val_share=config.val_share,
-        group_by=config.group_by,
-        accept=_words(config.accept),
-    )
-
-
-def _words(text):
-    """The parts of a text between commas; none of None."""
-    return tuple(part.strip() for part in (text or "").split(",") if part.strip())
 
 
 def load_folder(
@@ -82,7 +60,7 @@ def load_folder(
 
 
 def _split(data: FolderData, name):
-    samples, pixels = data.splits[name], data.class_pixels[name]
+    samples = data.splits[name]
 
     def read(sample):
         image = read_image(Path(sample.image))
@@ -91,13 +69,10 @@ def _split(data: FolderData, name):
             raise ValueError(f"{sample.image} and its label map differ in size")
         return image, label_map
 
-    sizes = tuple(fact.size for fact in data.facts[name])
-    areas = np.array([[height * width] for height, width in sizes])
-    statistics = LabelStatistics(pixels.sum(axis=0), (areas * (pixels > 0)).sum(axis=0))
     return Split(
         _examples(samples, read, np.arange(len(samples))),
-        sizes,
-        statistics,
+        tuple(fact.size for fact in data.facts[name]),
+        LabelStatistics(*data.count_classes(name)),
         lambda order: _examples(samples, read, order),
     )
 

@@ -255,7 +255,7 @@ def _write_pictures(folder, pictures):
     for old in folder.glob("*.png"):
         old.unlink()
     for name, picture in pictures.items():
-        write_png(folder / f"{name}.png", picture)
+        write_png(folder / f"{name.replace('/', '-')}.png", picture)
 
 
 def format_report(report: dict) -> str:
@@ -273,12 +273,8 @@ def format_report(report: dict) -> str:
         + ("" if report["prediction"] == "one look" else f"; {report['prediction']}")
         + _describe_hold_out(report),
         "",
-        f"{'class':<20}{'IoU':>9}{'accuracy':>11}",
+        *class_table(report),
     ]
-    for name, iou in report["per_class_iou"].items():
-        accuracy = report["per_class_accuracy"][name]
-        scores = f"{_percent(iou):>9}{_percent(accuracy):>11}"
-        lines.append(f"{printable(name):<20}{scores}")
     scored = f"{report['num_classes_scored']} of {report['num_classes']} classes"
     lines += [
         "",
@@ -309,6 +305,19 @@ def _describe_calibration(calibration):
         "errors among the surest pixels: "
         + ", ".join(f"{risk:.1%} of {share}" for share, risk in risks.items()),
     ]
+
+
+def class_table(report: dict) -> list[str]:
+    """Return the lines of a table of IoU and accuracy by class.
+
+    Args:
+        report: what `scores_report` gave.
+    """
+    lines = [f"{'class':<20}{'IoU':>9}{'accuracy':>11}"]
+    for name, iou in report["per_class_iou"].items():
+        accuracy = report["per_class_accuracy"][name]
+        lines.append(f"{name:<20}{_percent(iou):>9}{_percent(accuracy):>11}")
+    return lines
 
 
 def _describe_hold_out(report):

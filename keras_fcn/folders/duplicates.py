@@ -46,6 +46,42 @@ def find_duplicates(
     return [Problem("duplicates", True, message, same, len(same))]
 
 
+def drop_duplicates(
+    splits: dict[str, Sequence[Sample]],
+    facts: dict[str, Sequence[SampleFacts]],
+    folder: Path,
+) -> list[Problem]:
+    """Leave images out of a drawn validation split that are in train too.
+
+    Args:
+        splits: samples by split; changed.
+        facts: of each sample; changed.
+        folder: the data folder.
+    """
+    both = {split: splits[split] for split in ("train", "val")}
+    digests = list(_digests(both, facts))
+    in_train = {digest for split, digest, _ in digests if split == "train"}
+    doubled = {
+        sample.name
+        for split, digest, sample in digests
+        if split == "val" and digest in in_train
+    }
+    if not doubled or len(doubled) == len(splits["val"]):
+        return []  # all of them: `find_duplicates` refuses
+    kept = [
+        (sample, fact)
+        for sample, fact in zip(splits["val"], facts["val"], strict=True)
+        if sample.name not in doubled
+    ]
+    splits["val"], facts["val"] = map(list, zip(*kept, strict=True))
+    names = sorted(doubled)
+    message = (
+        f"{len(names)} images drawn for validation are in train under another name, "
+        f"and were left out: {summarize(names)}"
+    )
+    return [Problem("drawn-duplicates", False, message, names, len(names))]
+
+
 def find_same_names(splits: Splits, folder: Path) -> list[Problem]:
     """Tell of file names that two splits have, when the images are not the same.
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from keras_fcn.classes import ClassMap
-from keras_fcn.errors import summarize
+from keras_fcn.config import TrainingConfig
+from keras_fcn.errors import check_choice, summarize
 from keras_fcn.folders.class_table import (
     VOID_NAMES,
     ClassEntry,
@@ -15,6 +16,7 @@ from keras_fcn.folders.class_table import (
     read_class_table,
 )
 from keras_fcn.folders.duplicates import (
+    drop_duplicates,
     find_duplicates,
     find_same_names,
     find_shared_groups,
@@ -43,6 +45,37 @@ class FolderOptions:
     group_by: str | None = None
     accept: tuple[str, ...] = ()
 
+    @classmethod
+    def of(cls, config: TrainingConfig) -> "FolderOptions":
+        """Return what a configuration says.
+
+        Args:
+            config: the training.
+
+        Raises:
+            ValueError: if `accept` names what can't be accepted.
+        """
+        accept = _words(config.accept)
+        for word in accept:
+            check_choice("accept", word, ACCEPTABLE)
+        return cls(
+            label_suffix=config.label_suffix,
+            label_values=config.label_values,
+            void=_words(config.void),
+            val_share=config.val_share,
+            group_by=config.group_by,
+            accept=accept,
+        )
+
+
+def _words(text):
+    """The parts of a text between commas; none of None."""
+    return tuple(part.strip() for part in (text or "").split(",") if part.strip())
+
+
+class MissingSplit(FileNotFoundError):
+    """A folder has no images of a split."""
+
 
 @dataclass
 class FolderData:
@@ -69,6 +102,26 @@ class FolderData:
     problems: list[Problem] = field(default_factory=list)
     said: list[str] = field(default_factory=list)
     drawn: dict[str, int] = field(default_factory=dict)
+
+    def count_classes(self, split: str) -> tuple[np.ndarray, np.ndarray]:
+        """Return the pixels of each class, and those of all images that show it.
+
+        Args:
+            split: which.
+
+        Returns:
+            Two of int64 `(num_classes,)`; void counts in the second alone.
+        """
+        pixels = self.class_pixels[split]
+        areas = np.array(
+            [
+                [height * width]
+                for height, width in (
+                    fact.label_size or (0, 0) for fact in self.facts[split]
+                )
+            ]
+        )
+        return pixels.sum(axis=0), (areas * (pixels > 0)).sum(axis=0)
 
     def refuse_problems(self) -> None:
         """Raise what forbids a training.
@@ -105,6 +158,7 @@ def read_folder(
 
     Raises:
         FileNotFoundError: if it has no layout that is known.
+        MissingSplit: if it has no images of a split.
         ValueError: if that is ambiguous, or an option does not fit; what is wrong with
             single files is among the problems.
     """
@@ -113,18 +167,20 @@ def read_folder(
     root = layout.root
     data = FolderData(root, layout, dict(layout.splits), said=[layout.description])
     data.problems += [_accepted(one, options.accept) for one in layout.problems]
-    _divide(data, options)
+    is_drawn = _divide(data, options)
     if splits is not None:
         missing = [split for split in splits if not data.splits.get(split)]
         if missing:
             data.refuse_problems()
-            raise FileNotFoundError(
+            raise MissingSplit(
                 f"{root} has no {missing[0]} images. It has: {_counts(data.splits)}"
             )
         data.splits = {split: data.splits[split] for split in splits}
     entries, source = _entries(data)
     for split, samples in data.splits.items():
         data.facts[split] = survey(samples, data.drawn, is_full, progress)
+    if is_drawn and {"train", "val"} <= data.facts.keys():
+        data.problems += drop_duplicates(data.splits, data.facts, root)
     data.problems += check_files(data.splits, data.facts, root)
     _read_labels(data, entries, source, options, class_map)
     data.problems += [
@@ -151,12 +207,12 @@ def _counts(splits):
 
 
 def _divide(data, options):
-    """Draw validation where there is none, and say so."""
+    """Draw validation where there is none, and say so; whether it was drawn."""
     splits = data.splits
     if "all" in splits:
         splits["train"] = splits.pop("all") + splits.get("train", [])
     if splits.get("val") or not splits.get("train"):
-        return
+        return False
     train, val = draw_validation(splits["train"], options.val_share, options.group_by)
     test = splits.get("test")
     data.splits = {"train": train, "val": val} | ({"test": test} if test else {})
@@ -165,6 +221,7 @@ def _divide(data, options):
         f"no validation split: {len(val)} of {len(train) + len(val)} images are drawn "
         f"by a hash of their names{kept} (`val_share` {options.val_share:g})"
     )
+    return True
 
 
 def _entries(data):

@@ -166,13 +166,29 @@ class TensorBoardLogger(keras.callbacks.Callback):
         log_dir: gets the folders `train` and `validation`.
         class_map: names of the classes.
         sample_writer: its picture is shown; stands before this one in the list.
+        configuration: of the training, shown as a table of text.
     """
 
-    def __init__(self, log_dir: Path, class_map: ClassMap, sample_writer: SampleWriter):
+    def __init__(
+        self,
+        log_dir: Path,
+        class_map: ClassMap,
+        sample_writer: SampleWriter,
+        configuration: dict,
+    ):
         super().__init__()
+        self.configuration = configuration
         self.log_dir = log_dir
         self.class_map = class_map
         self.sample_writer = sample_writer
+
+    def on_train_begin(self, logs=None):
+        if any((self.log_dir / "train").glob("*.epoch0000")):
+            return  # a training that goes on
+        rows = (f"| {name} | {value} |" for name, value in self.configuration.items())
+        with self._writer("train", 0):
+            table = "\n".join(["| option | value |", "|---|---|", *rows])
+            tf.summary.text("configuration", table)
 
     def on_test_begin(self, logs=None):
         # Keras is about to reset it for the validation.

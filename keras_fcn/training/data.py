@@ -11,7 +11,7 @@ from keras_fcn.datasets import load_dataset
 from keras_fcn.datasets.dataset import SegmentationDataset, Split, split_statistics
 from keras_fcn.datasets.hold_out import hold_out
 from keras_fcn.datasets.pipeline import cached_examples
-from keras_fcn.training.losses import class_weights_from_counts
+from keras_fcn.training.class_weights import class_weights_from_counts
 from keras_fcn.typing import Size
 
 _LARGEST_DEFAULT_CROP = 320  # pixels

@@ -11,6 +11,7 @@ and at the end of an epoch. Between them the host runs ahead of the device.
 import logging
 import math
 import sys
+from dataclasses import asdict
 
 import keras
 import numpy as np
@@ -32,10 +33,13 @@ from keras_fcn.training.callbacks import (
 )
 from keras_fcn.training.data import TrainingData
 from keras_fcn.training.pace import Pace
+from keras_fcn.training.patience import has_stalled
 from keras_fcn.training.schedule import make_schedule
 from keras_fcn.training.trainer import Trainer, fetch, is_pending
 
 logger = logging.getLogger(__name__)
+
+_MOST_LOOKED_AT = 256  # validation images among which samples are chosen
 
 
 class TrainingLoop:
@@ -67,7 +71,8 @@ class TrainingLoop:
         # Often enough to be followed, seldom enough for a log of days.
         self.seconds_between_reports = 0.5 if sys.stderr.isatty() else 30
         self._is_compiled = False
-        self.callbacks = self._make_callbacks(checkpoint["history"])
+        self.history = checkpoint["history"]  # the callbacks add to it
+        self.callbacks = self._make_callbacks(self.history)
         self.validation_batches = validation_batches(
             data.validation_examples,
             data.validation,
@@ -84,6 +89,12 @@ class TrainingLoop:
         """
         self.callbacks.on_train_begin()
         for epoch in range(self.num_finished + 1, self.config.epochs + 1):
+            if has_stalled(self.history, self.config.patience):
+                logger.info(
+                    "No better validation mean IoU for %d epochs: the training ends",
+                    self.config.patience,
+                )
+                break
             self._run_epoch(epoch)
         self.callbacks.on_train_end()
 
@@ -98,7 +109,9 @@ class TrainingLoop:
             [
                 Progress(config.epochs, self.steps_per_epoch),
                 sample_writer,
-                TensorBoardLogger(run.tensorboard, class_map, sample_writer),
+                TensorBoardLogger(
+                    run.tensorboard, class_map, sample_writer, asdict(config)
+                ),
                 Checkpoint(run, history, describe),
             ],
             model=self.trainer,
@@ -191,10 +204,11 @@ class TrainingLoop:
 
     def _samples(self):
         """Images and label maps that are drawn each epoch, spread over the split."""
-        last = self.data.validation.num_images - 1
+        last = min(self.data.validation.num_images, _MOST_LOOKED_AT) - 1
         count = min(self.config.num_samples, last + 1)
         chosen = set(np.linspace(0, last, count).round().astype(int).tolist())
-        examples = self.data.validation_examples.as_numpy_iterator()
+        # Not the cached ones: a cache that is read in part is thrown away.
+        examples = self.data.validation.examples.take(last + 1).as_numpy_iterator()
         return [
             (example["image"], example["label_map"])
             for index, example in enumerate(examples)

@@ -21,6 +21,7 @@ from keras_fcn.training.callbacks import remove_epochs_after
 from keras_fcn.training.data import TrainingData, load_training_data
 from keras_fcn.training.loop import TrainingLoop
 from keras_fcn.training.optimizer import make_optimizer
+from keras_fcn.training.patience import has_stalled
 from keras_fcn.training.start import absolute, check_start, resolve_config
 from keras_fcn.training.trainer import Trainer
 
@@ -88,6 +89,11 @@ def resume(run_path: Path, data_dir: str | None = None) -> RunFolder:
         raise ValueError(
             f"{run_path} has finished its {config.epochs} epochs: start a new run from "
             f"it by `init_from` {run_path}"
+        )
+    if has_stalled(checkpoint["history"], config.patience):
+        raise ValueError(
+            f"{run_path} has ended: {config.patience} epochs without a better "
+            f"validation mean IoU. Start a new run from it by `init_from` {run_path}"
         )
     remove_parts(run.path)
     data = load_training_data(config)

@@ -68,7 +68,8 @@ def test_other_data_of_the_same_classes_are_scored(run, tmp_path, capsys):
 
 def test_a_split_that_is_missing_is_one_line(tmp_path, run, capsys):
     other = write_folder(tmp_path / "other", {"train": 1})
-    line = refusal(evaluate, capsys, "--model", run.path, "--data-dir", other)
+    flags = ("--model", run.path, "--data-dir", other, "--split", "test")
+    line = refusal(evaluate, capsys, *flags)
     assert "has no test images" in line
 
 

@@ -10,7 +10,16 @@ from keras_fcn.commands import main as dispatcher
 from tests.support.commands import call, call_and_watch
 from tests.support.data import PROJECT
 
-NAMES = ("train", "evaluate", "predict", "export", "pack", "curves", "film-strip")
+NAMES = (
+    "train",
+    "evaluate",
+    "predict",
+    "export",
+    "inspect",
+    "pack",
+    "curves",
+    "film-strip",
+)
 HEAVY = {"tensorflow", "keras", "tensorflow_datasets", "jax"}
 
 

@@ -147,7 +147,7 @@ def test_flags_that_contradict_are_one_line(capsys, trained, flags, needed):
 
 def test_a_missing_data_folder_is_one_line(tmp_path, capsys):
     arguments = training_arguments(tmp_path / "nothing", tmp_path / "run")
-    assert "There is no data folder" in refusal(train, capsys, *arguments)
+    assert "--data-dir must be a folder" in refusal(train, capsys, *arguments)
     assert not (tmp_path / "run").exists()
 
 

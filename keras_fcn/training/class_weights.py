@@ -1,0 +1,44 @@
+"""Weights of the classes in the loss, from how often they occur."""
+
+import numpy as np
+
+from keras_fcn.config import CLASS_WEIGHTS
+from keras_fcn.errors import check_choice
+
+
+def class_weights_from_counts(
+    method: str, pixels: np.ndarray, pixels_of_images_with_class: np.ndarray
+) -> np.ndarray | None:
+    """Weights that even out how often the classes occur.
+
+    `median-frequency` is median(f) / f with f the share of a class among the labelled
+    and void pixels of the images that show it; `sqrt-median-frequency` its root and
+    `fourth-root-median-frequency` the root of that. The median is over the classes that
+    occur; one that does not gets weight 1.
+
+    Args:
+        method: one of `config.CLASS_WEIGHTS`.
+        pixels: integer `(num_classes,)`, pixels of each class in the training set.
+        pixels_of_images_with_class: integer `(num_classes,)`, all pixels of the images
+            in which the class occurs.
+
+    Returns:
+        float32 `(num_classes,)`, or None for "none".
+
+    Raises:
+        ValueError: if the method is unknown.
+
+    Reference: Eigen and Fergus, "Predicting Depth, Surface Normals and Semantic
+    Labels", 2015, section 6.3.2.
+    """
+    check_choice("method", method, CLASS_WEIGHTS)
+    if method == "none":
+        return None
+    occurs = pixels > 0
+    weights = np.ones(len(pixels))
+    if not occurs.any():
+        return weights.astype("float32")
+    frequency = pixels[occurs] / pixels_of_images_with_class[occurs]
+    power = {"sqrt-median-frequency": 1 / 2, "fourth-root-median-frequency": 1 / 4}
+    weights[occurs] = (np.median(frequency) / frequency) ** power.get(method, 1)
+    return weights.astype("float32")

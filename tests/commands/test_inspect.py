@@ -1,0 +1,105 @@
+"""`inspect`: a folder looked at before a training, whole, without TensorFlow."""
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from keras_fcn.commands import inspect
+from tests.support.commands import call_and_watch, outcome, refusal
+from tests.support.folders import write_image, write_labels, write_pairs
+
+
+@pytest.fixture
+def flags(tmp_path):
+    write_pairs(tmp_path / "train/images", tmp_path / "train/masks", "abcd", (0, 1, 2))
+    write_pairs(tmp_path / "val/images", tmp_path / "val/masks", "ef", (0, 1, 255))
+    return ("--data-dir", tmp_path, "--page", tmp_path / "page.png")
+
+
+def test_all_of_a_folder_is_shown(flags, tmp_path, capsys):
+    file = tmp_path / "all.json"
+    status, out, err = outcome(inspect, capsys, *flags, "--json", file)
+    assert status == 0, err
+    assert "train 4, val 2 images (40x32)" in out
+    assert "labels are read as ids, 255 is void" in out
+    assert "This folder can be trained on." in out
+    rows = {line.split()[0]: line.split() for line in out.splitlines() if line.split()}
+    assert rows["class_2"][2:6] == ["32.500%", "4", "0.000%", "0"]
+    assert rows["void"][-1] == "32.500%"
+    described = json.loads(file.read_text())
+    assert described["can_be_trained"]
+    assert described["splits"]["train"]["image_sizes"] == {"40x32": 4}
+    assert described["classes"][2]["splits"]["train"] == {"pixels": 1664, "images": 4}
+    images = [
+        np.asarray(Image.open(tmp_path / f"train/images/{n}.png")) for n in "abcd"
+    ]
+    mean = np.stack(images).reshape(-1, 3).mean(axis=0)
+    np.testing.assert_allclose(described["mean_color"], mean, atol=0.06)
+
+
+def test_the_weights_are_those_of_the_training(flags, tmp_path, capsys):
+    file = tmp_path / "all.json"
+    outcome(
+        inspect, capsys, *flags, "--json", file, "--class-weights", "median-frequency"
+    )
+    weights = [one["weight"] for one in json.loads(file.read_text())["classes"]]
+    # 416 or 448 of 1280 pixels an image: the median is 416's
+    np.testing.assert_allclose(weights, [416 / 448, 1, 1], atol=1e-3)
+
+
+def test_the_page_shows_image_labels_and_overlay(flags, tmp_path, capsys):
+    outcome(inspect, capsys, *flags, "--num-samples", 2)
+    page = np.asarray(Image.open(tmp_path / "page.png"))
+    assert page.shape[1] == 320  # three pictures of 40 columns, widened for the words
+    assert page.shape[0] == 2 * (22 + 32 + 24)
+
+
+def test_all_problems_are_listed_with_their_counts(flags, tmp_path, capsys):
+    write_image(tmp_path / "train/images/x.png")
+    write_image(tmp_path / "train/images/y.png")
+    write_labels(tmp_path / "train/masks/y.png", size=(30, 40))
+    (tmp_path / "train/images/a.png").write_bytes(b"")
+    copy = (tmp_path / "train/images/b.png").read_bytes()
+    (tmp_path / "val/images/e.png").write_bytes(copy)
+    (tmp_path / "train/images/._a.png").write_bytes(b"\0")
+    file = tmp_path / "all.json"
+    status, out, _ = outcome(inspect, capsys, *flags, "--json", file)
+    assert status == 2
+    for line in (
+        "1 of 6 images of train have no label",
+        "1 of 7 images or their labels can't be read",
+        "1 of 7 label maps have another size than their image",
+        "1 images are in train and val: train/images/b.png = val/images/e.png",
+        "1 hidden files were passed over: train/images/._a.png",
+    ):
+        assert line in out
+    assert "can be trained on" not in out
+    kinds = {
+        one["kind"]: one["count"] for one in json.loads(file.read_text())["problems"]
+    }
+    assert kinds["size"] == kinds["duplicates"] == kinds["unreadable"] == 1
+
+
+def test_it_needs_a_folder(capsys, tmp_path):
+    assert "--data-dir DIR is needed" in refusal(inspect, capsys)
+    line = refusal(inspect, capsys, "--data-dir", tmp_path / "nothing")
+    assert "nothing, which is not there" in line
+
+
+def test_what_can_not_be_accepted_is_one_line(flags, capsys):
+    line = refusal(inspect, capsys, *flags, "--accept", "anything")
+    assert "--accept must be one of duplicates, one-class, unlabelled" in line
+
+
+def test_nothing_is_written_where_the_page_has_no_place(flags, tmp_path, capsys):
+    line = refusal(inspect, capsys, *flags[:2], "--page", tmp_path / "no/page.png")
+    assert "--page needs a file in a folder that is there" in line
+
+
+def test_it_starts_no_tensorflow(flags):
+    process, imported = call_and_watch("-m", "keras_fcn", "inspect", *flags)
+    assert process.returncode == 0, process.stderr
+    assert process.stderr.startswith("Reading ")
+    assert not {"tensorflow", "keras"} & imported
