@@ -167,7 +167,8 @@ def read_folder(
     root = layout.root
     data = FolderData(root, layout, dict(layout.splits), said=[layout.description])
     data.problems += [_accepted(one, options.accept) for one in layout.problems]
-    is_drawn = _divide(data, options)
+    is_needed = splits is None or not {"train", "val"}.isdisjoint(splits)
+    is_drawn = _divide(data, options, is_needed)
     if splits is not None:
         missing = [split for split in splits if not data.splits.get(split)]
         if missing:
@@ -206,12 +207,12 @@ def _counts(splits):
     return ", ".join(f"{split} {len(samples)}" for split, samples in splits.items())
 
 
-def _divide(data, options):
-    """Draw validation where there is none, and say so; whether it was drawn."""
+def _divide(data, options, is_needed):
+    """Draw validation where there is none and it is needed, and say so; whether so."""
     splits = data.splits
     if "all" in splits:
         splits["train"] = splits.pop("all") + splits.get("train", [])
-    if splits.get("val") or not splits.get("train"):
+    if splits.get("val") or not splits.get("train") or not is_needed:
         return False
     train, val = draw_validation(splits["train"], options.val_share, options.group_by)
     test = splits.get("test")

@@ -127,9 +127,13 @@ def _parts(source):
         for split, path in split_folders(source.images)
         if path.name.lower() in inside
     ]
-    if "train" in [part.split for part in parts]:
-        return parts
-    return [*parts, source._replace(is_deep=not parts)]
+    flat = source._replace(is_deep=not parts)
+    has_flat = any(
+        path.suffix.lower() in IMAGE_SUFFIXES for path in source.images.iterdir()
+    )
+    if not parts or (has_flat and "train" not in [part.split for part in parts]):
+        parts.append(flat)
+    return parts
 
 
 def _read_pair(layout, folder, source, label_suffix):

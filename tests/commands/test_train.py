@@ -32,12 +32,14 @@ def test_a_run_is_made_and_where_its_parts_are_is_told(folder, tmp_path, capsys)
     run_dir = tmp_path / "run"
     status, out, _ = outcome(train, capsys, *training_arguments(folder, run_dir))
     assert status == 0
-    best, network, pictures, curves = out.splitlines()
+    best, _, header, *classes, _, network, pictures, curves = out.splitlines()
     metrics = RunFolder.open(run_dir).read_metrics()
     assert best == (
         f"Best epoch 1: validation mean IoU {metrics['mean_iou']:.1%}, "
         f"pixel accuracy {metrics['pixel_accuracy']:.1%}"
     )
+    assert header.split() == ["class", "IoU", "accuracy"]
+    assert [line.split()[0] for line in classes] == ["class_0", "class_1", "class_2"]
     assert network == f"Network:     {run_dir}/best.keras"
     assert pictures == f"Pictures:    {run_dir}/samples/"
     assert curves == f"Curves:      tensorboard --logdir {tmp_path}"

@@ -222,6 +222,13 @@ def test_labels_without_images_are_counted(tmp_path):
     assert not problem.is_fatal
 
 
+def test_a_folder_may_have_a_test_split_alone(tmp_path):
+    write_pairs(tmp_path / "images/test", tmp_path / "labels/test", NAMES)
+    data = read_folder(tmp_path, ("test",))
+    data.refuse_problems()
+    assert list(data.splits) == ["test"]
+
+
 def test_a_split_without_labels_is_told(tmp_path):
     write_pairs(tmp_path / "train/images", tmp_path / "train/masks", NAMES)
     write_image(tmp_path / "test/images/z.png")

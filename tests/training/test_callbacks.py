@@ -50,7 +50,7 @@ def test_curves_of_training_and_validation_are_each_their_own(tmp_path):
         ]
     )
     logger = TensorBoardLogger(
-        tmp_path, CLASS_MAP, SimpleNamespace(picture=np.zeros((4, 4, 3), "uint8"))
+        tmp_path, CLASS_MAP, SimpleNamespace(picture=np.zeros((4, 4, 3), "uint8")), {}
     )
     logger.set_model(
         SimpleNamespace(confusion=SimpleNamespace(matrix=lambda: next(matrices)))

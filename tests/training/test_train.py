@@ -90,7 +90,7 @@ def test_a_run_holds_what_is_promised(run):
 
 def test_tensorboard_has_exactly_the_promised_tags(run):
     _, train_tags = points_of(run, "train")
-    assert train_tags == SCORES | SPEED | IOU
+    assert train_tags == SCORES | SPEED | IOU | {"configuration"}
     _, validation_tags = points_of(run, "validation")
     assert validation_tags == SCORES | IOU | {"confusion_matrix", "samples"}
 
