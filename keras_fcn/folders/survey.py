@@ -15,6 +15,7 @@ from keras_fcn.folders.label_decoder import is_grey, pack
 from keras_fcn.folders.label_files import StoredLabels, read_labels
 from keras_fcn.folders.labelme import draw_labelme
 from keras_fcn.folders.samples import Sample
+from keras_fcn.folders.survey_processes import examine_in_processes
 from keras_fcn.images import read_image_and_orientation, read_size_and_orientation
 from keras_fcn.typing import Size
 
@@ -24,6 +25,7 @@ Progress = Callable[[int, int], None]
 # training: decoding them takes minutes, and each is decoded in the first epoch anyway.
 FULL_READ_BYTES = 2**28
 _MOST_COLORS = 1024  # that are kept of a file: smoothed ones have tens of thousands
+MANY_SAMPLES = 10_000  # from here on several processes read
 _CHUNK = 64  # samples that a thread takes at a time
 
 
@@ -93,19 +95,27 @@ def survey(
     """
     if is_full is None:
         is_full = _num_bytes(samples) <= FULL_READ_BYTES
-    cache: dict = {}  # equal sizes and arrays are kept once
+    is_large = len(samples) >= MANY_SAMPLES
+    parts = (examine_in_processes if is_large else _examine_in_threads)(
+        samples, values, is_full
+    )
+    facts: list[SampleFacts] = []
+    for part in parts:
+        facts += part
+        if progress is not None:
+            progress(len(facts), len(samples))
+    return facts
+
+
+def _examine_in_threads(samples, values, is_full):
+    cache: dict = {}  # equal sizes are kept once
 
     def examine_chunk(start):
         part = samples[start : start + _CHUNK]
-        return [_examine(sample, values, is_full, cache) for sample in part]
+        return [examine(sample, values, is_full, cache) for sample in part]
 
-    facts: list[SampleFacts] = []
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-        for part in pool.map(examine_chunk, range(0, len(samples), _CHUNK)):
-            facts += part
-            if progress is not None:
-                progress(len(facts), len(samples))
-    return facts
+        yield from pool.map(examine_chunk, range(0, len(samples), _CHUNK))
 
 
 def _num_bytes(samples):
@@ -121,8 +131,15 @@ def _num_bytes(samples):
     return total
 
 
-def _examine(sample, values, is_full, cache):
-    """The facts of a sample; what can't be read is among them."""
+def examine(
+    sample: Sample, values: dict[str, int], is_full: bool, cache: dict[Size, Size]
+) -> SampleFacts:
+    """Return the facts of a sample; what can't be read is among them.
+
+    Args:
+        sample, values, is_full: as for `survey`.
+        cache: sizes that have been met, so that equal ones are kept once.
+    """
     errors, size, orientation, color_sum, digest = [], None, 1, None, None
     try:
         if is_full:

@@ -58,7 +58,7 @@ def points_of(run, split):
     events = EventAccumulator(str(run.tensorboard / split)).Reload()
     curves = {}
     for tag in events.Tags()["tensors"]:
-        if tag in ("confusion_matrix", "samples"):
+        if tag in ("confusion_matrix", "samples", "configuration"):
             continue
         curves[tag] = [
             (
