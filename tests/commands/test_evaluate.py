@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import logging
 
 import pytest
 
@@ -64,6 +65,14 @@ def test_other_data_of_the_same_classes_are_scored(run, tmp_path, capsys):
     assert " test: 3 images" in first_line(capsys, *flags)
     assert (tmp_path / "out/scores.json").exists()
     assert not list(run.path.glob("evaluation*"))
+
+
+def test_val_is_scored_where_there_is_no_test_split(run, tmp_path, capsys, caplog):
+    other = write_folder(tmp_path / "other", {"train": 1, "val": 3})
+    flags = ("--model", run.path, "--data-dir", other, "--output-dir", tmp_path / "out")
+    with caplog.at_level(logging.WARNING, "keras_fcn"):
+        assert " val: 3 images" in first_line(capsys, *flags)
+    assert "There is no test split: scored on val" in caplog.text
 
 
 def test_a_split_that_is_missing_is_one_line(tmp_path, run, capsys):

@@ -265,6 +265,28 @@ def test_a_finished_run_is_not_resumed(run):
         resume(run.path)
 
 
+def test_a_run_out_of_patience_is_not_resumed(run, tmp_path):
+    path = shutil.copytree(run.path, tmp_path / "old")
+    go_on_until(path, 5)
+    change_config(RunFolder(path), patience=3)
+    checkpoint = json.loads((path / "checkpoint.json").read_text())
+    checkpoint["history"][0]["val_mean_iou"] = 0.999
+    (path / "checkpoint.json").write_text(json.dumps(checkpoint))
+    with pytest.raises(ValueError, match="has ended: 3 epochs without a better"):
+        resume(path)
+
+
+def test_a_training_ends_with_its_patience(folder, tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr(
+        "keras_fcn.training.loop.has_stalled",
+        lambda history, patience: patience == 7 and len(history) == 2,
+    )
+    with caplog.at_level(logging.INFO, "keras_fcn"):
+        run = train(tiny_config(folder, epochs=4, patience=7), tmp_path / "run")
+    assert run.read_checkpoint()["epoch"] == 2
+    assert "No better validation mean IoU for 7 epochs" in caplog.text
+
+
 @pytest.mark.parametrize("gone", ["label_smoothing", "hard_pixels"])
 def test_a_training_of_version_0_1_that_can_not_go_on_is_not_resumed(
     run, tmp_path, gone
