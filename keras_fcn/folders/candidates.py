@@ -78,52 +78,67 @@ def find_candidates(
         Undecided: if `label_values` can't be.
         ValueError: if `void` names no class.
     """
-    named = entries is not None
-    found = []
-    if named and all(entry.color for entry in entries if not entry.is_void):
-        words = f"colours, as in {source}"
-        found.append(_by_color(words, _voided(entries, void)))
-    is_black_white = union.values.keys() == {0, 255}
-    two = [entry for entry in entries or () if not entry.is_void]
-    if (
-        (not named and class_map is None)
-        or (not named and class_map.names == BLACK_WHITE)
-        or (len(two) == 2 and not any(entry.color or entry.value for entry in two))
-    ) and (is_black_white or label_values == "black-white"):
-        names = [entry.name for entry in two] or BLACK_WHITE
-        black_white = [
-            ClassEntry(name, color, value, False)
-            for name, color, value in zip(
-                names, ((0, 0, 0), (255, 255, 255)), (0, 255), strict=True
-            )
-        ]
-        words = f"black and white: 0 is {names[0]}, 255 is {names[1]}"
-        found.append(_by_value("black-white", words, _voided(black_white, void)))
-    if not named:
-        entries = _numbered(union, class_map)
-        words = "ids, 255 is void"
-    elif any(entry.value is not None for entry in entries):
-        words = f"ids, as in {source}, 255 is void"
-    else:
-        words = f"ids, the lines of {source} from 0 on, 255 is void"
-    found.append(_by_value("ids", words, _voided(entries, void)))
-    if label_values == "auto":
-        return found
-    wanted = [one for one in found if one.kind == label_values]
+    options = list(_options(union, entries, source, label_values, void, class_map))
+    wanted = [one for one in options if label_values in ("auto", one[0])]
     if not wanted:
         needed = "a table with r, g, b" if label_values == "colors" else "no colours"
         raise Undecided(
             "label-values",
             f"`label_values` {label_values} needs {needed}. Received: "
-            f"{source if named else 'no class_dict.csv'}",
+            f"{source or 'no class_dict.csv'}",
         )
-    return wanted
+    found = [
+        (_by_color if kind == "colors" else _by_value)(kind, words, voided)
+        for kind, words, of_kind in wanted
+        if (voided := _voided(of_kind, void)) is not None
+    ]
+    if not found:
+        known = summarize([entry.name for entry in wanted[-1][2]], most=20)
+        raise ValueError(
+            f"`void` must name classes: {known}. Received: void={','.join(void)}"
+        )
+    return found
 
 
-def _numbered(union, class_map):
+def _options(union, entries, source, label_values, void, class_map):
+    """Kind, words and classes of each reading that there may be."""
+    if entries and all(entry.color for entry in entries if not entry.is_void):
+        yield "colors", f"colours, as in {source}", entries
+    two = [entry for entry in entries or () if not entry.is_void]
+    if entries is None:
+        may_be_two = class_map is None or class_map.names == BLACK_WHITE
+    else:
+        may_be_two = len(two) == 2 and not any(one.color or one.value for one in two)
+    is_black_white = union.values.keys() == {0, 255}
+    if may_be_two and (is_black_white or label_values == "black-white"):
+        black, white = [entry.name for entry in two] or BLACK_WHITE
+        words = f"black and white: 0 is {black}, 255 is {white}"
+        yield (
+            "black-white",
+            words,
+            [
+                ClassEntry(black, (0, 0, 0), 0, False),
+                ClassEntry(white, (255, 255, 255), 255, False),
+            ],
+        )
+    if entries is None:
+        yield "ids", "ids, 255 is void", _numbered(union, class_map, void)
+    elif any(entry.value is not None for entry in entries):
+        yield "ids", f"ids, as in {source}, 255 is void", entries
+    else:
+        words = f"ids, the lines of {source} from 0 on, 255 is void"
+        yield "ids", words, entries
+
+
+def _numbered(union, class_map, void):
     """Classes of ids, without a table: those of a run, or from 0 to the largest."""
-    if class_map is not None:
+    if class_map is not None:  # in which classes that are void have no place
+        gone = [re.fullmatch(r"(?:class_)?(\d+)", name) for name in void]
         return [
+            ClassEntry(f"class_{match[1]}", None, int(match[1]), True)
+            for match in gone
+            if match
+        ] + [
             ClassEntry(name, color, int(match[1]) if match else index, False)
             for index, (name, color) in enumerate(
                 zip(class_map.names, class_map.colors, strict=True)
@@ -140,7 +155,7 @@ def _numbered(union, class_map):
 
 
 def _voided(entries, void):
-    """The entries, those that `void` names marked."""
+    """The entries, those that `void` names marked; None where one is not there."""
     entries = list(entries)
     for name in void:
         for index, entry in enumerate(entries):
@@ -149,20 +164,17 @@ def _voided(entries, void):
                 entries[index] = entry._replace(is_void=True)
                 break
         else:
-            known = summarize([entry.name for entry in entries], most=20)
-            raise ValueError(
-                f"`void` must name classes: {known}. Received: void={name}"
-            )
+            return None
     return entries
 
 
-def _by_color(words, entries):
+def _by_color(kind, words, entries):
     table = {
         int(pack(entry.color)): class_id
         for entry, class_id in _numbers(entries)
         if entry.color is not None
     }
-    return Candidate("colors", words, entries, table)
+    return Candidate(kind, words, entries, table)
 
 
 def _by_value(kind, words, entries):

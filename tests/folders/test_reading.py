@@ -200,6 +200,24 @@ def test_void_is_named_by_name_or_by_id(tmp_path):
     assert data.reading.class_map.names == ("road", "sky")
 
 
+def test_void_stays_void_where_a_run_gives_the_classes(tmp_path):
+    data = read(tmp_path, (0, 1, 2), (0, 1, 2), void=("0",))
+    again = read_folder(
+        tmp_path,
+        ("val",),
+        FolderOptions(void=("0",), label_values="ids"),
+        class_map=data.reading.class_map,
+    )
+    again.refuse_problems()
+    assert again.reading.class_map.names == ("class_1", "class_2")
+    assert decoded(again).popitem()[1] == [0, 1, 255]
+
+
+def test_background_of_black_and_white_may_be_void(tmp_path):
+    data = read(tmp_path, (0, 255), (0, 255), void=("background",))
+    assert data.reading.class_map.names == ("object",)
+
+
 def test_void_of_no_class_is_refused(tmp_path):
     with pytest.raises(ValueError, match="Received: void=tree"):
         read(tmp_path, (0, 1), (0, 1), void=("tree",))
