@@ -156,7 +156,7 @@ class TrainingConfig:
     )
     cache_budget: int = _option(
         "data",
-        4096,
+        1024,
         "memory for decoded images, MiB; beyond it a file is used",
         POSITIVE_INT,
         "MIB",
