@@ -28,7 +28,16 @@ CLASS_WEIGHTS = (
     "fourth-root-median-frequency",
 )
 LABEL_VALUES = ("auto", "ids", "colors", "black-white")
-EXPORT_FORMATS = ("savedmodel", "onnx", "litert", "openvino")
+# Formats of an export, and the precisions that each has.
+EXPORT_FORMATS = {
+    "savedmodel": ("float32", "bfloat16"),
+    "onnx": ("float32", "float16", "int8"),
+    "litert": ("float32", "float16", "int8"),
+    "openvino": ("float32", "float16", "int8"),
+}
+EXPORT_PRECISIONS = ("float32", "bfloat16", "float16", "int8")
+NUM_CALIBRATION = 64  # images that int8's ranges are taken from
+MAX_LOSS = 0.5  # points of mean IoU, out of 100, that int8 may lose
 # Pixels that an image sent to a SavedModel may have, padded to multiples of 32: the
 # default, of which the compact head needs about 4 GiB, and its bounds: a pixel, and
 # the greatest int32.
@@ -227,8 +236,9 @@ class TrainingConfig:
     precision: str = _option(
         "network",
         "auto",
-        "arithmetic of the network; auto is bfloat16 where the hardware has it",
-        ("auto", "float32", "bfloat16"),
+        "arithmetic of the network; auto is bfloat16 where the hardware has it, "
+        "float16, with a scaled loss, on older GPUs with tensor cores, else float32",
+        ("auto", "float32", "bfloat16", "float16"),
         "NAME",
     )
 

@@ -88,7 +88,7 @@ def work(arguments: argparse.Namespace, given: set[str]) -> int:
     from keras_fcn.prediction.scaling import resolve_size
     from keras_fcn.runs.bundled import find_network
 
-    network = find_network(arguments.model)
+    network = find_network(arguments.model, exported=True)
     trained = network.read_config()
     others = {name: getattr(arguments, name) for name in given & set(DATA_FIELDS)}
     config = dataclasses.replace(trained, **others)
@@ -148,6 +148,7 @@ def _load(config, trained, split, class_map):
 
 def _default_output_dir(network, config, trained, arguments):
     """Beside the run; not among the files of a network that is passed on."""
+    from keras_fcn.runs.exported import ExportedFolder
     from keras_fcn.runs.packed import PackedFolder
 
     suffix = arguments.split
@@ -167,8 +168,11 @@ def _default_output_dir(network, config, trained, arguments):
         suffix += f"-tile-{arguments.tile[0]}x{arguments.tile[1]}"
         if arguments.overlap is not None:
             suffix += f"-overlap-{arguments.overlap}"
-    if isinstance(network, PackedFolder):
-        name = f"{network.path.resolve().name}-{config.dataset}-{suffix}"
+    if isinstance(network, PackedFolder | ExportedFolder):
+        path = network.path.resolve()
+        name = f"{path.name}-{config.dataset}-{suffix}"
+        if isinstance(network, ExportedFolder):
+            name = f"{path.parent.name}-{name}"  # its own is that of a format
         return Path("evaluations") / name
     if config.dataset != trained.dataset:
         suffix = f"{config.dataset}-{suffix}"

@@ -5,20 +5,27 @@ them; docs/serving.md shows how it is served.
 """
 
 import argparse
+import dataclasses
 from pathlib import Path
 
 from keras_fcn.commands.command_line import Command, OneLineParser
 from keras_fcn.commands.flags import (
     add_choice,
+    add_config_arguments,
     add_model_argument,
     add_size_argument,
     number_parser,
 )
 from keras_fcn.config import (
+    DATA_FIELDS,
     DEFAULT_MAX_PIXELS,
     EXPORT_FORMATS,
+    EXPORT_PRECISIONS,
     LEAST_MAX_PIXELS,
+    MAX_LOSS,
     MOST_MAX_PIXELS,
+    NUM_CALIBRATION,
+    POSITIVE_INT,
     SCALED_MAX_PIXELS,
     Number,
 )
@@ -27,6 +34,7 @@ _EXAMPLES = """examples:
   %(prog)s --output-dir export/fcn
   %(prog)s --model runs/camvid-8s --output-dir export/fcn --precision bfloat16
   %(prog)s --output-dir export/fcn --format onnx
+  %(prog)s --output-dir export/fcn --format openvino --precision int8
 """
 
 
@@ -48,8 +56,10 @@ def add_arguments(parser: OneLineParser) -> None:
     add_choice(
         parser,
         "--precision",
-        ("float32", "bfloat16"),
-        "arithmetic of a SavedModel; bfloat16 pays where the server's hardware has it",
+        EXPORT_PRECISIONS,
+        "bfloat16 is for a SavedModel where the server's hardware has it; float16, of "
+        "half the size, and int8, the fastest on CPUs, which needs the data of the "
+        "training, are for the other formats",
         "float32",
     )
     max_pixels = Number(
@@ -66,6 +76,25 @@ def add_arguments(parser: OneLineParser) -> None:
         f"{SCALED_MAX_PIXELS}, or {DEFAULT_MAX_PIXELS} with --size native",
     )
     add_size_argument(parser)
+    group = parser.add_argument_group("int8")
+    group.add_argument(
+        "--num-calibration",
+        type=number_parser(POSITIVE_INT),
+        default=NUM_CALIBRATION,
+        metavar="N",
+        help="training images that the ranges of the features are taken from",
+    )
+    group.add_argument(
+        "--max-loss",
+        type=number_parser(
+            Number(float, lambda value: value >= 0, "a number from 0 on")
+        ),
+        default=MAX_LOSS,
+        metavar="POINTS",
+        help="points of mean IoU on validation that may be lost; an export that loses "
+        "more is refused",
+    )
+    add_config_arguments(group, DATA_FIELDS, show_defaults=False)
 
 
 def check(arguments: argparse.Namespace, given: set[str]) -> None:
@@ -75,14 +104,18 @@ def check(arguments: argparse.Namespace, given: set[str]) -> None:
         arguments: what was parsed.
         given: names of the flags that were given.
     """
-    if arguments.format != "savedmodel":
-        if "max_pixels" in given:
-            raise ValueError("`max_pixels` is for `format` savedmodel")
-        if arguments.precision == "bfloat16":
-            raise ValueError(
-                f"`format` {arguments.format} is written in float32: leave out "
-                "`precision` bfloat16"
-            )
+    if arguments.format != "savedmodel" and "max_pixels" in given:
+        raise ValueError("`max_pixels` is for `format` savedmodel")
+    if arguments.precision not in EXPORT_FORMATS[arguments.format]:
+        raise ValueError(
+            f"`format` {arguments.format} has `precision` "
+            f"{', '.join(EXPORT_FORMATS[arguments.format])}. "
+            f"Received: precision={arguments.precision}"
+        )
+    if arguments.precision != "int8":
+        for name in ("num_calibration", "max_loss", *DATA_FIELDS):
+            if name in given:
+                raise ValueError(f"`{name}` is for `precision` int8")
 
 
 def work(arguments: argparse.Namespace, given: set[str]) -> int:
@@ -95,17 +128,52 @@ def work(arguments: argparse.Namespace, given: set[str]) -> int:
     from keras_fcn.runs.bundled import find_network
     from keras_fcn.serving.export import export
 
+    network = find_network(arguments.model)
+    calibration = None
+    if arguments.precision == "int8":
+        calibration = _load_calibration(network, arguments, given)
     version = export(
-        find_network(arguments.model),
+        network,
         arguments.output_dir,
         arguments.format,
         arguments.precision,
         arguments.max_pixels,
         arguments.size,
+        calibration,
     )
     size = sum(path.stat().st_size for path in version.rglob("*") if path.is_file())
     print(f"Exported: {version}/ ({size / 1e6:.1f} MB)")
     return 0
+
+
+def _load_calibration(network, arguments, given):
+    """Training images for the ranges, and the scores on validation."""
+    from keras_fcn.datasets import load_dataset
+    from keras_fcn.datasets.hold_out import hold_out
+    from keras_fcn.evaluation.evaluate import quick_scores
+    from keras_fcn.serving.quantize import Calibration
+
+    trained = network.read_config()
+    others = {name: getattr(arguments, name) for name in given & set(DATA_FIELDS)}
+    config = dataclasses.replace(trained, **others)
+    try:
+        dataset = load_dataset(config, ("train", "val"), network.read_class_map())
+    except OSError as error:
+        raise OSError(
+            "`precision` int8 needs the training and validation images of "
+            f"{config.dataset}, as by `data_dir`: {error}"
+        ) from error
+    if config.hold_out is not None:
+        dataset = hold_out(dataset, config.hold_out)
+    network.check_classes(dataset.class_map)
+    train = dataset.split("train")
+    step = -(-train.num_images // arguments.num_calibration)
+    images = train.examples.shard(step, 0).map(lambda example: example["image"])
+    return Calibration(
+        list(images.as_numpy_iterator()),
+        lambda label_maps: quick_scores(label_maps, dataset, "val"),
+        arguments.max_loss,
+    )
 
 
 main = Command(

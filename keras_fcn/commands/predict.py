@@ -120,7 +120,7 @@ def work(arguments: argparse.Namespace, given: set[str]) -> int:
     from keras_fcn.prediction.results import result_table
     from keras_fcn.runs.bundled import find_network
 
-    class_map = find_network(arguments.model).read_class_map()
+    class_map = find_network(arguments.model, exported=True).read_class_map()
     with ExitStack() as stack:
         table = arguments.csv and stack.enter_context(
             result_table(arguments.csv, class_map)

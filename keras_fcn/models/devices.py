@@ -36,17 +36,41 @@ def has_bfloat16() -> bool:
     """Whether each device that is computed on has bfloat16 in hardware."""
     if not has_accelerator():
         return _cpu_has_bfloat16()
+    return _is_tpu() or _compute_capability() >= (8, 0)  # Ampere, the first with it
+
+
+def has_float16() -> bool:
+    """Whether each device that is computed on multiplies float16 faster than float32.
+
+    NVIDIA's GPUs do from Volta on, and its tensor cores; CPUs do not.
+    """
+    return has_accelerator() and not _is_tpu() and _compute_capability() >= (7, 0)
+
+
+def _is_tpu():
+    if keras.backend.backend() != "jax":
+        return False
+    import jax
+
+    return jax.devices()[0].platform == "tpu"
+
+
+def _compute_capability():
+    """The least of NVIDIA's GPUs, as in (8, 0); (0,) of others."""
     if keras.backend.backend() == "jax":
         import jax
 
-        device = jax.devices()[0]
-        capability = getattr(device, "compute_capability", "0")
-        return device.platform == "tpu" or float(capability) >= 8
+        names = [str(getattr(gpu, "compute_capability", "")) for gpu in jax.devices()]
+        parts = [name.split(".") for name in names]
+        # Those of AMD are no numbers.
+        return min(
+            tuple(int(part) if part.isdecimal() else 0 for part in numbers)
+            for numbers in parts
+        )
     import tensorflow as tf
 
-    return all(
+    return min(
         tf.config.experimental.get_device_details(gpu).get("compute_capability", (0,))
-        >= (8, 0)  # Ampere, NVIDIA's first with bfloat16
         for gpu in tf.config.list_physical_devices("GPU")
     )
 

@@ -5,30 +5,35 @@ from contextlib import contextmanager
 
 import keras
 
-from keras_fcn.models.devices import has_bfloat16
+from keras_fcn.models.devices import has_bfloat16, has_float16
 
 
 def resolve_precision(precision: str) -> str:
-    """Turn "auto" into "bfloat16" where CPU or GPU has it in hardware, or "float32".
+    """Turn "auto" into what the hardware is fast in.
+
+    "bfloat16" where CPU or GPU has it, "float16" on GPUs of before that have tensor
+    cores, else "float32".
 
     Args:
         precision: "auto", or another name, which is returned as it is.
     """
     if precision != "auto":
         return precision
-    return "bfloat16" if has_bfloat16() else "float32"
+    if has_bfloat16():
+        return "bfloat16"
+    return "float16" if has_float16() else "float32"
 
 
 @contextmanager
 def use_precision(precision: str) -> Iterator[None]:
-    """Build the models of the block in "float32" or, mixed, in "bfloat16".
+    """Build the models of the block in "float32" or, mixed, in a shorter type.
 
     Args:
-        precision: "float32" or "bfloat16"; variables are float32 with both.
+        precision: "float32", "bfloat16" or "float16"; variables are float32 with all.
     """
     previous = keras.config.dtype_policy()
     keras.config.set_dtype_policy(
-        "mixed_bfloat16" if precision == "bfloat16" else precision
+        precision if precision == "float32" else f"mixed_{precision}"
     )
     try:
         yield

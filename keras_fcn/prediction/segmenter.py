@@ -272,7 +272,7 @@ def load(
         ValueError: if it is damaged, or the choices do not go together.
     """
     allow_memory_growth()
-    network = find_network(name)
+    network = find_network(name, exported=True)
     return Segmenter(
         network.load_model(),
         network.read_class_map(),

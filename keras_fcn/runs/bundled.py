@@ -9,25 +9,38 @@ from keras_fcn.config import DEFAULT_NETWORK
 from keras_fcn.errors import check_choice
 from keras_fcn.models.fcn import build_network
 from keras_fcn.models.weights import transfer_weights
+from keras_fcn.runs.exported import ExportedFolder
 from keras_fcn.runs.folder import RunFolder
-from keras_fcn.runs.names import bundled_names, full_name, is_bundled, network_path
+from keras_fcn.runs.names import (
+    bundled_names,
+    full_name,
+    is_bundled,
+    is_exported,
+    network_path,
+)
 from keras_fcn.runs.network_folder import NetworkFolder
 from keras_fcn.runs.packed import PackedFolder
 
 logger = logging.getLogger(__name__)
 
 
-def find_network(name: str | Path) -> NetworkFolder:
+def find_network(name: str | Path, exported: bool = False) -> NetworkFolder:
     """Return a run, a packed network or a bundled one.
 
     Args:
         name: folder of a run or of a packed network, the name of a bundled one, or
             "pretrained" for the default one.
+        exported: take the folder of an exported network too, whose `load_model` gives
+            no Keras model.
 
     Raises:
         FileNotFoundError: if it is none of these.
+        ValueError: if it is an exported network where none is taken.
     """
     path = network_path(name)
+    if is_exported(path):
+        folder = ExportedFolder(path)
+        return folder if exported else folder.refuse()
     packed = PackedFolder(path)
     # What is bundled is packed, though its checksum be missing.
     is_packed = is_bundled(name) or packed.checksum_file.is_file()

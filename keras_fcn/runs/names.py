@@ -49,20 +49,40 @@ def network_path(name: str | Path) -> Path:
     """Return the folder of a network.
 
     Args:
-        name: folder of a run or of a packed network, the name of a bundled one, or
-            "pretrained" for the default one.
+        name: folder of a run, of a packed or of an exported network, the name of a
+            bundled one, or "pretrained" for the default one.
 
     Raises:
         FileNotFoundError: if it is none of these.
     """
     if is_bundled(name):
         return FOLDER / full_name(name)
-    if not (Path(name) / CONFIG_FILE).is_file():
+    path = Path(name)
+    if not (path / CONFIG_FILE).is_file() and not is_exported(path):
         raise FileNotFoundError(
-            f"{name} is not a run (it has no {CONFIG_FILE}), nor a bundled "
-            f"network ({', '.join(bundled_names())})"
+            f"{name} is not a run (it has no {CONFIG_FILE}), nor an exported network "
+            f"(it has no card.json), nor a bundled one ({', '.join(bundled_names())})"
         )
-    return Path(name)
+    return path
+
+
+def is_exported(path: Path) -> bool:
+    """Return whether a folder is an exported network's, whole or damaged.
+
+    Args:
+        path: the folder.
+    """
+    return exported_card(path).is_file()
+
+
+def exported_card(path: Path) -> Path:
+    """Return the file that says what an exported network is.
+
+    Args:
+        path: the folder of the export.
+    """
+    in_saved_model = path / "assets.extra" / "card.json"
+    return in_saved_model if in_saved_model.is_file() else path / "card.json"
 
 
 def check_run(path: Path) -> None:

@@ -84,7 +84,7 @@ class NetworkFolder(ABC):
         """Build the network anew from its configuration, and load its weights.
 
         Args:
-            precision: "float32" or "bfloat16"; the weights are float32 with both. None
+            precision: "float32", "bfloat16" or "float16"; the weights are float32. None
                 for Keras's global dtype policy.
 
         Returns:

@@ -2,21 +2,18 @@
 
 OUTPUT_DIR/
   1/, 2/, ...                  SavedModels: see `saved_model.py`
-  onnx-1/  litert-1/  openvino-1/
+  onnx-1/  litert-1/  openvino-1/  openvino-int8-1/
                                model.onnx, model.tflite, or model.xml with model.bin;
                                beside it classes.json and card.json
 """
 
 import re
-import textwrap
-import warnings
 from dataclasses import asdict
 from datetime import datetime, timezone
 from pathlib import Path
 
 import keras
 import tensorflow as tf
-from keras import ops
 
 from keras_fcn.config import (
     DEFAULT_MAX_PIXELS,
@@ -30,15 +27,9 @@ from keras_fcn.files import folder_beside, write_json
 from keras_fcn.prediction.scaling import resolve_size
 from keras_fcn.runs.folder import git_commit, versions
 from keras_fcn.runs.network_folder import NetworkFolder
+from keras_fcn.serving.convert import write_converted, write_quantized
+from keras_fcn.serving.quantize import Calibration
 from keras_fcn.serving.saved_model import write_saved_model
-
-# File and the packages that Keras's export needs, by format.
-_OTHER_FORMATS = {
-    "onnx": ("model.onnx", "tf2onnx"),
-    "litert": ("model.tflite", "tensorflow"),
-    "openvino": ("model.xml", "openvino"),
-}
-_LONGEST_REASON = 300  # characters; converters print whole graphs
 
 
 def export(
@@ -48,6 +39,7 @@ def export(
     precision: str = "float32",
     max_pixels: int | None = None,
     size: int | str = "auto",
+    calibration: Calibration | None = None,
 ) -> Path:
     """Write a network into a new folder of `output_dir`, whole or not at all.
 
@@ -57,14 +49,16 @@ def export(
         format: one of `EXPORT_FORMATS`. All but savedmodel map `image`, float32 RGB in
             [0, 255] `(batch, height, width, 3)`, to the probabilities, float32
             `(batch, height, width, num_classes)`.
-        precision: "float32" or, for savedmodel, "bfloat16", whatever the run was
-            trained in.
+        precision: one of those of the format in `EXPORT_FORMATS`, whatever the run was
+            trained in. A SavedModel in bfloat16 computes in it; float16 halves the
+            file, and the runtime chooses its arithmetic; int8 is computed in.
         max_pixels: pixels that an image sent to a SavedModel may have, padded to
             multiples of 32; 1,024 to 2**31 - 1. None for 2**22 with `size` native, else
             for 2**25, because what is computed has another size than the image.
         size: the scale at which a SavedModel looks at images, as for `keras_fcn.load`;
             it is brought about in the graph. The other formats look at the images that
             they get; their card has the size.
+        calibration: images and scores, for int8.
 
     Returns:
         The new folder.
@@ -75,18 +69,26 @@ def export(
         OSError: if a file of it is missing, or `output_dir` can't be written.
     """
     _check_choices(format, precision, max_pixels)
+    if precision == "int8" and calibration is None:
+        raise ValueError(
+            "`precision` int8 needs `calibration`, images and their labels"
+        )
     side = resolve_size(size, network_folder.read_training_size())
     temperature = network_folder.read_temperature()
     if max_pixels is None:
         max_pixels = DEFAULT_MAX_PIXELS if side is None else SCALED_MAX_PIXELS
     prefix = "" if format == "savedmodel" else f"{format}-"
+    if precision != "float32" and format != "savedmodel":
+        prefix += f"{precision}-"
     if output_dir.exists() and not output_dir.is_dir():
         raise NotADirectoryError(
             f"`output_dir` must be a folder. Received: {output_dir}, a file"
         )
     # Its name has no number, so that a server does not look at it.
     with folder_beside(output_dir) as part:
-        network = network_folder.build_model(precision)
+        network = network_folder.build_model(
+            precision if format == "savedmodel" else "float32"
+        )
         class_map = network_folder.read_class_map()
         card = {
             **_card(network_folder, network, format, precision),
@@ -99,7 +101,12 @@ def export(
                     network, class_map, card, part, max_pixels, side, temperature
                 )
             else:
-                _write_other(network, temperature, format, part)
+                if precision == "int8":
+                    card["validation"] = write_quantized(
+                        network, format, part, calibration
+                    )
+                else:
+                    write_converted(network, format, part, precision)
                 class_map.save(part / "classes.json")
                 write_json(part / "card.json", card)
         except (tf.errors.OpError, RuntimeError) as error:  # also OpenVINO's
@@ -135,9 +142,10 @@ def _rename_to_next(part, output_dir, prefix):
 
 def _check_choices(format, precision, max_pixels):
     check_choice("format", format, EXPORT_FORMATS)
-    if precision == "bfloat16" and format != "savedmodel":
+    if precision not in EXPORT_FORMATS[format]:
         raise ValueError(
-            f"`format` {format} is written in float32: leave out `precision` bfloat16"
+            f"`format` {format} has `precision` {', '.join(EXPORT_FORMATS[format])}. "
+            f"Received: precision={precision}"
         )
     if max_pixels is not None and not (
         LEAST_MAX_PIXELS <= max_pixels <= MOST_MAX_PIXELS
@@ -161,6 +169,8 @@ def _card(network_folder, network, format, precision):
         "format": format,
         "variant": config.variant,
         "head": config.head,
+        "dataset": config.dataset,
+        "hold_out": config.hold_out,
         "parameters": network.count_params(),
         "precision": precision,
         "classes": asdict(network_folder.read_class_map()),
@@ -168,30 +178,3 @@ def _card(network_folder, network, format, precision):
         "git_commit": git_commit(),
         "versions": versions(),
     }
-
-
-def _write_other(network, temperature, format, folder):
-    """Write class probabilities as a function of the image, by Keras's own export."""
-    probabilities = keras.Model(
-        network.input, ops.softmax(network.output / temperature), name=network.name
-    )
-    probabilities(ops.zeros((1, 1, 1, 3)))  # Keras asks ONNX's models for one call
-    file_name, package = _OTHER_FORMATS[format]
-    try:
-        with warnings.catch_warnings():
-            # Keras looks for names that NumPy 2 is about to give a meaning.
-            warnings.simplefilter("ignore", FutureWarning)
-            probabilities.export(str(folder / file_name), format=format, verbose=False)
-    except ImportError as error:
-        raise ValueError(
-            f"`format` {format} needs a package that is not installed: pip install "
-            f"{package} ({error})"
-        ) from error
-    except (OSError, MemoryError, RuntimeError, tf.errors.OpError):
-        raise
-    except Exception as error:  # converters have classes of their own
-        reason = textwrap.shorten(str(error), _LONGEST_REASON)
-        raise ValueError(
-            f"`format` {format}: the network could not be converted "
-            f"({type(error).__name__}: {reason})"
-        ) from error

@@ -66,5 +66,10 @@ def make_optimizer(
         "encoder_rate": config.encoder_rate,
     }
     if config.optimizer == "sgd":
-        return SlowEncoderSGD(momentum=config.momentum, **common)
-    return SlowEncoderAdamW(**common)
+        optimizer = SlowEncoderSGD(momentum=config.momentum, **common)
+    else:
+        optimizer = SlowEncoderAdamW(**common)
+    if config.precision == "float16":
+        # Small gradients are 0 in float16: the loss is multiplied as far as it goes.
+        return keras.optimizers.LossScaleOptimizer(optimizer)
+    return optimizer

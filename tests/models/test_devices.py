@@ -15,6 +15,7 @@ from keras_fcn.models.devices import (
     allow_memory_growth,
     has_accelerator,
     has_bfloat16,
+    has_float16,
     use_xla,
 )
 from tests.support.data import PROJECT
@@ -109,6 +110,34 @@ def test_gpus_have_bfloat16_where_each_does(gpus, cpu_with, capabilities, has_it
     gpus(*capabilities)
     assert has_accelerator()
     assert has_bfloat16() is has_it
+
+
+@pytest.mark.parametrize(
+    ("capabilities", "has_it"),
+    [
+        ([(7, 0)], True),
+        ([(9, 0), (7, 5)], True),
+        ([(7, 5), (6, 1)], False),
+        ([], False),
+    ],
+)
+def test_gpus_have_float16_from_the_first_tensor_cores_on(gpus, capabilities, has_it):
+    gpus(*capabilities)
+    assert has_float16() is has_it
+
+
+@pytest.mark.parametrize(
+    ("platform", "attributes", "has_it"),
+    [
+        ("gpu", {"compute_capability": "7.5"}, True),
+        ("gpu", {"compute_capability": "gfx90a"}, False),
+        ("tpu", {}, False),
+        ("cpu", {}, False),
+    ],
+)
+def test_float16_of_jax_devices(jax_with, platform, attributes, has_it):
+    jax_with(platform, **attributes)
+    assert has_float16() is has_it
 
 
 def test_a_machine_without_gpu_has_no_accelerator(gpus):

@@ -5,25 +5,44 @@ from keras_fcn.models import precision
 from keras_fcn.models.precision import resolve_precision, use_precision
 
 
-@pytest.fixture(params=[True, False])
-def has_bfloat16(request, monkeypatch):
-    """Makes the hardware have bfloat16, or not."""
-    monkeypatch.setattr(precision, "has_bfloat16", lambda: request.param)
-    return request.param
+@pytest.fixture
+def hardware(monkeypatch):
+    """Gives the hardware short types."""
+
+    def put(*names):
+        monkeypatch.setattr(precision, "has_bfloat16", lambda: "bfloat16" in names)
+        monkeypatch.setattr(precision, "has_float16", lambda: "float16" in names)
+
+    return put
 
 
-def test_auto_is_bfloat16_where_the_hardware_has_it(has_bfloat16):
-    wanted = "bfloat16" if has_bfloat16 else "float32"
+@pytest.mark.parametrize(
+    ("names", "wanted"),
+    [
+        (("bfloat16", "float16"), "bfloat16"),
+        (("bfloat16",), "bfloat16"),
+        (("float16",), "float16"),
+        ((), "float32"),
+    ],
+)
+def test_auto_is_what_the_hardware_is_fast_in(hardware, names, wanted):
+    hardware(*names)
     assert resolve_precision("auto") == wanted
 
 
-@pytest.mark.parametrize("name", ["float32", "bfloat16"])
-def test_a_precision_that_is_asked_for_is_taken(has_bfloat16, name):
+@pytest.mark.parametrize("name", ["float32", "bfloat16", "float16"])
+def test_a_precision_that_is_asked_for_is_taken(hardware, name):
+    hardware("bfloat16")
     assert resolve_precision(name) == name
 
 
 @pytest.mark.parametrize(
-    ("name", "policy"), [("float32", "float32"), ("bfloat16", "mixed_bfloat16")]
+    ("name", "policy"),
+    [
+        ("float32", "float32"),
+        ("bfloat16", "mixed_bfloat16"),
+        ("float16", "mixed_float16"),
+    ],
 )
 def test_policy_holds_in_the_block_only(name, policy):
     before = keras.config.dtype_policy()

@@ -60,6 +60,36 @@ def test_the_layers_of_all_blocks_learn_at_their_own_rate(name, block):
     assert steps[0] == pytest.approx(0.25 * steps[1], rel=1e-3)
 
 
+@pytest.mark.parametrize("name", ["sgd", "adamw"])
+def test_in_float16_the_loss_is_scaled_and_steps_that_overflow_are_left_out(name):
+    encoder = keras.layers.Dense(1, use_bias=False, name="block1_conv1")
+    head = keras.layers.Dense(1, use_bias=False, name="fc6")
+    image = keras.Input((1,))
+    model = keras.Model(image, head(encoder(image)))
+    kernels = model.trainable_variables
+    optimizer = optimizer_of(
+        name, encoder_rate=0.25, weight_decay=0.0, precision="float16"
+    )
+    optimizer.build(kernels)
+    for kernel in kernels:
+        kernel.assign([[1.0]])
+    scale = float(optimizer.scale_loss(1.0))
+    assert scale > 1
+    scaled = [np.full((1, 1), 0.5 * scale, "float32")] * 2  # of gradients of 0.5
+    optimizer.apply_gradients(zip(scaled, kernels, strict=True))
+    steps = [1 - float(np.asarray(kernel)[0, 0]) for kernel in kernels]
+    assert steps[0] > 0 and steps[0] == pytest.approx(0.25 * steps[1], rel=1e-3)
+    if name == "sgd":
+        assert steps[1] == pytest.approx(0.5 * 0.01, rel=1e-3)
+    before = [np.asarray(kernel) for kernel in kernels]
+    overflow = [scaled[0], np.full((1, 1), np.inf, "float32")]
+    optimizer.apply_gradients(zip(overflow, kernels, strict=True))
+    np.testing.assert_array_equal(before, [np.asarray(kernel) for kernel in kernels])
+    assert float(optimizer.scale_loss(1.0)) == scale / 2
+    # What a resumed training needs is among the variables.
+    assert scale / 2 in [float(np.max(v)) for v in map(np.asarray, optimizer.variables)]
+
+
 @pytest.mark.parametrize("optimizer", [SlowEncoderSGD, SlowEncoderAdamW])
 def test_by_default_the_encoder_learns_at_the_common_rate(optimizer):
     image = keras.Input((1,))

@@ -1,0 +1,166 @@
+"""The runtimes of exported networks, each with the same two functions.
+
+Their packages are imported when a network of theirs is opened. A model maps `image`,
+float32 RGB in [0, 255] `(batch, height, width, 3)`, to probabilities.
+"""
+
+import os
+from abc import ABC, abstractmethod
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+
+
+class MissingRuntime(ValueError):
+    """A runtime's package is not installed."""
+
+
+class Runtime(ABC):
+    """A network in the runtime of its format.
+
+    Attributes:
+        num_classes: channels of the probabilities.
+    """
+
+    num_classes: int
+
+    @abstractmethod
+    def probabilities(self, images: np.ndarray) -> np.ndarray:
+        """Return float32 `(batch, height, width, num_classes)`.
+
+        Args:
+            images: RGB, uint8 or float in [0, 255], `(batch, height, width, 3)`.
+        """
+
+    def label_maps(self, images: np.ndarray) -> np.ndarray:
+        """Return the class ids, uint8 `(batch, height, width)`.
+
+        Args:
+            images: as for `probabilities`.
+        """
+        return self.probabilities(images).argmax(axis=-1).astype("uint8")
+
+
+class OpenVino(Runtime):
+    """OpenVINO on the CPU; what is not int8 is computed in what the CPU is good at."""
+
+    def __init__(self, path: Path):
+        ov = _import("openvino")
+        self._core = ov.Core()
+        self._model = self._core.read_model(path / "model.xml")
+        self.num_classes = self._model.output(0).partial_shape[-1].get_length()
+        self._compiled = {}
+
+    def probabilities(self, images: np.ndarray) -> np.ndarray:
+        return self._run(images, _first_output)
+
+    def label_maps(self, images: np.ndarray) -> np.ndarray:
+        return self._run(images, _largest_output)[..., 0].astype("uint8")
+
+    def _run(self, images, output_of):
+        """Compute an output by a model that is compiled when it is first asked for."""
+        if output_of not in self._compiled:
+            ov = _import("openvino")
+            model = ov.Model([output_of(self._model)], self._model.get_parameters())
+            self._compiled[output_of] = self._core.compile_model(model, "CPU")
+        return self._compiled[output_of](images.astype("float32"))[0]
+
+
+def _first_output(model):
+    return model.output(0).get_node().input_value(0)
+
+
+def _largest_output(model):
+    """The class of the largest probability, taken where it is computed."""
+    opset = _import("openvino.opset16")
+    values = _first_output(model)
+    if values.get_node().get_type_name() == "Softmax":  # which keeps the order
+        values = values.get_node().input_value(0)
+    return opset.topk(values, 1, -1, "max", "none", index_element_type="i32").output(1)
+
+
+class Onnx(Runtime):
+    """ONNX Runtime on the CPU."""
+
+    def __init__(self, path: Path):
+        runtime = _import("onnxruntime")
+        options = runtime.SessionOptions()
+        options.log_severity_level = 3  # errors alone
+        self._session = runtime.InferenceSession(
+            path / "model.onnx", options, providers=["CPUExecutionProvider"]
+        )
+        self._name = self._session.get_inputs()[0].name
+        self.num_classes = self._session.get_outputs()[0].shape[-1]
+
+    def probabilities(self, images: np.ndarray) -> np.ndarray:
+        return self._session.run(None, {self._name: images.astype("float32")})[0]
+
+
+class LiteRt(Runtime):
+    """LiteRT on the CPU."""
+
+    def __init__(self, path: Path):
+        module = _import("ai_edge_litert.interpreter")
+        self._interpreter = module.Interpreter(
+            str(path / "model.tflite"), num_threads=os.cpu_count()
+        )
+        self._shape = None
+        (output,) = self._interpreter.get_output_details()
+        self.num_classes = int(output["shape"][-1])
+
+    def probabilities(self, images: np.ndarray) -> np.ndarray:
+        interpreter = self._interpreter
+        place = interpreter.get_input_details()[0]["index"]
+        if images.shape != self._shape:
+            interpreter.resize_tensor_input(place, images.shape)
+            interpreter.allocate_tensors()
+            self._shape = images.shape
+        interpreter.set_tensor(place, images.astype("float32"))
+        interpreter.invoke()
+        return interpreter.get_tensor(interpreter.get_output_details()[0]["index"])
+
+
+class SavedModel(Runtime):
+    """TensorFlow; the signatures `label_map` and `probabilities`."""
+
+    def __init__(self, path: Path):
+        self._tf = _import("tensorflow")
+        self._loaded = self._tf.saved_model.load(str(path))  # holds the variables
+        outputs = self._loaded.signatures["probabilities"].structured_outputs
+        self.num_classes = outputs["probabilities"].shape[-1]
+
+    def probabilities(self, images: np.ndarray) -> np.ndarray:
+        return self._run("probabilities", images)
+
+    def label_maps(self, images: np.ndarray) -> np.ndarray:
+        return self._run("label_map", images)
+
+    def _run(self, signature, images):
+        image = self._tf.constant(images.astype("uint8"))
+        return self._loaded.signatures[signature](image=image)[signature].numpy()
+
+
+# By format: the file that is opened, and the runtime.
+RUNTIMES: dict[str, tuple[str, type[Runtime]]] = {
+    "openvino": ("model.xml", OpenVino),
+    "onnx": ("model.onnx", Onnx),
+    "litert": ("model.tflite", LiteRt),
+    "savedmodel": ("saved_model.pb", SavedModel),
+}
+
+
+def _import(name: str) -> ModuleType:
+    """Import a runtime's package, or say what brings it.
+
+    Raises:
+        MissingRuntime: if it is not installed.
+    """
+    try:
+        return import_module(name)
+    except ImportError as error:
+        raise MissingRuntime(
+            f"This exported network needs {name.partition('.')[0]}, which is not "
+            f"installed: pip install 'keras-fcn[formats]' ({error})"
+        ) from error

@@ -1,0 +1,158 @@
+"""A network in the formats of other runtimes, by Keras's export and their tools."""
+
+import logging
+import textwrap
+import warnings
+from pathlib import Path
+
+import keras
+import tensorflow as tf
+from keras import ops
+
+from keras_fcn.runs.runtimes import RUNTIMES
+from keras_fcn.serving.quantize import (
+    Calibration,
+    litert_options,
+    quantize_onnx,
+    quantize_openvino,
+)
+
+logger = logging.getLogger(__name__)
+
+_LONGEST_REASON = 300  # characters; converters print whole graphs
+# The packages that write a format, by format and precision.
+_EXTRAS = {"int8": "int8,formats", "float32": "formats", "float16": "formats"}
+
+
+def write_converted(
+    network: keras.Model, format: str, folder: Path, precision: str
+) -> None:
+    """Write class probabilities as a function of the image.
+
+    Args:
+        network: a network of `FCN` in float32.
+        format: one of `EXPORT_FORMATS` but savedmodel.
+        folder: an empty folder that is there.
+        precision: "float32", or "float16" for weights in half as many bytes.
+
+    Raises:
+        ValueError: if a package is missing, or the network can't be converted.
+        OSError, MemoryError, RuntimeError: if a file can't be written.
+    """
+    path = folder / RUNTIMES[format][0]
+    options = {}
+    if precision == "float16" and format == "litert":
+        options = {
+            "optimizations": [tf.lite.Optimize.DEFAULT],
+            "target_spec": {"supported_types": [tf.float16]},
+        }
+
+    def write():
+        _convert(network, format, path, options)
+        if precision == "float16" and format != "litert":
+            _halve(format, path)
+
+    _converting(write, format, precision)
+
+
+def write_quantized(
+    network: keras.Model, format: str, folder: Path, calibration: Calibration
+) -> dict:
+    """Write class probabilities as a function of the image, computed in int8.
+
+    Args:
+        network: as for `write_converted`; so are the others.
+        format: likewise.
+        folder: likewise.
+        calibration: images and scores.
+
+    Returns:
+        The scores on validation, `float` and `int8`, and what was lost.
+
+    Raises:
+        ValueError: as `write_converted`; or if more than `calibration.max_loss` is
+            lost.
+        OSError, MemoryError, RuntimeError: if a file can't be written.
+    """
+    file_name, runtime = RUNTIMES[format]
+    path, num_classes = folder / file_name, network.output.shape[-1]
+
+    def quantize():
+        if format == "litert":
+            _convert(network, format, path, litert_options(calibration))
+        elif format == "onnx":
+            quantize_onnx(path, num_classes, calibration)
+        else:
+            quantize_openvino(path, num_classes, calibration)
+
+    write_converted(network, format, folder, "float32")
+    scores = {"float": calibration.score(runtime(folder).label_maps)}
+    logger.info(
+        "Validation mean IoU in float: %.1f %%", 100 * scores["float"]["mean_iou"]
+    )
+    _converting(quantize, format, "int8")
+    scores["int8"] = calibration.score(runtime(folder).label_maps)
+    lost = 100 * (scores["float"]["mean_iou"] - scores["int8"]["mean_iou"])
+    logger.info(
+        "Validation mean IoU in int8: %.1f %%, %.2f points less",
+        100 * scores["int8"]["mean_iou"],
+        lost,
+    )
+    if not lost <= calibration.max_loss:
+        raise ValueError(
+            f"`precision` int8 may lose `max_loss` {calibration.max_loss:g} points of "
+            f"mean IoU on validation. Received: {lost:.2f} points less, with "
+            f"`num_calibration` {len(calibration.images)}: give more images, or accept "
+            "a greater loss"
+        )
+    return {**scores, "points_lost": lost, "num_calibration": len(calibration.images)}
+
+
+def _convert(network, format, path, options):
+    """Keras's own export."""
+    probabilities = keras.Model(
+        network.input, ops.softmax(network.output), name=network.name
+    )
+    probabilities(ops.zeros((1, 1, 1, 3)))  # Keras asks ONNX's models for one call
+    with warnings.catch_warnings():
+        # Keras looks for names that NumPy 2 is about to give a meaning.
+        warnings.simplefilter("ignore", FutureWarning)
+        probabilities.export(str(path), format=format, verbose=False, **options)
+
+
+def _halve(format, path):
+    """Write a file anew with its weights in float16."""
+    if format == "openvino":
+        import openvino
+
+        model = openvino.Core().read_model(path)
+        part = path.with_name("halved.xml")
+        openvino.save_model(model, part, compress_to_fp16=True)
+        del model  # whose weights are mapped from the file
+        for suffix in (".xml", ".bin"):
+            part.with_suffix(suffix).replace(path.with_suffix(suffix))
+        return
+    import onnx
+    from onnxruntime.transformers.float16 import convert_float_to_float16
+
+    model = convert_float_to_float16(onnx.load(path), keep_io_types=True)
+    onnx.save(model, path)
+
+
+def _converting(write, format, precision):
+    """Run a conversion, and word its errors."""
+    try:
+        write()
+    except ImportError as error:
+        raise ValueError(
+            f"`format` {format} in {precision} needs a package that is not installed: "
+            f"pip install 'keras-fcn[{_EXTRAS[precision]}]' ({error})"
+        ) from error
+    except (OSError, MemoryError, RuntimeError, tf.errors.OpError):
+        raise
+    except Exception as error:  # converters have classes of their own
+        reason = textwrap.shorten(str(error), _LONGEST_REASON)
+        raise ValueError(
+            f"`format` {format}: the network could not be converted "
+            f"({type(error).__name__}: {reason})"
+        ) from error
