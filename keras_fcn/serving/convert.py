@@ -15,6 +15,7 @@ from keras_fcn.serving.quantize import (
     litert_options,
     quantize_onnx,
     quantize_openvino,
+    save_openvino,
 )
 
 logger = logging.getLogger(__name__)
@@ -126,11 +127,7 @@ def _halve(format, path):
         import openvino
 
         model = openvino.Core().read_model(path)
-        part = path.with_name("halved.xml")
-        openvino.save_model(model, part, compress_to_fp16=True)
-        del model  # whose weights are mapped from the file
-        for suffix in (".xml", ".bin"):
-            part.with_suffix(suffix).replace(path.with_suffix(suffix))
+        save_openvino(model, path, compress_to_fp16=True)
         return
     import onnx
     from onnxruntime.transformers.float16 import convert_float_to_float16

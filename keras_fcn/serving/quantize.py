@@ -80,8 +80,25 @@ def quantize_openvino(model: Path, num_classes: int, calibration: Calibration) -
         preset=nncf.QuantizationPreset.MIXED,
         ignored_scope=nncf.IgnoredScope(names=scores),
     )
-    del network  # whose weights are mapped from the file that is written now
-    openvino.save_model(quantized, model)
+    save_openvino(quantized, model)
+
+
+def save_openvino(network: object, path: Path, **options: bool) -> None:
+    """Write an OpenVINO model in place of the one that it was made from.
+
+    The weights of that one are mapped from its file, which must not be written to.
+
+    Args:
+        network: the model.
+        path: the `.xml` file; that of the weights is beside it.
+        options: of `openvino.save_model`.
+    """
+    import openvino
+
+    part = path.with_name("part.xml")
+    openvino.save_model(network, part, **options)
+    for suffix in (".xml", ".bin"):
+        part.with_suffix(suffix).replace(path.with_suffix(suffix))
 
 
 def quantize_onnx(model: Path, num_classes: int, calibration: Calibration) -> None:

@@ -1,0 +1,272 @@
+"""Compare speed and memory with other runtimes: `python -m benchmarks.compare`.
+
+Trains and predicts with the same network, weights, sizes and precisions by keras-fcn
+and by what is installed of PyTorch, OpenVINO, ONNX Runtime and LiteRT, in turns, so
+that what else the machine does falls on all alike. Prints medians and ranges as a
+Markdown table, with the share of the peak that a matrix product reaches here.
+"""
+
+import json
+import logging
+import platform
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import asdict
+from pathlib import Path
+
+from keras_fcn.commands.command_line import Command
+from keras_fcn.commands.flags import number_parser
+from keras_fcn.config import POSITIVE_INT
+from keras_fcn.files import write_json
+
+logger = logging.getLogger(__name__)
+
+SIZES = ((320, 416), (360, 480))
+_PRODUCT = 3072  # rows and columns of the matrices of the peak
+
+
+def add_arguments(parser) -> None:
+    """Add the flags of the command.
+
+    Args:
+        parser: gets them.
+    """
+    parser.add_argument(
+        "--quick",
+        action="store_true",
+        help="the compact head in bfloat16 alone: training of 4 at 320x416, prediction "
+        "of one at 360x480",
+    )
+    parser.add_argument(
+        "--scaling",
+        action="store_true",
+        help="instead: how the cost of prediction grows with pixels, classes and batch",
+    )
+    parser.add_argument(
+        "--rounds", type=number_parser(POSITIVE_INT), default=7, metavar="N",
+        help="turns of each",
+    )  # fmt: skip
+    parser.add_argument(
+        "--exported", nargs="+", type=Path, default=[], metavar="DIR",
+        help="exported networks that predict too, as openvino-int8-1",
+    )  # fmt: skip
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the rows too")
+    parser.add_argument("--memory-of", metavar="JSON", help="used by itself")
+
+
+def make_cases(is_quick: bool, is_scaling: bool) -> list[tuple[str, dict]]:
+    """Return what is computed: "training" or "prediction", and fields of `Case`.
+
+    Args:
+        is_quick: two cases.
+        is_scaling: prediction at sizes, classes and batches that grow.
+    """
+    first = {"head": "compact", "precision": "bfloat16", "batch_size": 1}
+    if is_scaling:
+        sizes = ((180, 240), (360, 480), (720, 960))
+        return [
+            *(("prediction", _case(size, **first)) for size in sizes),
+            *(
+                ("prediction", _case((360, 480), **first, num_classes=number))
+                for number in (2, 32, 150)
+            ),
+            *(
+                ("prediction", _case((360, 480), **{**first, "batch_size": number}))
+                for number in (2, 4, 8)
+            ),
+        ]
+    if is_quick:
+        return [
+            ("training", _case((320, 416), **{**first, "batch_size": 4})),
+            ("prediction", _case((360, 480), **first)),
+        ]
+    return [
+        (work, _case(size, batch_size, head, precision))
+        for work in ("training", "prediction")
+        for head in ("compact", "vgg")
+        for precision in ("bfloat16", "float32")
+        for size in SIZES
+        for batch_size in (1, 8)
+    ]
+
+
+def _case(size, batch_size, head, precision, num_classes=11):
+    height, width = size
+    return {
+        "height": height,
+        "width": width,
+        "batch_size": batch_size,
+        "head": head,
+        "precision": precision,
+        "num_classes": num_classes,
+    }
+
+
+def measure(work: str, fields: dict, rounds: int, exported: list[Path]) -> list[dict]:
+    """Return a row for each contender.
+
+    Args:
+        work: "training" or "prediction".
+        fields: of `Case`.
+        rounds: turns of each.
+        exported: exported networks, for prediction with the compact head.
+    """
+    from benchmarks.contenders import (
+        Case,
+        prediction_contenders,
+        training_contenders,
+    )
+    from keras_fcn.models.flops import count_flops
+
+    case = Case(**fields)
+    flops = count_flops(case.make_network(is_fixed=True)) * case.batch_size
+    if work == "training":
+        flops *= 3
+    peak = measure_peak(case.precision)
+    with tempfile.TemporaryDirectory() as folder:
+        if work == "training":
+            contenders = training_contenders(case)
+        else:
+            contenders = prediction_contenders(case, Path(folder), exported)
+        seconds = {name: [] for name in contenders}
+        for run in contenders.values():
+            run()
+        for _ in range(rounds):
+            for name, run in contenders.items():
+                started = time.perf_counter()
+                run()
+                seconds[name].append(time.perf_counter() - started)
+    return [
+        {
+            "work": work,
+            **asdict(case),
+            "contender": name,
+            "median": statistics.median(values),
+            "least": min(values),
+            "most": max(values),
+            "share_of_peak": flops / statistics.median(values) / peak,
+            "peak_tflop_per_second": peak / 1e12,
+        }
+        for name, values in seconds.items()
+    ]
+
+
+def measure_peak(precision: str) -> float:
+    """Return the operations a second of a product of square matrices.
+
+    Args:
+        precision: "float32" or "bfloat16".
+    """
+    import tensorflow as tf
+
+    matrix = tf.ones((_PRODUCT, _PRODUCT), precision)
+    multiply = tf.function(tf.matmul)
+    multiply(matrix, matrix)
+    seconds = []
+    for _ in range(5):
+        started = time.perf_counter()
+        multiply(matrix, matrix)[0, 0].numpy()
+        seconds.append(time.perf_counter() - started)
+    return 2 * _PRODUCT**3 / min(seconds)
+
+
+def measure_memory(work: str, fields: dict) -> float:
+    """Return the GiB that a process needs which does nothing else but keras-fcn's work.
+
+    Args:
+        work: "training" or "prediction".
+        fields: of `Case`.
+    """
+    result = subprocess.run(
+        [sys.executable, "-m", "benchmarks.compare", "--memory-of"]
+        + [json.dumps([work, fields])],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return float(result.stdout.splitlines()[-1])
+
+
+def _print_memory(work, fields):
+    import numpy as np
+
+    from benchmarks.contenders import Case, training_contenders
+    from keras_fcn.models.fcn import prediction_model
+
+    sys.modules["torch"] = None  # not in this process
+    case = Case(**fields)
+    if work == "training":
+        run = training_contenders(case)["keras-fcn"]
+    else:
+        model, images = (
+            prediction_model(case.make_network()),
+            case.make_batch()["image"],
+        )
+
+        def run():
+            return np.asarray(model.predict_on_batch(images))
+
+    for _ in range(2):
+        run()
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20)
+
+
+def format_table(rows: list[dict]) -> str:
+    """Write rows as a Markdown table.
+
+    Args:
+        rows: what `measure` gave, with `memory_gib` where it is known.
+    """
+    lines = [
+        "| | images | head | precision | by | seconds an image (range) | of the peak | "
+        "memory, GiB |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for row in rows:
+        batch = row["batch_size"]
+        median, least, most = (
+            row[name] / batch for name in ("median", "least", "most")
+        )
+        memory = row.get("memory_gib")
+        classes = "" if row["num_classes"] == 11 else f", {row['num_classes']} classes"
+        lines.append(
+            f"| {row['work']} | {batch} x {row['height']}x{row['width']}{classes} | "
+            f"{row['head']} | {row['precision']} | {row['contender']} | "
+            f"{median:.3f} ({least:.3f} to {most:.3f}) | {row['share_of_peak']:.0%} | "
+            f"{'' if memory is None else f'{memory:.1f}'} |"
+        )
+    return "\n".join(lines)
+
+
+def work(arguments, given: set[str]) -> int:
+    """Measure, and print the table.
+
+    Args:
+        arguments: what was parsed.
+        given: names of the flags that were given.
+    """
+    if arguments.memory_of:
+        _print_memory(*json.loads(arguments.memory_of))
+        return 0
+    rows = []
+    for work_name, fields in make_cases(arguments.quick, arguments.scaling):
+        exported = arguments.exported if fields["head"] == "compact" else []
+        found = measure(work_name, fields, arguments.rounds, exported)
+        found[0]["memory_gib"] = measure_memory(work_name, fields)
+        for line in format_table(found).splitlines()[2:]:
+            logger.info(line)
+        rows += found
+        if arguments.json is not None:
+            write_json(arguments.json, {"machine": platform.processor(), "rows": rows})
+    print(format_table(rows))
+    return 0
+
+
+main = Command(__doc__, add_arguments, work).main
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,110 @@
+"""An exported network as `--model`: its runtime, and what is refused."""
+
+import importlib
+import json
+import shutil
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+import keras_fcn
+import keras_fcn.runs.runtimes as runtimes
+from keras_fcn.commands import predict
+from keras_fcn.prediction.predictor import make_predictor
+from keras_fcn.runs.bundled import find_network
+from keras_fcn.runs.exported import ExportedFolder
+from tests.support.commands import refusal
+from tests.support.data import draw_blocks
+from tests.support.exports import exported  # noqa: F401
+
+
+def test_a_runtime_labels_as_the_network_does(exported, model):  # noqa: F811
+    segmenter = keras_fcn.load(exported)
+    predictor = make_predictor(model)
+    for size in ((48, 64), (33, 50)):
+        image, _ = draw_blocks(*size, 3, seed=1)
+        expected = predictor.probabilities(image[None])[0]
+        probabilities = segmenter.probabilities(image)
+        assert probabilities.dtype == np.float32
+        np.testing.assert_allclose(probabilities, expected, atol=0.02)
+        label_map = segmenter(image)
+        assert label_map.dtype == np.uint8 and label_map.shape == size
+        assert (label_map == expected.argmax(axis=-1)).mean() > 0.99
+    assert segmenter.class_map.names == ("sky", "road", "tree")
+
+
+def test_an_exported_network_looks_once(exported):  # noqa: F811
+    with pytest.raises(ValueError, match="leave out `tta`"):
+        keras_fcn.load(exported, tta=True)
+
+
+def test_an_exported_network_is_no_start_of_a_training(exported):  # noqa: F811
+    with pytest.raises(ValueError, match="give the run or packed network that it was"):
+        find_network(exported)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """An export whose runtime is never asked."""
+    folder = tmp_path / "onnx-1"
+    folder.mkdir()
+    card = {"format": "onnx", "precision": "float32", "variant": "8s", "head": "vgg"}
+    (folder / "card.json").write_text(json.dumps(card))
+    (folder / "classes.json").write_text("{}")
+    (folder / "model.onnx").write_bytes(b"damaged")
+    return folder
+
+
+def test_a_missing_runtime_is_one_line_with_its_extra(folder, monkeypatch, capsys):
+    def fail(name):
+        raise ModuleNotFoundError(f"No module named {name!r}")
+
+    monkeypatch.setattr(runtimes, "import_module", fail)
+    with pytest.raises(ValueError, match=r"needs onnxruntime.*keras-fcn\[formats\]"):
+        ExportedFolder(folder).load_model()
+
+
+def test_a_damaged_file_is_refused(folder):
+    pytest.importorskip("onnxruntime")
+    with pytest.raises(ValueError, match=r"model.onnx can't be loaded: it is damaged"):
+        ExportedFolder(folder).load_model()
+
+
+def test_a_file_that_is_gone_is_named(folder):
+    (folder / "model.onnx").unlink()
+    with pytest.raises(ValueError, match="is incomplete: it has no model.onnx"):
+        ExportedFolder(folder).load_model()
+
+
+@pytest.mark.parametrize("card", ["[]", '{"format": "caffe"}', "{}"])
+def test_the_card_of_another_project_is_refused(folder, card):
+    (folder / "card.json").write_text(card)
+    with pytest.raises(ValueError, match="is no network that `export` wrote"):
+        ExportedFolder(folder).load_model()
+
+
+def test_a_network_of_other_classes_than_its_list_is_refused(
+    folder, monkeypatch, scored_run
+):
+    shutil.copy(scored_run.classes_file, folder)
+    monkeypatch.setitem(
+        runtimes.RUNTIMES,
+        "onnx",
+        ("model.onnx", lambda path: SimpleNamespace(num_classes=4)),
+    )
+    with pytest.raises(ValueError, match="must score the 3 classes .* Received: 4"):
+        ExportedFolder(folder).load_model()
+
+
+def test_the_command_says_it_in_one_line(folder, capsys, tmp_path):
+    (folder / "model.onnx").unlink()
+    image = tmp_path / "image.png"
+    importlib.import_module("cv2").imwrite(str(image), draw_blocks(32, 32, 3)[0])
+    assert "is incomplete" in refusal(predict, capsys, image, "--model", folder)
+
+
+def test_the_card_names_the_data(folder):
+    card = json.loads((folder / "card.json").read_text())
+    (folder / "card.json").write_text(json.dumps({**card, "dataset": "streets"}))
+    assert ExportedFolder(folder).read_config().dataset == "streets"

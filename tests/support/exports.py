@@ -1,0 +1,25 @@
+"""Exports that tests of several rooms load."""
+
+from importlib.util import find_spec
+
+import pytest
+
+from keras_fcn.serving.export import export
+
+# By format, the package that runs it.
+PACKAGES = {
+    "savedmodel": "tensorflow",
+    "openvino": "openvino",
+    "onnx": "onnxruntime",
+    "litert": "ai_edge_litert",
+}
+
+
+@pytest.fixture(scope="module", params=list(PACKAGES))
+def exported(request, scored_run, saved_model, tmp_path_factory):
+    """Folder of an export of `model`, in each format."""
+    if find_spec(PACKAGES[request.param]) is None:
+        pytest.skip(f"{PACKAGES[request.param]} is not installed")
+    if request.param == "savedmodel":
+        return saved_model
+    return export(scored_run, tmp_path_factory.mktemp("export"), request.param)
