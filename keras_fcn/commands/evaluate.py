@@ -108,7 +108,11 @@ def work(arguments: argparse.Namespace, given: set[str]) -> int:
         arguments.tta,
         arguments.dense,
         arguments.stride_factor,
-        size=resolve_size(arguments.size, network.read_training_size(), arguments.tile),
+        size=resolve_size(
+            "native" if network.scales_images else arguments.size,
+            network.read_training_size(),
+            arguments.tile,
+        ),
         tile=arguments.tile,
         overlap=arguments.overlap,
         uncertainty=arguments.uncertainty,

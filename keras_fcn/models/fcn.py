@@ -216,15 +216,6 @@ def scores_model(model: keras.Model, temperature: float = 1.0) -> keras.Model:
     return inference_model(model, model.output / temperature, "scores")
 
 
-def probability_model(model: keras.Model) -> keras.Model:
-    """Return a model that gives probabilities, float32 of the shape of the logits.
-
-    Args:
-        model: a network of `FCN`; its weights are shared, not copied.
-    """
-    return inference_model(model, ops.softmax(model.output), "probabilities")
-
-
 def confidence_model(model: keras.Model, temperature: float = 1.0) -> keras.Model:
     """Return a model that gives label maps and the probability of each pixel's class.
 

@@ -3,6 +3,7 @@
 Each gives scores at the size that the image has; `predictor.py` chooses that size.
 """
 
+import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -15,15 +16,13 @@ from keras_fcn.models.fcn import (
     confidence_model,
     dropout_model,
     prediction_model,
-    probability_model,
     scores_model,
 )
 from keras_fcn.models.layers import DrawnDropout
 from keras_fcn.prediction.confidence import decide
-from keras_fcn.prediction.scaling import resize_images
 from keras_fcn.prediction.stitching import check_factor, make_stitcher
-
-SCALES = (0.75, 1.0, 1.25, 1.5, 1.75)  # of test-time augmentation
+from keras_fcn.prediction.test_time import SCALES, make_mean_probabilities
+from keras_fcn.runs.exported import ExportedModel
 
 Predict = Callable[[np.ndarray], np.ndarray]
 
@@ -53,7 +52,7 @@ class Look:
 
 
 def make_look(
-    model: keras.Model,
+    model: keras.Model | ExportedModel,
     tta: bool = False,
     dense: str = "upsampling",
     stride_factor: int | None = None,
@@ -63,7 +62,7 @@ def make_look(
     """Return the way of looking that was asked for.
 
     Args:
-        model: a network of `FCN`.
+        model: a network of `FCN`, or an exported one.
         tta: test-time augmentation: average the probabilities over five enlargements,
             0.75 to 1.75, each as it is and mirrored; takes about 17 times as long.
         dense: "upsampling", the network's own; or "shift-and-stitch", scores of every
@@ -78,6 +77,13 @@ def make_look(
         ValueError: if the choices do not go together, or the factor is impossible.
     """
     check_choice("dense", dense, DENSE)
+    if isinstance(model, ExportedModel):
+        if tta or uncertainty or stride_factor is not None or dense != "upsampling":
+            raise ValueError(
+                "An exported network looks at an image once: leave out `tta`, `dense`, "
+                "`stride_factor` and `uncertainty`"
+            )
+        return _exported(model, temperature)
     if uncertainty < 0:
         raise ValueError(
             f"`uncertainty` must be 0 passes or more. Received: {uncertainty}"
@@ -155,11 +161,20 @@ def _one_look(model, temperature):
     )
 
 
+def _exported(model, temperature):
+    """That of another runtime, which decides on labels where it can."""
+    look = by_scores(
+        lambda images: log_probabilities(model.probabilities(images), temperature),
+        model.description,
+    )
+    return dataclasses.replace(look, label_maps=model.label_maps)
+
+
 def _test_time_augmentation(model, temperature):
-    probabilities = probability_model(model)
+    mean_probabilities = make_mean_probabilities(model)
     return by_scores(
         lambda images: log_probabilities(
-            _mean_probabilities(probabilities, images), temperature
+            np.asarray(mean_probabilities(images)), temperature
         ),
         "test-time augmentation",
         max(SCALES),
@@ -191,18 +206,3 @@ def _monte_carlo(model, num_passes, temperature):
         return log_probabilities(total / num_passes, temperature)
 
     return by_scores(scores, f"Monte-Carlo dropout, {num_passes} passes")
-
-
-def _mean_probabilities(model, images):
-    """Probabilities at the images' size, over all sizes and both directions."""
-    size = images.shape[1:3]
-    total = 0
-    for scale in SCALES:
-        scaled_size = tuple(max(1, round(scale * length)) for length in size)
-        scaled = resize_images(images, scaled_size)  # (N, scale * H, scale * W, 3)
-        for step in (1, -1):  # -1 mirrors from left to right
-            view = np.ascontiguousarray(scaled[:, :, ::step])
-            probabilities = np.asarray(model.predict_on_batch(view))
-            # (N, H, W, C)
-            total = total + resize_images(probabilities[:, :, ::step], size)
-    return total / (2 * len(SCALES))

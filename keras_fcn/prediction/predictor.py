@@ -148,7 +148,7 @@ class Predictor:
 
 
 def make_predictor(
-    model: keras.Model | ExportedModel,
+    model: keras.Model,
     tta: bool = False,
     dense: str = "upsampling",
     stride_factor: int | None = None,

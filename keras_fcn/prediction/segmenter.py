@@ -279,7 +279,11 @@ def load(
         tta=tta,
         dense=dense,
         stride_factor=stride_factor,
-        size=resolve_size(size, network.read_training_size(), tile),
+        size=resolve_size(
+            "native" if network.scales_images else size,
+            network.read_training_size(),
+            tile,
+        ),
         tile=tile,
         overlap=overlap,
         uncertainty=uncertainty,

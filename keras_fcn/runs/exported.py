@@ -76,6 +76,19 @@ class ExportedFolder(NetworkFolder):
                 f"{exported_card(self.path)} is damaged ({error})"
             ) from error
 
+    @property
+    def scales_images(self) -> bool:
+        """Whether it brings images to their size itself: SavedModels do."""
+        return self.read_card()["format"] == "savedmodel"
+
+    def read_training_size(self) -> int | None:
+        """Read the size that it was exported for: None where images keep theirs."""
+        return self.read_card().get("size")
+
+    def read_temperature(self) -> float:
+        """Return 1: its own probabilities have been divided by it already."""
+        return 1.0
+
     def load_model(self) -> ExportedModel:
         """Open the network in its runtime.
 

@@ -114,6 +114,11 @@ class NetworkFolder(ABC):
                 f"{self.config_file} can't be read as a training's ({error})"
             ) from error
 
+    @property
+    def scales_images(self) -> bool:
+        """Whether the network itself brings images to the size that it looks at."""
+        return False
+
     def read_training_size(self) -> int | None:
         """Read the size of the images that the network was trained on.
 

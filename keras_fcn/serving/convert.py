@@ -26,7 +26,11 @@ _EXTRAS = {"int8": "int8,formats", "float32": "formats", "float16": "formats"}
 
 
 def write_converted(
-    network: keras.Model, format: str, folder: Path, precision: str
+    network: keras.Model,
+    format: str,
+    folder: Path,
+    precision: str,
+    temperature: float = 1.0,
 ) -> None:
     """Write class probabilities as a function of the image.
 
@@ -35,6 +39,7 @@ def write_converted(
         format: one of `EXPORT_FORMATS` but savedmodel.
         folder: an empty folder that is there.
         precision: "float32", or "float16" for weights in half as many bytes.
+        temperature: by which the logits are divided before the softmax.
 
     Raises:
         ValueError: if a package is missing, or the network can't be converted.
@@ -49,7 +54,7 @@ def write_converted(
         }
 
     def write():
-        _convert(network, format, path, options)
+        _convert(network, format, path, temperature, options)
         if precision == "float16" and format != "litert":
             _halve(format, path)
 
@@ -57,7 +62,11 @@ def write_converted(
 
 
 def write_quantized(
-    network: keras.Model, format: str, folder: Path, calibration: Calibration
+    network: keras.Model,
+    format: str,
+    folder: Path,
+    calibration: Calibration,
+    temperature: float = 1.0,
 ) -> dict:
     """Write class probabilities as a function of the image, computed in int8.
 
@@ -66,6 +75,7 @@ def write_quantized(
         format: likewise.
         folder: likewise.
         calibration: images and scores.
+        temperature: likewise.
 
     Returns:
         The scores on validation, `float` and `int8`, and what was lost.
@@ -80,13 +90,13 @@ def write_quantized(
 
     def quantize():
         if format == "litert":
-            _convert(network, format, path, litert_options(calibration))
+            _convert(network, format, path, temperature, litert_options(calibration))
         elif format == "onnx":
             quantize_onnx(path, num_classes, calibration)
         else:
             quantize_openvino(path, num_classes, calibration)
 
-    write_converted(network, format, folder, "float32")
+    write_converted(network, format, folder, "float32", temperature)
     scores = {"float": calibration.score(runtime(folder).label_maps)}
     logger.info(
         "Validation mean IoU in float: %.1f %%", 100 * scores["float"]["mean_iou"]
@@ -109,10 +119,10 @@ def write_quantized(
     return {**scores, "points_lost": lost, "num_calibration": len(calibration.images)}
 
 
-def _convert(network, format, path, options):
+def _convert(network, format, path, temperature, options):
     """Keras's own export."""
     probabilities = keras.Model(
-        network.input, ops.softmax(network.output), name=network.name
+        network.input, ops.softmax(network.output / temperature), name=network.name
     )
     probabilities(ops.zeros((1, 1, 1, 3)))  # Keras asks ONNX's models for one call
     with warnings.catch_warnings():

@@ -103,10 +103,10 @@ def export(
             else:
                 if precision == "int8":
                     card["validation"] = write_quantized(
-                        network, format, part, calibration
+                        network, format, part, calibration, temperature
                     )
                 else:
-                    write_converted(network, format, part, precision)
+                    write_converted(network, format, part, precision, temperature)
                 class_map.save(part / "classes.json")
                 write_json(part / "card.json", card)
         except (tf.errors.OpError, RuntimeError) as error:  # also OpenVINO's

@@ -1,14 +1,17 @@
+from types import SimpleNamespace
+
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from keras import ops
 from PIL import Image
 
 from keras_fcn.models.fcn import FCN
-from keras_fcn.prediction import looks, stitching
-from keras_fcn.prediction.looks import SCALES
+from keras_fcn.prediction import stitching, test_time
 from keras_fcn.prediction.predictor import make_predictor
 from keras_fcn.prediction.stitching import shift_and_stitch
+from keras_fcn.prediction.test_time import SCALES, make_mean_probabilities
 from tests.support.data import draw_blocks
 
 
@@ -38,21 +41,41 @@ def test_the_prediction_has_the_images_size_and_known_classes(model, image):
     assert set(np.unique(label_map)) <= {0, 1, 2}
 
 
-def test_five_sizes_are_looked_at_and_their_mirror_images(model, image, monkeypatch):
-    views = []
-    predict_on_batch = keras.Model.predict_on_batch
+@pytest.fixture
+def uncompiled():
+    """Lets a stand-in for a network see what it is given."""
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
 
-    def record(self, view):
-        views.append(view)
-        return predict_on_batch(self, view)
 
-    monkeypatch.setattr(keras.Model, "predict_on_batch", record)
-    make_predictor(model, tta=True).label_maps(image)
+def test_five_sizes_are_looked_at_and_their_mirror_images(image, uncompiled):
+    network = Shares()
+    make_predictor(network, tta=True).label_maps(image)
+    views = network.views
     sizes = [view.shape[1:3] for view in views]
     assert sorted(set(sizes)) == [(36, 52), (48, 70), (60, 88), (72, 105), (84, 122)]
     assert len(views) == 10
     for one, mirrored in zip(views[::2], views[1::2], strict=True):
         np.testing.assert_array_equal(mirrored, one[:, :, ::-1])
+
+
+def test_all_looks_and_sizes_are_one_graph_and_nothing_leaves_it(model, image):
+    traced = []
+
+    class Spy:
+        output = model.output
+
+        def __call__(self, view, training):
+            traced.append(view.shape)
+            return model(view, training=training)
+
+    mean_probabilities = make_mean_probabilities(Spy())
+    for images in (image, image[:, :20, :31]):
+        found = mean_probabilities(images)
+        assert isinstance(found, tf.Tensor)
+        assert found.shape == (*images.shape[:3], 3)
+    assert len(traced) == 1
 
 
 def test_a_mirrored_image_gives_the_mirrored_prediction(model, image):
@@ -63,7 +86,7 @@ def test_a_mirrored_image_gives_the_mirrored_prediction(model, image):
 
 def test_the_probabilities_of_all_sizes_count_alike(model, image, monkeypatch):
     """At one size alone, it is the arg-max of the mean of image and mirror image."""
-    monkeypatch.setattr("keras_fcn.prediction.looks.SCALES", (1.0,))
+    monkeypatch.setattr(test_time, "SCALES", (1.0,))
     both = [
         ops.convert_to_numpy(ops.softmax(model(view, training=False)))
         for view in (image, image[:, :, ::-1])
@@ -77,11 +100,19 @@ def test_the_probabilities_of_all_sizes_count_alike(model, image, monkeypatch):
 class Shares:
     """Stands for a network: probabilities from each pixel's red and its column."""
 
+    output = SimpleNamespace(shape=(None, None, None, 2))
+
     def __init__(self):
         self.views = []
 
-    def predict_on_batch(self, view):
-        self.views.append(view)
+    def __call__(self, view, training):
+        assert training is False
+        self.views.append(np.asarray(view))
+        # The logits whose softmax they are.
+        return ops.log(ops.maximum(self.probabilities(np.asarray(view)), 1e-30))
+
+    @staticmethod
+    def probabilities(view):
         ramp = np.linspace(0.2, 1, view.shape[2], dtype="float32")
         share = (view[..., 0] / 255) ** 2 * ramp
         return np.stack([share, 1 - share], axis=-1)
@@ -97,13 +128,12 @@ def resized(array, height, width):
 
 
 def test_images_and_probabilities_are_antialiased_where_they_get_smaller(
-    model, monkeypatch
+    uncompiled,
 ):
     network = Shares()
-    monkeypatch.setattr(looks, "probability_model", lambda model: network)
     rng = np.random.default_rng(0)
     images = 255 * rng.integers(0, 2, (2, 24, 40, 3), dtype="uint8")  # sharpest
-    found = make_predictor(model, tta=True).probabilities(images)
+    found = make_predictor(network, tta=True).probabilities(images)
     expected = 0
     for index, scale in enumerate((0.75, 1, 1.25, 1.5, 1.75)):
         height, width = round(scale * 24), round(scale * 40)
@@ -112,7 +142,7 @@ def test_images_and_probabilities_are_antialiased_where_they_get_smaller(
             step = -1 if mirrored else 1
             view = views[:, :, ::step]
             np.testing.assert_allclose(network.views[seen], view, atol=0.01)
-            probabilities = Shares().predict_on_batch(view)[:, :, ::step]
+            probabilities = Shares.probabilities(view)[:, :, ::step]
             expected = expected + np.stack(
                 [resized(each, 24, 40) for each in probabilities]
             )
@@ -122,15 +152,14 @@ def test_images_and_probabilities_are_antialiased_where_they_get_smaller(
     np.testing.assert_allclose(found.sum(axis=-1), 1, rtol=1e-5)
 
 
-def test_sizes_are_rounded_to_whole_pixels_and_at_least_one(model, monkeypatch):
+def test_sizes_are_rounded_to_whole_pixels_and_at_least_one(uncompiled, monkeypatch):
     network = Shares()
-    monkeypatch.setattr(looks, "probability_model", lambda model: network)
-    make_predictor(model, tta=True).probabilities(np.zeros((1, 1, 9, 3), "uint8"))
+    make_predictor(network, tta=True).probabilities(np.zeros((1, 1, 9, 3), "uint8"))
     sizes = [view.shape[1:3] for view in network.views[::2]]
     # 0.75, 1, 1.25, 1.5 and 1.75 times 1 and 9; Python rounds halves to even.
     assert sizes == [(1, 7), (1, 9), (1, 11), (2, 14), (2, 16)]
-    monkeypatch.setattr(looks, "SCALES", (0.1,))
-    make_predictor(model, tta=True).probabilities(np.zeros((1, 1, 9, 3), "uint8"))
+    monkeypatch.setattr(test_time, "SCALES", (0.1,))
+    make_predictor(network, tta=True).probabilities(np.zeros((1, 1, 9, 3), "uint8"))
     assert network.views[-1].shape[1:3] == (1, 1)
 
 
