@@ -60,8 +60,9 @@ def network_path(name: str | Path) -> Path:
     path = Path(name)
     if not (path / CONFIG_FILE).is_file() and not is_exported(path):
         raise FileNotFoundError(
-            f"{name} is not a run (it has no {CONFIG_FILE}), nor an exported network "
-            f"(it has no card.json), nor a bundled one ({', '.join(bundled_names())})"
+            f"{name} is not a run (it has no {CONFIG_FILE}), nor a bundled "
+            f"network ({', '.join(bundled_names())}), nor an exported one (it has no "
+            "card.json)"
         )
     return path
 
