@@ -1,6 +1,5 @@
 """The loop: what a run leaves, and going on with one that was stopped."""
 
-import dataclasses
 import json
 import logging
 import resource
@@ -23,11 +22,12 @@ from keras_fcn.models.weights import variables_by_name
 from keras_fcn.runs.folder import RunFolder
 from keras_fcn.training.callbacks import Checkpoint
 from keras_fcn.training.data import training_crop
-from keras_fcn.training.loop import TrainingLoop
 from keras_fcn.training.start import follow_start
 from keras_fcn.training.train import resume, train
 from keras_fcn.training.trainer import Trainer
+from tests.support.commands import call, training_arguments
 from tests.support.data import PROJECT, tiny_config, write_folder
+from tests.support.narrow import narrow_vgg16
 from tests.support.runs import change_config
 
 SCORES = {
@@ -46,11 +46,18 @@ def folder(tmp_path_factory):
     return write_folder(tmp_path_factory.mktemp("data") / "mine")
 
 
+@pytest.fixture(autouse=True)
+def narrow():
+    with narrow_vgg16():
+        yield
+
+
 @pytest.fixture(scope="module")
 def run(folder, tmp_path_factory):
     """A finished run of four epochs."""
-    path = tmp_path_factory.mktemp("runs") / "straight"
-    return train(tiny_config(folder, epochs=4), path)
+    path = tmp_path_factory.mktemp("runs") / "run"
+    with narrow_vgg16():
+        return train(tiny_config(folder, epochs=4), path)
 
 
 def points_of(run, split):
@@ -122,39 +129,6 @@ class Killed(Exception):
     """Stands for what ends a training."""
 
 
-@pytest.fixture(scope="module")
-def stopped_run(folder, tmp_path_factory):
-    """A run of four epochs that was stopped in its third."""
-    path = tmp_path_factory.mktemp("runs") / "stopped"
-    run_epoch = TrainingLoop._run_epoch
-
-    def stop_in_the_third(loop, epoch):
-        if epoch == 3:
-            raise Killed
-        run_epoch(loop, epoch)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(TrainingLoop, "_run_epoch", stop_in_the_third)
-        with pytest.raises(Killed):
-            train(tiny_config(folder, epochs=4), path)
-    return RunFolder.open(path)
-
-
-def test_a_stopped_training_goes_on_in_another_process_to_the_same_bits(
-    run, stopped_run
-):
-    assert stopped_run.read_checkpoint()["epoch"] == 2
-    subprocess.run(
-        [sys.executable, "train.py", "--resume", str(stopped_run.path)],
-        cwd=PROJECT,
-        check=True,
-        capture_output=True,
-    )
-    curves, _ = points_of(stopped_run, "validation")
-    assert [step for step, _ in curves["epoch_loss"]] == [1, 2, 3, 4]
-    assert_same_training(run, stopped_run)
-
-
 def assert_same_training(one, other):
     """Compare state, history, scores and best network of two runs bit for bit."""
     measured = ("images_per_second", "data_wait")  # differ from run to run
@@ -197,52 +171,68 @@ def test_points_of_an_unfinished_epoch_are_not_doubled(folder, tmp_path, monkeyp
 
 
 @pytest.mark.slow
-def test_a_run_killed_by_the_system_goes_on_to_the_same_bits(run, folder, tmp_path):
+def test_a_run_killed_by_the_system_goes_on_to_the_same_bits(folder, tmp_path):
+    """VGG16 as it is: sums over many filters would show another order of additions."""
     path = tmp_path / "killed"
-    command = [
-        *(sys.executable, "train.py", "--dataset", "folder", "--data-dir", str(folder)),
-        *("--head", "compact", "--weights", "none", "--epochs", "4"),
-        *("--batch-size", "2", "--crop", "32x32", "--precision", "float32"),
-        *("--num-samples", "1", "--run-dir", str(path)),
-    ]
-    with subprocess.Popen(command, cwd=PROJECT, stderr=subprocess.DEVNULL) as process:
+    command = [sys.executable, "train.py"]
+    arguments = training_arguments(folder, path, **{"epochs": 3, "batch-size": 2})
+    with subprocess.Popen(
+        [*command, *map(str, arguments)], cwd=PROJECT, stderr=subprocess.DEVNULL
+    ) as process:
         deadline = time.monotonic() + 120
         while not (path / "checkpoint.json").exists() and process.poll() is None:
             assert time.monotonic() < deadline
             time.sleep(0.01)
         process.send_signal(signal.SIGKILL)
     killed = RunFolder.open(path)
-    assert 1 <= killed.read_checkpoint()["epoch"] < 4
-    subprocess.run(
-        [sys.executable, "train.py", "--resume", str(path)],
-        cwd=PROJECT,
-        check=True,
-        capture_output=True,
+    assert 1 <= killed.read_checkpoint()["epoch"] < 3
+    call("train.py", "--resume", path)
+    curves, _ = points_of(killed, "validation")
+    assert [step for step, _ in curves["epoch_loss"]] == [1, 2, 3]
+    arguments = training_arguments(
+        folder, tmp_path / "straight", **{"epochs": 3, "batch-size": 2}
     )
-    assert_same_training(run, killed)
+    call("train.py", *arguments)
+    assert_same_training(RunFolder.open(tmp_path / "straight"), killed)
 
 
-def test_epochs_differ_in_their_order_and_their_draws(folder, tmp_path, monkeypatch):
-    seen = []
+@pytest.fixture(scope="module")
+def repeated(folder, tmp_path_factory):
+    """Trainings of two epochs: one, the same again, and one with another seed.
+
+    Gives their losses, and the seeds that each epoch began with: those of the draws in
+    the network, then that of the order of the images.
+    """
+    seeds = []
     seed_draws, make_batches = Trainer.seed_draws, training_loop.training_batches
 
     def spy_on_draws(trainer, draws):
         seed_draws(trainer, draws)
         states = [v for v in trainer.variables if v.name == "seed_generator_state"]
-        seen.append([int(np.asarray(state)[0]) for state in states])
+        seeds.append([int(np.asarray(state)[0]) for state in states])
 
     def spy_on_order(*args, order_seed, **kwargs):
-        seen[-1].append(order_seed)
+        seeds[-1].append(order_seed)
         return make_batches(*args, order_seed=order_seed, **kwargs)
 
-    monkeypatch.setattr(Trainer, "seed_draws", spy_on_draws)
-    monkeypatch.setattr(training_loop, "training_batches", spy_on_order)
-    train(tiny_config(folder, epochs=2), tmp_path / "a")
-    train(tiny_config(folder, epochs=2), tmp_path / "again")
-    train(tiny_config(folder, epochs=2, seed=1), tmp_path / "another seed")
-    first, second, *again = seen[:4]
+    with pytest.MonkeyPatch.context() as patch, narrow_vgg16():
+        patch.setattr(Trainer, "seed_draws", spy_on_draws)
+        patch.setattr(training_loop, "training_batches", spy_on_order)
+        runs = [
+            train(
+                tiny_config(folder, epochs=2, seed=seed),
+                tmp_path_factory.mktemp("repeated") / "run",
+            )
+            for seed in (0, 0, 1)
+        ]
+    histories = [run.read_checkpoint()["history"] for run in runs]
+    return [[row["loss"] for row in history] for history in histories], seeds
+
+
+def test_epochs_differ_in_their_order_and_their_draws(repeated):
+    first, second, *again = repeated[1][:4]
     assert again == [first, second]
-    for one, *others in zip(first, second, *seen[4:], strict=True):
+    for one, *others in zip(first, second, *repeated[1][4:], strict=True):
         assert one not in others
 
 
@@ -258,6 +248,12 @@ def test_steps_of_training_and_of_validation_are_compiled_once(tmp_path, monkeyp
     # Of batches of two, the last would have one image.
     train(tiny_config(folder, epochs=2), tmp_path / "run")
     assert traced == [(True, 2), (False, 2)]
+
+
+def test_a_training_is_the_same_again_with_its_seed(repeated):
+    once, again, other = repeated[0]
+    assert again == pytest.approx(once, rel=1e-4)
+    assert other != pytest.approx(once, rel=1e-4)
 
 
 def test_a_finished_run_is_not_resumed(run):
@@ -292,8 +288,7 @@ def test_a_training_of_version_0_1_that_can_not_go_on_is_not_resumed(
     run, tmp_path, gone
 ):
     path = shutil.copytree(run.path, tmp_path / "old")
-    go_on_until(path, 5)
-    change_config(RunFolder(path), **{gone: 0.25})
+    change_config(RunFolder(path), epochs=5, **{gone: 0.25})
     with pytest.raises(ValueError, match=f"{gone}, which version 0.1 alone can do"):
         resume(path)
 
@@ -322,10 +317,13 @@ def test_nothing_is_left_when_the_weights_are_missing(folder, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
-def test_a_finer_network_starts_from_a_coarser_run(run, folder, tmp_path, caplog):
-    config = tiny_config(folder, variant="16s", init_from=str(run.path), epochs=1)
+def test_a_finer_network_starts_from_a_coarser_run_without_a_weights_file(
+    run, folder, tmp_path, caplog
+):
+    start = {"weights": "imagenet", "init_from": str(run.path)}
+    config = tiny_config(folder, variant="16s", **start, epochs=1)
     with caplog.at_level(logging.INFO, "keras_fcn"):
-        train(config, tmp_path / "finer")
+        assert train(config, tmp_path / "finer").best_model.exists()
     assert "re-initialised: norm_pool4, upscore2, score_pool4, upscore16" in caplog.text
 
 
@@ -338,19 +336,27 @@ def test_a_run_of_other_classes_gives_all_but_the_scores(run, tmp_path, caplog):
     assert "which has other classes; re-initialised: score_fr, upscore32" in caplog.text
 
 
-def test_the_architecture_follows_the_start_where_it_is_not_asked_for(folder, tmp_path):
+@pytest.fixture(scope="module")
+def fine_run(folder, tmp_path_factory):
+    """A finished run of one epoch of another network."""
     config = tiny_config(
         folder, variant="8s", skip_scales="paper", head_filters=8, epochs=1
     )
-    source = train(config, tmp_path / "source")
-    wanted = TrainingConfig(init_from=str(source.path))
+    with narrow_vgg16():
+        return train(config, tmp_path_factory.mktemp("runs") / "fine")
+
+
+def test_the_architecture_follows_the_start_where_it_is_not_asked_for(
+    fine_run, folder, tmp_path
+):
+    wanted = TrainingConfig(init_from=str(fine_run.path))
     followed = follow_start(wanted, {"epochs"})
     assert (followed.variant, followed.head) == ("8s", "compact")
     assert (followed.skip_scales, followed.head_filters) == ("paper", 8)
     assert follow_start(wanted, {"variant"}).variant == "32s"
     assert follow_start(TrainingConfig(), set()) == TrainingConfig()
     config = tiny_config(
-        folder, variant="16s", head_filters=8, init_from=str(source.path)
+        folder, variant="16s", head_filters=8, init_from=str(fine_run.path)
     )
     with pytest.raises(
         ValueError, match="has `skip_scales` paper.*Received: skip_scales=batch-norm"
@@ -421,13 +427,6 @@ def test_class_weights_are_told_by_name(folder, tmp_path, caplog):
     assert "Class weights: class_0 " in caplog.text
 
 
-def go_on_until(path, epochs):
-    """Let a finished run have more epochs."""
-    written = json.loads((path / "config.json").read_text())
-    written["config"]["epochs"] = epochs
-    (path / "config.json").write_text(json.dumps(written))
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("megabytes", [30, 120])
 def test_a_disk_that_takes_no_more_leaves_the_checkpoint_before(
@@ -437,7 +436,7 @@ def test_a_disk_that_takes_no_more_leaves_the_checkpoint_before(
     path = tmp_path / "run"
     train(tiny_config(folder, epochs=1), path)
     before = (path / "checkpoint.json").read_text()
-    go_on_until(path, 2)
+    change_config(RunFolder(path), epochs=2)
     # the score to beat: so that best.keras is written again
     better = json.loads(before)
     better["history"][0]["val_mean_iou"] = 0.0
@@ -460,27 +459,15 @@ def test_a_disk_that_takes_no_more_leaves_the_checkpoint_before(
     assert resume(path).read_checkpoint()["epoch"] == 2
 
 
-def test_a_data_folder_that_moved_is_found_by_data_dir(folder, tmp_path):
-    moved = write_folder(tmp_path / "first")
-    path = tmp_path / "run"
-    train(tiny_config(moved, epochs=1), path)
-    moved.rename(tmp_path / "second")
-    go_on_until(path, 2)
-    assert resume(path, str(tmp_path / "second")).read_checkpoint()["epoch"] == 2
+def test_a_data_folder_that_moved_is_found_by_data_dir(run, folder, tmp_path):
+    path = shutil.copytree(run.path, tmp_path / "run")
+    change_config(RunFolder(path), data_dir=str(tmp_path / "before"), epochs=5)
+    assert resume(path, str(folder)).read_checkpoint()["epoch"] == 5
 
 
-def test_one_step_is_the_same_on_every_call_with_a_seed(folder, tmp_path):
-    config = tiny_config(folder, epochs=1)
-    first = train(config, tmp_path / "a").read_checkpoint()["history"]
-    second = train(dataclasses.replace(config), tmp_path / "b").read_checkpoint()[
-        "history"
-    ]
-    assert first[0]["loss"] == pytest.approx(second[0]["loss"], rel=1e-4)
-
-
-def test_a_state_of_another_network_is_refused(run, folder, tmp_path):
-    other = train(tiny_config(folder, variant="8s", epochs=1), tmp_path / "other")
-    go_on_until(other.path, 2)
+def test_a_state_of_another_network_is_refused(run, fine_run, tmp_path):
+    other = RunFolder(shutil.copytree(fine_run.path, tmp_path / "other"))
+    change_config(other, epochs=2)
     state = other.path / other.read_checkpoint()["state"]
     state.write_bytes((run.path / run.read_checkpoint()["state"]).read_bytes())
     with pytest.raises(ValueError, match="does not fit this network"):
@@ -501,8 +488,3 @@ def test_another_head_than_the_runs_is_refused_before_anything_is_read(run, tmp_
     config = tiny_config(tmp_path / "no data", head="vgg", init_from=str(run.path))
     with pytest.raises(ValueError, match="has `head` compact"):
         train(config, tmp_path / "run")
-
-
-def test_starting_from_a_run_needs_no_weights_file(run, folder, tmp_path):
-    config = tiny_config(folder, weights="imagenet", init_from=str(run.path), epochs=1)
-    assert train(config, tmp_path / "next").best_model.exists()

@@ -1,0 +1,37 @@
+"""VGG16 with few filters, for tests that look at what is done with the network.
+
+A network of its shape in a twentieth of the time, whose files are small. What depends
+on VGG16's own widths (its weights, the bundled network, commands in another process)
+is tested with the whole one.
+"""
+
+from contextlib import contextmanager
+from unittest import mock
+
+import keras
+from keras import layers
+
+_CONVOLUTIONS = (2, 2, 3, 3, 3)  # of each block
+_FILTERS = (4, 8, 16, 32, 32)
+
+
+@contextmanager
+def narrow_vgg16():
+    """Let `FCN` build upon the narrow network during a block."""
+    with mock.patch.object(keras.applications, "VGG16", _narrow_vgg16):
+        yield
+
+
+def _narrow_vgg16(include_top, weights, input_tensor):
+    assert not include_top and weights is None
+    x = input_tensor
+    for block, (count, filters) in enumerate(
+        zip(_CONVOLUTIONS, _FILTERS, strict=True), 1
+    ):
+        for number in range(1, count + 1):
+            name = f"block{block}_conv{number}"
+            x = layers.Conv2D(filters, 3, padding="same", activation="relu", name=name)(
+                x
+            )
+        x = layers.MaxPooling2D(2, name=f"block{block}_pool")(x)
+    return keras.Model(keras.utils.get_source_inputs(input_tensor), x, name="vgg16")
