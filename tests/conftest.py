@@ -8,6 +8,7 @@ with quiet_start():
     import tensorflow_datasets as tfds
 
 import gc
+import shutil
 
 import numpy as np
 import pytest
@@ -18,10 +19,16 @@ from keras_fcn.classes import ClassMap
 from keras_fcn.config import TrainingConfig
 from keras_fcn.models.fcn import FCN
 from keras_fcn.runs.folder import RunFolder, save_model
-from keras_fcn.runs.packed import pack
+from keras_fcn.runs.packed import PackedFolder, pack
 from keras_fcn.serving.export import export
 from keras_fcn.training.train import train
 from tests.support.data import draw_blocks, tiny_config, write_folder
+
+
+def pytest_collection_finish():
+    """Lets the collector pass over what was imported: a second for each collection."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -121,7 +128,13 @@ def packed_run(tmp_path_factory):
     return train(config, tmp_path_factory.mktemp("runs") / "run")
 
 
+@pytest.fixture(scope="session")
+def packed_once(packed_run, tmp_path_factory):
+    """That run, packed; it stays as it is."""
+    return pack(packed_run, tmp_path_factory.mktemp("packed") / "packed")
+
+
 @pytest.fixture
-def packed(packed_run, tmp_path):
-    """That run, packed."""
-    return pack(packed_run, tmp_path / "packed")
+def packed(packed_once, tmp_path):
+    """That run, packed; a copy, to be changed."""
+    return PackedFolder(shutil.copytree(packed_once.path, tmp_path / "packed"))

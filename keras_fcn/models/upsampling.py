@@ -48,7 +48,7 @@ class BilinearUpsampling(keras.initializers.Initializer):
                 "A bilinear kernel needs a square window and as many filters as "
                 f"channels. Received: shape={tuple(shape)}"
             )
-        kernel = np.zeros(shape, dtype="float32")
+        kernel = np.zeros(shape, dtype="float32")  # (k, k, C, C)
         diagonal = np.arange(channels)
         kernel[:, :, diagonal, diagonal] = bilinear_window(height)[:, :, None]
         return keras.ops.convert_to_tensor(kernel, dtype=dtype)
@@ -97,13 +97,15 @@ class BilinearInterpolation(layers.Layer):
     def call(self, scores: Tensor) -> Tensor:
         """Enlarge float `(batch, height, width, channels)`; the dtype is kept."""
         factor, channels = self.factor, scores.shape[-1]
+        # A cell more on each side, which is the border again: (N, h + 2, w + 2, C).
         scores = ops.concatenate([scores[:, :1], scores, scores[:, -1:]], axis=1)
         scores = ops.concatenate([scores[:, :, :1], scores, scores[:, :, -1:]], axis=2)
         kernel = BilinearUpsampling()(
             (2 * factor, 2 * factor, channels, channels), scores.dtype
         )
+        # (N, factor * (h + 2), factor * (w + 2), C)
         enlarged = ops.conv_transpose(scores, kernel, factor, padding="same")
-        return enlarged[:, factor:-factor, factor:-factor]
+        return enlarged[:, factor:-factor, factor:-factor]  # without those cells
 
     def compute_output_shape(self, scores_shape):
         return _enlarged(scores_shape, self.factor)
@@ -133,7 +135,9 @@ class BedOfNails(layers.Layer):
         empty = ops.zeros_like(scores)
         num_empty = self.factor - 1
         upper = [scores, *[empty] * num_empty]
-        return _weave([upper, *[[empty] * self.factor] * num_empty])
+        return _weave(  # (N, factor * h, factor * w, C)
+            [upper, *[[empty] * self.factor] * num_empty]
+        )
 
     def compute_output_shape(self, scores_shape):
         return _enlarged(scores_shape, self.factor)
@@ -163,6 +167,7 @@ class MaxUnpooling(layers.Layer):
         Returns:
             `(batch, 2 * height, 2 * width, channels)`, of the values' dtype.
         """
+        # The four places of a cell, row by row, each (N, h, w, C) or (N, h, w, 1).
         places = [pooled[:, row::2, column::2] for row in (0, 1) for column in (0, 1)]
         largest = ops.maximum(
             ops.maximum(places[0], places[1]), ops.maximum(places[2], places[3])
@@ -174,7 +179,7 @@ class MaxUnpooling(layers.Layer):
             is_first = ops.logical_and(is_largest, ops.logical_not(is_found))
             cells.append(ops.where(is_first, values, ops.zeros_like(values)))
             is_found = ops.logical_or(is_found, is_largest)
-        return _weave([cells[:2], cells[2:]])
+        return _weave([cells[:2], cells[2:]])  # (N, 2h, 2w, C)
 
     def compute_output_shape(self, values_shape, pooled_shape):
         return _enlarged(values_shape, 2)
@@ -225,6 +230,8 @@ def upsample(
     if method == "nearest":
         return layers.UpSampling2D(stride, name=name, dtype="float32")(scores)
     if method == "transposed":
+        # A kernel of 2s on a stride of s: each pixel gets a share of the four cells
+        # whose centres lie around it, as in bilinear interpolation.
         return layers.Conv2DTranspose(
             kernel_size=2 * stride,
             strides=stride,
@@ -232,10 +239,11 @@ def upsample(
             name=name,
             **_kernel_options(scores, trainable),
         )(scores)
-    for step, features in enumerate(pooled, start=1):
+    for step, features in enumerate(pooled, start=1):  # (N, h, w, C) to (N, 2h, 2w, C)
         step_name = f"{name}_step{step}"
         if method == "bed-of-nails":
             scores = BedOfNails(name=f"{step_name}_nails", dtype="float32")(scores)
+            # Two before and one after, and a kernel of 4: see BedOfNails.
             scores = layers.ZeroPadding2D(
                 ((2, 1), (2, 1)), name=f"{step_name}_padding", dtype="float32"
             )(scores)
@@ -261,11 +269,11 @@ def _weave(maps):
     """
     batch, height, width, channels = ops.shape(maps[0][0])
     width *= len(maps[0])
-    rows = [
+    rows = [  # each (N, h, columns * w, C)
         ops.reshape(ops.concatenate(row, axis=-1), (batch, height, width, channels))
         for row in maps
     ]
-    # A row of cells is now as many rows side by side.
+    # A row of cells is now as many rows side by side: (N, h, rows * columns * w, C).
     cells = ops.concatenate(rows, axis=2)
     return ops.reshape(cells, (batch, height * len(maps), width, channels))
 

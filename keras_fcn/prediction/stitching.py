@@ -111,7 +111,7 @@ def interlace(
     dense = None
     for first in range(0, len(shifts), batch_size):
         group = shifts[first : first + batch_size]
-        views = np.stack(
+        views = np.stack(  # (batch, rows, columns, channels)
             [
                 image[down * step :, right * step :][:rows, :columns]
                 for down, right in group
@@ -185,6 +185,7 @@ def _stitch(coarse, image, stride, factor):
     height, width = image.shape[:2]
     # A score belongs to the centre of its cell, half a stride into it.
     before = stride // 2
+    # The network pads to multiples of 32, which would move its cells: done here.
     rows, columns = (-(-(length + before) // 32) * 32 for length in (height, width))
     canvas = np.empty(
         (rows + stride - step, columns + stride - step, 3), dtype="float32"
@@ -192,6 +193,7 @@ def _stitch(coarse, image, stride, factor):
     canvas[:] = MEAN_RGB  # what the network's own padding is
     canvas[before : before + height, before : before + width] = image
     batch_size = max(1, _PIXELS_A_PASS // (rows * columns))
+    # (rows / step, columns / step, C)
     dense = interlace(coarse.predict_on_batch, canvas, stride, factor, batch_size)
     return _at_pixels(dense, step, before, stride, (height, width))
 
@@ -209,8 +211,9 @@ def _at_pixels(dense, step, before, stride, size):
         high = np.minimum(low + 1, count - 1)
         weights.append((low, high, (position - low).clip(0, 1).astype("float32")))
     (top, bottom, down), (left, right, across) = weights
+    # Along the columns (height, columns / step, C), then along the rows.
     rows = dense[top] * (1 - down)[:, None, None] + dense[bottom] * down[:, None, None]
-    return (
+    return (  # (height, width, C)
         rows[:, left] * (1 - across)[None, :, None]
         + rows[:, right] * across[None, :, None]
     )

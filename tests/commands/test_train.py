@@ -13,6 +13,7 @@ from keras_fcn.config import TrainingConfig
 from keras_fcn.runs.folder import RunFolder
 from tests.support.commands import call, outcome, refusal, training_arguments
 from tests.support.data import PROJECT, write_folder
+from tests.support.narrow import narrow_vgg16
 
 
 @pytest.fixture
@@ -125,7 +126,8 @@ def test_a_recipe_is_kept_whole_in_the_run(folder, tmp_path, capsys):
         'epochs = 1\nbatch_size = 4\ncrop = "32x32"\nhue = 0.5\n'
     )
     flags = ("--data-dir", folder, "--run-dir", tmp_path / "run", "--seed", 5)
-    assert outcome(train, capsys, "--config", recipe, *flags)[0] == 0
+    with narrow_vgg16():
+        assert outcome(train, capsys, "--config", recipe, *flags)[0] == 0
     written = json.loads((tmp_path / "run/config.json").read_text())["config"]
     assert written["head_filters"] == 8 and written["crop"] == [32, 32]
     assert written["hue"] == 0.5 and written["seed"] == 5

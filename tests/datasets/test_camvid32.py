@@ -12,6 +12,7 @@ import train as train_command
 from keras_fcn.config import TrainingConfig
 from keras_fcn.datasets import camvid, camvid32, load_dataset
 from tests.support.data import SHARED_DATA
+from tests.support.narrow import narrow_vgg16
 
 SIZE = (24, 32)
 SAMPLE = SHARED_DATA / "camvid32_sample"
@@ -147,11 +148,12 @@ def test_a_split_that_is_not_needed_may_be_empty(folder):
 )
 def test_it_is_trained_and_scored_by_the_commands(folder, tmp_path, name, num_classes):
     run, report = tmp_path / "run", tmp_path / "report.json"
-    assert not train_command.main(
-        ["--dataset", name, "--data-dir", str(folder)]
-        + ["--head", "compact", "--head-filters", "8", "--weights", "none"]
-        + ["--epochs", "1", "--crop", "32x32", "--run-dir", str(run)]
-    )
+    with narrow_vgg16():
+        assert not train_command.main(
+            ["--dataset", name, "--data-dir", str(folder)]
+            + ["--head", "compact", "--head-filters", "8", "--weights", "none"]
+            + ["--epochs", "1", "--crop", "32x32", "--run-dir", str(run)]
+        )
     evaluate = ["--model", str(run), "--split", "val", "--json", str(report)]
     assert not evaluate_command.main(evaluate)
     assert json.loads(report.read_text())["num_classes"] == num_classes
