@@ -71,18 +71,29 @@ def read_image_and_orientation(
     """
     with opened(path, max_pixels) as image:
         decode(image, Path(path))
-        return to_rgb(image)
+        return to_rgb(image, str(path))
 
 
-def to_rgb(image: Image.Image) -> tuple[np.ndarray, int]:
+def to_rgb(
+    image: Image.Image, name: str = "The Pillow image"
+) -> tuple[np.ndarray, int]:
     """Turn a Pillow image into RGB as `read_image` does, and say how it was turned.
 
     Args:
-        image: of any mode.
+        image: of any mode but "F".
+        name: what an error calls it.
 
     Returns:
         uint8 `(height, width, 3)`, and the EXIF orientation, 1 to 8.
+
+    Raises:
+        UnreadableImage: if its values are floats: Pillow would make 0 of all below 1.
     """
+    if image.mode == "F":
+        raise UnreadableImage(
+            f"{name} has floats, which may mean anything: needed whole numbers from 0 "
+            "to 255"
+        )
     orientation = _orientation(image)
     image = _upright(image, orientation)
     if image.mode.startswith("I"):  # 16-bit grey; Pillow's own conversion clips

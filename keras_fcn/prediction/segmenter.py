@@ -311,6 +311,11 @@ def as_rgb(image: AnyImage) -> np.ndarray:
         return read_image(Path(image))
     if isinstance(image, Image.Image):
         return to_rgb(image)[0]
+    if isinstance(image, list | tuple):  # numbers; images are arrays
+        raise ValueError(
+            "An image must be a path, a Pillow image or an array (height, width, 3). "
+            f"Received: {_describe(image)}"
+        )
     array = np.asarray(image)
     array = array[..., None] if array.ndim == 2 else array  # (H, W, 1)
     if array.ndim not in (3, 4) or array.shape[-1] not in (1, 3, 4) or not array.size:

@@ -334,6 +334,18 @@ def test_wrong_arguments_are_refused(arguments, message):
         FCN(**arguments, weights=None)
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "VGGPreprocessing", "PadToMultiple", "CropToImage", "BilinearUpsampling",
+        "BilinearInterpolation", "BedOfNails", "MaxUnpooling", "ChannelSum",
+    ],
+)  # fmt: skip
+def test_a_network_saved_before_finds_its_layers_by_their_names(name):
+    layer = keras.saving.get_registered_object(f"keras_fcn>{name}")
+    assert layer.__module__.startswith("keras_fcn.models.")
+
+
 @pytest.mark.slow
 def test_saved_model_loads_in_safe_mode_in_a_fresh_process(models, tmp_path):
     image = random_images(1, 33, 47)

@@ -102,6 +102,17 @@ def test_a_pillow_image_of_any_mode_is_taken(seeing, mode):
     assert images.shape == (1, 5, 7, 3) and images.dtype == np.uint8
 
 
+@pytest.mark.parametrize(
+    "as_given", [lambda path: path, lambda path: Image.open(path).copy()]
+)
+def test_floats_of_files_and_pillow_images_are_refused(seeing, tmp_path, as_given):
+    path = tmp_path / "floats.tif"
+    Image.fromarray(random_image(5, 7).astype("float32") / 255).save(path)
+    with pytest.raises(ValueError, match="has floats.* from 0 to 255"):
+        seeing(as_given(path))
+    assert not seeing.seen
+
+
 def test_an_array_of_rgb_is_seen_as_it_is(seeing):
     image = random_image(5, 7, 3)
     np.testing.assert_array_equal(seeing(image), image[..., 0])
@@ -226,6 +237,7 @@ NOT_IMAGES = {
     "a number": (7, "Received: int"),
     "bytes": (b"png", "Received: bytes"),
     "a list of numbers": ([1, 2], "Received: int"),
+    "an image as lists": (random_image(5, 7, 3).tolist(), "Received: list"),
 }
 
 
