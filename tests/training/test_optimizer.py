@@ -129,6 +129,8 @@ def test_it_is_serialisable_with_its_rate_and_what_does_not_decay(name):
     assert optimizer.get_config()["encoder_rate"] == 0.25
     serialized = keras.optimizers.serialize(optimizer)
     assert serialized["registered_name"] == f"keras_fcn>{type(optimizer).__name__}"
+    schedule = serialized["config"]["learning_rate"]["registered_name"]
+    assert schedule == "keras_fcn>PolynomialDecayWithWarmup"
     loaded = keras.optimizers.deserialize(serialized)
     assert type(loaded) is {"sgd": SlowEncoderSGD, "adamw": SlowEncoderAdamW}[name]
     assert loaded.get_config() == optimizer.get_config()
