@@ -263,8 +263,7 @@ def test_a_finished_run_is_not_resumed(run):
 
 def test_a_run_out_of_patience_is_not_resumed(run, tmp_path):
     path = shutil.copytree(run.path, tmp_path / "old")
-    go_on_until(path, 5)
-    change_config(RunFolder(path), patience=3)
+    change_config(RunFolder(path), epochs=5, patience=3)
     checkpoint = json.loads((path / "checkpoint.json").read_text())
     checkpoint["history"][0]["val_mean_iou"] = 0.999
     (path / "checkpoint.json").write_text(json.dumps(checkpoint))
