@@ -19,8 +19,9 @@ from PIL import Image
 import keras_fcn
 from keras_fcn.files import written_beside
 from keras_fcn.models.upsampling import BedOfNails, MaxUnpooling, bilinear_window
+from keras_fcn.overlays import legend, overlay_palette
 from keras_fcn.prediction.stitching import shift_and_stitch
-from keras_fcn.visualize import colorize, film_strip, legend, stack_panels, titled
+from keras_fcn.visualize import colorize, film_strip, stack_panels, titled
 from street_rendering import render_street
 
 INK, ENCODER, HEAD, SCORE, LINE = "#1a1a2e", "#9ecae1", "#fdae6b", "#a1d99b", "#666666"
@@ -257,7 +258,8 @@ def draw_street(segmenter):
         "prediction of fcn8s-camvid": segmenter.overlay(image, label_map),
     }
     views = film_strip([titled(title, view) for title, view in columns.items()])
-    names = legend(segmenter.class_map, np.unique(label_map).tolist(), views.shape[1])
+    class_map, ids = segmenter.class_map, np.unique(label_map).tolist()
+    names = legend(class_map, ids, views.shape[1], overlay_palette(class_map))
     # Without the two lowest bits, which nobody sees, a third of the bytes is saved.
     return Image.fromarray(stack_panels([views, names]) | 3)
 

@@ -13,6 +13,7 @@ SKIP_SCALES = ("batch-norm", "paper", "none")
 UPSAMPLING = ("transposed", "bilinear", "nearest", "bed-of-nails", "max-unpooling")
 DENSE = ("upsampling", "shift-and-stitch")
 OVERLAYS = ("png", "jpeg", "none")
+FILM_LABELS = ("png", "film")
 DATASETS = (
     "camvid",
     "camvid32",

@@ -46,6 +46,27 @@ def written_beside(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
+def written_so_far(path: Path) -> Iterator[Path]:
+    """Give a path to write to; in whatever way a block ends, it takes the name `path`.
+
+    For files that are of use as far as they go, as a film is when it is interrupted.
+
+    Args:
+        path: the file to make or to replace; its folder is there.
+    """
+    failure = None
+    with written_beside(path) as part:
+        try:
+            yield part
+        except OSError:
+            raise  # the disk's, as a rule: what was written is of no use
+        except BaseException as error:
+            failure = error
+    if failure is not None:
+        raise failure
+
+
+@contextmanager
 def folder_beside(parent: Path) -> Iterator[Path]:
     """Give a new folder to fill; the block renames it to its place at its end.
 

@@ -1,16 +1,15 @@
-"""Label maps as pictures: colours, overlays, legends, panels, confusion matrices.
+"""Label maps as pictures: colours, panels, confusion matrices.
 
 Pictures are uint8 RGB arrays; nothing here needs a display.
 """
 
 import math
-from collections.abc import Iterable
 
-import cv2
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from keras_fcn.classes import ClassMap
+from keras_fcn.overlays import legend, overlay
 
 _TEXT_SIZE = 14
 _LINE = 22  # pixels from one line of text to the next
@@ -32,27 +31,6 @@ def colorize(label_map: np.ndarray, class_map: ClassMap) -> np.ndarray:
     return class_map.palette()[label_map]
 
 
-def overlay(
-    image: np.ndarray, label_map: np.ndarray, class_map: ClassMap, alpha: float = 0.5
-) -> np.ndarray:
-    """Lay the classes' colours over an image.
-
-    Args:
-        image: uint8 RGB `(height, width, 3)`.
-        label_map: integer `(height, width)`.
-        class_map: the colours.
-        alpha: share of the colour, 0 to 1; void stays as it is.
-
-    Returns:
-        uint8 RGB `(height, width, 3)`.
-    """
-    blended = cv2.addWeighted(
-        image, 1 - alpha, colorize(label_map, class_map), alpha, 0
-    )
-    is_void = (label_map == class_map.void_id)[..., None]
-    return np.where(is_void, image, blended)
-
-
 def error_map(
     label_map: np.ndarray, prediction: np.ndarray, class_map: ClassMap
 ) -> np.ndarray:
@@ -70,55 +48,6 @@ def error_map(
     picture[prediction != label_map] = (214, 39, 40)
     picture[label_map == class_map.void_id] = 0
     return picture
-
-
-def legend(class_map: ClassMap, ids: Iterable[int], width: int) -> np.ndarray:
-    """Draw a swatch and the name of each class, in as many lines as the width asks for.
-
-    Args:
-        class_map: names and colours.
-        ids: class ids, void's among them or not.
-        width: width of the picture, pixels.
-
-    Returns:
-        uint8 RGB `(height, width, 3)`.
-    """
-    font = ImageFont.load_default(_TEXT_SIZE)
-    palette = class_map.palette()
-    entries, x, line = [], 4, 0
-    for class_id in ids:
-        name = "void" if class_id == class_map.void_id else class_map.names[class_id]
-        advance = 20 + round(font.getlength(name)) + 14
-        if x > 4 and x + advance > width:
-            x, line = 4, line + 1
-        entries.append((x, line * _LINE, name, tuple(map(int, palette[class_id]))))
-        x += advance
-    picture = Image.new("RGB", (width, (line + 1) * _LINE + 2), _PAPER)
-    draw = ImageDraw.Draw(picture)
-    for x, y, name, color in entries:
-        draw.rectangle((x, y + 5, x + 14, y + 19), fill=color, outline=_INK)
-        draw.text((x + 20, y + 3), name, font=font, fill=_INK)
-    return np.asarray(picture)
-
-
-def overlay_with_legend(
-    image: np.ndarray, label_map: np.ndarray, class_map: ClassMap
-) -> np.ndarray:
-    """Overlay of an image with the classes found in it named below.
-
-    Args:
-        image: uint8 RGB `(height, width, 3)`.
-        label_map: integer `(height, width)`.
-        class_map: names and colours.
-
-    Returns:
-        uint8 RGB, higher than the image by the legend; an image narrower than 160
-        pixels is filled up to that in white.
-    """
-    picture = overlay(image, label_map, class_map)
-    width = max(picture.shape[1], 160)
-    ids = np.unique(label_map).tolist()
-    return _stack([_pad_width(picture, width), legend(class_map, ids, width)])
 
 
 def label_panel(
@@ -140,7 +69,7 @@ def label_panel(
     views = [
         image,
         colorize(label_map, class_map),
-        overlay(image, label_map, class_map),
+        overlay(image, label_map, class_map, palette=class_map.palette()),
     ]
     panel = np.concatenate(views, axis=1)
     panel = _pad_width(panel, max(panel.shape[1], 320))

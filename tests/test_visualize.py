@@ -7,9 +7,6 @@ from keras_fcn.visualize import (
     colorize,
     confusion_matrix_picture,
     error_map,
-    legend,
-    overlay,
-    overlay_with_legend,
     sample_panel,
     stack_panels,
 )
@@ -49,73 +46,10 @@ def test_each_pixel_has_the_colour_of_its_class(dtype):
     np.testing.assert_array_equal(picture, [[(200, 0, 0), (0, 100, 0), (1, 2, 3)]])
 
 
-@pytest.mark.parametrize("size", SIZES)
-def test_overlay_keeps_void_and_blends_the_rest(size):
-    image, label_map, _ = random_scene(size)
-    picture = overlay(image, label_map, CLASS_MAP, alpha=0.25)
-    check_picture(picture)
-    blended = 0.75 * image + 0.25 * colorize(label_map, CLASS_MAP)
-    expected = np.where((label_map == 255)[..., None], image, blended)
-    np.testing.assert_allclose(picture, expected, atol=0.5)
-
-
-def test_overlay_of_alpha_0_is_the_image_and_of_1_the_colours():
-    image, label_map, prediction = random_scene((5, 6))
-    np.testing.assert_array_equal(overlay(image, label_map, CLASS_MAP, 0), image)
-    np.testing.assert_array_equal(
-        overlay(image, prediction, CLASS_MAP, 1), colorize(prediction, CLASS_MAP)
-    )
-
-
-def test_overlay_changes_neither_image_nor_label_map():
-    image, label_map, _ = random_scene((5, 6))
-    before = image.copy(), label_map.copy()
-    overlay(image, label_map, CLASS_MAP)
-    np.testing.assert_array_equal(image, before[0])
-    np.testing.assert_array_equal(label_map, before[1])
-
-
 def test_errors_are_red_right_is_grey_and_void_black():
     picture = error_map(np.array([[0, 1, 255]]), np.array([[0, 0, 0]]), CLASS_MAP)
     check_picture(picture)
     np.testing.assert_array_equal(picture, [[(225,) * 3, (214, 39, 40), (0, 0, 0)]])
-
-
-def test_legend_holds_the_colours_of_its_classes_only():
-    picture = legend(CAMVID, [0, 3, CAMVID.void_id], 400)
-    check_picture(picture)
-    assert picture.shape[1] == 400
-    for class_id in (0, 3, 11):
-        assert has_color(picture, CAMVID.palette()[class_id])
-    for class_id in (1, 2, 4):
-        assert not has_color(picture, CAMVID.palette()[class_id])
-
-
-def test_legend_takes_more_lines_where_it_is_narrow():
-    ids = range(CAMVID.num_classes)
-    heights = [legend(CAMVID, ids, width).shape[0] for width in (2000, 400, 120)]
-    assert heights[0] < heights[1] < heights[2]
-    for width in (400, 120):
-        picture = legend(CAMVID, ids, width)
-        assert picture.shape[1] == width
-        assert all(has_color(picture, color) for color in CAMVID.colors)
-
-
-def test_legend_without_classes_is_an_empty_line():
-    assert (legend(CAMVID, [], 50) == 255).all()
-
-
-@pytest.mark.parametrize("size", SIZES)
-def test_overlay_with_legend_is_the_overlay_above_a_legend(size):
-    image, label_map, _ = random_scene(size)
-    picture = overlay_with_legend(image, label_map, CLASS_MAP)
-    check_picture(picture)
-    height, width = size
-    assert picture.shape[0] > height
-    assert picture.shape[1] == max(width, 160)
-    np.testing.assert_array_equal(
-        picture[:height, :width], overlay(image, label_map, CLASS_MAP)
-    )
 
 
 @pytest.mark.parametrize("size", SIZES)

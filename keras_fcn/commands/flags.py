@@ -9,6 +9,8 @@ from keras_fcn.commands.command_line import did_you_mean
 from keras_fcn.config import (
     DEFAULT_NETWORK,
     DENSE,
+    FILM_LABELS,
+    OVERLAYS,
     POSITIVE_INT,
     Number,
     TrainingConfig,
@@ -340,6 +342,131 @@ def check_prediction_arguments(arguments: argparse.Namespace) -> None:
         raise ValueError("`overlap` is for `tile`, which is missing")
     if arguments.tile is not None:
         resolve_overlap(arguments.tile, arguments.overlap)
+
+
+def add_output_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the flags that say what is written of an image.
+
+    Args:
+        parser: gets the flags.
+    """
+    group = parser.add_argument_group("what is written")
+    add_choice(
+        group,
+        "--overlay",
+        OVERLAYS,
+        "the image under the classes' colours",
+        default="png",
+    )
+    share = Number(float, lambda value: 0 <= value <= 1, "a number from 0 to 1")
+    group.add_argument(
+        "--opacity",
+        type=number_parser(share),
+        default=0.5,
+        metavar="P",
+        help="of the colours in overlays, 0 to 1",
+    )
+    group.add_argument(
+        "--contours",
+        action="store_true",
+        help="draw the borders of the regions in overlays",
+    )
+    group.add_argument(
+        "--no-legend",
+        dest="legend",
+        action="store_false",
+        help="leave out the names of the classes below overlays",
+    )
+    group.add_argument(
+        "--skip-existing",
+        action="store_true",
+        help="leave out images and films whose outputs are there",
+    )
+    group.add_argument(
+        "--csv",
+        type=Path,
+        metavar="FILE",
+        help="table of images and frames: path, size, seconds, share of each class",
+    )
+
+
+def add_film_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the flags for films and cameras.
+
+    Args:
+        parser: gets the flags.
+    """
+    group = parser.add_argument_group("films and cameras")
+    group.add_argument(
+        "--camera",
+        metavar="N",
+        help="predict what a camera sees, 0 for the first, until Ctrl-C or --end",
+    )
+    group.add_argument(
+        "--start",
+        type=parse_time,
+        default=0.0,
+        metavar="TIME",
+        help="begin there: seconds, M:S or H:M:S",
+    )
+    group.add_argument(
+        "--end", type=parse_time, metavar="TIME", help="stop before that"
+    )
+    group.add_argument(
+        "--every",
+        type=number_parser(POSITIVE_INT),
+        default=1,
+        metavar="N",
+        help="take every N-th frame",
+    )
+    add_choice(
+        group,
+        "--film-labels",
+        FILM_LABELS,
+        "label maps as a PNG for each frame, or as a lossless film (FFV1, whose grey "
+        "values are the ids)",
+        default="png",
+    )
+
+
+def check_film_arguments(arguments: argparse.Namespace) -> None:
+    """Check that the flags of `add_film_arguments` go together.
+
+    Args:
+        arguments: what was parsed.
+
+    Raises:
+        ValueError: if they do not.
+    """
+    if arguments.end is not None and arguments.end <= arguments.start:
+        raise ValueError(
+            "`end` must be later than `start`. "
+            f"Received: {arguments.end:g} s and {arguments.start:g} s"
+        )
+
+
+def parse_time(text: str) -> float:
+    """Read a time in seconds, or as `M:S` or `H:M:S`.
+
+    Args:
+        text: numbers from 0 on, joined by colons; the last may be a fraction.
+
+    Raises:
+        argparse.ArgumentTypeError: if it is anything else.
+    """
+    *larger, seconds = text.split(":")
+    try:
+        values = [*map(int, larger), float(seconds)]
+    except ValueError:
+        values = [-1]
+    if len(values) > 3 or not all(0 <= value < float("inf") for value in values):
+        raise argparse.ArgumentTypeError(
+            f"needed seconds, M:S or H:M:S, as in 90 or 1:30. Received: {text}"
+        )
+    total = 0.0
+    for value in values:
+        total = 60 * total + value
+    return total
 
 
 def add_server_arguments(parser: argparse.ArgumentParser) -> None:

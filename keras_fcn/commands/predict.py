@@ -1,29 +1,38 @@
-"""Segment images: label maps and overlays of files, folders and globs.
+"""Segment images and films: label maps and overlays of files, folders and globs.
 
-Writes STEM_labels.png (a palette PNG whose values are class ids), STEM_overlay.png, and
-with --confidence STEM_confidence.png (255 = certain).
+Writes of an image STEM_labels.png (a palette PNG whose values are class ids),
+STEM_overlay.png, and with --confidence STEM_confidence.png (255 = certain); of a film
+STEM_overlay.mp4, with its sound, and a label map of each frame in STEM_labels/.
 """
 
 import argparse
-from contextlib import ExitStack
+import logging
+import time
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 from keras_fcn.commands.command_line import Command, OneLineParser
 from keras_fcn.commands.flags import (
-    add_choice,
+    add_film_arguments,
     add_model_argument,
+    add_output_arguments,
     add_prediction_arguments,
     add_server_arguments,
+    check_film_arguments,
     check_prediction_arguments,
     check_server_arguments,
     number_parser,
 )
-from keras_fcn.config import OVERLAYS, PROBABILITY
+from keras_fcn.config import PROBABILITY
 from keras_fcn.errors import printable
+
+logger = logging.getLogger("keras_fcn.predict")
 
 _EXAMPLES = """examples:
   %(prog)s image.png
   %(prog)s photographs/ 'more/*.jpg' --model runs/camvid-8s --output-dir labelled
+  %(prog)s film.mp4 --start 1:30 --end 2:00
+  %(prog)s --camera 0
   %(prog)s image.png --server http://localhost:8501/v1/models/fcn
 """
 
@@ -37,8 +46,8 @@ def add_arguments(parser: OneLineParser) -> None:
     parser.add_argument(
         "images",
         nargs="*",
-        metavar="IMAGE",
-        help="images, folders (with their subfolders) or globs",
+        metavar="INPUT",
+        help="images, films, folders (with their subfolders) or globs",
     )
     parser.add_argument(
         "--list",
@@ -53,7 +62,8 @@ def add_arguments(parser: OneLineParser) -> None:
         metavar="DIR",
         help="folder for the pictures; made when missing",
     )
-    _add_output_arguments(parser)
+    add_output_arguments(parser)
+    add_film_arguments(parser)
     add_prediction_arguments(parser)
     group = parser.add_argument_group("how sure it is")
     group.add_argument(
@@ -72,28 +82,6 @@ def add_arguments(parser: OneLineParser) -> None:
     add_server_arguments(parser)
 
 
-def _add_output_arguments(parser):
-    group = parser.add_argument_group("what is written")
-    add_choice(
-        group,
-        "--overlay",
-        OVERLAYS,
-        "the image under the classes' colours",
-        default="png",
-    )
-    group.add_argument(
-        "--skip-existing",
-        action="store_true",
-        help="leave out images whose pictures are there",
-    )
-    group.add_argument(
-        "--csv",
-        type=Path,
-        metavar="FILE",
-        help="table of the images: path, size, seconds, share of each class",
-    )
-
-
 def check(arguments: argparse.Namespace, given: set[str]) -> None:
     """Refuse flags that do not go together, and find what is to be predicted.
 
@@ -105,13 +93,20 @@ def check(arguments: argparse.Namespace, given: set[str]) -> None:
 
     check_server_arguments(given)
     check_prediction_arguments(arguments)
-    if not arguments.images and arguments.list is None:
-        raise ValueError("Needed: an image, a folder, a glob or `list`")
+    check_film_arguments(arguments)
+    if not arguments.images and arguments.list is None and arguments.camera is None:
+        raise ValueError(
+            "Needed: an image, a film, a folder, a glob, `list` or `camera`"
+        )
     arguments.jobs = find_jobs(arguments.images, arguments.output_dir, arguments.list)
+    films = [job for job in arguments.jobs if job.is_film]
+    if arguments.server and (films or arguments.camera):
+        name = films[0].path if films else f"camera {arguments.camera}"
+        raise ValueError(f"`server` predicts images alone. Received: {name}")
 
 
 def work(arguments: argparse.Namespace, given: set[str]) -> int:
-    """Predict the images and print a line for each.
+    """Predict the images and films, and print a line for each.
 
     Args:
         arguments: what was parsed, with `jobs`.
@@ -125,40 +120,21 @@ def work(arguments: argparse.Namespace, given: set[str]) -> int:
         table = arguments.csv and stack.enter_context(
             result_table(arguments.csv, class_map)
         )
-        predict = _predict_by_server if arguments.server else _predict_here
-        return _report(predict(arguments, class_map), arguments, class_map, table)
-
-
-def _report(results, arguments, class_map, table):
-    """Print and count what came of the images; the exit status."""
-    count, num_failed, paths = 0, 0, set()
-    for result in results:
-        paths.add(result.path)
-        if table:
-            table.add(result)
-        if result.problem:
-            num_failed += 1
+        report = _Report(arguments, class_map, table)
+        if arguments.server:
+            report.add_images(_predict_by_server(arguments, class_map))
         else:
-            count += 1
-            frame = "" if result.frame is None else f", frame {result.frame}"
-            place = f"[{len(paths)}/{len(arguments.jobs)}] {result.path}{frame}"
-            print(printable(f"{place}: {result.describe(class_map)}"), flush=True)
-    if not count:
-        return 2
-    print(f"Pictures: {arguments.output_dir}/")
-    return 1 if num_failed else 0
+            camera = stack.enter_context(_open_camera(arguments))
+            _predict_here(arguments, report, camera)
+        return report.end()
 
 
-def _outputs(arguments):
-    from keras_fcn.prediction.pictures import Outputs
-
-    return Outputs(arguments.overlay, arguments.skip_existing, arguments.confidence)
-
-
-def _predict_here(arguments, class_map):
+def _predict_here(arguments, report, camera):
     from keras_fcn.prediction.files import predict_images
+    from keras_fcn.prediction.jobs import Job
     from keras_fcn.prediction.segmenter import load
 
+    outputs = _outputs(arguments)
     segmenter = load(
         arguments.model,
         tta=arguments.tta,
@@ -170,7 +146,61 @@ def _predict_here(arguments, class_map):
         uncertainty=arguments.uncertainty,
         unknown_below=arguments.unknown_below,
     )
-    return predict_images(segmenter, arguments.jobs, _outputs(arguments))
+    images = [job for job in arguments.jobs if not job.is_film]
+    if images:
+        report.add_images(predict_images(segmenter, images, outputs))
+    for job in arguments.jobs:
+        if job.is_film:
+            _predict_film_file(segmenter, job, outputs, arguments, report)
+    if camera is not None:
+        stem = arguments.output_dir / camera.stem
+        report.add_film(segmenter, camera, Job(Path(camera.name), stem), outputs)
+
+
+def _predict_film_file(segmenter, job, outputs, arguments, report):
+    from keras_fcn.prediction.film_reader import FilmReader, UnreadableFilm
+    from keras_fcn.prediction.films import is_predicted
+    from keras_fcn.prediction.results import Result
+
+    try:
+        with FilmReader(job.path, _clip(arguments)) as film:
+            if outputs.skip_existing and is_predicted(film, job, outputs):
+                report.add(Result(job.path))
+            else:
+                report.add_film(segmenter, film, job, outputs)
+    except (UnreadableFilm, FileNotFoundError) as error:
+        logger.error("skipped: %s", error)
+        report.add(Result(job.path, problem=str(error)))
+
+
+def _open_camera(arguments):
+    """The camera that was asked for; it is looked for before the network is loaded."""
+    from contextlib import nullcontext
+
+    from keras_fcn.prediction.film_reader import CameraReader
+
+    if arguments.camera is None:
+        return nullcontext()
+    return CameraReader(arguments.camera, _clip(arguments))
+
+
+def _clip(arguments):
+    from keras_fcn.prediction.film_reader import Clip
+
+    return Clip(arguments.start, arguments.end, arguments.every)
+
+
+def _outputs(arguments):
+    from keras_fcn.overlays import OverlayStyle
+    from keras_fcn.prediction.pictures import Outputs
+
+    return Outputs(
+        arguments.overlay,
+        OverlayStyle(arguments.opacity, arguments.contours, arguments.legend),
+        arguments.film_labels,
+        arguments.skip_existing,
+        arguments.confidence,
+    )
 
 
 def _predict_by_server(arguments, class_map):
@@ -186,11 +216,82 @@ def _predict_by_server(arguments, class_map):
     )
 
 
+class _Report:
+    """Prints, writes and counts what came of the files."""
+
+    def __init__(self, arguments, class_map, table):
+        self._output_dir, self._total = arguments.output_dir, len(arguments.jobs)
+        self._class_map, self._table = class_map, table
+        self._num_failed = self._num_predicted = 0
+        self._last_path, self._place = None, 0
+
+    def add(self, result):
+        """Take what came of an image, and print its line."""
+        self._count(result)
+        if not result.problem:
+            frame = "" if result.frame is None else f", frame {result.frame}"
+            self._print(f"{result.path}{frame}: {result.describe(self._class_map)}")
+
+    def add_images(self, results):
+        """Take what came of images as they come."""
+        begun, before = time.perf_counter(), self._num_predicted
+        with closing(results):
+            for result in results:
+                self.add(result)
+        seconds, count = time.perf_counter() - begun, self._num_predicted - before
+        if count > 1:
+            logger.info(
+                "%d images in %.1f s, %.2f images/s", count, seconds, count / seconds
+            )
+
+    def add_film(self, segmenter, film, job, outputs):
+        """Predict a film, tell how far it is, and print its line."""
+        from keras_fcn.commands.progress import FilmProgress
+        from keras_fcn.prediction.films import predict_film
+        from keras_fcn.prediction.results import Result
+
+        progress, counts = FilmProgress(film.name, film.num_frames), 0
+        with closing(predict_film(segmenter, film, job, outputs)) as results:
+            try:
+                for result in results:
+                    self._count(result)
+                    if not result.problem:
+                        progress.add()
+                        counts = counts + result.counts
+            finally:
+                progress.end()
+                if progress.count:
+                    shares = Result(job.path, counts=counts).describe(self._class_map)
+                    self._print(f"{progress.describe(is_done=True)}: {shares}")
+
+    def end(self):
+        """The exit status."""
+        if self._num_failed and not self._num_predicted:
+            return 2
+        print(f"Pictures: {self._output_dir}/")
+        return 1 if self._num_failed else 0
+
+    def _count(self, result):
+        if self._table:
+            self._table.add(result)
+        self._place += result.path != self._last_path
+        self._last_path = result.path
+        if result.problem:
+            self._num_failed += 1
+        else:
+            self._num_predicted += 1
+
+    def _print(self, line):
+        # A camera is counted nowhere.
+        place = f"[{self._place}/{max(self._place, self._total)}] "
+        print(printable(f"{place}{line}"), flush=True)
+
+
 main = Command(
     __doc__,
     add_arguments,
     work,
     check,
-    "%(prog)s IMAGE [IMAGE ...] [options]",
+    "%(prog)s INPUT [INPUT ...] [options]",
     _EXAMPLES,
 ).main

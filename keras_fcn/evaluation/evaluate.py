@@ -18,11 +18,8 @@ from keras_fcn.evaluation.metrics import confusion_matrix_of, segmentation_score
 from keras_fcn.evaluation.reliability import draw_reliability
 from keras_fcn.files import write_json
 from keras_fcn.images import write_png
-from keras_fcn.visualize import (
-    confusion_matrix_picture,
-    overlay_with_legend,
-    sample_panel,
-)
+from keras_fcn.overlays import overlay_with_legend
+from keras_fcn.visualize import confusion_matrix_picture, sample_panel
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from keras_fcn.errors import summarize
-from keras_fcn.prediction.inputs import find_files, read_list
+from keras_fcn.prediction.inputs import FILM_SUFFIXES, find_files, read_list
 
 # Ends of the outputs' names.
 LABELS, OVERLAY, CONFIDENCE = "_labels", "_overlay", "_confidence"
@@ -24,6 +24,11 @@ class Job:
 
     path: Path
     stem: Path
+
+    @property
+    def is_film(self) -> bool:
+        """Whether the file is a film, by its name."""
+        return self.path.suffix.lower() in FILM_SUFFIXES
 
     def output(self, end: str, suffix: str, frame: int | None = None) -> Path:
         """Return the path of an output.

@@ -19,10 +19,10 @@ from keras_fcn.image_encoding import (
 )
 from keras_fcn.image_frames import read_frames
 from keras_fcn.images import UnreadableImage, write_content
+from keras_fcn.overlays import OverlayStyle, overlay_with_legend
 from keras_fcn.prediction.confidence import confidence_picture
 from keras_fcn.prediction.jobs import CONFIDENCE, OVERLAY, Job
 from keras_fcn.prediction.results import Result, count_ids
-from keras_fcn.visualize import overlay_with_legend
 
 logger = logging.getLogger(__name__)
 
@@ -36,12 +36,16 @@ class Outputs:
     """What is written of each image beside its label map.
 
     Attributes:
-        overlay: "png", "jpeg" or "none".
+        overlay: "png", "jpeg" or "none"; that of a film is a film.
+        style: how the overlay looks.
+        film_labels: label maps of a film as "png", a file for each frame, or "film".
         skip_existing: leave out images whose outputs are all there.
         confidence: write how sure each pixel is, too.
     """
 
     overlay: str = "png"
+    style: OverlayStyle = OverlayStyle()
+    film_labels: str = "png"
     skip_existing: bool = False
     confidence: bool = False
 
@@ -201,7 +205,9 @@ def _write(picture, class_map, outputs):
     labels_path.parent.mkdir(parents=True, exist_ok=True)
     if overlay_path := outputs.overlay_path(job, frame):
         overlay_path.parent.mkdir(parents=True, exist_ok=True)
-        drawn = overlay_with_legend(picture.image, picture.label_map, class_map)
+        drawn = overlay_with_legend(
+            picture.image, picture.label_map, class_map, outputs.style
+        )
         encode = _ENCODERS[outputs.overlay][1]
         write_content(overlay_path, encode(drawn))
     if confidence_path := outputs.confidence_path(job, frame):

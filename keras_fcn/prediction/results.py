@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from keras_fcn.classes import ClassMap
-from keras_fcn.files import written_beside
+from keras_fcn.files import written_so_far
 from keras_fcn.typing import Size
 
 
@@ -124,16 +124,10 @@ def result_table(path: Path, class_map: ClassMap) -> Iterator[ResultTable]:
     Raises:
         OSError: if it can't be written.
     """
-    interruption = None
     path.parent.mkdir(parents=True, exist_ok=True)
     with (
-        written_beside(path) as part,
+        written_so_far(path) as part,
         # A name that is no text goes into the table byte by byte.
         part.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file,
     ):
-        try:
-            yield ResultTable(file, class_map)
-        except BaseException as error:
-            interruption = error
-    if interruption is not None:
-        raise interruption
+        yield ResultTable(file, class_map)

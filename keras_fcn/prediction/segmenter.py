@@ -12,12 +12,12 @@ from keras_fcn.classes import ClassMap
 from keras_fcn.config import DEFAULT_NETWORK
 from keras_fcn.images import read_image, to_rgb
 from keras_fcn.models.devices import allow_memory_growth
+from keras_fcn.overlays import overlay, overlay_with_legend
 from keras_fcn.prediction.confidence import mark_unknown
 from keras_fcn.prediction.predictor import make_predictor
 from keras_fcn.prediction.scaling import resolve_size
 from keras_fcn.runs.bundled import find_network
 from keras_fcn.typing import Size
-from keras_fcn.visualize import overlay, overlay_with_legend
 
 AnyImage = str | PathLike | Image.Image | np.ndarray
 

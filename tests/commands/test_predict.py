@@ -1,5 +1,8 @@
 """`predict`: what it writes and prints, and what it says of bad images."""
 
+import csv
+from pathlib import Path
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -8,6 +11,7 @@ from keras_fcn.commands import predict
 from keras_fcn.prediction.segmenter import load
 from tests.support.commands import call, outcome, refusal
 from tests.support.data import PROJECT
+from tests.support.films import describe_film, write_film
 from tests.support.image_files import make_png
 
 
@@ -173,3 +177,116 @@ def test_an_impossible_size_tile_or_probability_is_one_line(
     run, image, capsys, flags, expected
 ):
     assert expected in refusal(predict, capsys, image, "--model", run.path, *flags)
+
+
+@pytest.fixture
+def film(tmp_path):
+    return write_film(tmp_path / "film.mp4", [100 * n for n in range(8)], sound="aac")
+
+
+def test_a_film_becomes_a_film_and_label_maps(run, film, tmp_path, capsys):
+    flags = ("--model", run.path, "--output-dir", tmp_path / "out")
+    table = tmp_path / "table.csv"
+    status, out, _ = outcome(predict, capsys, film, *flags, "--csv", table)
+    assert status == 0
+    line, last = out.splitlines()
+    assert line.startswith(f"[1/1] {film}: 8 frames, ") and "class_" in line
+    assert last == f"Pictures: {tmp_path}/out/"
+    made = describe_film(tmp_path / "out/film_overlay.mp4")
+    assert len(made["times"]) == 8 and made["sound"] == "aac"
+    assert len(list((tmp_path / "out/film_labels").iterdir())) == 8
+    rows = list(csv.DictReader(table.read_text().splitlines()))
+    assert [row["frame"] for row in rows] == [str(n) for n in range(8)]
+    # Again: it is there.
+    _, out, _ = outcome(predict, capsys, film, *flags, "--skip-existing")
+    assert out.startswith(f"[1/1] {film}: already there")
+
+
+def test_flags_of_films_reach_them(run, film, tmp_path, capsys):
+    status, _, _ = outcome(
+        predict, capsys, film, "--model", run.path, "--output-dir", tmp_path / "out",
+        "--start", "0:00.2", "--end", "0.7", "--every", 2, "--film-labels", "film",
+        "--overlay", "none",
+    )  # fmt: skip
+    assert status == 0
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["film_labels.mkv"]
+    times = describe_film(tmp_path / "out/film_labels.mkv")["times"]
+    assert times == [0, 200, 400]
+
+
+def test_a_film_that_is_none_is_skipped_among_others(
+    run, film, image, tmp_path, capsys, caplog
+):
+    (tmp_path / "words.mp4").write_text("just words")
+    flags = ("--model", run.path, "--output-dir", tmp_path / "out")
+    inputs = (tmp_path / "words.mp4", film, image)
+    status, out, _ = outcome(predict, capsys, *inputs, *flags)
+    assert status == 1
+    assert "words.mp4" in caplog.text and "words.mp4" not in out
+    assert (tmp_path / "out/film_overlay.mp4").exists()
+    assert (tmp_path / "out/test_0_labels.png").exists()
+
+
+def test_a_camera_that_is_not_there_is_one_line(capsys):
+    line = refusal(predict, capsys, "--camera", "77")
+    assert "camera 77" in line and "can't be opened" in line
+
+
+def test_a_list_an_animation_and_a_table(run, folder, tmp_path, capsys):
+    frames = [Image.new("RGB", (40, 30), (80 * n, 90, 20)) for n in range(3)]
+    frames[0].save(tmp_path / "moving.gif", save_all=True, append_images=frames[1:])
+    image = folder / "images/test/test_1.png"
+    (tmp_path / "list.txt").write_text(f"{image}\n\n{tmp_path}/no.png\n")
+    table = tmp_path / "tables/table.csv"
+    status, out, _ = outcome(
+        predict, capsys, tmp_path / "moving.gif", "--list", tmp_path / "list.txt",
+        "--model", run.path, "--output-dir", tmp_path / "out", "--csv", table,
+        "--overlay", "jpeg", "--opacity", "0.3", "--contours", "--no-legend",
+    )  # fmt: skip
+    assert status == 1  # no.png
+    assert f"[1/3] {tmp_path}/moving.gif, frame 2: class_" in out
+    rows = list(csv.DictReader(table.read_text().splitlines()))
+    assert [(Path(row["path"]).name, row["frame"], row["status"]) for row in rows] == [
+        *(("moving.gif", str(n), "done") for n in range(3)),
+        ("test_1.png", "", "done"),
+        ("no.png", "", "failed"),
+    ]
+    shares = [float(rows[3][name]) for name in ("class_0", "class_1", "class_2")]
+    assert sum(shares) == pytest.approx(1, abs=1e-5)
+    assert (rows[3]["height"], rows[3]["width"]) == ("48", "64")
+    assert "no file" in rows[4]["problem"]
+    (labels,) = tmp_path.glob("out/**/test_1_labels.png")
+    with Image.open(labels.with_name("test_1_overlay.jpg")) as drawn:
+        assert drawn.format == "JPEG" and drawn.size == (64, 48)
+    assert (tmp_path / "out/moving_labels/000002.png").exists()
+    assert (tmp_path / "out/moving_overlay/000002.jpg").exists()
+
+
+def test_what_exists_is_skipped(run, folder, tmp_path, capsys):
+    flags = ("--model", run.path, "--output-dir", tmp_path / "out", "--skip-existing")
+    outcome(predict, capsys, folder / "images/test", *flags)
+    labels = tmp_path / "out/test_1_labels.png"
+    before = labels.stat().st_mtime_ns
+    (tmp_path / "out/test_0_overlay.png").unlink()
+    status, out, _ = outcome(predict, capsys, folder / "images/test", *flags)
+    assert status == 0
+    first, second, _ = out.splitlines()
+    assert "already there" in second and "class_" in first
+    assert (tmp_path / "out/test_0_overlay.png").exists()
+    assert labels.stat().st_mtime_ns == before
+
+
+@pytest.mark.parametrize(
+    ("flags", "needed"),
+    [
+        (["--start", "x"], "needed seconds, M:S or H:M:S"),
+        (["--start", "20", "--end", "0:10"], "--end must be later than --start"),
+        (["--every", "0"], "Received: 0"),
+        (["--opacity", "1.5"], "needed a number from 0 to 1. Received: 1.5"),
+        (["--overlay", "gif"], "needed one of png, jpeg, none"),
+        (["--list", "no.txt"], "There is no list no.txt"),
+        (["--server", "http://localhost/v1/models/x", "--camera", "0"], "images alone"),
+    ],
+)
+def test_flags_that_make_no_sense_are_one_line(image, capsys, flags, needed):
+    assert needed in refusal(predict, capsys, image, *flags)

@@ -19,8 +19,9 @@ from keras_fcn.evaluation.evaluate import (
     predict_split,
     scores_report,
 )
+from keras_fcn.overlays import overlay_with_legend
 from keras_fcn.prediction.predictor import make_predictor
-from keras_fcn.visualize import overlay_with_legend, sample_panel
+from keras_fcn.visualize import sample_panel
 from tests.support.data import write_folder
 
 CLASS_MAP = ClassMap(("sky", "road"), ((0, 0, 255), (90, 90, 90)), void_id=255)

@@ -10,9 +10,9 @@ import pytest
 from PIL import Image
 
 from keras_fcn.commands import predict as predict_command
+from keras_fcn.overlays import overlay, overlay_with_legend
 from keras_fcn.prediction.segmenter import Segmenter, as_rgb, load
 from keras_fcn.runs.names import FOLDER
-from keras_fcn.visualize import overlay, overlay_with_legend
 from tests.support.commands import outcome
 
 ORIENTATION = 0x0112  # tag of EXIF
