@@ -9,7 +9,8 @@ from keras_fcn.commands.command_line import did_you_mean
 _COMMANDS = {
     "train": "train a network, or go on with a training",
     "evaluate": "score a network on a split",
-    "predict": "segment images",
+    "predict": "segment images and films",
+    "demo": "show a page in the browser, for a picture or a film",
     "export": "write a network for a server or another runtime",
     "inspect": "look at a folder of images and labels before a training",
     "pack": "make of a run what can be passed on",

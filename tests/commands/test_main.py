@@ -14,6 +14,7 @@ NAMES = (
     "train",
     "evaluate",
     "predict",
+    "demo",
     "export",
     "inspect",
     "pack",

@@ -1,0 +1,103 @@
+// Draws what `answers.py` gives: the image under the colours of its classes, with an
+// opacity to choose; the pointer tells class and confidence. `element`, `props` and
+// `watch` are Gradio's.
+let shown = null;
+
+const find = (selector) => element.querySelector(selector);
+
+async function decode(url) {
+  const image = new Image();
+  image.src = url;
+  await image.decode();
+  return image;
+}
+
+function pixels(image) {
+  const canvas = new OffscreenCanvas(image.width, image.height);
+  const context = canvas.getContext("2d", { willReadFrequently: true });
+  context.drawImage(image, 0, 0);
+  return context.getImageData(0, 0, image.width, image.height);
+}
+
+function grey(image) {
+  return pixels(image).data.filter((_, index) => index % 4 === 0);
+}
+
+function paint(labels, classes, width, height) {
+  const colors = new Map(classes.map((entry) => [entry.id, entry.color]));
+  const layer = new ImageData(width, height);
+  labels.forEach((id, index) => {
+    const color = colors.get(id);
+    if (color) layer.data.set([...color, 255], 4 * index); // void stays transparent
+  });
+  const canvas = new OffscreenCanvas(width, height);
+  canvas.getContext("2d").putImageData(layer, 0, 0);
+  return canvas;
+}
+
+function draw() {
+  if (!shown) return;
+  const context = find("canvas").getContext("2d");
+  context.globalAlpha = 1;
+  context.drawImage(shown.image, 0, 0);
+  context.globalAlpha = find("input").value / 100;
+  context.drawImage(shown.layer, 0, 0);
+}
+
+function list(classes) {
+  find("ul").replaceChildren(
+    ...classes.map((entry) => {
+      const row = document.createElement("li");
+      const swatch = document.createElement("i");
+      const [name, share] = [document.createElement("span"), document.createElement("b")];
+      swatch.style.background = entry.color ? `rgb(${entry.color})` : "transparent";
+      name.textContent = entry.name;
+      share.textContent = `${(100 * entry.share).toFixed(1)} %`;
+      row.append(swatch, name, share);
+      return row;
+    }),
+  );
+}
+
+async function show() {
+  const answer = props.value;
+  find(".answer").hidden = !answer;
+  shown = null;
+  if (!answer) return;
+  const [image, labels, confidence] = await Promise.all(
+    [answer.image, answer.labels, answer.confidence].map(decode),
+  );
+  const { width, height } = labels;
+  const ids = grey(labels);
+  const layer = paint(ids, answer.classes, width, height);
+  const names = new Map(answer.classes.map((entry) => [entry.id, entry.name]));
+  Object.assign(find("canvas"), { width, height });
+  shown = { image, layer, ids, names, confidence: grey(confidence), width };
+  list(answer.classes);
+  draw();
+  element.dataset.shown = "true";
+}
+
+element.addEventListener("input", draw);
+
+element.addEventListener("pointermove", (event) => {
+  const note = find(".note");
+  note.hidden = !shown || event.target !== find("canvas");
+  if (note.hidden) return;
+  const { clientWidth, width } = event.target;
+  const scale = width / clientWidth;
+  const [column, row] = [event.offsetX, event.offsetY].map((at) => Math.floor(at * scale));
+  const index = Math.max(0, row) * shown.width + Math.max(0, column);
+  if (!(index < shown.ids.length)) return;
+  const sure = Math.round((100 * shown.confidence[index]) / 255);
+  note.textContent = `${shown.names.get(shown.ids[index])}, ${sure} % sure`;
+  note.style.left = `${event.offsetX + 14}px`;
+  note.style.top = `${event.offsetY + 14}px`;
+});
+
+element.addEventListener("pointerleave", () => {
+  find(".note").hidden = true;
+});
+
+watch("value", show);
+show();
