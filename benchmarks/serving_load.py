@@ -177,7 +177,7 @@ def print_requests(networks, files: Iterable[tuple[bytes, tuple[int, int]]]):
         for file, size in files:
             for precision, send in senders.items():
                 start = time.perf_counter()
-                (label_png,) = send([file])
+                ((label_png,),) = send([file])
                 latencies[precision].append(time.perf_counter() - start)
                 check_size(label_png, size)
             memory.append(resident_bytes())

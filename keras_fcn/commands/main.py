@@ -9,6 +9,7 @@ from keras_fcn.commands.command_line import did_you_mean
 _COMMANDS = {
     "train": "train a network, or go on with a training",
     "evaluate": "score a network on a split",
+    "calibrate": "fit how far a network's probabilities can be believed",
     "predict": "segment images and films",
     "demo": "show a page in the browser, for a picture or a film",
     "export": "write a network for a server or another runtime",

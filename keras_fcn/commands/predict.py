@@ -206,13 +206,17 @@ def _outputs(arguments):
 def _predict_by_server(arguments, class_map):
     from keras_fcn.serving.client import connect, predict_images_by_server
 
-    send = connect(arguments.server, arguments.timeout, arguments.retries)
+    with_confidence = arguments.confidence or arguments.unknown_below > 0
+    send = connect(
+        arguments.server, arguments.timeout, arguments.retries, with_confidence
+    )
     return predict_images_by_server(
         send,
         class_map,
         arguments.jobs,
         arguments.images_per_request,
         _outputs(arguments),
+        arguments.unknown_below,
     )
 
 

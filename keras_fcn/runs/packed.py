@@ -98,8 +98,9 @@ def pack(run: RunFolder, output_dir: Path) -> PackedFolder:
         np.savez(part.weights_file, **arrays)
         checksum = hashlib.sha256(part.weights_file.read_bytes()).hexdigest()
         part.checksum_file.write_text(f"{checksum}  {part.weights_file.name}\n")
-        for file in (run.classes_file, run.metrics_file):
-            shutil.copy(file, part_path)
+        for file in (run.classes_file, run.metrics_file, run.calibration_file):
+            if file != run.calibration_file or file.is_file():  # of a run of before
+                shutil.copy(file, part_path)
         description = read_json(run.config_file)
         description["config"] = _without_paths(description["config"])
         write_json(part.config_file, description)

@@ -15,20 +15,34 @@ from keras_fcn.image_headers import open_header
 from keras_fcn.serving.errors import ServerError
 from keras_fcn.typing import Size
 
+# What a signature answers for each image: PNGs, the first of which is the label map.
+LABELS = ("label_png_bytes",)
+LABELS_AND_CONFIDENCE = ("label_png_bytes", "confidence_png_bytes")
 _BESIDES = 8 * 2**20  # bytes for what is not label maps, and for messages of errors
 
 
-def most_answer_bytes(images: Sequence[bytes]) -> int:
-    """Return how many bytes the label maps of images can have, as base64.
+def signature_of(outputs: Sequence[str]) -> str:
+    """Return the name of the signature that gives some outputs.
+
+    Args:
+        outputs: `LABELS` or `LABELS_AND_CONFIDENCE`.
+    """
+    return "confidence" if outputs == LABELS_AND_CONFIDENCE else "serving_default"
+
+
+def most_answer_bytes(images: Sequence[bytes], num_pictures: int = 1) -> int:
+    """Return how many bytes the pictures that answer images can have, as base64.
 
     Args:
         images: PNG or JPEG files.
+        num_pictures: grey pictures of each image's own size.
     """
     total = _BESIDES
     for image in images:
         with open_header(io.BytesIO(image), ("PNG", "JPEG")) as header:
             width, height = header.size
-        total += (width + 8) * height * 4 // 3  # rows that could not be compressed
+        # Of rows that could not be compressed.
+        total += num_pictures * ((width + 8) * height * 4 // 3)
     return total
 
 

@@ -8,24 +8,31 @@ from dataclasses import dataclass
 
 from keras_fcn.classes import ClassMap
 from keras_fcn.images import read_image_and_orientation, turn_upright
+from keras_fcn.prediction.confidence import mark_unknown
 from keras_fcn.prediction.jobs import Job
 from keras_fcn.prediction.pictures import Outputs, Picture, write_picture
 from keras_fcn.prediction.results import Result
-from keras_fcn.serving.answers import read_label_map
+from keras_fcn.serving.answers import (
+    LABELS,
+    LABELS_AND_CONFIDENCE,
+    read_label_map,
+)
 from keras_fcn.serving.errors import RefusedRequest, ServerError, ServerUnavailable
 from keras_fcn.serving.grpc_client import GrpcSender
 from keras_fcn.serving.rest_client import RestSender
 
 logger = logging.getLogger(__name__)
 
-Send = Callable[[Sequence[bytes]], list[bytes]]
+Send = Callable[[Sequence[bytes]], list[tuple[bytes, ...]]]
 
 MAX_REQUEST_BYTES = 16 * 2**20  # of the files; base64 adds a third to them
 _FIRST_WAIT, _LONGEST_WAIT = 0.5, 8.0  # seconds between two tries
 _STARTS = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff")  # of PNG and JPEG
 
 
-def connect(url: str, timeout: float, num_retries: int) -> Send:
+def connect(
+    url: str, timeout: float, num_retries: int, with_confidence: bool = False
+) -> Send:
     """Return a function that sends images to a server; nothing is sent yet.
 
     Args:
@@ -33,16 +40,19 @@ def connect(url: str, timeout: float, num_retries: int) -> Send:
         timeout: seconds for a request and the whole of its answer.
         num_retries: how often a request is sent again when the server is not there or
             has no room.
+        with_confidence: ask for how sure the label maps are, too.
 
     Returns:
-        Function of PNG and JPEG files, at least one, to their label maps as PNG files.
-        It raises `ServerError`.
+        Function of PNG and JPEG files, at least one, to a tuple for each: its label
+        map, and its confidence where it was asked for, as PNG files. It raises
+        `ServerError`.
 
     Raises:
         ValueError: if the address is of another form.
     """
     sender = GrpcSender if url.startswith("grpc://") else RestSender
-    return retrying(sender(url, timeout), num_retries)
+    outputs = LABELS_AND_CONFIDENCE if with_confidence else LABELS
+    return retrying(sender(url, timeout, outputs), num_retries)
 
 
 def retrying(
@@ -87,6 +97,7 @@ def predict_images_by_server(
     jobs: Iterable[Job],
     images_per_request: int,
     outputs: Outputs = Outputs(),  # noqa: B008 (frozen)
+    unknown_below: float = 0.0,
     request_bytes: int = MAX_REQUEST_BYTES,
 ) -> Iterator[Result]:
     """Have images predicted by a server and write their pictures.
@@ -100,6 +111,8 @@ def predict_images_by_server(
         jobs: what to predict.
         images_per_request: how many images are sent together at most.
         outputs: what is written.
+        unknown_below: label the pixels void whose confidence is below this; the server
+            must be asked for it.
         request_bytes: how many bytes of files are sent together at most; a larger file
             goes alone.
 
@@ -117,6 +130,7 @@ def predict_images_by_server(
         for sent in batch:
             if sent.content:
                 _take(next(answers), sent, class_map)
+                _mark_unknown(sent.picture, unknown_below, class_map)
             result = write_picture(sent.picture, class_map, outputs)
             if result.problem:
                 logger.error("skipped: %s", result.problem)
@@ -191,10 +205,20 @@ def _take(answer, sent, class_map):
     size = picture.image.shape[:2]
     if sent.orientation >= 5:  # the server labels the pixels that are stored
         size = size[::-1]
-    label_map = read_label_map(answer, size, picture.job.path)
+    label_map, *rest = (read_label_map(png, size, picture.job.path) for png in answer)
     if label_map.max() >= class_map.num_classes:
         raise ServerError(
             f"The server's model has more than {class_map.num_classes} classes (one "
             f"is {label_map.max()}): say by `model` which run was exported"
         )
     picture.label_map = turn_upright(label_map, sent.orientation)
+    for confidence in rest:
+        upright = turn_upright(confidence, sent.orientation)
+        picture.confidence = upright.astype("float32") / 255
+
+
+def _mark_unknown(picture, unknown_below, class_map):
+    if unknown_below > 0 and picture.confidence is not None:
+        picture.label_map = mark_unknown(
+            picture.label_map, picture.confidence, unknown_below, class_map
+        )

@@ -9,7 +9,7 @@ from google.protobuf.message import DecodeError
 from tensorflow_serving.apis.predict_pb2 import PredictRequest, PredictResponse
 
 from keras_fcn.errors import one_line
-from keras_fcn.serving.answers import most_answer_bytes
+from keras_fcn.serving.answers import LABELS, most_answer_bytes, signature_of
 from keras_fcn.serving.errors import (
     ServerError,
     ServerUnavailable,
@@ -24,13 +24,13 @@ _URL = re.compile(
 )
 _NO_SERVER = re.compile("failed to connect|errors resolving|DNS resolution")
 _METHOD = "/tensorflow.serving.PredictionService/Predict"
-_INPUT, _OUTPUT = "image_bytes", "label_png_bytes"
+_INPUT = "image_bytes"
 
 
 class GrpcSender:
     """Sends images to a model by PredictionService, without encryption."""
 
-    def __init__(self, url: str, timeout: float):
+    def __init__(self, url: str, timeout: float, outputs: Sequence[str] = LABELS):
         """Check the address; nothing is sent yet.
 
         Args:
@@ -41,7 +41,7 @@ class GrpcSender:
         Raises:
             ValueError: if the address is of another form.
         """
-        self.address, self.timeout = url, timeout
+        self.address, self.timeout, self.outputs = url, timeout, outputs
         found = _URL.fullmatch(url)
         if not found:
             raise ValueError(
@@ -51,19 +51,19 @@ class GrpcSender:
         self._parts = found.groupdict()
         self._channel, self._most_bytes = None, 0
 
-    def __call__(self, images: Sequence[bytes]) -> list[bytes]:
+    def __call__(self, images: Sequence[bytes]) -> list[tuple[bytes, ...]]:
         """Have the model predict encoded images.
 
         Args:
             images: PNG or JPEG files, at least one.
 
         Returns:
-            A PNG of class ids for each.
+            For each its `outputs`: a PNG of class ids, and one of confidence.
 
         Raises:
             ServerError: if the server can't; see `keras_fcn.serving.errors`.
         """
-        predict = self._method(most_answer_bytes(images))
+        predict = self._method(most_answer_bytes(images, len(self.outputs)))
         try:
             answer = predict(self._request(images), timeout=self.timeout)
         except grpc.RpcError as error:
@@ -75,9 +75,10 @@ class GrpcSender:
                 f"{self.address} did not answer as TensorFlow Serving "
                 f"({one_line(error)})"
             ) from error
-        if _OUTPUT not in response.outputs:
+        if not set(self.outputs) <= set(response.outputs):
             raise wrong_signature(", ".join(sorted(response.outputs)), self.address)
-        return list(response.outputs[_OUTPUT].string_val)
+        columns = [response.outputs[name].string_val for name in self.outputs]
+        return list(zip(*columns, strict=False))  # the caller counts them
 
     def _method(self, most_bytes):
         """Predict, as bytes; the channel takes answers of so many, at least.
@@ -106,7 +107,8 @@ class GrpcSender:
         )
 
     def _request(self, images):
-        request = PredictRequest(output_filter=[_OUTPUT])
+        request = PredictRequest(output_filter=self.outputs)
+        request.model_spec.signature_name = signature_of(self.outputs)
         request.model_spec.name = self._parts["name"]
         if self._parts["version"]:
             request.model_spec.version.value = int(self._parts["version"])

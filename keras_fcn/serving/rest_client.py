@@ -13,7 +13,7 @@ import urllib.request
 from collections.abc import Sequence
 
 from keras_fcn.errors import one_line
-from keras_fcn.serving.answers import most_answer_bytes
+from keras_fcn.serving.answers import LABELS, most_answer_bytes, signature_of
 from keras_fcn.serving.errors import (
     ServerError,
     ServerUnavailable,
@@ -44,33 +44,34 @@ _CODES = {
 class RestSender:
     """Sends images to a model by HTTP; `https://` too."""
 
-    def __init__(self, url: str, timeout: float):
+    def __init__(self, url: str, timeout: float, outputs: Sequence[str] = LABELS):
         """Check the address; nothing is sent yet.
 
         Args:
             url: `http://HOST:8501/v1/models/NAME`, with `/versions/N` or `/labels/NAME`
                 behind it or not.
             timeout: seconds from a request to the end of its answer.
+            outputs: what is asked for of each image.
 
         Raises:
             ValueError: if the address is of another form.
         """
         self.address = url.rstrip("/").removesuffix(":predict")
-        self.timeout = timeout
+        self.timeout, self.outputs = timeout, outputs
         if not _URL.fullmatch(self.address):
             raise ValueError(
                 "`server` needs http://HOST:8501/v1/models/NAME or "
                 f"grpc://HOST:8500/NAME. Received: {url}"
             )
 
-    def __call__(self, images: Sequence[bytes]) -> list[bytes]:
+    def __call__(self, images: Sequence[bytes]) -> list[tuple[bytes, ...]]:
         """Have the model predict encoded images.
 
         Args:
             images: PNG or JPEG files, at least one.
 
         Returns:
-            A PNG of class ids for each.
+            For each its `outputs`: a PNG of class ids, and one of confidence.
 
         Raises:
             ServerError: if the server can't; see `keras_fcn.serving.errors`.
@@ -81,10 +82,13 @@ class RestSender:
         ]
         request = urllib.request.Request(
             f"{self.address}:predict",
-            json.dumps({"instances": instances}).encode(),
+            json.dumps(
+                {"signature_name": signature_of(self.outputs), "instances": instances}
+            ).encode(),
             {"Content-Type": "application/json"},
         )
-        return self._decode(self._send(request, most_answer_bytes(images)))
+        most_bytes = most_answer_bytes(images, len(self.outputs))
+        return self._decode(self._send(request, most_bytes))
 
     def _send(self, request, most_bytes):
         """Body of the answer."""
@@ -126,7 +130,11 @@ class RestSender:
         )
 
     def _decode(self, body):
-        """Label maps out of `{"predictions": [{"b64": ...}, ...]}`."""
+        """The outputs of each image.
+
+        Of one output they stand in `{"predictions": [{"b64": ...}, ...]}`, of several
+        in `{"predictions": [{NAME: {"b64": ...}, ...}, ...]}`.
+        """
         found = shorten(body[:1000].decode(errors="replace"))
         try:
             predictions = json.loads(body)["predictions"]
@@ -136,8 +144,13 @@ class RestSender:
                 f"predictions. Received: {found}"
             ) from error
         try:
+            if len(self.outputs) == 1:
+                predictions = [{self.outputs[0]: encoded} for encoded in predictions]
             return [
-                base64.b64decode(prediction["b64"], validate=True)
+                tuple(
+                    base64.b64decode(prediction[name]["b64"], validate=True)
+                    for name in self.outputs
+                )
                 for prediction in predictions
             ]
         except (KeyError, TypeError, ValueError) as error:  # ValueError: not base64

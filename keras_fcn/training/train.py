@@ -17,6 +17,7 @@ from keras_fcn.models.weights import transfer_weights
 from keras_fcn.runs.bundled import find_network
 from keras_fcn.runs.folder import RunFolder
 from keras_fcn.training.augment import make_augment
+from keras_fcn.training.calibrate import calibrate
 from keras_fcn.training.callbacks import remove_epochs_after
 from keras_fcn.training.data import TrainingData, load_training_data
 from keras_fcn.training.loop import TrainingLoop
@@ -60,6 +61,7 @@ def train(config: TrainingConfig, run_path: Path) -> RunFolder:
         if not run.checkpoint.exists():
             shutil.rmtree(run.path)  # nothing to go on with
         raise
+    calibrate(run, data.dataset, config.batch_size)
     return run
 
 
@@ -107,6 +109,7 @@ def resume(run_path: Path, data_dir: str | None = None) -> RunFolder:
     remove_epochs_after(run.tensorboard, checkpoint["epoch"])
     logger.info("Going on with %s after epoch %d", run.path, checkpoint["epoch"])
     TrainingLoop(trainer, config, data, run, checkpoint).run()
+    calibrate(run, data.dataset, config.batch_size)
     return run
 
 

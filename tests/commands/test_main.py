@@ -13,6 +13,7 @@ from tests.support.data import PROJECT
 NAMES = (
     "train",
     "evaluate",
+    "calibrate",
     "predict",
     "demo",
     "export",

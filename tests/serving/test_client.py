@@ -1,5 +1,6 @@
 """predict.py --server against a stand-in that speaks TensorFlow Serving's protocols."""
 
+import io
 import logging
 import shutil
 import socket
@@ -526,3 +527,39 @@ def test_long_messages_lose_their_middle():
     line = shorten("start\n" + "x" * 10_000 + " keys must be equal to: y")
     assert line.startswith("start x") and line.endswith("equal to: y")
     assert len(line) < 241
+
+
+def confidence_of(images):
+    """The fake model is as sure as a pixel is green."""
+    pictures = (Image.open(io.BytesIO(content)).convert("RGB") for content in images)
+    return [encode_label_map(np.asarray(picture)[..., 1]) for picture in pictures]
+
+
+@pytest.mark.parametrize("api", APIS)
+def test_a_server_tells_how_sure_it_is(server, api, run, tmp_path, capsys):
+    server.tell_confidence = confidence_of
+    stored = read_image(save_image(tmp_path / "in/street.png"))
+    exif = Image.Exif()
+    exif[0x0112] = 6  # shown turned by 90 degrees
+    path = tmp_path / "in/turned.png"
+    Image.fromarray(stored).save(path, exif=exif)
+    least = float(np.median(stored[..., 1])) / 255
+    flags = arguments(server, api, run, path, **{"unknown-below": least})
+    status, _, error = outcome(predict, capsys, *flags, "--confidence")
+    assert status == 0, error
+    upright = read_image(path)
+    with Image.open(tmp_path / "out/turned_confidence.png") as picture:
+        np.testing.assert_array_equal(picture, upright[..., 1])
+    is_unknown = upright[..., 1] / np.float32(255) < least
+    assert 0 < is_unknown.mean() < 1
+    with Image.open(tmp_path / "out/turned_labels.png") as picture:
+        expected = np.where(is_unknown, CLASS_MAP.void_id, label(upright))
+        np.testing.assert_array_equal(picture, expected)
+
+
+@pytest.mark.parametrize("api", APIS)
+def test_a_model_that_tells_no_confidence_is_one_line(server, api, run, tmp_path):
+    path = save_image(tmp_path / "in/street.png")
+    send = connect(url_of(server, api), 20, 0, with_confidence=True)
+    with pytest.raises(ServerError, match='"confidence" not found'):
+        send([path.read_bytes()])

@@ -51,6 +51,8 @@ class StandIn:
         requests: the lists of images that were received, in order.
         specs: name, version and label of the model asked for, in order.
         input_name, output_name: the signature.
+        tell_confidence: like `predict`, for the second output of the signature
+            `confidence`; None where the model has no such signature.
         raw: (status, body) with which REST answers instead, as a proxy would.
 
     With `tls`, an ssl.SSLContext, REST speaks HTTPS.
@@ -60,6 +62,7 @@ class StandIn:
         self.predict, self.name = predict, name
         self.failures, self.requests, self.specs = [], [], []
         self.input_name, self.output_name = "image_bytes", "label_png_bytes"
+        self.tell_confidence = None
         self.raw = None
         self.stopped = threading.Event()  # ends an answer that waits
         self._http = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
@@ -110,6 +113,17 @@ class StandIn:
             raise self.failures.pop(0)
         return self.predict(images)
 
+    def confidence(self, signature, images):
+        """Answers of the second output by name; none of `serving_default`."""
+        if signature != "confidence":
+            return {}
+        if self.tell_confidence is None:
+            raise Status(
+                "INVALID_ARGUMENT",
+                f'Serving signature name: "{signature}" not found in signature def',
+            )
+        return {"confidence_png_bytes": self.tell_confidence(images)}
+
 
 class _Servicer(prediction_service_pb2_grpc.PredictionServiceServicer):
     def __init__(self, stand_in):
@@ -131,7 +145,7 @@ class _Servicer(prediction_service_pb2_grpc.PredictionServiceServicer):
                     f"expected to be in the set {{{server.input_name}}}.",
                 )
         for name in request.output_filter:
-            if name != server.output_name:
+            if name not in (server.output_name, "confidence_png_bytes"):
                 raise Status(
                     "INVALID_ARGUMENT",
                     f"output tensor alias not found in signature: {name} Outputs "
@@ -144,10 +158,15 @@ class _Servicer(prediction_service_pb2_grpc.PredictionServiceServicer):
             spec.name, spec.version.value, spec.version_label, list(images)
         )
         response = predict_pb2.PredictResponse()
-        tensor = response.outputs[server.output_name]
-        tensor.dtype = tf.string.as_datatype_enum
-        tensor.tensor_shape.dim.add(size=len(answers))
-        tensor.string_val.extend(answers)
+        columns = {
+            server.output_name: answers,
+            **server.confidence(spec.signature_name, list(images)),
+        }
+        for name, column in columns.items():
+            tensor = response.outputs[name]
+            tensor.dtype = tf.string.as_datatype_enum
+            tensor.tensor_shape.dim.add(size=len(column))
+            tensor.string_val.extend(column)
         return response
 
 
@@ -194,9 +213,20 @@ def _handler(server):
             answers = server.answer(name, version, label, images)
             if not server.output_name.endswith("_bytes"):
                 return {"predictions": answers}
+            answers = [{"b64": base64.b64encode(each).decode()} for each in answers]
+            more = server.confidence(request.get("signature_name"), images)
+            if not more:  # of one output the name is left out
+                return {"predictions": answers}
             return {
                 "predictions": [
-                    {"b64": base64.b64encode(answer).decode()} for answer in answers
+                    {
+                        server.output_name: answer,
+                        **{
+                            name: {"b64": base64.b64encode(column[index]).decode()}
+                            for name, column in more.items()
+                        },
+                    }
+                    for index, answer in enumerate(answers)
                 ]
             }
 

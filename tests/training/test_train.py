@@ -89,6 +89,7 @@ def test_a_run_holds_what_is_promised(run):
         "checkpoint-0004.npz",
         "history.csv",
         "metrics.json",
+        "calibration.json",
         "tensorboard",
         "samples",
     }

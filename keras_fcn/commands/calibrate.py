@@ -1,0 +1,59 @@
+"""Fit the temperature of a network's probabilities on its validation images.
+
+Writes calibration.json into the network's folder, anew where there is one. A training
+does this at its end. Labels do not change by it.
+"""
+
+import argparse
+import dataclasses
+
+from keras_fcn.commands.command_line import Command, OneLineParser
+from keras_fcn.commands.flags import add_config_arguments, add_model_argument
+from keras_fcn.config import DATA_FIELDS
+
+_EXAMPLES = """examples:
+  %(prog)s --model runs/camvid-8s
+  %(prog)s --data-dir data/CamVid
+"""
+
+
+def add_arguments(parser: OneLineParser) -> None:
+    """Add the flags of the command.
+
+    Args:
+        parser: gets them.
+    """
+    add_model_argument(parser)
+    add_config_arguments(parser, ("batch_size",))
+    data = parser.add_argument_group("data", "the run's own where not given")
+    add_config_arguments(data, DATA_FIELDS, show_defaults=False)
+
+
+def work(arguments: argparse.Namespace, given: set[str]) -> int:
+    """Fit the temperature, write it and print it.
+
+    Args:
+        arguments: what was parsed.
+        given: names of the flags that were given.
+    """
+    from keras_fcn.datasets import load_dataset
+    from keras_fcn.datasets.hold_out import hold_out
+    from keras_fcn.runs.bundled import find_network
+    from keras_fcn.training.calibrate import calibrate
+
+    network = find_network(arguments.model)
+    trained = network.read_config()
+    others = {name: getattr(arguments, name) for name in given & set(DATA_FIELDS)}
+    config = dataclasses.replace(trained, **others)
+    holds_out = trained.hold_out is not None and config.dataset == trained.dataset
+    splits = ("train", "val") if holds_out else ("val",)
+    dataset = load_dataset(config, splits, network.read_class_map())
+    if holds_out:
+        dataset = hold_out(dataset, trained.hold_out)
+    network.check_classes(dataset.class_map)
+    calibrate(network, dataset, arguments.batch_size)
+    print(f"Calibrated: {network.calibration_file}")
+    return 0
+
+
+main = Command(__doc__, add_arguments, work, examples=_EXAMPLES).main
