@@ -1,0 +1,21 @@
+"""benchmarks/image_sizes.py scores enlarged images, and times a large one."""
+
+import pytest
+
+from benchmarks import image_sizes
+from tests.support.commands import outcome, refusal
+
+
+def test_each_size_has_a_row(tiny_camvid, capsys):
+    flags = ["--data-dir", tiny_camvid, "--num-images", 2, "--columns", 64, 128]
+    status, out, _ = outcome(image_sizes, capsys, *flags, "--size", "auto")
+    assert status == 0
+    rows = [line.split(" | ") for line in out.splitlines()[2:]]
+    assert [row[0] for row in rows] == ["| 64", "| 128"]
+    assert all(row[1] == "auto" and row[2].endswith("%") for row in rows)
+
+
+@pytest.mark.parametrize("flag", ["--columns", "--num-images"])
+def test_bad_arguments_are_one_line(capsys, flag):
+    line = refusal(image_sizes, capsys, "--data-dir", "x", flag, 0)
+    assert f"argument {flag}: needed a whole number from 1 on. Received: 0" in line
