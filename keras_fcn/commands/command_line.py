@@ -27,18 +27,18 @@ class Command:
             given; returns the exit status.
         check: called before `work` with the same, and before TensorFlow is imported:
             raises ValueError for what can be refused at once.
-        needs_backend: whether `work` computes with TensorFlow or JAX.
         usage: first line of `--help`.
         examples: last lines of `--help`.
+        needs_backend: whether `work` computes with TensorFlow or JAX.
     """
 
     description: str
     add_arguments: Callable[["OneLineParser"], None]
     work: Work
     check: Callable[[argparse.Namespace, set[str]], None] = lambda *_: None
-    needs_backend: bool = True
     usage: str = "%(prog)s [options]"
     examples: str = ""
+    needs_backend: bool = True
 
     def main(self, argv: Sequence[str] | None = None, prog: str | None = None) -> int:
         """Parse the arguments, do the work and return the exit status.

@@ -112,7 +112,7 @@ def test_the_scripts_are_the_commands(name):
         ("evaluate --split tset", "Received: tset (did you mean test?)"),
         ("evaluate --json no/x.json", "--json needs a file"),
         ("evaluate --tta --dense shift-and-stitch", "--tta do not go together"),
-        ("predict", "Needed: an image, a folder, a glob or --list"),
+        ("predict", "a film, a folder, a glob, --list or --camera"),
         ("predict x.png --modle y", "there is no flag --modle (did you mean --model?)"),
         ("predict x.png --timeout 3", "--timeout is for --server, which is missing"),
         ("export --format onxn --output-dir x", "Received: onxn (did you mean onnx?)"),
