@@ -14,13 +14,30 @@ from tests.support.data import PROJECT, draw_blocks
 from tests.support.films import describe_film, write_film
 
 PAGE = (PROJECT / "docs/predicting.md").read_text()
-HEADINGS = ("Images in", "Pictures out", "Video and camera", "The page")
+HEADINGS = (
+    "Images in",
+    "Pictures out",
+    "Size",
+    "Tiles",
+    "Confidence",
+    "Video and camera",
+    "The page",
+)
+
+
+NAMES = (
+    "image.png",
+    "photographs/a.png",
+    "more/b.jpg",
+    "photograph.jpg",
+    "panorama.png",
+)
 
 
 def commands_below(heading):
     _, _, section = PAGE.partition(f"## {heading}\n")
     section = section.partition("\n## ")[0]
-    return re.findall(r"^    keras-fcn (.+)$", section, re.MULTILINE)
+    return re.findall(r"^    keras-fcn ((?:predict|demo) .+)$", section, re.MULTILINE)
 
 
 COMMANDS = [command for heading in HEADINGS for command in commands_below(heading)]
@@ -30,7 +47,7 @@ COMMANDS = [command for heading in HEADINGS for command in commands_below(headin
 def media(tmp_path, monkeypatch):
     """A folder with all that the page's commands name."""
     monkeypatch.chdir(tmp_path)
-    for index, name in enumerate(("image.png", "photographs/a.png", "more/b.jpg")):
+    for index, name in enumerate(NAMES):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         Image.fromarray(draw_blocks(48, 64, 3, index)[0]).save(tmp_path / name)
     (tmp_path / "list.txt").write_text("image.png\nphotographs/a.png\n")
@@ -46,7 +63,7 @@ def test_there_are_commands_below_each_heading():
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_command_of_the_page_runs(run, media, capsys, command):
-    name, *arguments = shlex.split(command)
+    name, *arguments = shlex.split(command, comments=True)
     if name == "demo":
         parser = OneLineParser("keras-fcn", "", "", "")
         demo.add_arguments(parser)
@@ -64,6 +81,8 @@ def test_a_command_of_the_page_runs(run, media, capsys, command):
         newest = next(newest.iterdir())
     if newest.suffix == ".png":
         with Image.open(newest) as labels:
-            assert labels.mode == "P" and np.asarray(labels).max() < 3
+            ids = np.unique(labels)
+            assert labels.mode == "P" and set(ids) <= {0, 1, 2, 255}
+            assert 255 not in ids or "--unknown-below" in arguments
     else:
         assert describe_film(newest)["codec"] == "ffv1"

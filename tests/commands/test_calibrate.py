@@ -1,0 +1,39 @@
+"""`calibrate`: what it writes, and that it changes probabilities and no label."""
+
+import json
+
+import numpy as np
+
+from keras_fcn.commands import calibrate
+from keras_fcn.prediction.segmenter import load
+from keras_fcn.runs.packed import pack
+from tests.support.commands import outcome, refusal
+
+
+def test_a_training_has_fitted_its_temperature(run):
+    report = json.loads(run.calibration_file.read_text())
+    assert report["dataset"] == "folder" and report["split"] == "val"
+    assert run.read_temperature() == report["temperature"] > 0
+
+
+def test_a_network_is_calibrated_anew_in_its_place(run, folder, tmp_path, capsys):
+    image = folder / "images/test/test_0.png"
+    fitted = run.read_temperature()
+    run.calibration_file.unlink()
+    plain = load(run.path)
+    packed = pack(run, tmp_path / "packed")
+    assert not packed.calibration_file.exists()
+    status, out, err = outcome(
+        calibrate, capsys, "--model", packed.path, "--data-dir", folder
+    )
+    assert status == 0, err
+    assert out == f"Calibrated: {packed.calibration_file}\n"
+    assert np.isclose(packed.read_temperature(), fitted, rtol=0.05)  # float16 weights
+    warm = load(packed.path)
+    assert np.mean(plain(image) == warm(image)) > 0.99
+    assert np.abs(plain.confidence(image) - warm.confidence(image)).max() > 1e-3
+
+
+def test_a_network_that_is_not_there_is_one_line(tmp_path, capsys):
+    line = refusal(calibrate, capsys, "--model", tmp_path / "nothing")
+    assert "nothing" in line
