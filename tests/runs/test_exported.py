@@ -98,7 +98,8 @@ def test_a_network_of_other_classes_than_its_list_is_refused(
         ExportedFolder(folder).load_model()
 
 
-def test_the_command_says_it_in_one_line(folder, capsys, tmp_path):
+def test_the_command_says_it_in_one_line(folder, scored_run, capsys, tmp_path):
+    shutil.copy(scored_run.classes_file, folder)
     (folder / "model.onnx").unlink()
     image = tmp_path / "image.png"
     importlib.import_module("cv2").imwrite(str(image), draw_blocks(32, 32, 3)[0])
