@@ -6,7 +6,7 @@ VENV := .venv
 RUN_PYTHON := $(VENV)/bin/python
 RUN := runs/streets-fcn32s-$(shell date +%Y%m%d-%H%M%S)
 
-.PHONY: train test lint docs-figures requirements clean
+.PHONY: train test torture lint docs-figures requirements clean
 
 # The main job on the embedded data: train FCN-32s, score it on test, draw overlays.
 train: $(VENV)/.installed
@@ -20,6 +20,12 @@ train: $(VENV)/.installed
 
 test: $(VENV)/.installed-dev
 	$(RUN_PYTHON) -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
+
+# Long trials of what must never happen: docs/reliability.md has what came of them.
+torture: $(VENV)/.installed-dev
+	$(RUN_PYTHON) -m torture.killed_writes --epochs 7
+	$(RUN_PYTHON) -m torture.killed_trainings --kills 100 --seed 1
+	$(RUN_PYTHON) -m torture.full_disks
 
 lint: $(VENV)/.installed-dev
 	$(VENV)/bin/ruff check .

@@ -97,7 +97,7 @@ def _run_of(method, config, path):
     found = run.read_config()
     if found != dataclasses.replace(config, precision=found.precision):
         raise ValueError(f"{path} is a run with other settings: give another `run_dir`")
-    is_finished = run.read_checkpoint()["epoch"] == found.epochs
+    is_finished = run.read_checkpoint().epoch == found.epochs
     return run if is_finished else resume(path)
 
 

@@ -1,17 +1,18 @@
 """Names, colours and void of a data set's classes; they travel with every artefact."""
 
 import colorsys
-import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 
-from keras_fcn.files import write_json
+from keras_fcn.errors import shown
+from keras_fcn.files import read_json, write_json
 
 Color = tuple[int, int, int]
 
+LONGEST_NAME = 100  # characters
 MAX_CLASSES = 255  # label maps are uint8, and void needs an id too
 
 
@@ -33,6 +34,12 @@ class ClassMap:
     void_color: Color = (0, 0, 0)
 
     def __post_init__(self):
+        for name in self.names:
+            if not isinstance(name, str) or not 1 <= len(name) <= LONGEST_NAME:
+                raise ValueError(
+                    f"A class's name must be a text of 1 to {LONGEST_NAME} "
+                    f"characters. Received: {shown(name)}"
+                )
         if not 1 <= len(self.names) <= MAX_CLASSES:
             raise ValueError(
                 f"There must be 1 to {MAX_CLASSES} classes. Received: {len(self.names)}"
@@ -43,15 +50,15 @@ class ClassMap:
                 f"Received: {len(self.names)} names and {len(self.colors)} colours"
             )
         for color in (*self.colors, self.void_color):
-            if len(color) != 3 or not all(0 <= value <= 255 for value in color):
+            if len(color) != 3 or not all(map(_is_byte, color)):
                 raise ValueError(
                     "A colour must be three whole numbers from 0 to 255. "
-                    f"Received: {color}"
+                    f"Received: {shown(color)}"
                 )
-        if not self.num_classes <= self.void_id <= 255:
+        if not _is_byte(self.void_id) or not self.num_classes <= self.void_id <= 255:
             raise ValueError(
                 f"`void_id` must be {self.num_classes} to 255. "
-                f"Received: void_id={self.void_id}"
+                f"Received: void_id={shown(self.void_id)}"
             )
 
     @property
@@ -85,19 +92,33 @@ class ClassMap:
             ValueError: if the file is damaged; names it.
             OSError: if it is not there.
         """
-        try:
-            fields = json.loads(path.read_text())
-            return cls(
-                names=tuple(fields["names"]),
-                colors=tuple(tuple(color) for color in fields["colors"]),
-                void_id=fields["void_id"],
-                void_color=tuple(fields["void_color"]),
-            )
-        except (ValueError, KeyError, TypeError) as error:
+        written = read_json(path)
+        lists = ("names", "colors", "void_color")
+        is_described = (
+            isinstance(written, dict)
+            and "void_id" in written
+            and all(isinstance(written.get(name), list) for name in lists)
+            and all(isinstance(color, list) for color in written["colors"])
+        )
+        if not is_described:
             raise ValueError(
                 f"{path} must have names, colors, void_id and void_color, as a "
-                f"training writes them ({type(error).__name__}: {error})"
-            ) from error
+                f"training writes them. Received: {shown(written)}"
+            )
+        try:
+            return cls(
+                names=tuple(written["names"]),
+                colors=tuple(tuple(color) for color in written["colors"]),
+                void_id=written["void_id"],
+                void_color=tuple(written["void_color"]),
+            )
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from error
+
+
+def _is_byte(value):
+    is_whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
+    return is_whole and 0 <= value <= 255
 
 
 def distinct_colors(count: int) -> Sequence[Color]:

@@ -1,9 +1,10 @@
 """Every default of a training, once: data for the command line and for recipes."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import Field, dataclass, field, fields
 from typing import Any
 
+from keras_fcn.errors import shown
 from keras_fcn.typing import Size
 
 DEFAULT_NETWORK = "fcn8s-camvid"  # the bundled one that the commands take
@@ -369,15 +370,65 @@ class TrainingConfig:
                 the same today; `gone_options` tells what is left out.
 
         Raises:
-            TypeError: if a name is no field.
-            ValueError: if nothing means the same today.
+            ValueError: if a name is no field, a value is none of those that it takes,
+                or nothing means the same today.
         """
-        return cls(
-            **{
-                name: tuple(value) if isinstance(value, list) else value
-                for name, value in _as_today(values).items()
-            }
-        )
+        options = {option.name: option for option in fields(cls)}
+        today = {
+            name: tuple(value) if isinstance(value, list) else value
+            for name, value in _as_today(values).items()
+        }
+        for name, value in today.items():
+            if name not in options:
+                raise ValueError(f"there is no option {str(name)[:60]}")
+            if (needed := needed_instead(options[name], value)) is not None:
+                raise ValueError(f"{name} must be {needed}. Received: {shown(value)}")
+        return cls(**today)
+
+
+def needed_instead(option: Field, value: object) -> str | None:
+    """Say what a field of `TrainingConfig` takes, where a value is not of that.
+
+    Args:
+        option: the field.
+        value: of any type.
+
+    Returns:
+        None where it is one that the field takes.
+    """
+    kind = option.metadata["kind"]
+    if value is None and option.default is None:
+        return None
+    if isinstance(kind, Number):
+        types = (int,) if kind.convert is int else (int, float)
+        is_taken = type(value) in types and kind.accepts(value)
+        return None if is_taken else kind.needed
+    if isinstance(kind, tuple):
+        return None if value in kind else f"one of {', '.join(kind)}"
+    is_taken, needed = {
+        "text": (_is_text, "text"),
+        "switch": (lambda value: isinstance(value, bool), "true or false"),
+        "size": (_is_size, "two whole numbers from 1 on, height and width"),
+        "scale": (_is_scale, "two numbers above 0, the lower one first"),
+    }[kind]
+    return None if is_taken(value) else needed
+
+
+def _is_text(value):
+    return isinstance(value, str) and "\0" not in value
+
+
+def _is_size(value):
+    return _is_pair(value, (int,)) and min(value) >= 1
+
+
+def _is_scale(value):
+    return _is_pair(value, (int, float)) and 0 < value[0] <= value[1] < _INFINITY
+
+
+def _is_pair(value, types):
+    is_tuple = isinstance(value, tuple) and len(value) == 2
+    return is_tuple and all(type(item) in types for item in value)
 
 
 # What version 0.1 could do to the loss, with the defaults, and all its own options.
@@ -408,6 +459,8 @@ def _as_today(values):
     elif values.get("dataset") == "camvid32" and values.get("void_as_class"):
         today["dataset"] = "camvid32-with-void"
     partition = values.get("partition", "published")
+    if not isinstance(partition, str):
+        raise ValueError(f"partition must be text. Received: {shown(partition)}")
     if partition.startswith("without-"):
         today["hold_out"] = partition.removeprefix("without-") + "*"
     elif partition != "published":

@@ -18,6 +18,31 @@ def summarize(items: Sequence[str], most: int = 3) -> str:
     return "; ".join(items[:most]) + (f"; and {rest} more" if rest > 0 else "")
 
 
+def shown(value: object) -> str:
+    """Return a value from a file of others as it fits into a line.
+
+    Args:
+        value: of any type that JSON has.
+
+    Returns:
+        At most 60 characters.
+    """
+    try:
+        return shortened(ascii(value))
+    except RecursionError:
+        return "something nested too deep"
+
+
+def shortened(text: str, most: int = 60) -> str:
+    """Return a text of others as it fits into a line.
+
+    Args:
+        text: of any length.
+        most: characters that are kept, and end in "..." where there are more.
+    """
+    return text if len(text) <= most else f"{text[: most - 3]}..."
+
+
 def one_line(error: BaseException) -> str:
     """Return an error's message on one line; its class where it has none.
 

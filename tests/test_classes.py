@@ -50,27 +50,36 @@ def test_names_beyond_ascii_survive_json(tmp_path):
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        (lambda text: "", "JSONDecodeError"),
-        (lambda text: text[:-9], "JSONDecodeError"),
-        (lambda text: "{}", "KeyError: 'names'"),
-        (lambda text: "[]", "TypeError"),
-        (lambda text: "null", "TypeError"),
-        (lambda text: text.replace('"void_id": 255', '"void_id": "x"'), "TypeError"),
+        (lambda text: "", "is not JSON"),
+        (lambda text: text[:-9], "is not JSON"),
+        (lambda text: "[" * 200_000, "is not JSON"),
+        (lambda text: "{}", r"must have names, .* Received: \{\}"),
+        (lambda text: "[]", r"Received: \[\]"),
+        (lambda text: "null", "Received: None"),
+        (lambda text: text.replace('"void_id": 255', '"void_id": "x"'), "void_id='x'"),
         (lambda text: text.replace('"void_id": 255', '"void_id": 1'), "void_id=1"),
         (lambda text: text.replace('"sky"', '"sky", "tree"'), "3 names and 2 colours"),
-        (lambda text: text.replace('"void_color"', '"color"'), "KeyError"),
+        (lambda text: text.replace('"void_color"', '"color"'), "must have names"),
         (lambda text: text.replace("0", "256"), r"Received: \(255, 256, 256\)"),
+        (lambda text: text.replace('"sky"', "7"), "name must be a text.*Received: 7"),
+        (lambda text: text.replace("sky", "y" * 200_000), "1 to 100 characters"),
+        (lambda text: text.replace("0", '"0"'), "three whole numbers"),
+        (lambda text: text.replace("0", "0.0"), "three whole numbers"),
+        (lambda text: text.replace("0", "[0]"), "three whole numbers"),
+        (lambda text: '{"names": "sky", ' + text.split(",", 1)[1], "is not JSON|must"),
+        (lambda text: text.replace("sky", "\udcff"), "is not JSON"),
     ],
 )
 def test_damaged_json_is_refused_by_name(class_map, tmp_path, damage, message):
     path = tmp_path / "classes.json"
     class_map.save(path)
     text = path.read_text()
-    path.write_text(damage(text))
-    assert path.read_text() != text
+    assert damage(text) != text
+    path.write_bytes(damage(text).encode(errors="surrogateescape"))
     with pytest.raises(ValueError, match=message) as caught:
         ClassMap.load(path)
     assert str(path) in str(caught.value) and "\n" not in str(caught.value)
+    assert len(str(caught.value)) < len(str(path)) + 200
 
 
 @pytest.mark.parametrize("color", [(1, 2), (1, 2, 256), (-1, 2, 3)])

@@ -31,7 +31,7 @@ def test_a_field_that_is_missing_in_json_has_its_default():
 
 
 def test_a_field_that_there_never_was_is_refused():
-    with pytest.raises(TypeError, match="colour"):
+    with pytest.raises(ValueError, match="colour"):
         TrainingConfig.from_json({"colour": "red"})
 
 
@@ -109,3 +109,48 @@ def test_the_fields_of_the_data_are_fields_of_that_group():
 @pytest.mark.parametrize(("value", "is_taken"), [(0, False), (1, True), (2**40, True)])
 def test_positive_numbers_begin_at_one(value, is_taken):
     assert POSITIVE_INT.accepts(value) is is_taken
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "needed"),
+    [
+        ("batch_size", 0, "a whole number from 1 on. Received: 0"),
+        ("batch_size", "4", "a whole number from 1 on. Received: '4'"),
+        ("batch_size", 4.0, "a whole number"),
+        ("batch_size", True, "a whole number"),
+        ("batch_size", None, "a whole number"),
+        ("epochs", [3], "a whole number"),
+        ("crop", [64], "two whole numbers from 1 on, height and width"),
+        ("crop", [64, 0], "two whole numbers"),
+        ("crop", [64, 64.0], "two whole numbers"),
+        ("crop", 64, "two whole numbers"),
+        ("crop", "64x64", "two whole numbers"),
+        ("image_size", None, "two whole numbers"),
+        ("scale", [2.0, 1.0], "two numbers above 0, the lower one first"),
+        ("scale", [0, 1], "two numbers"),
+        ("scale", ["0.5", 1], "two numbers"),
+        ("dropout", 1.0, "a number from 0 to below 1"),
+        ("dropout", {}, "a number"),
+        ("learning_rate", float("inf"), "a number above 0"),
+        ("flip", 1, "true or false"),
+        ("variant", "4s", "one of 32s, 16s, 8s"),
+        ("variant", ["32s"], "one of"),
+        ("dataset", "imagenet", "one of camvid, "),
+        ("dataset", "http://somewhere/data.zip", "one of camvid, "),
+        ("data_dir", 3, "text"),
+        ("data_dir", "a\0b", "text"),
+        ("weights", None, "text"),
+        ("weights", "x" * 200_000 + "\0", "text"),
+        ("colour", 3, "there is no option colour"),
+    ],
+)
+def test_a_value_that_an_option_does_not_take_is_refused(name, value, needed):
+    with pytest.raises(ValueError) as caught:
+        TrainingConfig.from_json({name: value})
+    message = str(caught.value)
+    assert needed in message and len(message) < 250
+    assert name in message
+
+
+def test_what_is_none_by_default_may_be_none():
+    assert TrainingConfig.from_json({"crop": None, "data_dir": None}).crop is None

@@ -1,16 +1,26 @@
+import errno
 import io
 import json
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from keras_fcn.files import (
     folder_beside,
+    move_into_place,
     read_arrays,
+    read_json,
+    remove_abandoned,
     remove_parts,
     write_json,
     written_beside,
 )
+from tests.support.commands import call
+from tests.support.data import PROJECT
 
 
 def test_file_takes_its_name_when_the_block_succeeds(tmp_path):
@@ -63,13 +73,12 @@ def test_block_that_writes_nothing_is_an_error(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["best.keras", "a.weights.h5", "sample 1.png", "x"])
-def test_part_keeps_the_suffix_and_the_folder(tmp_path, name):
+def test_part_keeps_its_name_in_a_folder_beside(tmp_path, name):
     path = tmp_path / name
     with written_beside(path) as part:
         part.write_text("")
-        assert part.suffixes == path.suffixes
-        assert part.parent == path.parent
-        assert part != path
+        assert part.name == path.name
+        assert part.parent.parent == path.parent
 
 
 def test_json_is_read_back(tmp_path):
@@ -93,7 +102,7 @@ def test_what_json_has_no_word_for_leaves_the_old_file(tmp_path, value):
 def test_a_folder_is_filled_beside_and_takes_its_place(tmp_path):
     parent = tmp_path / "runs" / "new"
     with folder_beside(parent) as part:
-        assert part.is_dir() and part.parent == parent
+        assert part.is_dir() and part.parent.parent == parent
         (part / "sub").mkdir()
         (part / "sub" / "file").write_text("content")
         part.rename(parent / "run")
@@ -121,13 +130,176 @@ def test_two_folders_may_be_filled_at_a_time(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["one"]
 
 
-def test_parts_of_killed_processes_are_removed_and_nothing_else(tmp_path):
+WRITE_AND_WAIT = (
+    "import sys; from pathlib import Path; from keras_fcn.files import written_beside\n"
+    "with written_beside(Path(sys.argv[1])) as part:\n"
+    "    part.write_text('half')\n"
+    "    print('writing', flush=True)\n"
+    "    sys.stdin.read()\n"
+)
+
+
+CODE_THAT_WRITES = (
+    "import sys; from pathlib import Path; from keras_fcn.files import write_json\n"
+    "write_json(Path(sys.argv[1]), 1)"
+)
+
+
+@pytest.fixture
+def writer(tmp_path):
+    """Another process that is writing `samples/1.png`."""
     (tmp_path / "samples").mkdir()
-    for name in (".part-best.keras", "samples/.part-1.png", "best.keras", "a.part-b"):
+    with subprocess.Popen(
+        [sys.executable, "-c", WRITE_AND_WAIT, tmp_path / "samples/1.png"],
+        cwd=PROJECT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout.readline() == "writing\n"
+        yield process
+        process.kill()
+
+
+def test_parts_of_killed_processes_are_removed_and_nothing_else(writer, tmp_path):
+    for name in (".part-best.keras", "best.keras", "a.part-b"):
         (tmp_path / name).write_text("")
+    (tmp_path / ".part-empty").mkdir()  # killed before there was a lock
+    kept = {"samples", "best.keras", "a.part-b"}
     remove_parts(tmp_path)
-    files = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*")}
-    assert files == {"samples", "best.keras", "a.part-b"}
+    (part,) = (tmp_path / "samples").iterdir()  # the process lives
+    assert (part / "1.png").read_text() == "half"
+    assert {path.name for path in tmp_path.iterdir()} == kept
+    writer.kill()
+    writer.wait()
+    remove_parts(tmp_path)
+    assert {path.name for path in tmp_path.rglob("*")} == kept
+
+
+def test_the_first_file_of_a_process_removes_what_killed_ones_left(writer, tmp_path):
+    write_json(tmp_path / "samples/a.json", 1)
+    assert len(list((tmp_path / "samples").glob(".part-*"))) == 1  # it lives
+    writer.kill()
+    writer.wait()
+    call("-c", CODE_THAT_WRITES, tmp_path / "samples/b.json")
+    assert {p.name for p in (tmp_path / "samples").iterdir()} == {"a.json", "b.json"}
+
+
+def test_what_only_looks_like_a_part_stays(tmp_path):
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other/file").write_text("mine")
+    (tmp_path / ".part-link").symlink_to(tmp_path / "other")
+    (tmp_path / ".part-mine").mkdir()
+    (tmp_path / ".part-mine/file").write_text("mine")
+    remove_abandoned(tmp_path)
+    assert (tmp_path / "other/file").exists() and (
+        tmp_path / ".part-mine/file"
+    ).exists()
+
+
+def test_a_folder_taken_for_abandoned_before_it_is_locked_is_made_again(
+    tmp_path, monkeypatch
+):
+    """Another process sweeps between the making of the folder and of its lock."""
+    mkdir, swept = Path.mkdir, []
+
+    def sweep_once(path, *arguments, **named):
+        mkdir(path, *arguments, **named)
+        if not swept:
+            swept.append(path)
+            remove_abandoned(tmp_path)
+
+    monkeypatch.setattr(Path, "mkdir", sweep_once)
+    with written_beside(tmp_path / "a.json") as part:
+        part.write_text("whole")
+    assert not swept[0].exists() and (tmp_path / "a.json").read_text() == "whole"
+
+
+def test_nothing_planted_beside_is_written_through(tmp_path):
+    """A part's name can't be foreseen, nor may others enter its folder."""
+    names = set()
+    for _ in range(2):
+        with written_beside(tmp_path / "a.json") as part:
+            part.write_text("x")
+            names.add(part.parent.name)
+            assert part.parent.stat().st_mode & 0o777 == 0o700
+    assert len(names) == 2
+
+
+@pytest.mark.parametrize("umask", [0o022, 0o077])
+def test_a_file_gets_the_rights_that_the_user_gives_new_ones(tmp_path, umask):
+    before = os.umask(umask)
+    try:
+        write_json(tmp_path / "a.json", 1)
+        with folder_beside(tmp_path) as part:
+            part.rename(tmp_path / "folder")
+    finally:
+        os.umask(before)
+    assert (tmp_path / "a.json").stat().st_mode & 0o777 == 0o666 & ~umask
+    assert (tmp_path / "folder").stat().st_mode & 0o777 == 0o777 & ~umask
+
+
+def test_what_others_rely_on_is_on_the_disk_before_and_after_its_renaming(
+    tmp_path, monkeypatch
+):
+    events = []
+    fsync, replace = os.fsync, os.replace
+
+    def note_fsync(file):
+        events.append(os.path.basename(os.readlink(f"/proc/self/fd/{file}")))
+        fsync(file)
+
+    def note_replace(source, target):
+        events.append("renamed")
+        replace(source, target)
+
+    monkeypatch.setattr(os, "fsync", note_fsync)
+    monkeypatch.setattr(os, "replace", note_replace)
+    write_json(tmp_path / "a.json", 1, is_durable=True)
+    assert events == ["a.json", "renamed", tmp_path.name]
+    events.clear()
+    with folder_beside(tmp_path) as part:
+        (part / "variables").mkdir()
+        (part / "variables/data").write_text("x")
+        move_into_place(part, tmp_path / "1")
+    assert events == ["part", "data", "variables", "renamed", tmp_path.name]
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG])
+def test_a_full_disk_is_told_with_the_file(tmp_path, number):
+    path = tmp_path / "a.json"
+    told = f"[Errno {number}] {os.strerror(number)}: '{path}'"
+    with pytest.raises(OSError) as caught, written_beside(path):
+        raise OSError(number, "what the system says of a write")
+    assert str(caught.value) == told
+    with pytest.raises(OSError, match="No such file.*a/b.json'$"):
+        write_json(tmp_path / "a/b.json", 1)
+
+
+def test_an_error_of_another_file_keeps_its_name(tmp_path):
+    with pytest.raises(FileNotFoundError, match="source.png"):
+        with written_beside(tmp_path / "a.png"):
+            (tmp_path / "source.png").read_bytes()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"{",
+        b"\xff\xfe",
+        b"[" * 200_000 + b"]" * 200_000,
+        b'{"a": NaN}',
+        b'{"a": -Infinity}',
+        b"1" * 10_000,
+    ],
+)
+def test_what_is_no_json_is_refused_by_name(tmp_path, content):
+    path = tmp_path / "a.json"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=f"^{path} is not JSON: ") as caught:
+        read_json(path)
+    assert len(str(caught.value)) < 400
 
 
 ARRAYS = {

@@ -1,18 +1,24 @@
 """What the commands share: parsing, logging, and errors as one line with a status."""
 
 import argparse
+import errno
 import logging
 import os
 import re
 import sys
+import tempfile
 import warnings
 from collections.abc import Callable, Collection, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from difflib import get_close_matches
+from pathlib import Path
 
+from keras_fcn.commands.signals import stop_line, stopped_by_signals
 from keras_fcn.commands.startup import quiet_start
 from keras_fcn.errors import one_line, printable
 
+_DISK_IS_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 Work = Callable[[argparse.Namespace, set[str]], int]
 
 
@@ -51,8 +57,8 @@ class Command:
 
         Returns:
             The command's own status; 2 for bad input, 1 for a training that diverged
-            or ran out of memory, 130 when it was interrupted. Each of these prints one
-            line.
+            or ran out of memory; 130, 143 or 129 when it was stopped by Ctrl-C, SIGTERM
+            or SIGHUP. Each of these prints one line.
         """
         argv = list(sys.argv[1:] if argv is None else argv)
         parser = OneLineParser(prog, self.description, self.usage, self.examples)
@@ -68,10 +74,13 @@ class Command:
         logging.getLogger("absl").setLevel(logging.ERROR)  # TFDS's own progress
         warnings.filterwarnings("ignore", module=r"PIL\.")  # of an image's tags
         try:
-            self.check(arguments, given)
-            if self.needs_backend:
-                _start_backend()
-            return self.work(arguments, given)
+            with stopped_by_signals():
+                self.check(arguments, given)
+                if not self.needs_backend:
+                    return self.work(arguments, given)
+                with _own_temporary_folder():
+                    _start_backend()
+                    return self.work(arguments, given)
         except (Exception, KeyboardInterrupt) as error:
             status = _report(error, parser, arguments)
             if status is None:
@@ -192,6 +201,25 @@ def format_value(name: str, value: object) -> str:
     return str(value)
 
 
+@contextmanager
+def _own_temporary_folder():
+    """Let all that is temporary lie in one folder, that is removed when we have died.
+
+    TensorFlow's AutoGraph leaves a file for each function that it translates, and the
+    caches of large data sets are there too.
+    """
+    from keras_fcn.files import TEMPORARY, remove_abandoned, work_folder  # has NumPy
+
+    before, parent = tempfile.tempdir, Path(tempfile.gettempdir())
+    remove_abandoned(parent, TEMPORARY)
+    with work_folder(parent, TEMPORARY) as folder:
+        tempfile.tempdir = str(folder)
+        try:
+            yield
+        finally:
+            tempfile.tempdir = before
+
+
 def _start_backend():
     """Import TensorFlow and Keras, and look for GPUs, without their own lines."""
     with quiet_start():
@@ -206,18 +234,20 @@ def _start_backend():
 def _report(error, parser, arguments):
     """Print an error as one line; its exit status, or None for a fault of ours."""
     if isinstance(error, KeyboardInterrupt):
-        print(f"\n{parser.prog}: interrupted", file=sys.stderr)
-        return 130
+        line, status = stop_line(error)
+        with suppress(OSError):  # after SIGHUP the terminal may be gone
+            print(f"\n{parser.prog}: {line}", file=sys.stderr)
+        return status
     if arguments.debug:
         return None
     if isinstance(error, BrokenPipeError):
         # The reader of our output has left; nothing is wrong with the input.
         sys.stdout = open(os.devnull, "w")
         return 1
-    if isinstance(error, MemoryError) or _is_out_of_device_memory(error):
+    if (reason := _reason_of_a_file(error)) is not None:
+        message, status = reason, 2
+    elif isinstance(error, MemoryError) or _is_out_of_device_memory(error):
         message, status = f"out of memory: {_memory_hint(arguments)}", 1
-    elif (unreadable := _fault_of_a_file(error)) is not None:
-        message, status = unreadable, 2
     elif isinstance(error, FloatingPointError):
         message, status = one_line(error), 1
     elif isinstance(error, ValueError | OSError):
@@ -233,13 +263,18 @@ def _is_out_of_device_memory(error):
     return tf is not None and isinstance(error, tf.errors.ResourceExhaustedError)
 
 
-def _fault_of_a_file(error):
-    """What our reading of a file raised within tf.data; None for other errors."""
+def _reason_of_a_file(error):
+    """Why TensorFlow could not read or write a file; None for any other error."""
     tf = sys.modules.get("tensorflow")
     if tf is None or not isinstance(error, tf.errors.OpError):
         return None
-    found = re.search(r"(?:UnreadableImage|ValueError|NotFoundError): (.+)", str(error))
-    return found[1] if found else None
+    raised = (
+        r"^(?:\{\{.*\}\} )?(?:\w*ValueError|\w*NotFoundError|OSError|UnreadableImage)"
+    )
+    if any(os.strerror(number) in error.message for number in _DISK_IS_FULL):
+        return one_line(ValueError(error.message.splitlines()[0]))
+    found = re.search(rf"{raised}: (.+)$", error.message, re.MULTILINE)
+    return found and found[1]
 
 
 def _memory_hint(arguments):

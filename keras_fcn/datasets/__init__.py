@@ -1,5 +1,6 @@
 """The data sets by name: `camvid`, `camvid32`, `streets` and `folder`."""
 
+from functools import partial
 from pathlib import Path
 
 from keras_fcn.classes import ClassMap
@@ -41,13 +42,17 @@ def load_dataset(
             config.num_images, config.image_size, _STREETS_SEED
         )
         return prepared_dataset(
-            streets.Streets(config=name), streets.CLASS_MAP, config.image_size
+            partial(streets.Streets, config=name),
+            streets.CLASS_MAP,
+            config.image_size,
         )
     if config.dataset == "camvid":
         if folder is not None:
             camvid.verify(folder)
         return prepared_dataset(
-            camvid.Camvid(source_dir=folder), camvid.CLASS_MAP, camvid.IMAGE_SIZE
+            partial(camvid.Camvid, source_dir=folder),
+            camvid.CLASS_MAP,
+            camvid.IMAGE_SIZE,
         )
     if folder is None:
         needed = "your images and their labels"

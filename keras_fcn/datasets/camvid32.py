@@ -13,6 +13,7 @@ ground truth database", 2009; for research use.
 import hashlib
 import io
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -126,10 +127,12 @@ def load_camvid32(
     config = Camvid32Config(
         name=f"labels_{_digest(pairs, path)}", source_dir=str(folder)
     )
-    builder = Camvid32(config=config)
-    if not builder.is_prepared():
-        _check(pairs, class_dict)
-    prepared = prepared_dataset(builder, class_map, IMAGE_SIZE)
+    prepared = prepared_dataset(
+        partial(Camvid32, config=config),
+        class_map,
+        IMAGE_SIZE,
+        check=lambda: _check(pairs, class_dict),
+    )
     table = tf.constant(ids, dtype=tf.uint8)
 
     def renumber(example):

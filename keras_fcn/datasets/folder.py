@@ -17,7 +17,7 @@ from keras_fcn.images import read_image
 
 logger = logging.getLogger(__name__)
 
-Read = Callable[[Sample], tuple[np.ndarray, np.ndarray]]
+Read = Callable[[int], tuple[np.ndarray, np.ndarray]]
 
 
 def load_folder(
@@ -61,17 +61,22 @@ def load_folder(
 
 def _split(data: FolderData, name):
     samples = data.splits[name]
+    sizes = tuple(fact.size for fact in data.facts[name])
 
-    def read(sample):
+    def read(index):
+        sample = samples[index]
         image = read_image(Path(sample.image))
         label_map = data.reading.decoder.decode(read_stored(sample, data.drawn))
-        if image.shape[:2] != label_map.shape:
-            raise ValueError(f"{sample.image} and its label map differ in size")
+        if not image.shape[:2] == label_map.shape == tuple(sizes[index]):
+            raise ValueError(
+                f"{sample.image} or its label map has changed since it was checked: "
+                f"it was {sizes[index][1]}x{sizes[index][0]}"
+            )
         return image, label_map
 
     return Split(
         _examples(samples, read, np.arange(len(samples))),
-        tuple(fact.size for fact in data.facts[name]),
+        sizes,
         LabelStatistics(*data.count_classes(name)),
         lambda order: _examples(samples, read, order),
     )
@@ -83,9 +88,8 @@ def _examples(
     """tf.data over the samples in an order; files are decoded in parallel calls."""
 
     def read_by_index(index):
-        sample = samples[index]
-        image, label_map = read(sample)
-        return sample.name.encode(), image, label_map
+        image, label_map = read(index)
+        return samples[index].name.encode(), image, label_map
 
     def example(index):
         name, image, label_map = tf.numpy_function(

@@ -6,9 +6,9 @@ device.
 
 import atexit
 import logging
-import shutil
 import tempfile
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import keras
@@ -16,6 +16,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_fcn.datasets.dataset import Split
+from keras_fcn.files import TEMPORARY, remove_abandoned, work_folder
 from keras_fcn.typing import Tensor
 
 logger = logging.getLogger(__name__)
@@ -27,8 +28,8 @@ def cached_examples(split: Split, budget: int) -> tf.data.Dataset:
     Args:
         split: the split.
         budget: bytes of memory that may be used; a larger split is cached in a file
-            in the system's temporary folder, removed when the process ends; a user's
-            files are decoded anew in each epoch.
+            in the temporary folder, removed when the process ends or, where it was
+            killed, by the next one; a user's files are decoded anew in each epoch.
 
     Returns:
         tf.data.Dataset like `split.examples`; these where they are not cached.
@@ -42,14 +43,17 @@ def cached_examples(split: Split, budget: int) -> tf.data.Dataset:
             split.num_bytes / 2**30,
         )
         return split.examples
-    folder = tempfile.mkdtemp(prefix="keras-fcn-cache-")
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    parent = Path(tempfile.gettempdir())
+    remove_abandoned(parent, TEMPORARY)
+    stack = ExitStack()
+    folder = stack.enter_context(work_folder(parent, f"{TEMPORARY}cache-"))
+    atexit.register(stack.close)
     logger.info(
         "%.1f GiB of decoded images exceed the memory budget: cached in %s",
         split.num_bytes / 2**30,
         folder,
     )
-    return split.examples.cache(str(Path(folder) / "examples"))
+    return split.examples.cache(str(folder / "examples"))
 
 
 def training_batches(

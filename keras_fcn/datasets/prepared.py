@@ -3,12 +3,19 @@
 import contextlib
 import io
 import logging
+import os
+import textwrap
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
 
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
 from keras_fcn.classes import ClassMap
 from keras_fcn.datasets.dataset import SegmentationDataset, Split
+from keras_fcn.files import folder_beside, move_into_place
+from keras_fcn.locks import lock
 from keras_fcn.typing import Size
 
 logger = logging.getLogger(__name__)
@@ -47,24 +54,33 @@ def segmentation_info(
 
 
 def prepared_dataset(
-    builder: tfds.core.DatasetBuilder, class_map: ClassMap, size: Size
+    make_builder: Callable[..., tfds.core.DatasetBuilder],
+    class_map: ClassMap,
+    size: Size,
+    check: Callable[[], None] = lambda: None,
 ) -> SegmentationDataset:
     """Prepare a builder's data where that has not been done, and return its splits.
 
+    Data that have been prepared are read once, to see that they are whole.
+
     Args:
-        builder: yields `name`, `image` and `label_map`.
+        make_builder: makes the builder, which yields `name`, `image` and `label_map`,
+            for TFDS's own folder or another `data_dir`.
         class_map: the classes.
         size: height and width of every image.
+        check: called before the data are prepared; raises what is wrong with them.
 
     Raises:
         OSError: if the data can't be fetched or written.
-        ValueError: if they are not what the builder expects.
+        ValueError: if they are not what the builder expects, or what was prepared is
+            damaged; names its folder.
     """
+    builder = _open(make_builder)
     if not builder.is_prepared():
-        logger.info("Preparing %s in %s", builder.name, builder.data_dir)
-        tfds.disable_progress_bar()
-        with contextlib.redirect_stdout(io.StringIO()):  # TFDS prints its own lines
-            builder.download_and_prepare()
+        check()
+        _prepare(make_builder, Path(builder.data_dir))
+        builder = _open(make_builder)
+    _check_is_whole(builder)
     # One file after the other, so that the order is that of writing.
     in_order = tfds.ReadConfig(interleave_cycle_length=1, try_autocache=False)
     splits = {
@@ -77,6 +93,68 @@ def prepared_dataset(
         for split, info in builder.info.splits.items()
     }
     return SegmentationDataset(builder.name, class_map, splits)
+
+
+def _open(make_builder):
+    """The builder, which reads what TFDS wrote about its data."""
+    try:
+        return make_builder()
+    except Exception as error:  # of protobuf, of JSON, of TFDS
+        folder = _data_dir(make_builder)
+        if folder is None or not folder.exists():
+            raise
+        raise _damaged(folder, error) from error
+
+
+def _data_dir(make_builder):
+    """Where a builder's data are, told by one that finds none; None where it fails."""
+    nowhere = Path(os.devnull) / "none"
+    with suppress(Exception):
+        folder = Path(make_builder(data_dir=str(nowhere)).data_dir)
+        return Path(tfds.core.constants.DATA_DIR) / folder.relative_to(nowhere)
+
+
+def _prepare(make_builder, folder):
+    """Prepare data beside their folder, while other processes wait for them."""
+    name = folder.relative_to(folder.parents[1])
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with lock(folder.parent / "preparing.lock", waits=f"prepares {name}"):
+        if folder.exists():
+            return
+        logger.info("Preparing %s in %s", name.parent, folder)
+        tfds.disable_progress_bar()
+        with folder_beside(folder.parent) as part:
+            builder = make_builder(data_dir=str(part))
+            try:
+                with contextlib.redirect_stdout(io.StringIO()):  # TFDS prints lines
+                    builder.download_and_prepare()
+            except tf.errors.OpError as error:  # TensorFlow writes the records
+                raise OSError(f"{folder} can't be written: {error.message}") from error
+            move_into_place(Path(builder.data_dir), folder)
+
+
+def _check_is_whole(builder):
+    """Read every record by its checksum, and count."""
+    folder = Path(builder.data_dir)
+    if not builder.info.splits:
+        raise _damaged(folder, "it has no dataset_info.json")
+    for name, info in builder.info.splits.items():
+        try:
+            files = [str(path) for path in info.filepaths]
+            count = int(tf.data.TFRecordDataset(files).reduce(0, lambda n, _: n + 1))
+        except (tf.errors.OpError, ValueError, OSError) as error:
+            raise _damaged(folder, error) from error
+        if count != info.num_examples:
+            reason = f"{name} has {count} of {info.num_examples} images"
+            raise _damaged(folder, reason)
+
+
+def _damaged(folder, reason):
+    text = textwrap.shorten(str(reason) or type(reason).__name__, 200)
+    return ValueError(
+        f"What was prepared in {folder} is damaged ({text}): remove that folder, and "
+        "it is prepared anew"
+    )
 
 
 def _drop_channel(example):

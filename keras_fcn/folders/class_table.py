@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from keras_fcn.classes import Color
+from keras_fcn.classes import LONGEST_NAME, MAX_CLASSES, Color
+from keras_fcn.errors import shortened
 
 VOID_NAMES = ("void", "unlabelled", "unlabeled", "ignore", "__ignore__")
 TABLE_NAMES = (
@@ -92,8 +93,8 @@ def read_class_table(path: Path) -> list[ClassEntry]:
         rows = [line.split() for line in lines]
     else:
         rows = [
-            next(csv.reader([line], delimiter=delimiter, skipinitialspace=True))
-            for line in lines
+            _cells(path, number, line, delimiter)
+            for number, line in zip(numbers, lines, strict=True)
         ]
     rows = [[cell.strip() for cell in row] for row in rows]
     columns, has_header = _columns(path, rows)
@@ -103,8 +104,20 @@ def read_class_table(path: Path) -> list[ClassEntry]:
     ]
     if not entries:
         raise ValueError(f"{path} lists no class")
+    if len(entries) > MAX_CLASSES + 1:  # void is one more
+        raise ValueError(
+            f"{path} must list at most {MAX_CLASSES} classes and void. "
+            f"Received: {len(entries)}"
+        )
     _check_unique(path, entries)
     return entries
+
+
+def _cells(path, number, line, delimiter):
+    try:
+        return next(csv.reader([line], delimiter=delimiter, skipinitialspace=True))
+    except csv.Error as error:  # a cell of more than 128 KiB
+        raise ValueError(f"{path}, line {number}: {error}") from error
 
 
 def _read_text(path):
@@ -148,7 +161,7 @@ def _columns(path, rows):
         if missing:
             raise ValueError(
                 f"{path} needs a column {', '.join(sorted(missing))}: a header is "
-                f"name,r,g,b or id,name. Received: {','.join(rows[0])}"
+                f"name,r,g,b or id,name. Received: {_shown(rows[0])}"
             )
         return columns, True
     texts = [index for index, cell in enumerate(rows[0]) if not _is_number(cell)]
@@ -162,7 +175,7 @@ def _columns(path, rows):
             return columns, False
     raise ValueError(
         f"{path} must start with the header name,r,g,b or id,name. "
-        f"Received: {','.join(rows[0])}"
+        f"Received: {_shown(rows[0])}"
     )
 
 
@@ -172,33 +185,43 @@ def _entry(path, number, row, columns):
     }
     if not cells["name"]:
         raise ValueError(f"{path}, line {number}: the class has no name")
+    if len(cells["name"]) > LONGEST_NAME:
+        raise ValueError(
+            f"{path}, line {number}: a class's name may have {LONGEST_NAME} "
+            f"characters. Received: {_shown([cells['name']])}"
+        )
     color = value = None
     if "r" in cells:
         channels = [cells[channel] for channel in "rgb"]
         if not all(_is_number(cell) and int(cell) <= 255 for cell in channels):
             raise ValueError(
                 f"{path}, line {number}: r, g and b must be whole numbers from 0 to "
-                f"255. Received: {','.join(channels)}"
+                f"255. Received: {_shown(channels)}"
             )
         color = tuple(map(int, channels))
     if "id" in cells:
         if not (_is_number(cells["id"]) and int(cells["id"]) <= 65535):
             raise ValueError(
                 f"{path}, line {number}: an id must be a whole number from 0 to 65535. "
-                f"Received: {cells['id']}"
+                f"Received: {_shown([cells['id']])}"
             )
         value = int(cells["id"])
     mark = cells.get("void", "").lower()
     if mark not in (*_TRUE, *_FALSE):
         raise ValueError(
-            f"{path}, line {number}: void must be 1 or 0. Received: {cells['void']}"
+            f"{path}, line {number}: void must be 1 or 0. "
+            f"Received: {_shown([cells['void']])}"
         )
     is_void = mark in _TRUE or cells["name"].lower() in VOID_NAMES
     return ClassEntry(cells["name"], color, value, is_void)
 
 
 def _is_number(cell):
-    return cell.isascii() and cell.isdecimal()
+    return cell.isascii() and cell.isdecimal() and len(cell) < 10
+
+
+def _shown(cells):
+    return shortened(",".join(cells))
 
 
 def _check_unique(path, entries):

@@ -4,34 +4,42 @@ runs/NAME/
   config.json        the configuration, and versions of what it ran with
   classes.json       names, colours and void
   best.keras         the network with the best validation mean IoU
-  checkpoint.json    how far the training is, with its history
-  checkpoint-EEEE.npz  its state after epoch EEEE
+  metrics.json       its validation scores
+  checkpoint.json    how far the training is, with its history; see `checkpoints.py`
   history.csv        one line per epoch
-  metrics.json       validation scores of best.keras
   tensorboard/       train/ and validation/
   samples/           image | truth | prediction | error after each epoch, and the
                      predictions alone
+  training.lock      there while a process trains it
 """
 
-import csv
-import os
 import platform
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
-from zipfile import BadZipFile
 
 import keras
 
 from keras_fcn import __version__
 from keras_fcn.classes import ClassMap
 from keras_fcn.config import TrainingConfig, gone_options
-from keras_fcn.files import folder_beside, write_json, written_beside
+from keras_fcn.errors import shown
+from keras_fcn.files import (
+    folder_beside,
+    move_into_place,
+    read_json,
+    write_json,
+    written_beside,
+)
+from keras_fcn.locks import Locked, lock
 from keras_fcn.models.weights import variables_by_name
+from keras_fcn.runs.checkpoints import Checkpoint, Checkpoints
 from keras_fcn.runs.names import check_run
-from keras_fcn.runs.network_folder import NetworkFolder, read_json
+from keras_fcn.runs.network_folder import NetworkFolder
+from keras_fcn.runs.saved_network import load_network
 
 
 @dataclass(frozen=True)
@@ -74,7 +82,11 @@ class RunFolder(NetworkFolder):
                     "git_commit": git_commit(),
                 },
             )
-            os.replace(part_path, path)
+            try:
+                move_into_place(part_path, path)
+            except OSError:
+                run.check_is_free()  # another process has made it meanwhile
+                raise
         return run
 
     @classmethod
@@ -114,9 +126,9 @@ class RunFolder(NetworkFolder):
         return self.path / "best.keras"
 
     @property
-    def checkpoint(self) -> Path:
-        """File that says how far the training is."""
-        return self.path / "checkpoint.json"
+    def checkpoints(self) -> Checkpoints:
+        """From where its training can go on."""
+        return Checkpoints(self.path)
 
     @property
     def tensorboard(self) -> Path:
@@ -133,48 +145,58 @@ class RunFolder(NetworkFolder):
 
         Raises:
             FileNotFoundError: if the run has finished no epoch.
-            ValueError: if the file is damaged.
+            ValueError: if the file is damaged, or of something else.
         """
         if not self.best_model.is_file():
             raise FileNotFoundError(
                 f"{self.path} has no best.keras: its first epoch is not finished"
             )
-        try:
-            return keras.saving.load_model(self.best_model, compile=False)
-        except (OSError, KeyError, ValueError, RuntimeError, BadZipFile) as error:
-            reason = (str(error) or type(error).__name__).splitlines()[0]
-            raise ValueError(
-                f"{self.best_model} can't be loaded: it is damaged ({reason})"
-            ) from error
+        return load_network(self.best_model)
 
     def read_weights(self) -> Mapping[str, keras.Variable]:
         return variables_by_name(self.load_model())
 
     def read_metrics(self) -> dict:
-        """Read the validation scores of `best.keras`, with its `epoch`."""
-        return read_json(self.metrics_file)
+        """Read the validation scores of `best.keras`, with its `epoch`.
 
-    def read_checkpoint(self) -> dict:
-        """Read how far the training is: `epoch`, `state` (a file name) and `history`.
-
-        Returns:
-            The checkpoint; epoch 0 with no history before the first is finished.
+        Raises:
+            ValueError: if the file is damaged; names it.
+            OSError: if it can't be read.
         """
-        if not self.checkpoint.is_file():
-            return {"epoch": 0, "state": None, "history": []}
-        return read_json(self.checkpoint)
+        metrics = read_json(self.metrics_file)
+        for name in ("epoch", "mean_iou", "pixel_accuracy"):
+            value = metrics.get(name) if isinstance(metrics, dict) else None
+            if type(value) not in (int, float):
+                raise ValueError(
+                    f"{self.metrics_file}: {name} must be a number. "
+                    f"Received: {shown(value)}"
+                )
+        return metrics
 
-    def write_history(self, history: list[dict]) -> None:
-        """Write `history.csv`, one line per epoch.
+    def read_checkpoint(self) -> Checkpoint:
+        """Read how far the training is; epoch 0 before the first is finished.
 
-        Args:
-            history: one dict per finished epoch, at least one, all with the same keys.
+        Raises:
+            ValueError: if no checkpoint of it is whole.
+            OSError: if it can't be read.
         """
-        with written_beside(self.path / "history.csv") as part:
-            with part.open("w", newline="") as file:
-                writer = csv.DictWriter(file, fieldnames=list(history[0]))
-                writer.writeheader()
-                writer.writerows(history)
+        return self.checkpoints.read()[0]
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep other processes from training the run in a block.
+
+        Raises:
+            ValueError: if one does; tells its process and host.
+        """
+        with ExitStack() as stack:
+            try:
+                stack.enter_context(lock(self.path / "training.lock"))
+            except Locked as error:
+                raise ValueError(
+                    f"{self.path} is being trained by {error}: wait for it, or stop it"
+                ) from error
+            yield
 
 
 def save_model(model: keras.Model, path: Path) -> None:

@@ -9,7 +9,6 @@ FOLDER/
 """
 
 import dataclasses
-import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from contextlib import nullcontext
@@ -19,6 +18,8 @@ import keras
 
 from keras_fcn.classes import ClassMap
 from keras_fcn.config import TrainingConfig
+from keras_fcn.errors import shown
+from keras_fcn.files import read_json
 from keras_fcn.models.fcn import build_network
 from keras_fcn.models.precision import use_precision
 from keras_fcn.models.weights import assign_arrays, variables_by_name
@@ -107,9 +108,16 @@ class NetworkFolder(ABC):
         Raises:
             ValueError: if it is damaged.
         """
+        values = read_json(self.config_file)
+        config = values.get("config") if isinstance(values, dict) else None
+        if not isinstance(config, dict):
+            raise ValueError(
+                f"{self.config_file} can't be read as a training's (it must have "
+                f"config, with options by name. Received: {shown(values)})"
+            )
         try:
-            return TrainingConfig.from_json(read_json(self.config_file)["config"])
-        except (KeyError, TypeError, ValueError) as error:
+            return TrainingConfig.from_json(config)
+        except ValueError as error:
             raise ValueError(
                 f"{self.config_file} can't be read as a training's ({error})"
             ) from error
@@ -192,19 +200,3 @@ class NetworkFolder(ABC):
                 f"{self.path} was trained for the classes {', '.join(names)}. "
                 f"Received data with: {', '.join(class_map.names)}"
             )
-
-
-def read_json(path: Path) -> object:
-    """Read a JSON file.
-
-    Args:
-        path: the file.
-
-    Raises:
-        OSError: if it can't be read.
-        ValueError: if it is no JSON; names it.
-    """
-    try:
-        return json.loads(path.read_text())
-    except json.JSONDecodeError as error:
-        raise ValueError(f"{path} is not JSON: {error}") from error

@@ -12,7 +12,6 @@ NAME/
 
 import hashlib
 import logging
-import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,10 +20,16 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from keras_fcn.files import folder_beside, read_arrays, write_json
+from keras_fcn.files import (
+    folder_beside,
+    move_into_place,
+    read_arrays,
+    read_json,
+    write_json,
+)
 from keras_fcn.models.precision import resolve_precision
 from keras_fcn.runs.folder import RunFolder
-from keras_fcn.runs.network_folder import NetworkFolder, read_json
+from keras_fcn.runs.network_folder import NetworkFolder
 
 logger = logging.getLogger(__name__)
 
@@ -81,7 +86,7 @@ def pack(run: RunFolder, output_dir: Path) -> PackedFolder:
         FileExistsError: if `output_dir` is there.
         ValueError: if the run is not finished, or a weight does not fit into float16.
     """
-    epoch, num_epochs = run.read_checkpoint()["epoch"], run.read_config().epochs
+    epoch, num_epochs = run.read_checkpoint().epoch, run.read_config().epochs
     if epoch < num_epochs:
         raise ValueError(
             f"{run.path} has finished {epoch} of its {num_epochs} epochs: go on with "
@@ -104,7 +109,7 @@ def pack(run: RunFolder, output_dir: Path) -> PackedFolder:
         description = read_json(run.config_file)
         description["config"] = _without_paths(description["config"])
         write_json(part.config_file, description)
-        os.replace(part_path, output_dir)
+        move_into_place(part_path, output_dir)
     return PackedFolder(output_dir)
 
 

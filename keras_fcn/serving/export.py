@@ -23,7 +23,7 @@ from keras_fcn.config import (
     SCALED_MAX_PIXELS,
 )
 from keras_fcn.errors import check_choice
-from keras_fcn.files import folder_beside, write_json
+from keras_fcn.files import folder_beside, move_into_place, write_json
 from keras_fcn.prediction.scaling import resolve_size
 from keras_fcn.runs.folder import git_commit, versions
 from keras_fcn.runs.network_folder import NetworkFolder
@@ -134,7 +134,8 @@ def _rename_to_next(part, output_dir, prefix):
     while True:
         path = output_dir / f"{prefix}{next_version(output_dir, prefix)}"
         try:
-            return part.rename(path)
+            move_into_place(part, path)
+            return path
         except OSError:
             if not path.exists():
                 raise

@@ -4,12 +4,11 @@ All are Keras callbacks of a `Trainer`; epochs are counted from 1.
 """
 
 import logging
-import re
 import shutil
 import sys
 import time
 from collections.abc import Callable
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
 import keras
@@ -18,10 +17,11 @@ import tensorflow as tf
 
 from keras_fcn.classes import ClassMap
 from keras_fcn.evaluation.metrics import segmentation_scores
-from keras_fcn.files import write_json, written_beside
 from keras_fcn.images import write_label_map, write_png
 from keras_fcn.models.fcn import prediction_model
-from keras_fcn.runs.folder import RunFolder, save_model
+from keras_fcn.runs.checkpoints import Checkpoint
+from keras_fcn.runs.folder import RunFolder
+from keras_fcn.training.event_files import naming_full_disk
 from keras_fcn.visualize import (
     confusion_matrix_picture,
     sample_panel,
@@ -159,8 +159,8 @@ class SampleWriter(keras.callbacks.Callback):
 class TensorBoardLogger(keras.callbacks.Callback):
     """Writes curves and pictures of each epoch for TensorBoard.
 
-    Each epoch has event files of its own, so that a training that was killed can go on
-    without a point of an unfinished epoch: see `remove_epochs_after`.
+    One file for training and one for validation, however many epochs follow;
+    `keep_events_until` prepares for a training that goes on.
 
     Args:
         log_dir: gets the folders `train` and `validation`.
@@ -183,12 +183,21 @@ class TensorBoardLogger(keras.callbacks.Callback):
         self.sample_writer = sample_writer
 
     def on_train_begin(self, logs=None):
-        if any((self.log_dir / "train").glob("*.epoch0000")):
-            return  # a training that goes on
-        rows = (f"| {name} | {value} |" for name, value in self.configuration.items())
-        with self._writer("train", 0):
-            table = "\n".join(["| option | value |", "|---|---|", *rows])
-            tf.summary.text("configuration", table)
+        is_new = not any((self.log_dir / "train").glob("events.*"))
+        self._writers = {
+            split: tf.summary.create_file_writer(str(self.log_dir / split))
+            for split in ("train", "validation")
+        }
+        if is_new:
+            options = self.configuration.items()
+            rows = (f"| {name} | {value} |" for name, value in options)
+            with self._writer("train", 0):
+                table = "\n".join(["| option | value |", "|---|---|", *rows])
+                tf.summary.text("configuration", table)
+
+    def on_train_end(self, logs=None):
+        for writer in self._writers.values():
+            writer.close()
 
     def on_test_begin(self, logs=None):
         # Keras is about to reset it for the validation.
@@ -212,11 +221,10 @@ class TensorBoardLogger(keras.callbacks.Callback):
 
     @contextmanager
     def _writer(self, split, epoch):
-        writer = tf.summary.create_file_writer(
-            str(self.log_dir / split), filename_suffix=f".epoch{epoch:04}"
-        )
-        with closing(writer), writer.as_default(step=epoch):
+        writer = self._writers[split]
+        with naming_full_disk(self.log_dir / split), writer.as_default(step=epoch):
             yield
+            writer.flush()
 
     def _write_per_class_iou(self, matrix):
         """One curve a class; an epoch in which it does not occur has no point."""
@@ -229,59 +237,31 @@ class TensorBoardLogger(keras.callbacks.Callback):
                 tf.summary.scalar(f"iou/{name}", iou)
 
 
-def remove_epochs_after(log_dir: Path, epoch: int) -> None:
-    """Remove the event files of later epochs than the one that a run goes on from.
-
-    Args:
-        log_dir: folder of a `TensorBoardLogger`.
-        epoch: the last epoch that is kept; 0 keeps none.
-    """
-    for path in log_dir.rglob("events.*"):
-        match = re.search(r"\.epoch(\d+)$", path.name)
-        if match and int(match[1]) > epoch:
-            path.unlink()
-
-
-class Checkpoint(keras.callbacks.Callback):
+class CheckpointWriter(keras.callbacks.Callback):
     """Keeps the best network, and the state from which a killed training goes on.
-
-    The state of an epoch counts from the moment when `checkpoint.json` names it; that
-    file is replaced last, so that a kill or a full disk leaves the epoch before.
 
     Args:
         run: the run's folder.
-        history: one dict per finished epoch; the new one is appended.
+        checkpoint: the one that the training goes on from.
         describe: makes `metrics.json`'s content of epoch and confusion matrix.
     """
 
     def __init__(
         self,
         run: RunFolder,
-        history: list[dict],
+        checkpoint: Checkpoint,
         describe: Callable[[int, np.ndarray], dict],
     ):
         super().__init__()
-        self.run = run
-        self.history = history
+        self.checkpoints = run.checkpoints
+        self.last = checkpoint
         self.describe = describe
 
     def on_epoch_end(self, epoch, logs=None):
-        best_before = max((row["val_mean_iou"] for row in self.history), default=-1.0)
-        if logs["val_mean_iou"] > best_before:
-            save_model(self.model.network, self.run.best_model)
-            write_json(
-                self.run.metrics_file,
-                self.describe(epoch, self.model.confusion.matrix()),
-            )
-        state = self.run.path / f"checkpoint-{epoch:04}.npz"
-        with written_beside(state) as part:
-            self.model.save_state(part)
-        self.history.append({"epoch": epoch, **logs})
-        self.run.write_history(self.history)
-        write_json(
-            self.run.checkpoint,
-            {"epoch": epoch, "state": state.name, "history": self.history},
-        )
-        for old in self.run.path.glob("checkpoint-*.npz"):
-            if old != state:
-                old.unlink()
+        history = [*self.last.history, {"epoch": epoch, **logs}]
+        checkpoint = Checkpoint.at(epoch, history)
+        if checkpoint.best_epoch == epoch:
+            metrics = self.describe(epoch, self.model.confusion.matrix())
+            self.checkpoints.stage_best(epoch, self.model.network.save, metrics)
+        self.checkpoints.write(checkpoint, self.last, self.model.save_state)
+        self.last = checkpoint

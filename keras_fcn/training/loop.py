@@ -24,9 +24,10 @@ from keras_fcn.datasets.pipeline import (
 )
 from keras_fcn.evaluation.evaluate import scores_report
 from keras_fcn.models.devices import use_xla
+from keras_fcn.runs.checkpoints import Checkpoint
 from keras_fcn.runs.folder import RunFolder
 from keras_fcn.training.callbacks import (
-    Checkpoint,
+    CheckpointWriter,
     Progress,
     SampleWriter,
     TensorBoardLogger,
@@ -50,7 +51,7 @@ class TrainingLoop:
         config: the training.
         data: its data.
         run: where everything is written.
-        checkpoint: what `RunFolder.read_checkpoint` gave.
+        checkpoint: where it goes on from.
     """
 
     def __init__(
@@ -59,20 +60,19 @@ class TrainingLoop:
         config: TrainingConfig,
         data: TrainingData,
         run: RunFolder,
-        checkpoint: dict,
+        checkpoint: Checkpoint,
     ):
         self.trainer = trainer
         self.config = config
         self.data = data
         self.run_folder = run
-        self.num_finished = checkpoint["epoch"]
+        self.num_finished = checkpoint.epoch
         self.steps_per_epoch = data.num_steps(config.batch_size)
         self.schedule = make_schedule(config, self.steps_per_epoch)
         # Often enough to be followed, seldom enough for a log of days.
         self.seconds_between_reports = 0.5 if sys.stderr.isatty() else 30
         self._is_compiled = False
-        self.history = checkpoint["history"]  # the callbacks add to it
-        self.callbacks = self._make_callbacks(self.history)
+        self.callbacks = self._make_callbacks(checkpoint)
         self.validation_batches = validation_batches(
             data.validation_examples,
             data.validation,
@@ -89,7 +89,8 @@ class TrainingLoop:
         """
         self.callbacks.on_train_begin()
         for epoch in range(self.num_finished + 1, self.config.epochs + 1):
-            if has_stalled(self.history, self.config.patience):
+            history = self.checkpoint_writer.last.history
+            if has_stalled(history, self.config.patience):
                 logger.info(
                     "No better validation mean IoU for %d epochs: the training ends",
                     self.config.patience,
@@ -98,21 +99,23 @@ class TrainingLoop:
             self._run_epoch(epoch)
         self.callbacks.on_train_end()
 
-    def _make_callbacks(self, history):
+    def _make_callbacks(self, checkpoint):
         config, run, class_map = self.config, self.run_folder, self._class_map
         sample_writer = SampleWriter(run.samples, self._samples(), class_map)
 
         def describe(epoch, matrix):
             return {"epoch": epoch, **scores_report(matrix, self.data.dataset, "val")}
 
+        self.checkpoint_writer = CheckpointWriter(run, checkpoint, describe)
         return keras.callbacks.CallbackList(
             [
-                Progress(config.epochs, self.steps_per_epoch),
                 sample_writer,
                 TensorBoardLogger(
                     run.tensorboard, class_map, sample_writer, asdict(config)
                 ),
-                Checkpoint(run, history, describe),
+                self.checkpoint_writer,
+                # Last: its line tells of an epoch when all of it is on the disk.
+                Progress(config.epochs, self.steps_per_epoch),
             ],
             model=self.trainer,
         )

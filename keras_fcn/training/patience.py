@@ -1,7 +1,9 @@
 """Early stopping: its only state is the history of the run, so it resumes exactly."""
 
+from collections.abc import Sequence
 
-def epochs_without_gain(history: list[dict]) -> int:
+
+def epochs_without_gain(history: Sequence[dict]) -> int:
     """Return how many epochs have passed since the best one.
 
     Args:
@@ -11,7 +13,7 @@ def epochs_without_gain(history: list[dict]) -> int:
     return len(scores) - 1 - scores.index(max(scores)) if scores else 0
 
 
-def has_stalled(history: list[dict], patience: int | None) -> bool:
+def has_stalled(history: Sequence[dict], patience: int | None) -> bool:
     """Say whether a training is to end before its last epoch.
 
     Args:

@@ -15,11 +15,12 @@ from keras_fcn.models.fcn import build_network
 from keras_fcn.models.precision import use_precision
 from keras_fcn.models.weights import transfer_weights
 from keras_fcn.runs.bundled import find_network
+from keras_fcn.runs.checkpoints import Checkpoint
 from keras_fcn.runs.folder import RunFolder
 from keras_fcn.training.augment import make_augment
 from keras_fcn.training.calibrate import calibrate
-from keras_fcn.training.callbacks import remove_epochs_after
 from keras_fcn.training.data import TrainingData, load_training_data
+from keras_fcn.training.event_files import keep_events_until
 from keras_fcn.training.loop import TrainingLoop
 from keras_fcn.training.optimizer import make_optimizer
 from keras_fcn.training.patience import has_stalled
@@ -55,13 +56,14 @@ def train(config: TrainingConfig, run_path: Path) -> RunFolder:
     run = RunFolder.create(
         run_path, config, data.dataset.class_map, data.train.typical_side
     )
-    try:
-        TrainingLoop(trainer, config, data, run, run.read_checkpoint()).run()
-    except FloatingPointError:
-        if not run.checkpoint.exists():
-            shutil.rmtree(run.path)  # nothing to go on with
-        raise
-    calibrate(run, data.dataset, config.batch_size)
+    with run.locked():
+        try:
+            TrainingLoop(trainer, config, data, run, Checkpoint()).run()
+        except FloatingPointError:
+            if not run.checkpoints.last_file.exists():
+                shutil.rmtree(run.path)  # nothing to go on with
+            raise
+        calibrate(run, data.dataset, config.batch_size)
     return run
 
 
@@ -82,35 +84,50 @@ def resume(run_path: Path, data_dir: str | None = None) -> RunFolder:
         ValueError, OSError: if the run or the data are not usable.
     """
     run = RunFolder.open(run_path)
-    config = run.read_config()
-    run.check_goes_on()
-    if data_dir is not None:
-        config = dataclasses.replace(config, data_dir=absolute(data_dir))
-    checkpoint = run.read_checkpoint()
-    if checkpoint["epoch"] >= config.epochs:
-        raise ValueError(
-            f"{run_path} has finished its {config.epochs} epochs: start a new run from "
-            f"it by `init_from` {run_path}"
-        )
-    if has_stalled(checkpoint["history"], config.patience):
-        raise ValueError(
-            f"{run_path} has ended: {config.patience} epochs without a better "
-            f"validation mean IoU. Start a new run from it by `init_from` {run_path}"
-        )
-    remove_parts(run.path)
-    data = load_training_data(config)
-    run.check_classes(data.dataset.class_map)
-    if checkpoint["epoch"] == 0:
-        trainer = _make_started_trainer(config, data)
-    else:
-        trainer = _make_trainer(config, data, weights=None)
-        trainer.load_state(run.path / checkpoint["state"])
-    _log_training(config, data, trainer.network)
-    remove_epochs_after(run.tensorboard, checkpoint["epoch"])
-    logger.info("Going on with %s after epoch %d", run.path, checkpoint["epoch"])
-    TrainingLoop(trainer, config, data, run, checkpoint).run()
-    calibrate(run, data.dataset, config.batch_size)
+    with run.locked():
+        config = run.read_config()
+        run.check_goes_on()
+        if data_dir is not None:
+            config = dataclasses.replace(config, data_dir=absolute(data_dir))
+        checkpoints = run.checkpoints.read()
+        if checkpoints[0].epoch >= config.epochs:
+            raise ValueError(
+                f"{run_path} has finished its {config.epochs} epochs: start a new run "
+                f"from it by `init_from` {run_path}"
+            )
+        if has_stalled(checkpoints[0].history, config.patience):
+            raise ValueError(
+                f"{run_path} has ended: {config.patience} epochs without a better "
+                "validation mean IoU. Start a new run from it by `init_from` "
+                f"{run_path}"
+            )
+        remove_parts(run.path)
+        data = load_training_data(config)
+        run.check_classes(data.dataset.class_map)
+        trainer, checkpoint = _make_resumed_trainer(config, data, run, checkpoints)
+        _log_training(config, data, trainer.network)
+        run.checkpoints.restore(checkpoint)
+        keep_events_until(run.tensorboard, checkpoint.epoch)
+        logger.info("Going on with %s after epoch %d", run.path, checkpoint.epoch)
+        TrainingLoop(trainer, config, data, run, checkpoint).run()
+        calibrate(run, data.dataset, config.batch_size)
     return run
+
+
+def _make_resumed_trainer(config, data, run, checkpoints):
+    """A trainer in the state of the last checkpoint that is whole, and which it is."""
+    if checkpoints[0].state is None:
+        return _make_started_trainer(config, data), checkpoints[0]
+    trainer = _make_trainer(config, data, weights=None)
+    for checkpoint in checkpoints:
+        try:
+            trainer.load_state(run.path / checkpoint.state)
+        except ValueError as error:
+            if checkpoint == checkpoints[-1]:
+                raise
+            logger.warning("%s; the checkpoint before is taken", error)
+        else:
+            return trainer, checkpoint
 
 
 def _make_started_trainer(config, data):

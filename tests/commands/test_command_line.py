@@ -82,6 +82,24 @@ def test_the_arguments_of_an_error_are_told_as_flags(capsys):
         (ValueError(), 2, "error: ValueError"),
         (MemoryError(), 1, "out of memory: lower --batch-size, or lower --crop, or "),
         (
+            tf.errors.ResourceExhaustedError(
+                None, None, "/tmp/cache/examples.data; No space left on device"
+            ),
+            2,
+            "error: /tmp/cache/examples.data; No space left on device",
+        ),
+        (
+            tf.errors.UnknownError(
+                None,
+                None,
+                "{{function_node f}} FileNotFoundError: There is no file 2.png\n"
+                "Traceback (most recent call last):\n  File x\n"
+                "FileNotFoundError: There is no file 2.png\n\n\t [[{{node P}}]]",
+            ),
+            2,
+            "error: There is no file 2.png\n",
+        ),
+        (
             tf.errors.ResourceExhaustedError(None, None, "OOM when allocating"),
             1,
             "or leave out --tta, or make the images smaller",

@@ -27,8 +27,9 @@ def test_what_can_not_be_packed_is_one_line(run, tmp_path, capsys):
     assert f"{tmp_path} is not a run" in line
     line = refusal(pack, capsys, run.path, "--output-dir", run.path)
     assert "exists already: choose a new folder" in line
-    checkpoint = json.loads(run.checkpoint.read_text())
-    run.checkpoint.write_text(json.dumps({**checkpoint, "epoch": 0}))
+    run.checkpoints.last_file.write_text(
+        json.dumps({"epoch": 0, "state": "checkpoint-0000-000001.npz", "history": []})
+    )
     line = refusal(pack, capsys, run.path, "--output-dir", output)
     assert "has finished 0 of its 1 epochs" in line
     assert not output.exists()

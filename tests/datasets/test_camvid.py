@@ -19,8 +19,10 @@ from tests.support.data import SHARED_DATA
 
 
 def load(folder, data_dir):
-    builder = camvid.Camvid(source_dir=folder, data_dir=data_dir)
-    return prepared_dataset(builder, camvid.CLASS_MAP, camvid.IMAGE_SIZE)
+    def make_builder(data_dir=data_dir):
+        return camvid.Camvid(source_dir=folder, data_dir=data_dir)
+
+    return prepared_dataset(make_builder, camvid.CLASS_MAP, camvid.IMAGE_SIZE)
 
 
 def test_a_folder_at_hand_gives_the_three_splits(tiny_camvid, tmp_path):

@@ -206,17 +206,17 @@ def test_each_image_is_decoded_once_in_memory_and_in_a_file(split, budget):
 
 
 def test_a_split_beyond_the_budget_is_cached_in_a_file(split, monkeypatch, tmp_path):
-    monkeypatch.setattr(pipeline.tempfile, "mkdtemp", lambda prefix: str(tmp_path))
+    monkeypatch.setattr(pipeline.tempfile, "tempdir", str(tmp_path))
     for _ in cached_examples(split, budget=1):
         pass
-    assert list(tmp_path.glob("examples*"))
+    assert list(tmp_path.glob("keras-fcn-cache-*/examples*"))
 
 
 def test_a_split_as_large_as_the_budget_is_cached_in_memory(split, monkeypatch):
-    def refuse(prefix):
+    def refuse(*_):
         raise AssertionError("a folder was made")
 
-    monkeypatch.setattr(pipeline.tempfile, "mkdtemp", refuse)
+    monkeypatch.setattr(pipeline, "work_folder", refuse)
     cached_examples(split, budget=split.num_bytes)
     with pytest.raises(AssertionError, match="a folder was made"):
         cached_examples(split, budget=split.num_bytes - 1)
@@ -232,6 +232,10 @@ def test_a_cache_in_a_file_is_told_and_removed_at_the_end(
         lambda *call, **options: at_exit.append((call, options)),
     )
     monkeypatch.setattr(pipeline.tempfile, "tempdir", str(tmp_path))
+    left = tmp_path / "keras-fcn-cache-of-a-killed-process"
+    left.mkdir()
+    (left / "lock").write_text("")
+    (left / "examples.data").write_text("gigabytes")
     large = Split(split.examples, ((2**14, 3 * 2**14),))  # 4 bytes a pixel: 3 GiB
     with caplog.at_level("INFO", "keras_fcn"):
         for _ in cached_examples(large, BUDGET):

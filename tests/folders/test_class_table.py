@@ -116,3 +116,31 @@ def test_class_dict_of_camvid_is_read():
     assert len(entries) == 32
     assert entries[0] == ClassEntry("Animal", (64, 128, 64), None, False)
     assert [entry.color for entry in entries if entry.is_void] == [(0, 0, 0)]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (f"name,r,g,b\n{'x' * 200_000},1,2,3\n", "line 2: field larger than"),
+        (f"name,r,g,b\n{'x' * 101},1,2,3\n", "line 2: a class's name may have 100"),
+        (f"name,r,g,b\nsky,{'1' * 50_000},2,3\n", "line 2: r, g and b must be"),
+        (f"name,id\nsky,{'1' * 50_000}\n", "line 2: an id must be"),
+        (f"name,{'y' * 50_000}r,g\nsky,1,2\n", "needs a column b, r"),
+        (
+            "name,r,g,b\n"
+            + "".join(f"c{i},{i % 256},{i // 256},0\n" for i in range(300)),
+            "at most 255 classes and void. Received: 300",
+        ),
+    ],
+)
+def test_a_table_beyond_all_measure_is_refused_in_one_line(tmp_path, text, message):
+    path = write(tmp_path, text)
+    with pytest.raises(ValueError, match=message) as caught:
+        read_class_table(path)
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < len(str(path)) + 200
+
+
+def test_classes_may_have_numbers_as_names(tmp_path):
+    path = write(tmp_path, "name,r,g,b\n1,1,2,3\n2,4,5,6\n")
+    assert [entry.name for entry in read_class_table(path)] == ["1", "2"]

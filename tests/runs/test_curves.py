@@ -4,6 +4,7 @@ import pytest
 from PIL import Image
 
 from keras_fcn.classes import ClassMap
+from keras_fcn.runs.checkpoints import write_history
 from keras_fcn.runs.curves import draw_curves, read_history
 from keras_fcn.runs.folder import RunFolder
 from tests.support.data import tiny_config
@@ -16,8 +17,9 @@ def run(tmp_path):
     """A run with the curves of three epochs and nothing else."""
     class_map = ClassMap(("a",), ((1, 2, 3),), 255)
     run = RunFolder.create(tmp_path / "run", tiny_config(tmp_path), class_map)
-    run.write_history(
-        [{"epoch": epoch, **dict.fromkeys(COLUMNS, 1 / epoch)} for epoch in (1, 2, 3)]
+    write_history(
+        run.path / "history.csv",
+        [{"epoch": epoch, **dict.fromkeys(COLUMNS, 1 / epoch)} for epoch in (1, 2, 3)],
     )
     return run
 

@@ -12,6 +12,7 @@ from keras_fcn import __version__
 from keras_fcn.classes import ClassMap
 from keras_fcn.config import TrainingConfig
 from keras_fcn.runs import folder as folder_module
+from keras_fcn.runs.checkpoints import Checkpoint
 from keras_fcn.runs.folder import RunFolder, git_commit, versions
 
 CLASS_MAP = ClassMap(("a", "b"), ((1, 2, 3), (4, 5, 6)), 255)
@@ -32,7 +33,7 @@ def test_a_new_run_holds_its_configuration_and_classes(tmp_path):
     run = RunFolder.create(tmp_path / "runs/mine", CONFIG, CLASS_MAP)
     assert run.read_config() == CONFIG
     assert run.read_class_map() == CLASS_MAP
-    assert run.read_checkpoint() == {"epoch": 0, "state": None, "history": []}
+    assert run.read_checkpoint() == Checkpoint()
     names = {path.name for path in run.path.iterdir()}
     assert names == {"config.json", "classes.json", "samples", "tensorboard"}
     written = json.loads(run.config_file.read_text())
@@ -93,14 +94,6 @@ def test_a_damaged_network_is_named(packed_run, tmp_path):
     run.best_model.write_bytes(run.best_model.read_bytes()[:5000])
     with pytest.raises(ValueError, match="best.keras can't be loaded: it is damaged"):
         run.load_model()
-
-
-def test_history_has_a_line_for_each_epoch(tmp_path):
-    run = RunFolder.create(tmp_path / "mine", CONFIG, CLASS_MAP)
-    run.write_history([{"epoch": 1, "loss": 0.5}])
-    run.write_history([{"epoch": 1, "loss": 0.5}, {"epoch": 2, "loss": 0.25}])
-    lines = (run.path / "history.csv").read_text().split()
-    assert lines == ["epoch,loss", "1,0.5", "2,0.25"]
 
 
 @pytest.fixture

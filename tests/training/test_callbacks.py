@@ -10,15 +10,15 @@ from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from keras_fcn.classes import ClassMap
+from keras_fcn.runs.checkpoints import Checkpoint
 from keras_fcn.runs.folder import RunFolder
 from keras_fcn.training.callbacks import (
     SCALARS,
-    Checkpoint,
+    CheckpointWriter,
     Progress,
     SampleWriter,
     TensorBoardLogger,
     format_seconds,
-    remove_epochs_after,
 )
 from tests.support.data import draw_blocks
 
@@ -55,6 +55,7 @@ def test_curves_of_training_and_validation_are_each_their_own(tmp_path):
     logger.set_model(
         SimpleNamespace(confusion=SimpleNamespace(matrix=lambda: next(matrices)))
     )
+    logger.on_train_begin()
     logger.on_test_begin()
     logs = dict.fromkeys(SCALARS, 0.25) | {f"val_{name}": 0.75 for name in SCALARS}
     speed = {"learning_rate": 1.0, "images_per_second": 2.0, "data_wait": 0.5}
@@ -86,12 +87,10 @@ def points(folder):
     return found
 
 
-def test_the_best_network_is_kept_and_each_epochs_state_replaces_the_last(
-    scored_run, tmp_path
-):
+def test_the_best_network_is_kept_and_the_last_two_states(scored_run, tmp_path):
     run = RunFolder(shutil.copytree(scored_run.path, tmp_path / "run"))
-    checkpoint = Checkpoint(run, [], lambda epoch, _: {"epoch": epoch})
-    checkpoint.set_model(
+    writer = CheckpointWriter(run, Checkpoint(), lambda epoch, _: {"epoch": epoch})
+    writer.set_model(
         SimpleNamespace(
             network=run.load_model(),
             confusion=SimpleNamespace(matrix=lambda: None),
@@ -100,13 +99,13 @@ def test_the_best_network_is_kept_and_each_epochs_state_replaces_the_last(
     )
     kept = []
     for epoch, mean_iou in ((1, 0.3), (2, 0.5), (3, 0.5), (4, 0.4)):
-        checkpoint.on_epoch_end(epoch, {"val_mean_iou": mean_iou})
+        writer.on_epoch_end(epoch, {"val_mean_iou": mean_iou})
         kept.append(json.loads(run.metrics_file.read_text())["epoch"])
-        assert [path.name for path in run.path.glob("*.npz")] == [
-            f"checkpoint-{epoch:04}.npz"
-        ]
+        assert {path.name for path in run.path.glob("*.npz")} == {
+            f"checkpoint-{number:04}.npz" for number in (epoch - 1, epoch) if number
+        }
     assert kept == [1, 2, 2, 2]
-    assert [row["epoch"] for row in run.read_checkpoint()["history"]] == [1, 2, 3, 4]
+    assert [row["epoch"] for row in run.read_checkpoint().history] == [1, 2, 3, 4]
 
 
 def test_progress_tells_step_speed_and_the_time_that_is_left(caplog, monkeypatch):
@@ -175,12 +174,3 @@ def test_the_scores_of_an_epoch_are_told(logs, caplog):
 )
 def test_durations_are_written_as_on_a_clock(seconds, written):
     assert format_seconds(seconds) == written
-
-
-def test_the_event_files_of_later_epochs_alone_are_removed(tmp_path):
-    (tmp_path / "train").mkdir()
-    kept = ["events.1.epoch0001", "events.2.epoch0002", "events.3", "other.epoch0009"]
-    for name in (*kept, "events.4.epoch0003", "events.5.epoch0012"):
-        (tmp_path / "train" / name).write_bytes(b"")
-    remove_epochs_after(tmp_path, 2)
-    assert sorted(path.name for path in tmp_path.rglob("*.*")) == kept

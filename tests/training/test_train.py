@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 import resource
 import shutil
 import signal
@@ -20,14 +21,13 @@ from keras_fcn.datasets.dataset import Split
 from keras_fcn.files import read_arrays
 from keras_fcn.models.weights import variables_by_name
 from keras_fcn.runs.folder import RunFolder
-from keras_fcn.training.callbacks import Checkpoint
+from keras_fcn.training.callbacks import CheckpointWriter
 from keras_fcn.training.data import training_crop
+from keras_fcn.training.loop import TrainingLoop
 from keras_fcn.training.start import follow_start
 from keras_fcn.training.train import resume, train
 from keras_fcn.training.trainer import Trainer
-from tests.support.commands import call, training_arguments
 from tests.support.data import PROJECT, tiny_config, write_folder
-from tests.support.narrow import narrow_vgg16
 from tests.support.runs import change_config
 
 SCORES = {
@@ -46,18 +46,41 @@ def folder(tmp_path_factory):
     return write_folder(tmp_path_factory.mktemp("data") / "mine")
 
 
-@pytest.fixture(autouse=True)
-def narrow():
-    with narrow_vgg16():
-        yield
+class AtEachLine(logging.Handler):
+    """Notes which epoch is told, and which the checkpoint has at that moment."""
+
+    def __init__(self, path):
+        super().__init__()
+        self.path, self.noted = path, []
+
+    def emit(self, record):
+        if found := re.match(r"epoch (\d+)/4  loss", record.getMessage()):
+            told = int(found[1])
+            self.noted.append((told, RunFolder(self.path).read_checkpoint().epoch))
 
 
 @pytest.fixture(scope="module")
-def run(folder, tmp_path_factory):
-    """A finished run of four epochs."""
-    path = tmp_path_factory.mktemp("runs") / "run"
-    with narrow_vgg16():
-        return train(tiny_config(folder, epochs=4), path)
+def run_and_lines(folder, tmp_path_factory):
+    """A finished run of four epochs, and what was on the disk at each epoch's line."""
+    path = tmp_path_factory.mktemp("runs") / "straight"
+    handler, progress = AtEachLine(path), logging.getLogger("keras_fcn")
+    level = progress.level
+    progress.addHandler(handler)
+    progress.setLevel(logging.INFO)
+    try:
+        return train(tiny_config(folder, epochs=4), path), handler.noted
+    finally:
+        progress.removeHandler(handler)
+        progress.setLevel(level)
+
+
+@pytest.fixture(scope="module")
+def run(run_and_lines):
+    return run_and_lines[0]
+
+
+def test_an_epoch_is_told_when_its_checkpoint_stands(run_and_lines):
+    assert run_and_lines[1] == [(1, 1), (2, 2), (3, 3), (4, 4)]
 
 
 def points_of(run, split):
@@ -65,7 +88,7 @@ def points_of(run, split):
     events = EventAccumulator(str(run.tensorboard / split)).Reload()
     curves = {}
     for tag in events.Tags()["tensors"]:
-        if tag in ("confusion_matrix", "samples", "configuration"):
+        if tag in ("confusion_matrix", "samples"):
             continue
         curves[tag] = [
             (
@@ -86,6 +109,8 @@ def test_a_run_holds_what_is_promised(run):
         "classes.json",
         "best.keras",
         "checkpoint.json",
+        "checkpoint-before.json",
+        "checkpoint-0003.npz",
         "checkpoint-0004.npz",
         "history.csv",
         "metrics.json",
@@ -98,7 +123,7 @@ def test_a_run_holds_what_is_promised(run):
 
 def test_tensorboard_has_exactly_the_promised_tags(run):
     _, train_tags = points_of(run, "train")
-    assert train_tags == SCORES | SPEED | IOU | {"configuration"}
+    assert train_tags == SCORES | SPEED | IOU
     _, validation_tags = points_of(run, "validation")
     assert validation_tags == SCORES | IOU | {"confusion_matrix", "samples"}
 
@@ -111,7 +136,7 @@ def test_every_epoch_has_one_point(run):
 
 
 def test_the_best_network_is_the_one_of_the_best_epoch(run):
-    history = run.read_checkpoint()["history"]
+    history = run.read_checkpoint().history
     best = max(history, key=lambda row: row["val_mean_iou"])
     metrics = json.loads((run.path / "metrics.json").read_text())
     assert metrics["epoch"] == best["epoch"]
@@ -130,19 +155,88 @@ class Killed(Exception):
     """Stands for what ends a training."""
 
 
+@pytest.fixture(scope="module")
+def stopped_once(folder, tmp_path_factory):
+    """A run of four epochs that was stopped in its third."""
+    path = tmp_path_factory.mktemp("runs") / "stopped"
+    run_epoch = TrainingLoop._run_epoch
+
+    def stop_in_the_third(loop, epoch):
+        if epoch == 3:
+            raise Killed
+        run_epoch(loop, epoch)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(TrainingLoop, "_run_epoch", stop_in_the_third)
+        with pytest.raises(Killed):
+            train(tiny_config(folder, epochs=4), path)
+    return RunFolder.open(path)
+
+
+@pytest.fixture
+def stopped_run(stopped_once, tmp_path):
+    """A copy of it, to go on with."""
+    return RunFolder(shutil.copytree(stopped_once.path, tmp_path / "stopped"))
+
+
+def test_a_damaged_state_is_told_and_the_one_before_goes_on_to_the_same_bits(
+    run, stopped_run, caplog
+):
+    state = stopped_run.path / stopped_run.read_checkpoint().state
+    state.write_bytes(state.read_bytes()[:-1000])
+    resume(stopped_run.path)
+    (line,) = [line for line in caplog.messages if "checkpoint before is taken" in line]
+    assert str(state) in line and "\n" not in line
+    assert_same_training(run, stopped_run)
+
+
+def test_a_run_without_its_checkpoint_is_refused_and_stays(stopped_run):
+    stopped_run.checkpoints.last_file.unlink()
+    before = {path: path.stat().st_mtime_ns for path in stopped_run.path.rglob("*.*")}
+    with pytest.raises(ValueError, match="checkpoint.json is missing"):
+        resume(stopped_run.path)
+    assert before == {
+        path: path.stat().st_mtime_ns for path in stopped_run.path.rglob("*.*")
+    }
+
+
+def test_a_run_that_is_being_trained_is_not_trained_twice(stopped_run):
+    with stopped_run.locked():
+        with pytest.raises(
+            ValueError, match=r"is being trained by process \d+ on \S+:"
+        ):
+            resume(stopped_run.path)
+    assert not (stopped_run.path / "training.lock").exists()
+
+
+def test_a_stopped_training_goes_on_in_another_process_to_the_same_bits(
+    run, stopped_run
+):
+    assert stopped_run.read_checkpoint().epoch == 2
+    subprocess.run(
+        [sys.executable, "train.py", "--resume", str(stopped_run.path)],
+        cwd=PROJECT,
+        check=True,
+        capture_output=True,
+    )
+    curves, _ = points_of(stopped_run, "validation")
+    assert [step for step, _ in curves["epoch_loss"]] == [1, 2, 3, 4]
+    assert_same_training(run, stopped_run)
+
+
 def assert_same_training(one, other):
     """Compare state, history, scores and best network of two runs bit for bit."""
     measured = ("images_per_second", "data_wait")  # differ from run to run
     histories = [
         [
             {name: value for name, value in row.items() if name not in measured}
-            for row in run.read_checkpoint()["history"]
+            for row in run.read_checkpoint().history
         ]
         for run in (one, other)
     ]
     assert histories[0] == histories[1]
     states = [
-        read_arrays(run.path / run.read_checkpoint()["state"]) for run in (one, other)
+        read_arrays(run.path / run.read_checkpoint().state) for run in (one, other)
     ]
     assert states[0].keys() == states[1].keys()
     for name, array in states[0].items():
@@ -161,7 +255,7 @@ def test_points_of_an_unfinished_epoch_are_not_doubled(folder, tmp_path, monkeyp
 
     # as if killed after the curves were written and before the checkpoint was
     with monkeypatch.context() as patch:
-        patch.setattr(Checkpoint, "on_epoch_end", fail)
+        patch.setattr(CheckpointWriter, "on_epoch_end", fail)
         with pytest.raises(Killed):
             train(tiny_config(folder, epochs=1), path)
     (path / ".part-best.keras").write_bytes(b"half")
@@ -172,68 +266,52 @@ def test_points_of_an_unfinished_epoch_are_not_doubled(folder, tmp_path, monkeyp
 
 
 @pytest.mark.slow
-def test_a_run_killed_by_the_system_goes_on_to_the_same_bits(folder, tmp_path):
-    """VGG16 as it is: sums over many filters would show another order of additions."""
+def test_a_run_killed_by_the_system_goes_on_to_the_same_bits(run, folder, tmp_path):
     path = tmp_path / "killed"
-    command = [sys.executable, "train.py"]
-    arguments = training_arguments(folder, path, **{"epochs": 3, "batch-size": 2})
-    with subprocess.Popen(
-        [*command, *map(str, arguments)], cwd=PROJECT, stderr=subprocess.DEVNULL
-    ) as process:
+    command = [
+        *(sys.executable, "train.py", "--dataset", "folder", "--data-dir", str(folder)),
+        *("--head", "compact", "--weights", "none", "--epochs", "4"),
+        *("--batch-size", "2", "--crop", "32x32", "--precision", "float32"),
+        *("--num-samples", "1", "--run-dir", str(path)),
+    ]
+    with subprocess.Popen(command, cwd=PROJECT, stderr=subprocess.DEVNULL) as process:
         deadline = time.monotonic() + 120
         while not (path / "checkpoint.json").exists() and process.poll() is None:
             assert time.monotonic() < deadline
             time.sleep(0.01)
         process.send_signal(signal.SIGKILL)
     killed = RunFolder.open(path)
-    assert 1 <= killed.read_checkpoint()["epoch"] < 3
-    call("train.py", "--resume", path)
-    curves, _ = points_of(killed, "validation")
-    assert [step for step, _ in curves["epoch_loss"]] == [1, 2, 3]
-    arguments = training_arguments(
-        folder, tmp_path / "straight", **{"epochs": 3, "batch-size": 2}
+    assert 1 <= killed.read_checkpoint().epoch < 4
+    subprocess.run(
+        [sys.executable, "train.py", "--resume", str(path)],
+        cwd=PROJECT,
+        check=True,
+        capture_output=True,
     )
-    call("train.py", *arguments)
-    assert_same_training(RunFolder.open(tmp_path / "straight"), killed)
+    assert_same_training(run, killed)
 
 
-@pytest.fixture(scope="module")
-def repeated(folder, tmp_path_factory):
-    """Trainings of two epochs: one, the same again, and one with another seed.
-
-    Gives their losses, and the seeds that each epoch began with: those of the draws in
-    the network, then that of the order of the images.
-    """
-    seeds = []
+def test_epochs_differ_in_their_order_and_their_draws(folder, tmp_path, monkeypatch):
+    seen = []
     seed_draws, make_batches = Trainer.seed_draws, training_loop.training_batches
 
     def spy_on_draws(trainer, draws):
         seed_draws(trainer, draws)
         states = [v for v in trainer.variables if v.name == "seed_generator_state"]
-        seeds.append([int(np.asarray(state)[0]) for state in states])
+        seen.append([int(np.asarray(state)[0]) for state in states])
 
     def spy_on_order(*args, order_seed, **kwargs):
-        seeds[-1].append(order_seed)
+        seen[-1].append(order_seed)
         return make_batches(*args, order_seed=order_seed, **kwargs)
 
-    with pytest.MonkeyPatch.context() as patch, narrow_vgg16():
-        patch.setattr(Trainer, "seed_draws", spy_on_draws)
-        patch.setattr(training_loop, "training_batches", spy_on_order)
-        runs = [
-            train(
-                tiny_config(folder, epochs=2, seed=seed),
-                tmp_path_factory.mktemp("repeated") / "run",
-            )
-            for seed in (0, 0, 1)
-        ]
-    histories = [run.read_checkpoint()["history"] for run in runs]
-    return [[row["loss"] for row in history] for history in histories], seeds
-
-
-def test_epochs_differ_in_their_order_and_their_draws(repeated):
-    first, second, *again = repeated[1][:4]
+    monkeypatch.setattr(Trainer, "seed_draws", spy_on_draws)
+    monkeypatch.setattr(training_loop, "training_batches", spy_on_order)
+    train(tiny_config(folder, epochs=2), tmp_path / "a")
+    train(tiny_config(folder, epochs=2), tmp_path / "again")
+    train(tiny_config(folder, epochs=2, seed=1), tmp_path / "another seed")
+    first, second, *again = seen[:4]
     assert again == [first, second]
-    for one, *others in zip(first, second, *repeated[1][4:], strict=True):
+    for one, *others in zip(first, second, *seen[4:], strict=True):
         assert one not in others
 
 
@@ -251,36 +329,9 @@ def test_steps_of_training_and_of_validation_are_compiled_once(tmp_path, monkeyp
     assert traced == [(True, 2), (False, 2)]
 
 
-def test_a_training_is_the_same_again_with_its_seed(repeated):
-    once, again, other = repeated[0]
-    assert again == pytest.approx(once, rel=1e-4)
-    assert other != pytest.approx(once, rel=1e-4)
-
-
 def test_a_finished_run_is_not_resumed(run):
     with pytest.raises(ValueError, match="has finished its 4 epochs"):
         resume(run.path)
-
-
-def test_a_run_out_of_patience_is_not_resumed(run, tmp_path):
-    path = shutil.copytree(run.path, tmp_path / "old")
-    change_config(RunFolder(path), epochs=5, patience=3)
-    checkpoint = json.loads((path / "checkpoint.json").read_text())
-    checkpoint["history"][0]["val_mean_iou"] = 0.999
-    (path / "checkpoint.json").write_text(json.dumps(checkpoint))
-    with pytest.raises(ValueError, match="has ended: 3 epochs without a better"):
-        resume(path)
-
-
-def test_a_training_ends_with_its_patience(folder, tmp_path, monkeypatch, caplog):
-    monkeypatch.setattr(
-        "keras_fcn.training.loop.has_stalled",
-        lambda history, patience: patience == 7 and len(history) == 2,
-    )
-    with caplog.at_level(logging.INFO, "keras_fcn"):
-        run = train(tiny_config(folder, epochs=4, patience=7), tmp_path / "run")
-    assert run.read_checkpoint()["epoch"] == 2
-    assert "No better validation mean IoU for 7 epochs" in caplog.text
 
 
 @pytest.mark.parametrize("gone", ["label_smoothing", "hard_pixels"])
@@ -288,7 +339,8 @@ def test_a_training_of_version_0_1_that_can_not_go_on_is_not_resumed(
     run, tmp_path, gone
 ):
     path = shutil.copytree(run.path, tmp_path / "old")
-    change_config(RunFolder(path), epochs=5, **{gone: 0.25})
+    go_on_until(path, 5)
+    change_config(RunFolder(path), **{gone: 0.25})
     with pytest.raises(ValueError, match=f"{gone}, which version 0.1 alone can do"):
         resume(path)
 
@@ -317,13 +369,10 @@ def test_nothing_is_left_when_the_weights_are_missing(folder, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
-def test_a_finer_network_starts_from_a_coarser_run_without_a_weights_file(
-    run, folder, tmp_path, caplog
-):
-    start = {"weights": "imagenet", "init_from": str(run.path)}
-    config = tiny_config(folder, variant="16s", **start, epochs=1)
+def test_a_finer_network_starts_from_a_coarser_run(run, folder, tmp_path, caplog):
+    config = tiny_config(folder, variant="16s", init_from=str(run.path), epochs=1)
     with caplog.at_level(logging.INFO, "keras_fcn"):
-        assert train(config, tmp_path / "finer").best_model.exists()
+        train(config, tmp_path / "finer")
     assert "re-initialised: norm_pool4, upscore2, score_pool4, upscore16" in caplog.text
 
 
@@ -336,27 +385,19 @@ def test_a_run_of_other_classes_gives_all_but_the_scores(run, tmp_path, caplog):
     assert "which has other classes; re-initialised: score_fr, upscore32" in caplog.text
 
 
-@pytest.fixture(scope="module")
-def fine_run(folder, tmp_path_factory):
-    """A finished run of one epoch of another network."""
+def test_the_architecture_follows_the_start_where_it_is_not_asked_for(folder, tmp_path):
     config = tiny_config(
         folder, variant="8s", skip_scales="paper", head_filters=8, epochs=1
     )
-    with narrow_vgg16():
-        return train(config, tmp_path_factory.mktemp("runs") / "fine")
-
-
-def test_the_architecture_follows_the_start_where_it_is_not_asked_for(
-    fine_run, folder, tmp_path
-):
-    wanted = TrainingConfig(init_from=str(fine_run.path))
+    source = train(config, tmp_path / "source")
+    wanted = TrainingConfig(init_from=str(source.path))
     followed = follow_start(wanted, {"epochs"})
     assert (followed.variant, followed.head) == ("8s", "compact")
     assert (followed.skip_scales, followed.head_filters) == ("paper", 8)
     assert follow_start(wanted, {"variant"}).variant == "32s"
     assert follow_start(TrainingConfig(), set()) == TrainingConfig()
     config = tiny_config(
-        folder, variant="16s", head_filters=8, init_from=str(fine_run.path)
+        folder, variant="16s", head_filters=8, init_from=str(source.path)
     )
     with pytest.raises(
         ValueError, match="has `skip_scales` paper.*Received: skip_scales=batch-norm"
@@ -427,6 +468,13 @@ def test_class_weights_are_told_by_name(folder, tmp_path, caplog):
     assert "Class weights: class_0 " in caplog.text
 
 
+def go_on_until(path, epochs):
+    """Let a finished run have more epochs."""
+    written = json.loads((path / "config.json").read_text())
+    written["config"]["epochs"] = epochs
+    (path / "config.json").write_text(json.dumps(written))
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("megabytes", [30, 120])
 def test_a_disk_that_takes_no_more_leaves_the_checkpoint_before(
@@ -436,7 +484,7 @@ def test_a_disk_that_takes_no_more_leaves_the_checkpoint_before(
     path = tmp_path / "run"
     train(tiny_config(folder, epochs=1), path)
     before = (path / "checkpoint.json").read_text()
-    change_config(RunFolder(path), epochs=2)
+    go_on_until(path, 2)
     # the score to beat: so that best.keras is written again
     better = json.loads(before)
     better["history"][0]["val_mean_iou"] = 0.0
@@ -456,20 +504,30 @@ def test_a_disk_that_takes_no_more_leaves_the_checkpoint_before(
     assert json.loads((path / "checkpoint.json").read_text())["epoch"] == 1
     assert not list(path.glob(".part-*"))
     RunFolder.open(path).load_model()
-    assert resume(path).read_checkpoint()["epoch"] == 2
+    assert resume(path).read_checkpoint().epoch == 2
 
 
-def test_a_data_folder_that_moved_is_found_by_data_dir(run, folder, tmp_path):
-    path = shutil.copytree(run.path, tmp_path / "run")
-    change_config(RunFolder(path), data_dir=str(tmp_path / "before"), epochs=5)
-    assert resume(path, str(folder)).read_checkpoint()["epoch"] == 5
+def test_a_data_folder_that_moved_is_found_by_data_dir(folder, tmp_path):
+    moved = write_folder(tmp_path / "first")
+    path = tmp_path / "run"
+    train(tiny_config(moved, epochs=1), path)
+    moved.rename(tmp_path / "second")
+    go_on_until(path, 2)
+    assert resume(path, str(tmp_path / "second")).read_checkpoint().epoch == 2
 
 
-def test_a_state_of_another_network_is_refused(run, fine_run, tmp_path):
-    other = RunFolder(shutil.copytree(fine_run.path, tmp_path / "other"))
-    change_config(other, epochs=2)
-    state = other.path / other.read_checkpoint()["state"]
-    state.write_bytes((run.path / run.read_checkpoint()["state"]).read_bytes())
+def test_one_step_is_the_same_on_every_call_with_a_seed(folder, tmp_path):
+    config = tiny_config(folder, epochs=1)
+    (first,) = train(config, tmp_path / "a").read_checkpoint().history
+    (second,) = train(config, tmp_path / "b").read_checkpoint().history
+    assert first["loss"] == pytest.approx(second["loss"], rel=1e-4)
+
+
+def test_a_state_of_another_network_is_refused(run, folder, tmp_path):
+    other = train(tiny_config(folder, variant="8s", epochs=1), tmp_path / "other")
+    go_on_until(other.path, 2)
+    state = other.path / other.read_checkpoint().state
+    state.write_bytes((run.path / run.read_checkpoint().state).read_bytes())
     with pytest.raises(ValueError, match="does not fit this network"):
         resume(other.path)
     state.write_bytes(state.read_bytes()[:1000])
@@ -488,3 +546,8 @@ def test_another_head_than_the_runs_is_refused_before_anything_is_read(run, tmp_
     config = tiny_config(tmp_path / "no data", head="vgg", init_from=str(run.path))
     with pytest.raises(ValueError, match="has `head` compact"):
         train(config, tmp_path / "run")
+
+
+def test_starting_from_a_run_needs_no_weights_file(run, folder, tmp_path):
+    config = tiny_config(folder, weights="imagenet", init_from=str(run.path), epochs=1)
+    assert train(config, tmp_path / "next").best_model.exists()

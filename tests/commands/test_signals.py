@@ -1,0 +1,98 @@
+"""SIGTERM and SIGHUP end a command as Ctrl-C does."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from keras_fcn.commands.signals import Stopped, stop_line, stopped_by_signals
+from tests.support.data import PROJECT
+
+WORK = """
+import sys, tempfile, time
+from pathlib import Path
+from keras_fcn.commands import command_line
+command_line._start_backend = lambda: None
+
+def work(arguments, given):
+    (Path(tempfile.gettempdir()) / "cache").write_text("gigabytes")
+    print("working", flush=True)
+    time.sleep(60)
+
+sys.exit(command_line.Command("Work.", lambda parser: None, work).main([], "work"))
+"""
+
+
+def start(tmp_path, **options):
+    process = subprocess.Popen(
+        [sys.executable, "-c", WORK],
+        cwd=PROJECT,
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        **options,
+    )
+    assert process.stdout.readline() == "working\n"
+    return process
+
+
+@pytest.mark.parametrize(
+    ("number", "status", "line"),
+    [
+        (signal.SIGINT, 130, "work: interrupted"),
+        (signal.SIGTERM, 143, "work: stopped by SIGTERM"),
+        (signal.SIGHUP, 129, "work: stopped by SIGHUP"),
+    ],
+)
+def test_a_signal_is_one_line_a_status_and_no_temporary_files(
+    tmp_path, number, status, line
+):
+    with start(tmp_path) as process:
+        assert len(list(tmp_path.glob("keras-fcn-*/cache"))) == 1
+        process.send_signal(number)
+        assert process.wait() == status
+        assert process.stderr.read() == f"\n{line}\n"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_under_nohup_the_end_of_the_terminal_is_no_end(tmp_path):
+    def ignore():
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
+    with start(tmp_path, preexec_fn=ignore) as process:
+        process.send_signal(signal.SIGHUP)
+        time.sleep(0.2)
+        assert process.poll() is None
+        process.terminate()
+        assert process.wait() == 143
+
+
+def test_what_a_killed_process_left_is_removed_by_the_next(tmp_path):
+    with start(tmp_path) as killed:
+        killed.kill()
+    assert len(list(tmp_path.glob("keras-fcn-*/cache"))) == 1
+    with start(tmp_path) as living, start(tmp_path) as other:
+        assert len(list(tmp_path.glob("keras-fcn-*/cache"))) == 2  # of the living
+        living.terminate()
+        other.terminate()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_handler_of_the_program_stays():
+    came = []
+    before = signal.signal(signal.SIGTERM, lambda *_: came.append("mine"))
+    try:
+        with stopped_by_signals():
+            os.kill(os.getpid(), signal.SIGTERM)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert came == ["mine"]
+    with pytest.raises(Stopped), stopped_by_signals():
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(1)
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+    assert stop_line(KeyboardInterrupt()) == ("interrupted", 130)

@@ -1,0 +1,114 @@
+"""What TFDS prepares: once, by one process at a time, and found whole or refused."""
+
+import shutil
+import time
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+
+import pytest
+
+from keras_fcn.datasets.prepared import prepared_dataset
+from keras_fcn.datasets.streets import CLASS_MAP, Streets, streets_config
+from keras_fcn.locks import lock
+
+SIZE = (32, 48)
+CONFIG = streets_config(3, SIZE, seed=0)
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("tfds")
+    load(folder)
+    return folder
+
+
+def load(folder):
+    """Three rendered streets and one each to validate and to test."""
+    make = partial(Streets, config=CONFIG)
+    return prepared_dataset(
+        lambda data_dir=folder: make(data_dir=data_dir), CLASS_MAP, SIZE
+    )
+
+
+def test_what_is_prepared_appears_whole_and_alone(prepared):
+    (folder,) = (prepared / "streets" / CONFIG.name).iterdir()
+    assert folder.name == "1.0.0"
+    assert [path.name for path in prepared.iterdir()] == ["streets"]
+    assert load(prepared).split("train").num_images == 3
+
+
+DAMAGES = {
+    "truncated": lambda path: path.write_bytes(path.read_bytes()[:-7]),
+    "cut after an image": lambda path: path.write_bytes(b""),
+    "flipped": lambda path: path.write_bytes(
+        bytes(b ^ (i == 500) for i, b in enumerate(path.read_bytes()))
+    ),
+    "missing": lambda path: path.unlink(),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_damaged_images_are_refused_with_the_folder_to_remove(
+    prepared, tmp_path, damage
+):
+    data = shutil.copytree(prepared, tmp_path / "tfds")
+    folder = data / "streets" / CONFIG.name / "1.0.0"
+    (path,) = folder.glob("*train*")
+    DAMAGES[damage](path)
+    with pytest.raises(ValueError, match=f"{folder} is damaged.*remove that") as caught:
+        load(data)
+    assert "\n" not in str(caught.value) and len(str(caught.value)) < 500
+    shutil.rmtree(folder)
+    assert load(data).split("train").num_images == 3
+
+
+@pytest.mark.parametrize("name", ["dataset_info.json", "features.json"])
+@pytest.mark.parametrize("content", [None, "", "{", "[]", "\udcff"])
+def test_a_damaged_description_is_refused_with_the_folder_to_remove(
+    prepared, tmp_path, monkeypatch, name, content
+):
+    data = shutil.copytree(prepared, tmp_path / "tfds")
+    monkeypatch.setattr("tensorflow_datasets.core.constants.DATA_DIR", str(data))
+    folder = data / "streets" / CONFIG.name / "1.0.0"
+    if content is None:
+        (folder / name).unlink()
+    else:
+        (folder / name).write_bytes(content.encode(errors="surrogateescape"))
+    try:
+        assert load(data).split("train").num_images == 3  # the file is not needed
+    except ValueError as error:
+        assert f"{folder} is damaged" in str(error) and "\n" not in str(error)
+        return
+    assert name == "features.json"
+
+
+def waiting_lines(caplog):
+    return [line for line in caplog.messages if line.startswith("Waiting for process")]
+
+
+def test_a_second_process_waits_for_the_first_and_takes_what_it_prepared(
+    prepared, tmp_path, caplog, monkeypatch
+):
+    caplog.set_level("INFO", "keras_fcn")
+    place = tmp_path / "streets" / CONFIG.name
+    place.mkdir(parents=True)
+    with ThreadPoolExecutor() as pool:
+        with lock(place / "preparing.lock"):
+            second = pool.submit(load, tmp_path)
+            while not (lines := waiting_lines(caplog)):
+                time.sleep(0.01)
+            shutil.copytree(
+                prepared / "streets" / CONFIG.name / "1.0.0", place / "1.0.0"
+            )
+        monkeypatch.setattr(Streets, "download_and_prepare", None)  # not again
+        assert second.result().split("train").num_images == 3
+    (line,) = lines
+    assert line.endswith(f", which prepares {CONFIG.name}/1.0.0")
+
+
+def test_what_a_killed_preparation_left_is_removed_by_the_next(prepared, tmp_path):
+    left = tmp_path / "streets" / CONFIG.name / ".part-0123456789abcdef"
+    (left / "part" / "streets" / "incomplete.ABC").mkdir(parents=True)
+    (left / "lock").write_text("")
+    load(tmp_path)
+    assert {path.name for path in left.parent.iterdir()} == {"1.0.0"}

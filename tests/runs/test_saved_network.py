@@ -1,0 +1,170 @@
+"""`.keras` files of others: damaged ones are named, and no code of them is run."""
+
+import io
+import json
+import pickle
+import zipfile
+
+import h5py
+import keras
+import numpy as np
+import pytest
+
+from keras_fcn.config import SKIP_SCALES, UPSAMPLING, VARIANTS
+from keras_fcn.models.fcn import FCN
+from keras_fcn.runs.saved_network import load_network
+
+
+def rewritten(scored_run, path, change_config=None, members=(), leave_out=()):
+    """A copy of a network's file with another configuration or other members."""
+    with (
+        zipfile.ZipFile(scored_run.best_model) as source,
+        zipfile.ZipFile(path, "w") as target,
+    ):
+        contents = {name: source.read(name) for name in source.namelist()}
+        if change_config is not None:
+            config = json.loads(contents["config.json"])
+            contents["config.json"] = json.dumps(change_config(config)).encode()
+        for name, content in {**contents, **dict(members)}.items():
+            if name not in leave_out:
+                target.writestr(name, content)
+    return path
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("upsampling", UPSAMPLING)
+def test_networks_of_every_kind_are_read(tmp_path, variant, upsampling):
+    for skip_scales in SKIP_SCALES if variant == "8s" else ("none",):
+        model = FCN(
+            *(variant, 2, "compact", None),
+            head_filters=2,
+            upsampling=upsampling,
+            skip_scales=skip_scales,
+        )
+        config = json.loads(model.to_json())
+        path = tmp_path / "a.keras"
+        with zipfile.ZipFile(path, "w") as file:
+            file.writestr("config.json", json.dumps(config))
+        with pytest.raises(ValueError, match="model.weights.h5"):  # beyond the names
+            load_network(path)
+
+
+def test_a_network_is_read_as_it_was(scored_run, model):
+    loaded = load_network(scored_run.best_model)
+    for one, other in zip(loaded.weights, model.weights, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+RAN = []
+
+
+class Gadget:
+    """Pickled, it would call `RAN.append` where it is read."""
+
+    def __reduce__(self):
+        return RAN.append, ("pickle",)
+
+
+def layer(module, name, config, **other):
+    return {"module": module, "class_name": name, "config": config, **other}
+
+
+def lambda_layer():
+    made = keras.layers.Lambda(lambda x: open("/tmp/keras-fcn-was-run", "w"))
+    return keras.saving.serialize_keras_object(made)
+
+
+GADGETS = {
+    "a Lambda of Python": lambda_layer(),
+    "a Lambda of a name": layer("keras.layers", "Lambda", {"function": "os.system"}),
+    "a function of the system": layer("os", "system", "touch /tmp/keras-fcn-was-run"),
+    "an import": layer("builtins", "__import__", {"name": "antigravity"}),
+    "a module of the user": layer("antigravity", "fly", {}),
+    "a download": layer("keras.utils", "get_file", {"origin": "file:///etc/passwd"}),
+    "a pickle of PyTorch": layer("keras.layers", "TorchModuleWrapper", {"module": "x"}),
+    "a SavedModel": layer("keras.layers", "TFSMLayer", {"filepath": "/tmp/x"}),
+    "a file as vocabulary": layer(
+        "keras.layers", "StringLookup", {"vocabulary": "/etc/passwd"}
+    ),
+    "a class that says it is ours": layer(
+        "os", "system", "true", registered_name="keras_fcn>Evil"
+    ),
+    "a class that takes our name": layer(
+        "os", "system", "true", registered_name="keras_fcn>system"
+    ),
+    "a class in a class": layer(
+        "keras.layers", "Conv2D", {"kernel_initializer": layer("os", "popen", "true")}
+    ),
+    "a model in a model": layer("keras", "Model", {}),
+}
+
+
+@pytest.mark.parametrize("gadget", GADGETS)
+def test_no_code_of_a_network_is_run(scored_run, tmp_path, monkeypatch, gadget):
+    def refuse(*_, **__):
+        raise AssertionError("Keras has been asked")
+
+    def plant(config):
+        config["config"]["layers"].insert(1, GADGETS[gadget])
+        return config
+
+    path = rewritten(scored_run, tmp_path / "best.keras", plant)
+    monkeypatch.setattr(keras.saving, "load_model", refuse)
+    with pytest.raises(ValueError, match="is no network of keras_fcn: it holds") as got:
+        load_network(path)
+    assert str(got.value).startswith(str(path)) and "\n" not in str(got.value)
+    assert "nothing of it has been run" in str(got.value)
+
+
+def pickled_weights():
+    file = io.BytesIO()
+    np.savez(file, a=np.array([Gadget()], dtype=object))
+    return file.getvalue()
+
+
+def weights_elsewhere(tmp_path):
+    """HDF5 whose array lies in another file, which would be read as weights."""
+    (tmp_path / "secret").write_bytes(b"mine" * 100)
+    path = tmp_path / "weights.h5"
+    with h5py.File(path, "w") as file:
+        group = file.create_group("layers/score_fr/vars")
+        group.create_dataset(
+            "0", (8, 3), "float32", external=[(str(tmp_path / "secret"), 0, 96)]
+        )
+    return path.read_bytes()
+
+
+def test_weights_are_neither_pickles_nor_of_other_files(scored_run, tmp_path):
+    path = tmp_path / "best.keras"
+    for members, leave_out in (
+        ({"model.weights.npz": pickled_weights()}, {"model.weights.h5"}),
+        ({"assets/x": pickle.dumps(Gadget())}, ()),
+        ({"../../escaped": b"x"}, ()),
+        ({"model.weights.h5": weights_elsewhere(tmp_path)}, ()),
+    ):
+        rewritten(scored_run, path, members=members, leave_out=leave_out)
+        with pytest.raises(ValueError, match="best.keras can't be loaded: it is dam"):
+            load_network(path)
+    assert not RAN
+
+
+@pytest.mark.parametrize("length", [0, 1, 22, 5000, -1, -30, -5000])
+def test_a_file_that_was_cut_off_is_damaged(scored_run, tmp_path, length):
+    path = tmp_path / "best.keras"
+    path.write_bytes(scored_run.best_model.read_bytes()[:length])
+    with pytest.raises(ValueError, match="best.keras can't be loaded: it is damaged"):
+        load_network(path)
+
+
+@pytest.mark.parametrize(
+    "config",
+    [b"", b"[]", b"null", b"{}", b"[" * 200_000, b"\xff", b'{"class_name": 3}']
+    + [b'{"class_name": "Functional", "module": "keras.src.models.functional"}']
+    + [b'{"class_name": {"a": 1}, "module": ["b"]}', b" " * (2**24 + 1)],
+)
+def test_a_damaged_configuration_is_one_line(scored_run, tmp_path, config):
+    path = tmp_path / "best.keras"
+    rewritten(scored_run, path, members={"config.json": config})
+    with pytest.raises(ValueError, match="best.keras (can't be loaded|is no net)") as e:
+        load_network(path)
+    assert "\n" not in str(e.value) and len(str(e.value)) < len(str(path)) + 250

@@ -1,0 +1,128 @@
+"""Kill a process before each change of a run's folder, and go on with what is left.
+
+    python -m torture.killed_writes --epochs 5
+
+A child does what a training does to its folder at the end of an epoch, with small files
+in place of networks, and ends itself by SIGKILL before its first change of the folder,
+then in another folder before its second, and so on until there is none left. What it
+left must be of this epoch or of the one before, whole, and after the next try the
+folder must be, byte for byte, that of a training that was never killed.
+"""
+
+import argparse
+import os
+import shutil
+import signal
+import sys
+import tempfile
+from pathlib import Path
+
+from keras_fcn.files import remove_parts
+from keras_fcn.runs.checkpoints import Checkpoint, Checkpoints
+
+_CHANGES = ("open", "os.rename", "os.link", "os.mkdir", "os.remove", "os.rmdir")
+_SCORES = (0.3, 0.5, 0.4, 0.5, 0.6, 0.2, 0.7)  # of the epochs, in turn
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Kill a child before each change of each epoch; 1 where something was lost."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--epochs", type=int, default=5)
+    arguments = parser.parse_args(argv)
+    os.fsync = lambda file: None  # a kill is no loss of power, and a disk is slow
+    num_kills, lost = 0, []
+    with tempfile.TemporaryDirectory() as folder:
+        for epoch in range(1, arguments.epochs + 1):
+            for number in range(1, 10_000):
+                run = Path(folder) / f"{epoch}-{number}"
+                was_killed = _kill(run, epoch, number)
+                if (wrong := _go_on(run, epoch, was_killed)) is not None:
+                    lost.append(f"epoch {epoch}, before change {number}: {wrong}")
+                shutil.rmtree(run)
+                if not was_killed:
+                    break
+                num_kills += 1
+    print(f"{num_kills} kills in {arguments.epochs} epochs: {len(lost)} with a loss")
+    print(*lost, sep="\n", end="\n" if lost else "")
+    return int(bool(lost))
+
+
+def _kill(run, epoch, number):
+    """Whether a child that finishes an epoch came to a change of that number."""
+    run.mkdir()
+    for finished in range(1, epoch):
+        _finish(run, finished)
+    child = os.fork()
+    if child:
+        _, status = os.waitpid(child, 0)
+        return os.WIFSIGNALED(status)
+    count = 0
+
+    def kill_before(event, values):
+        nonlocal count
+        if event in _CHANGES and str(run) in str(values[0]):
+            count += 1
+            if count == number:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    sys.addaudithook(kill_before)
+    _finish(run, epoch)
+    os._exit(0)
+
+
+def _go_on(run, epoch, was_killed):
+    """What is wrong after the kill, or after going on; None where all is right."""
+    checkpoints = Checkpoints(run)
+    remove_parts(run)
+    found = checkpoints.read()[0]
+    if found.epoch not in (epoch - 1, epoch) or not (was_killed or found.epoch):
+        return f"the checkpoint is of epoch {found.epoch}"
+    checkpoints.restore(found)
+    if found.epoch < epoch:
+        _finish(run, epoch)
+    straight = run.with_name("straight")
+    straight.mkdir()
+    for finished in range(1, epoch + 1):
+        _finish(straight, finished)
+    contents = [
+        {
+            path.relative_to(folder): path.read_bytes() if path.is_file() else None
+            for path in folder.rglob("*")
+        }
+        for folder in (run, straight)
+    ]
+    shutil.rmtree(straight)
+    differing = {
+        str(path)
+        for path in contents[0].keys() | contents[1].keys()
+        if contents[0].get(path) != contents[1].get(path)
+    }
+    return f"{', '.join(sorted(differing))} differ" if differing else None
+
+
+def _finish(run, epoch):
+    """What a training writes at the end of an epoch."""
+    checkpoints = Checkpoints(run)
+    before, after = _checkpoint(epoch - 1), _checkpoint(epoch)
+    if after.best_epoch == epoch:
+        network = f"network {epoch}" * 1000
+        checkpoints.stage_best(
+            epoch, lambda path: path.write_text(network), {"epoch": epoch}
+        )
+    checkpoints.write(
+        after, before, lambda path: path.write_text(f"state {epoch}" * 1000)
+    )
+
+
+def _checkpoint(epoch):
+    if not epoch:
+        return Checkpoint()
+    history = [
+        {"epoch": n, "val_mean_iou": _SCORES[(n - 1) % len(_SCORES)]}
+        for n in range(1, epoch + 1)
+    ]
+    return Checkpoint.at(epoch, history)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
