@@ -451,8 +451,8 @@ def test_images_of_different_sizes_train(tmp_path):
     from PIL import Image
 
     folder = write_folder(tmp_path / "mixed", {"train": 3, "val": 1})
-    for split in ("train", "val"):
-        Image.new("RGB", (80, 20)).save(folder / f"images/{split}/wide.png")
+    for split, color in (("train", "red"), ("val", "blue")):
+        Image.new("RGB", (80, 20), color).save(folder / f"images/{split}/wide.png")
         Image.new("L", (80, 20), 1).save(folder / f"labels/{split}/wide.png")
     run = train(tiny_config(folder, epochs=1), tmp_path / "run")
     pixels = np.sum(
