@@ -47,6 +47,8 @@ DEFAULT_MAX_PIXELS = 2**22
 # The default where the network looks at another size than that which is sent.
 SCALED_MAX_PIXELS = 2**25
 LEAST_MAX_PIXELS, MOST_MAX_PIXELS = 32 * 32, 2**31 - 1
+# Pixels that an image file may have which is read here, by default: 1.4 GB to read.
+MAX_IMAGE_PIXELS = 100_000_000
 GROUPS = ("data", "network", "schedule", "augmentation", "output")
 
 

@@ -19,6 +19,7 @@ from zipfile import BadZipFile
 import numpy as np
 
 from keras_fcn.locks import Locked, is_abandoned, take
+from keras_fcn.npz import check_npz
 
 _PART = ".part-"  # how the names of what is being written begin
 TEMPORARY = "keras-fcn-"  # and of what lies in the system's temporary folder
@@ -235,6 +236,8 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
         ValueError: if it is missing or damaged.
     """
     try:
+        check_is_regular(path)
+        check_npz(path)
         with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             return {name: arrays[name] for name in arrays.files}
     except _READING_ERRORS as error:

@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from keras_fcn.image_opening import DEFAULT_MAX_PIXELS, check_pixels, decode, opened
+from keras_fcn.config import MAX_IMAGE_PIXELS
+from keras_fcn.image_opening import check_pixels, decode, opened
 from keras_fcn.images import to_rgb
 
 # Of other formats (MPO, which phones name .jpg) the first image is taken: what follows
@@ -16,7 +17,7 @@ _SUBFILE_TYPE = 254  # tag of TIFF
 
 
 def read_frames(
-    path: Path, max_pixels: int = DEFAULT_MAX_PIXELS
+    path: Path, max_pixels: int = MAX_IMAGE_PIXELS
 ) -> Iterator[tuple[int | None, np.ndarray]]:
     """Read the images of a file one after the other.
 

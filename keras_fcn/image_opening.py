@@ -11,8 +11,6 @@ from keras_fcn.errors import one_line
 from keras_fcn.files import check_is_regular
 from keras_fcn.image_headers import FORMATS, open_header
 
-DEFAULT_MAX_PIXELS = 100_000_000
-
 _BYTES_PER_PIXEL = 14  # as measured: Pillow's own 4, a copy, and RGB twice
 
 

@@ -6,17 +6,16 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from keras_fcn.classes import ClassMap
+from keras_fcn.config import MAX_IMAGE_PIXELS
 from keras_fcn.files import written_beside
 from keras_fcn.image_encoding import encode_label_map, encode_png
 from keras_fcn.image_opening import (
-    DEFAULT_MAX_PIXELS,
     UnreadableImage,
     decode,
     opened,
 )
 
 __all__ = [
-    "DEFAULT_MAX_PIXELS",
     "IMAGE_SUFFIXES",
     "UnreadableImage",
     "read_image",
@@ -37,7 +36,7 @@ IMAGE_SUFFIXES = (
 )  # fmt: skip
 
 
-def read_image(path: Path, max_pixels: int = DEFAULT_MAX_PIXELS) -> np.ndarray:
+def read_image(path: Path, max_pixels: int = MAX_IMAGE_PIXELS) -> np.ndarray:
     """Read an image as uint8 RGB `(height, width, 3)`.
 
     Grey, palette, RGBA (the alpha channel is dropped), CMYK and 16-bit files (the
@@ -55,7 +54,7 @@ def read_image(path: Path, max_pixels: int = DEFAULT_MAX_PIXELS) -> np.ndarray:
 
 
 def read_image_and_orientation(
-    path: Path, max_pixels: int = DEFAULT_MAX_PIXELS
+    path: Path, max_pixels: int = MAX_IMAGE_PIXELS
 ) -> tuple[np.ndarray, int]:
     """Read an image as `read_image` does, and how it was turned for that.
 
@@ -119,7 +118,7 @@ def turn_upright(label_map: np.ndarray, orientation: int) -> np.ndarray:
     return np.asarray(_upright(stored, orientation))
 
 
-def read_stored_values(path: Path, max_pixels: int = DEFAULT_MAX_PIXELS) -> np.ndarray:
+def read_stored_values(path: Path, max_pixels: int = MAX_IMAGE_PIXELS) -> np.ndarray:
     """Read what a label file stores, without any conversion of values.
 
     Args:

@@ -23,7 +23,7 @@ from keras_fcn.commands.flags import (
     check_server_arguments,
     number_parser,
 )
-from keras_fcn.config import PROBABILITY
+from keras_fcn.config import MAX_IMAGE_PIXELS, POSITIVE_INT, PROBABILITY
 from keras_fcn.errors import printable
 
 logger = logging.getLogger("keras_fcn.predict")
@@ -61,6 +61,13 @@ def add_arguments(parser: OneLineParser) -> None:
         default=Path("predictions"),
         metavar="DIR",
         help="folder for the pictures; made when missing",
+    )
+    parser.add_argument(
+        "--max-pixels",
+        type=number_parser(POSITIVE_INT),
+        default=MAX_IMAGE_PIXELS,
+        metavar="N",
+        help="pixels that an image may have; a larger one is named and left out",
     )
     add_output_arguments(parser)
     add_film_arguments(parser)
@@ -148,7 +155,10 @@ def _predict_here(arguments, report, camera):
     )
     images = [job for job in arguments.jobs if not job.is_film]
     if images:
-        report.add_images(predict_images(segmenter, images, outputs))
+        found = predict_images(
+            segmenter, images, outputs, max_pixels=arguments.max_pixels
+        )
+        report.add_images(found)
     for job in arguments.jobs:
         if job.is_film:
             _predict_film_file(segmenter, job, outputs, arguments, report)
@@ -217,6 +227,7 @@ def _predict_by_server(arguments, class_map):
         arguments.images_per_request,
         _outputs(arguments),
         arguments.unknown_below,
+        max_pixels=arguments.max_pixels,
     )
 
 

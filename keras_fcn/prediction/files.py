@@ -11,6 +11,7 @@ from itertools import chain
 
 import numpy as np
 
+from keras_fcn.config import MAX_IMAGE_PIXELS
 from keras_fcn.models.devices import has_accelerator
 from keras_fcn.prediction.jobs import Job
 from keras_fcn.prediction.overlap import overlapped, threads
@@ -35,6 +36,7 @@ def predict_images(
     jobs: Iterable[Job],
     outputs: Outputs = Outputs(),  # noqa: B008 (frozen)
     batch_size: int | None = None,
+    max_pixels: int = MAX_IMAGE_PIXELS,
 ) -> Iterator[Result]:
     """Predict images and write their pictures.
 
@@ -48,6 +50,7 @@ def predict_images(
         outputs: what is written.
         batch_size: images of one size that are predicted together when they follow each
             other; chosen by the hardware when None.
+        max_pixels: pixels that an image may have; a larger one is left out.
 
     Yields:
         What came of each image, in order. A file with several gives several.
@@ -58,7 +61,10 @@ def predict_images(
     batch_size = batch_size or (_BATCH_SIZE if has_accelerator() else 1)
     with threads(_NUM_THREADS) as executor:
         opened = overlapped(
-            executor, lambda job: _open(job, outputs), jobs, _AHEAD + batch_size
+            executor,
+            lambda job: _open(job, outputs, max_pixels),
+            jobs,
+            _AHEAD + batch_size,
         )
         pictures = chain.from_iterable(opened)
         predicted = predict_pictures(
@@ -101,9 +107,9 @@ def predict_pictures(
             yield picture
 
 
-def _open(job, outputs):
+def _open(job, outputs, max_pixels):
     """The pictures of a file, the first of which is read at once."""
-    pictures = read_pictures(job, outputs)
+    pictures = read_pictures(job, outputs, max_pixels)
     return chain([next(pictures)], pictures)
 
 

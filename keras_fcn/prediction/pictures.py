@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from keras_fcn.classes import ClassMap
+from keras_fcn.config import MAX_IMAGE_PIXELS
 from keras_fcn.errors import one_line
 from keras_fcn.image_encoding import (
     encode_grey,
@@ -143,12 +144,15 @@ def describe_failure(name: str, what: str, error: Exception) -> str:
     return f"{name} can't be {what} ({kind}: {one_line(error)})"
 
 
-def read_pictures(job: Job, outputs: Outputs) -> Iterator[Picture]:
+def read_pictures(
+    job: Job, outputs: Outputs, max_pixels: int = MAX_IMAGE_PIXELS
+) -> Iterator[Picture]:
     """Read the images of a file.
 
     Args:
         job: the file.
         outputs: says which images are left out because they are done.
+        max_pixels: pixels that an image may have.
 
     Yields:
         A picture for each image, without `image` where it is left out. The last one has
@@ -159,7 +163,7 @@ def read_pictures(job: Job, outputs: Outputs) -> Iterator[Picture]:
         yield picture
         return
     try:
-        for frame, image in read_frames(job.path):
+        for frame, image in read_frames(job.path, max_pixels):
             picture.frame = frame
             if not (frame is not None and outputs.are_there(job, frame)):
                 picture.image = image

@@ -9,7 +9,8 @@ import numpy as np
 from PIL import Image
 
 from keras_fcn.classes import ClassMap
-from keras_fcn.config import DEFAULT_NETWORK
+from keras_fcn.config import DEFAULT_NETWORK, MAX_IMAGE_PIXELS
+from keras_fcn.image_opening import check_pixels
 from keras_fcn.images import read_image, to_rgb
 from keras_fcn.models.devices import allow_memory_growth
 from keras_fcn.overlays import overlay, overlay_with_legend
@@ -52,6 +53,7 @@ class Segmenter:
         uncertainty: int = 0,
         temperature: float = 1.0,
         unknown_below: float = 0.0,
+        max_pixels: int = MAX_IMAGE_PIXELS,
     ):
         """Make a segmenter of a network.
 
@@ -68,6 +70,7 @@ class Segmenter:
             uncertainty: likewise.
             temperature: by which scores are divided before they become probabilities.
             unknown_below: as for `keras_fcn.load`.
+            max_pixels: likewise.
 
         Raises:
             ValueError: if the choices do not go together, or one is impossible.
@@ -79,6 +82,7 @@ class Segmenter:
             )
         self.model = model
         self.class_map = class_map
+        self.max_pixels = max_pixels
         self.unknown_below = unknown_below
         self.predictor = make_predictor(
             model,
@@ -190,7 +194,7 @@ class Segmenter:
         Raises:
             OSError, ValueError: as a call; or if the label map has another size.
         """
-        image = _one_image(image)
+        image = _one_image(image, self.max_pixels)
         label_map = self(image) if label_map is None else np.asarray(label_map)
         if label_map.shape != image.shape[:2]:
             raise ValueError(
@@ -213,18 +217,19 @@ class Segmenter:
             )
         return label_maps, confidence
 
-    @staticmethod
-    def _map(predict: Callable, images):
+    def _map(self, predict: Callable, images):
         if isinstance(images, list | tuple):
             # Batches of one, (1, H, W, 3): sizes may differ.
-            return [predict(_one_image(image)[None])[0] for image in images]
+            return [
+                predict(_one_image(image, self.max_pixels)[None])[0] for image in images
+            ]
         if getattr(images, "ndim", None) == 4:  # also a tensor
             images = as_rgb(images)
             batches = range(0, len(images), _BATCH_SIZE)
             return np.concatenate(
                 [predict(images[first : first + _BATCH_SIZE]) for first in batches]
             )
-        return predict(_one_image(images)[None])[0]
+        return predict(_one_image(images, self.max_pixels)[None])[0]
 
 
 def load(
@@ -238,6 +243,7 @@ def load(
     overlap: int | None = None,
     uncertainty: int = 0,
     unknown_below: float = 0.0,
+    max_pixels: int = MAX_IMAGE_PIXELS,
 ) -> Segmenter:
     """Load a trained network, ready to label images.
 
@@ -262,6 +268,7 @@ def load(
         uncertainty: Monte-Carlo dropout: the probabilities are the mean of as many
             passes with dropout, and take as many times as long; 0 for none.
         unknown_below: label the pixels void whose class is less probable than this.
+        max_pixels: pixels that a file or a Pillow image may have.
 
     Returns:
         The segmenter. On a GPU it takes memory as it needs it, where the GPU has not
@@ -289,16 +296,18 @@ def load(
         uncertainty=uncertainty,
         temperature=network.read_temperature(),
         unknown_below=unknown_below,
+        max_pixels=max_pixels,
     )
 
 
-def as_rgb(image: AnyImage) -> np.ndarray:
+def as_rgb(image: AnyImage, max_pixels: int = MAX_IMAGE_PIXELS) -> np.ndarray:
     """Return an image as RGB values, or refuse what is none.
 
     Args:
         image: a path, a Pillow image, or an array `(height, width)`, `(height, width,
             channels)` or `(batch, height, width, channels)` of values from 0 to 255
             with 1, 3 or 4 channels.
+        max_pixels: pixels that a file or a Pillow image may have.
 
     Returns:
         uint8 or float32 `(..., height, width, 3)` in [0, 255].
@@ -308,8 +317,9 @@ def as_rgb(image: AnyImage) -> np.ndarray:
         ValueError: if it is no image.
     """
     if isinstance(image, str | PathLike):
-        return read_image(Path(image))
+        return read_image(Path(image), max_pixels)
     if isinstance(image, Image.Image):
+        check_pixels("An image", image.size, max_pixels)
         return to_rgb(image)[0]
     if isinstance(image, list | tuple):  # numbers; images are arrays
         raise ValueError(
@@ -346,9 +356,9 @@ def as_rgb(image: AnyImage) -> np.ndarray:
     return array[..., :3]  # without alpha
 
 
-def _one_image(image):
+def _one_image(image, max_pixels):
     """An image as RGB values; a batch is refused."""
-    rgb = as_rgb(image)
+    rgb = as_rgb(image, max_pixels)
     if rgb.ndim != 3:
         raise ValueError(
             "An image must be a path, a Pillow image or an array (height, width, 3), "

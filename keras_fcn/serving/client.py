@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from keras_fcn.classes import ClassMap
+from keras_fcn.config import MAX_IMAGE_PIXELS
 from keras_fcn.images import read_image_and_orientation, turn_upright
 from keras_fcn.prediction.confidence import mark_unknown
 from keras_fcn.prediction.jobs import Job
@@ -99,6 +100,7 @@ def predict_images_by_server(
     outputs: Outputs = Outputs(),  # noqa: B008 (frozen)
     unknown_below: float = 0.0,
     request_bytes: int = MAX_REQUEST_BYTES,
+    max_pixels: int = MAX_IMAGE_PIXELS,
 ) -> Iterator[Result]:
     """Have images predicted by a server and write their pictures.
 
@@ -115,6 +117,7 @@ def predict_images_by_server(
             must be asked for it.
         request_bytes: how many bytes of files are sent together at most; a larger file
             goes alone.
+        max_pixels: pixels that an image may have; a larger one is left out.
 
     Yields:
         What came of each image. One that could not be read, is neither PNG nor JPEG, or
@@ -123,7 +126,7 @@ def predict_images_by_server(
     Raises:
         ServerError: if the server can't predict any image.
     """
-    loaded = (_load(job, outputs) for job in jobs)
+    loaded = (_load(job, outputs, max_pixels) for job in jobs)
     for batch in _batches(loaded, images_per_request, request_bytes):
         contents = [sent.content for sent in batch if sent.content]
         answers = iter(_ask(send, contents))
@@ -146,12 +149,12 @@ class _Sent:
     orientation: int = 1
 
 
-def _load(job, outputs):
+def _load(job, outputs, max_pixels):
     picture = Picture(job)
     if outputs.are_there(job):
         return _Sent(picture)
     try:
-        picture.image, orientation = read_image_and_orientation(job.path)
+        picture.image, orientation = read_image_and_orientation(job.path, max_pixels)
         content = job.path.read_bytes()
     except Exception as error:  # any decoder's, and memory
         picture.fail("read", error)

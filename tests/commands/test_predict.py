@@ -290,3 +290,22 @@ def test_what_exists_is_skipped(run, folder, tmp_path, capsys):
 )
 def test_flags_that_make_no_sense_are_one_line(image, capsys, flags, needed):
     assert needed in refusal(predict, capsys, image, *flags)
+
+
+def test_an_image_of_too_many_pixels_is_left_out_and_the_others_are_not(
+    run, folder, tmp_path, capsys, caplog
+):
+    images = tmp_path / "in"
+    images.mkdir()
+    (images / "a.png").write_bytes(make_png(178_000_000, 1, b""))
+    (images / "b.png").write_bytes(make_png(13_300, 13_300, b""))
+    good = (folder / "images/test/test_0.png").read_bytes()  # 48x64
+    (images / "c.png").write_bytes(good)
+    flags = (images, "--model", run.path, "--output-dir", tmp_path / "out")
+    status, out, _ = outcome(predict, capsys, *flags)
+    assert status == 1 and f"[3/3] {images}/c.png: " in out
+    assert "Received: 178000000x1, which takes about 2.3 GiB to read" in caplog.text
+    assert "Received: 13300x13300" in caplog.text
+    status, out, _ = outcome(predict, capsys, *flags, "--max-pixels", 48 * 64 - 1)
+    assert (status, out) == (2, "")
+    assert f"c.png must have at most {48 * 64 - 1} pixels" in caplog.text

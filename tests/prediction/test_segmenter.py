@@ -412,3 +412,14 @@ def test_the_temperature_of_a_run_is_that_of_its_probabilities(scored_run, tmp_p
     shares = plain.probabilities(image) ** 0.25
     expected = shares / shares.sum(axis=-1, keepdims=True)
     np.testing.assert_allclose(warm.probabilities(image), expected, atol=1e-4)
+
+
+def test_files_and_pillow_images_of_too_many_pixels_are_refused(scored_run, tmp_path):
+    segmenter = load(scored_run.path, max_pixels=99)
+    image, path = Image.new("RGB", (10, 10)), tmp_path / "a.png"
+    image.save(path)
+    for large in (image, path, [image]):
+        with pytest.raises(ValueError, match="at most 99 pixels.*Received: 10x10"):
+            segmenter(large)
+    assert segmenter(image.crop((0, 0, 9, 10))).shape == (10, 9)
+    assert segmenter(np.asarray(image)).shape == (10, 10)

@@ -563,3 +563,10 @@ def test_a_model_that_tells_no_confidence_is_one_line(server, api, run, tmp_path
     send = connect(url_of(server, api), 20, 0, with_confidence=True)
     with pytest.raises(ServerError, match='"confidence" not found'):
         send([path.read_bytes()])
+
+
+def test_an_image_of_too_many_pixels_is_not_sent(server, tmp_path, caplog):
+    path = save_image(tmp_path / "in/x.png")
+    results = predict_by(server, "rest", tmp_path, path, max_pixels=48 * 64 - 1)
+    assert "at most 3071 pixels" in caplog.text
+    assert len(results) == 1 and server.requests == []
