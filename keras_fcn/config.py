@@ -167,6 +167,13 @@ class TrainingConfig:
     image_size: Size = _option(
         "data", (360, 480), "size of the images of streets, pixels", "size", "HxW"
     )
+    max_pixels: int = _option(
+        "data",
+        MAX_IMAGE_PIXELS,
+        "pixels that an image or label map of folder may have",
+        POSITIVE_INT,
+        "N",
+    )
     cache_budget: int = _option(
         "data",
         1024,
@@ -480,5 +487,6 @@ FOLDER_FIELDS = (
     "val_share",
     "group_by",
     "accept",
+    "max_pixels",
 )
 DATA_FIELDS = ("dataset", "data_dir", *FOLDER_FIELDS, "num_images", "image_size")

@@ -20,6 +20,7 @@ import numpy as np
 
 from keras_fcn.locks import Locked, is_abandoned, take
 from keras_fcn.npz import check_npz
+from keras_fcn.regular_files import check_is_regular
 
 _PART = ".part-"  # how the names of what is being written begin
 TEMPORARY = "keras-fcn-"  # and of what lies in the system's temporary folder
@@ -210,20 +211,6 @@ def read_json(path: Path) -> object:
         return json.loads(path.read_bytes().decode(), parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:  # also what is not UTF-8
         raise ValueError(f"{path} is not JSON: {error}") from error
-
-
-def check_is_regular(path: Path) -> None:
-    """Refuse what reading would wait for without end: a FIFO, a device, a socket.
-
-    Args:
-        path: what is about to be opened; links are followed.
-
-    Raises:
-        ValueError: if it is there and no regular file.
-    """
-    if path.exists() and not path.is_file():
-        kind = "a folder" if path.is_dir() else "a FIFO, device or socket"
-        raise ValueError(f"{path} must be a regular file. Received: {kind}")
 
 
 def read_arrays(path: Path) -> dict[str, np.ndarray]:

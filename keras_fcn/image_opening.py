@@ -8,8 +8,8 @@ from PIL import Image, UnidentifiedImageError
 
 from keras_fcn.cut_off import describes_all_pixels, is_cut_off
 from keras_fcn.errors import one_line
-from keras_fcn.files import check_is_regular
 from keras_fcn.image_headers import FORMATS, open_header
+from keras_fcn.regular_files import check_is_regular
 
 _BYTES_PER_PIXEL = 14  # as measured: Pillow's own 4, a copy, and RGB twice
 
@@ -19,7 +19,7 @@ class UnreadableImage(ValueError):
 
 
 @contextmanager
-def opened(path: Path, max_pixels: int | None = None) -> Iterator[Image.Image]:
+def opened(path: Path, max_pixels: int) -> Iterator[Image.Image]:
     """Open an image of a known format; only its header is read.
 
     Whatever the block raises counts as a fault of the file: Pillow's decoders raise
@@ -27,7 +27,7 @@ def opened(path: Path, max_pixels: int | None = None) -> Iterator[Image.Image]:
 
     Args:
         path: a regular file; its content tells the format, not its name.
-        max_pixels: pixels that it may have; None for any number.
+        max_pixels: pixels that it may have.
 
     Yields:
         The image; `decode` decodes it.
@@ -44,8 +44,7 @@ def opened(path: Path, max_pixels: int | None = None) -> Iterator[Image.Image]:
         check_is_regular(path)
         # By a file object: Pillow garbles turned grey TIFFs that it opens by name.
         with path.open("rb") as file, open_header(file) as image:
-            if max_pixels is not None:
-                check_pixels(path, image.size, max_pixels)
+            check_pixels(path, image.size, max_pixels)
             yield image
     except UnreadableImage:
         raise

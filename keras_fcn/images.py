@@ -137,28 +137,32 @@ def read_stored_values(path: Path, max_pixels: int = MAX_IMAGE_PIXELS) -> np.nda
         return _stored_values(image)
 
 
-def read_size(path: Path) -> tuple[int, int]:
+def read_size(path: Path, max_pixels: int = MAX_IMAGE_PIXELS) -> tuple[int, int]:
     """Return height and width of an image file as `read_image` gives it.
 
     Args:
-        path: the file; only its header is read.
+        path: the file; it is decoded only where Pillow needs that for its EXIF.
+        max_pixels: as for `read_image`.
 
     Raises:
         UnreadableImage, FileNotFoundError: as `read_image`.
     """
-    return read_size_and_orientation(path)[0]
+    return read_size_and_orientation(path, max_pixels)[0]
 
 
-def read_size_and_orientation(path: Path) -> tuple[tuple[int, int], int]:
+def read_size_and_orientation(
+    path: Path, max_pixels: int = MAX_IMAGE_PIXELS
+) -> tuple[tuple[int, int], int]:
     """Return what `read_size` does, and the EXIF orientation, 1 to 8.
 
     Args:
-        path: the file; only its header is read.
+        path: as for `read_size`.
+        max_pixels: as for `read_image`.
 
     Raises:
         UnreadableImage, FileNotFoundError: as `read_image`.
     """
-    with opened(path) as image:
+    with opened(path, max_pixels) as image:
         width, height = image.size
         orientation = _orientation(image)
         # Pillow gives the turned size of a TIFF, the stored one of all others.
@@ -166,16 +170,17 @@ def read_size_and_orientation(path: Path) -> tuple[tuple[int, int], int]:
     return ((width, height) if is_on_its_side else (height, width)), orientation
 
 
-def read_label_image(path: Path) -> Image.Image:
+def read_label_image(path: Path, max_pixels: int = MAX_IMAGE_PIXELS) -> Image.Image:
     """Return a label file as Pillow decodes it, with its mode, palette and format.
 
     Args:
         path: as for `read_image`.
+        max_pixels: as for `read_image`.
 
     Raises:
         UnreadableImage, FileNotFoundError: as `read_image`.
     """
-    with opened(path, DEFAULT_MAX_PIXELS) as image:
+    with opened(path, max_pixels) as image:
         decode(image, Path(path))
         return image
 

@@ -1,4 +1,4 @@
-"""Archives of arrays (`.npz`) from strangers: looked at before any array is read.
+"""Arrays (`.npz`, `.npy`) from strangers: looked at before any is read.
 
 What NumPy's `savez` writes is stored as it is, so that no array is larger than its
 file. An archive that is packed, names bytes twice or announces more than it holds was
@@ -12,6 +12,8 @@ from typing import BinaryIO
 from zipfile import ZIP_STORED, ZipFile, ZipInfo
 
 import numpy as np
+
+from keras_fcn.regular_files import check_is_regular
 
 _MAX_ARRAYS = 10_000
 _MAX_DIRECTORY = 4 * 2**20  # bytes; 400 of each array
@@ -45,7 +47,25 @@ def check_npz(path: Path) -> None:
             _check_entries(entries, size)
             for entry in entries:
                 with archive.open(entry) as array:
-                    _check_array(array, entry)
+                    _check_array(array, entry.filename, entry.file_size)
+
+
+def check_npy(path: Path) -> tuple[int, ...]:
+    """Check that the file of an array (`.npy`) holds as much as its header says.
+
+    Args:
+        path: the file.
+
+    Returns:
+        The shape of the array.
+
+    Raises:
+        ValueError: if it holds more or less, or objects, or is none.
+        OSError: if it can't be read.
+    """
+    check_is_regular(path)
+    with path.open("rb") as file:
+        return _check_array(file, path.name, path.stat().st_size)
 
 
 def _check_directory(file: BinaryIO) -> int:
@@ -82,19 +102,20 @@ def _check_entries(entries: Sequence[ZipInfo], size: int) -> None:
         raise ValueError("its files overlap")
 
 
-def _check_array(array: BinaryIO, entry: ZipInfo) -> None:
-    """Check that the header of an array names what follows it."""
+def _check_array(array: BinaryIO, name: str, size: int) -> tuple[int, ...]:
+    """Check that the header of an array names what follows it; its shape."""
     version = np.lib.format.read_magic(array)
     if version not in _VERSIONS:
-        raise ValueError(f"{entry.filename} is of version {version}")
+        raise ValueError(f"{name} is of version {version}")
     shape, _, dtype = _VERSIONS[version](array)
     if dtype.hasobject:
-        raise ValueError(f"{entry.filename} holds objects: they are never read")
+        raise ValueError(f"{name} holds objects: they are never read")
     num_bytes = dtype.itemsize
     for length in shape:  # of Python, which can't overflow
         num_bytes *= length
-    if num_bytes != entry.file_size - array.tell() or min(shape, default=0) < 0:
+    received = size - array.tell()
+    if num_bytes != received or min(shape, default=0) < 0:
         raise ValueError(
-            f"{entry.filename} has {entry.file_size - array.tell()} bytes. Needed for "
-            f"{dtype} {shape}: {num_bytes}"
+            f"{name} has {received} bytes. Needed for {dtype} {shape}: {num_bytes}"
         )
+    return shape

@@ -43,6 +43,7 @@ def load_folder(
         ValueError: if labels can't be read, or anything else forbids a training; names
             the files.
     """
+    options = options or FolderOptions()
     logger.info("Reading %s", folder)
     progress = ProgressLine(logger.info)
     data = read_folder(folder, splits, options, class_map=class_map, progress=progress)
@@ -54,19 +55,20 @@ def load_folder(
     return SegmentationDataset(
         "folder",
         data.reading.class_map,
-        {split: _split(data, split) for split in splits},
+        {split: _split(data, split, options.max_pixels) for split in splits},
         label_values=data.reading.kind,
     )
 
 
-def _split(data: FolderData, name):
+def _split(data: FolderData, name, max_pixels):
     samples = data.splits[name]
     sizes = tuple(fact.size for fact in data.facts[name])
 
     def read(index):
         sample = samples[index]
-        image = read_image(Path(sample.image))
-        label_map = data.reading.decoder.decode(read_stored(sample, data.drawn))
+        image = read_image(Path(sample.image), max_pixels)
+        stored = read_stored(sample, data.drawn, max_pixels)
+        label_map = data.reading.decoder.decode(stored)
         if not image.shape[:2] == label_map.shape == tuple(sizes[index]):
             raise ValueError(
                 f"{sample.image} or its label map has changed since it was checked: "

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from keras_fcn.classes import LONGEST_NAME, MAX_CLASSES, Color
 from keras_fcn.errors import shortened
+from keras_fcn.regular_files import check_is_regular
 
 VOID_NAMES = ("void", "unlabelled", "unlabeled", "ignore", "__ignore__")
 TABLE_NAMES = (
@@ -27,6 +28,7 @@ _COLUMNS = {
     "id": ("id", "value", "pixel_value", "class_id", "label_id", "index"),
     "void": ("void", "is_void", "ignore"),
 }
+_MOST_BYTES = 2**20
 _TRUE, _FALSE = ("1", "true", "yes", "x"), ("", "0", "false", "no")
 
 
@@ -121,6 +123,12 @@ def _cells(path, number, line, delimiter):
 
 
 def _read_text(path):
+    check_is_regular(path)
+    if path.stat().st_size > _MOST_BYTES:
+        raise ValueError(
+            f"{path} must have at most {_MOST_BYTES} bytes, as a table of classes. "
+            f"Received: {path.stat().st_size}"
+        )
     content = path.read_bytes()
     if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
         encodings = ("utf-16",)

@@ -10,9 +10,14 @@ from pycocotools import mask as coco_masks
 from keras_fcn.errors import summarize
 from keras_fcn.folders.class_table import VOID_NAMES, ClassEntry
 from keras_fcn.folders.samples import CocoLabel, Layout, Problem, Sample, relative
+from keras_fcn.folders.shapes import check_points, decode_run_lengths
 from keras_fcn.folders.split_names import split_of_name, subfolders
+from keras_fcn.image_opening import check_pixels
+from keras_fcn.regular_files import check_is_regular
 
 BACKGROUND = "background"
+# What JSON of another shape than COCO's, and numbers that are none, raise.
+_WRONG = (KeyError, TypeError, ValueError, AttributeError, OverflowError)
 _KEYS = ("images", "annotations", "categories")
 _IMAGE_FOLDERS = ("", "images", "image", "imgs", "data", "JPEGImages")
 
@@ -39,7 +44,7 @@ def find_coco(folder: Path) -> Layout | None:
     layout = Layout("", {}, root=folder)
     categories = None
     for path, content in files:
-        own = {int(item["id"]): str(item["name"]) for item in content["categories"]}
+        own = _categories(path, content)
         if categories is not None and own != categories:
             raise ValueError(f"{path} has other categories than {files[0][0]}")
         categories = own
@@ -77,6 +82,7 @@ def _candidates(folder):
 
 def _read(path):
     """What a COCO file holds; None where it is another one."""
+    check_is_regular(path)
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:
@@ -86,6 +92,20 @@ def _read(path):
     if not isinstance(content, dict) or not all(key in content for key in _KEYS):
         return None
     return content
+
+
+def _categories(path, content):
+    """Names of a file's categories by id."""
+    try:
+        return {int(item["id"]): str(item["name"]) for item in content["categories"]}
+    except _WRONG as error:
+        raise _no_coco_file(path, error) from error
+
+
+def _no_coco_file(path, error):
+    return ValueError(
+        f"{path} is no COCO file of instances ({type(error).__name__}: {error})"
+    )
 
 
 def _entries(categories):
@@ -120,28 +140,19 @@ def _samples(path, content, folder, layout):
         for annotation in content["annotations"]:
             shape = [annotation["category_id"], annotation.get("segmentation") or []]
             shapes[annotation["image_id"]].append(shape)
-        known = {int(item["id"]) for item in content["categories"]}
+        categories = _categories(path, content)
         unknown = {shape[0] for of_image in shapes.values() for shape in of_image}
-        if unknown - known:
+        if unknown - categories.keys():
             raise ValueError(
-                f"has annotations of category {sorted(unknown - known)[0]}, which it "
-                "does not list"
+                f"has annotations of category {min(unknown - categories.keys())}, "
+                "which it does not list"
             )
-        background = background_value(
-            {int(item["id"]): item["name"] for item in content["categories"]}
-        )
+        background = background_value(categories)
         images = [
-            (
-                str(item["file_name"]),
-                item["id"],
-                (int(item["height"]), int(item["width"])),
-            )
-            for item in content["images"]
+            (_file_name(item), item["id"], _size(item)) for item in content["images"]
         ]
-    except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(
-            f"{path} is no COCO file of instances ({type(error).__name__}: {error})"
-        ) from error
+    except _WRONG as error:
+        raise _no_coco_file(path, error) from error
     images_dir = _images_dir(path, folder, [name for name, *_ in images])
     samples, missing, empty = [], [], 0
     for name, image_id, size in images:
@@ -163,6 +174,14 @@ def _samples(path, content, folder, layout):
             message += f": {summarize(examples)}" if examples else ""
             layout.problems.append(Problem(kind, is_fatal, message, examples, count))
     return sorted(samples, key=lambda sample: sample.name)
+
+
+def _file_name(item):
+    """Name of an image below the folder of images: pictures of it get it too."""
+    name = str(item["file_name"])
+    if Path(name).is_absolute() or ".." in Path(name).parts or not Path(name).name:
+        raise ValueError(f"file_name {name} leaves its folder")
+    return name
 
 
 def _size(item):
@@ -194,11 +213,12 @@ def _images_dir(path, folder, names):
     return path.parent
 
 
-def draw_coco(label: CocoLabel) -> np.ndarray:
+def draw_coco(label: CocoLabel, max_pixels: int) -> np.ndarray:
     """Draw the shapes of an image, later ones over earlier ones, as COCO's tools do.
 
     Args:
         label: what the file holds.
+        max_pixels: pixels that the image may have.
 
     Returns:
         int32 `(height, width)`, ids of the categories and of the background.
@@ -207,6 +227,7 @@ def draw_coco(label: CocoLabel) -> np.ndarray:
         ValueError: if a shape is damaged.
     """
     height, width = label.size
+    check_pixels(label, (width, height), max_pixels)
     background, shapes = json.loads(label.annotations)
     label_map = np.full((height, width), background, dtype="int32")
     for category_id, segmentation in shapes:
@@ -226,15 +247,18 @@ def _decode(segmentation, height, width):
     if isinstance(segmentation, dict):
         if list(segmentation["size"]) != [height, width]:
             raise ValueError(f"its run lengths are of size {segmentation['size']}")
-        if isinstance(segmentation["counts"], list):
-            if sum(segmentation["counts"]) != height * width:
-                raise ValueError("its run lengths do not fill the image")
-            coded = coco_masks.frPyObjects(segmentation, height, width)
-        else:
-            coded = segmentation
-        return coco_masks.decode(coded).astype(bool)
+        counts = segmentation["counts"]
+        if not isinstance(counts, list):
+            counts = decode_run_lengths(counts)
+        if sum(counts) != height * width:
+            raise ValueError("its run lengths do not fill the image")
+        runs = {"size": [height, width], "counts": counts}
+        return coco_masks.decode(coco_masks.frPyObjects(runs, height, width)) > 0
     polygons = [[float(value) for value in polygon] for polygon in segmentation]
     if any(len(polygon) < 6 or len(polygon) % 2 for polygon in polygons):
         raise ValueError("a polygon needs three points or more, x and y of each")
+    for polygon in polygons:
+        points = list(zip(polygon[::2], polygon[1::2], strict=True))
+        check_points(points, (height, width))
     coded = coco_masks.frPyObjects(polygons, height, width)
     return coco_masks.decode(coco_masks.merge(coded)).astype(bool)

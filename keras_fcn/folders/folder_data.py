@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from keras_fcn.classes import ClassMap
-from keras_fcn.config import TrainingConfig
+from keras_fcn.config import MAX_IMAGE_PIXELS, TrainingConfig
 from keras_fcn.errors import check_choice, summarize
 from keras_fcn.folders.class_table import (
     VOID_NAMES,
@@ -44,6 +44,7 @@ class FolderOptions:
     val_share: float = 0.2
     group_by: str | None = None
     accept: tuple[str, ...] = ()
+    max_pixels: int = MAX_IMAGE_PIXELS
 
     @classmethod
     def of(cls, config: TrainingConfig) -> "FolderOptions":
@@ -65,6 +66,7 @@ class FolderOptions:
             val_share=config.val_share,
             group_by=config.group_by,
             accept=accept,
+            max_pixels=config.max_pixels,
         )
 
 
@@ -179,7 +181,9 @@ def read_folder(
         data.splits = {split: data.splits[split] for split in splits}
     entries, source = _entries(data)
     for split, samples in data.splits.items():
-        data.facts[split] = survey(samples, data.drawn, is_full, progress)
+        data.facts[split] = survey(
+            samples, data.drawn, is_full, progress, options.max_pixels
+        )
     if is_drawn and {"train", "val"} <= data.facts.keys():
         data.problems += drop_duplicates(data.splits, data.facts, root)
     data.problems += check_files(data.splits, data.facts, root)

@@ -1,11 +1,15 @@
 """What label files store, read without any change: values, colours, palettes."""
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from keras_fcn.config import MAX_IMAGE_PIXELS
+from keras_fcn.image_opening import check_pixels
 from keras_fcn.images import UnreadableImage, read_label_image
+from keras_fcn.npz import check_npy
 
 _MAX_VALUE = 65535
 _SAMPLE_FORMAT = 339  # tag of TIFF: 2 is signed, 3 floating point
@@ -27,11 +31,12 @@ class StoredLabels:
     is_lossy: bool = False
 
 
-def read_labels(path: Path) -> StoredLabels:
+def read_labels(path: Path, max_pixels: int = MAX_IMAGE_PIXELS) -> StoredLabels:
     """Read a label map of any of the forms that are taken.
 
     Args:
         path: an image file, or `.npy`.
+        max_pixels: pixels that it may have.
 
     Raises:
         UnreadableImage: if the file can't be read.
@@ -40,8 +45,8 @@ def read_labels(path: Path) -> StoredLabels:
     """
     path = Path(path)
     if path.suffix.lower() == ".npy":
-        return StoredLabels(_checked(_read_array(path)))
-    image = read_label_image(path)
+        return StoredLabels(_checked(_read_array(path, max_pixels)))
+    image = read_label_image(path, max_pixels)
     is_lossy = image.format == "JPEG"
     if image.mode == "1":
         return StoredLabels(np.asarray(image).astype("uint8"))
@@ -59,13 +64,16 @@ def read_labels(path: Path) -> StoredLabels:
     return StoredLabels(np.asarray(image.convert("RGB")), is_lossy=is_lossy)
 
 
-def _read_array(path):
+def _read_array(path, max_pixels):
     try:
+        shape = check_npy(path)
+        # An axis of colours is beside the two of pixels.
+        check_pixels(path, (1, math.prod(sorted(shape)[-2:])), max_pixels)
         array = np.load(path, allow_pickle=False)
+    except UnreadableImage:
+        raise
     except (OSError, ValueError, EOFError) as error:
         raise UnreadableImage(f"{path} can't be read as an array ({error})") from error
-    if not isinstance(array, np.ndarray):
-        raise UnreadableImage(f"{path} must hold one array")
     if array.ndim == 3 and 1 in (array.shape[0], array.shape[-1]):
         array = array.squeeze(-1 if array.shape[-1] == 1 else 0)
     is_color = array.ndim == 3 and array.shape[-1] == 3 and array.dtype == np.uint8

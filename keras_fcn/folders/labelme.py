@@ -9,6 +9,11 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
+from keras_fcn.folders.shapes import check_points
+from keras_fcn.image_headers import open_header
+from keras_fcn.image_opening import check_pixels
+from keras_fcn.regular_files import check_is_regular
+
 BACKGROUND = "_background_"
 
 
@@ -24,11 +29,12 @@ def read_labelme(path: Path) -> dict:
     Raises:
         ValueError: if it is no JSON, or not labelme's.
     """
+    check_is_regular(path)
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         shapes = [(str(shape["label"]), shape["points"]) for shape in content["shapes"]]
         size = int(content["imageHeight"]), int(content["imageWidth"])
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise ValueError(
             f"is no labelme file ({type(error).__name__}: {error})"
         ) from error
@@ -46,12 +52,13 @@ def shape_names(path: Path) -> set[str]:
     return {str(shape["label"]) for shape in read_labelme(path)["shapes"]}
 
 
-def draw_labelme(path: Path, values: dict[str, int]) -> np.ndarray:
+def draw_labelme(path: Path, values: dict[str, int], max_pixels: int) -> np.ndarray:
     """Draw the shapes of a file, later ones over earlier ones.
 
     Args:
         path: the JSON file.
         values: what is drawn for a label; that of `_background_` where no shape is.
+        max_pixels: pixels that the image may have.
 
     Returns:
         int32 `(height, width)`.
@@ -61,7 +68,8 @@ def draw_labelme(path: Path, values: dict[str, int]) -> np.ndarray:
             that is not in `values`.
     """
     content = read_labelme(path)
-    size = content["imageHeight"], content["imageWidth"]
+    size = int(content["imageHeight"]), int(content["imageWidth"])
+    check_pixels(path, size[::-1], max_pixels)
     label_map = np.full(size, values[BACKGROUND], dtype="int32")
     for shape in content["shapes"]:
         label = str(shape["label"])
@@ -78,6 +86,7 @@ def _draw(shape, size):
     draw = ImageDraw.Draw(picture)
     try:
         points = [(float(x), float(y)) for x, y in shape["points"]]
+        check_points(points, size)
         if kind == "polygon" and len(points) > 2:
             draw.polygon(points, fill=1, outline=1)
         elif kind == "rectangle" and len(points) == 2:
@@ -88,14 +97,24 @@ def _draw(shape, size):
             radius = math.dist((x, y), edge)
             draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill=1)
         elif kind == "mask" and len(points) == 2:
-            stored = base64.b64decode(shape["mask"])
-            part = Image.open(io.BytesIO(stored)).convert("L").point(bool, "1")
+            part = _open_mask(base64.b64decode(shape["mask"]), size)
             picture.paste(part, tuple(round(value) for value in points[0]))
         else:
             raise ValueError("it is no area")
-    except (ValueError, TypeError, KeyError, OSError) as error:
+    except Exception as error:  # of any kind: Pillow's, of numbers, of the JSON
         raise ValueError(
             f"has a {kind} {shape['label']} that can't be drawn ({error}): needed a "
             "polygon, rectangle, circle or mask"
         ) from error
     return np.asarray(picture)
+
+
+def _open_mask(content, size):
+    """The picture of a shape of the kind mask, a PNG that is not larger than the image.
+
+    Its format is fixed: Pillow would start Ghostscript for others.
+    """
+    with open_header(io.BytesIO(content), ("PNG",)) as part:
+        if part.width > size[1] or part.height > size[0]:
+            raise ValueError(f"its mask is of {part.width}x{part.height} pixels")
+        return part.convert("L").point(bool, "1")

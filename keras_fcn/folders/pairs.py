@@ -46,8 +46,15 @@ def list_files(
     Raises:
         ValueError: if two files differ in their suffix alone.
     """
-    listing = Listing()
+    listing, seen = Listing(), set()
     for root, folders, names in os.walk(folder, followlinks=True):
+        # A link to a folder above it would lead on without end.
+        seen.add(os.path.realpath(root))
+        folders[:] = [
+            name
+            for name in folders
+            if os.path.realpath(os.path.join(root, name)) not in seen
+        ]
         hidden = [name for name in folders if is_hidden(name)]
         listing.hidden += [os.path.join(root, name) for name in hidden]
         folders[:] = sorted(set(folders) - set(hidden)) if is_deep else []

@@ -7,6 +7,7 @@ from keras_fcn.errors import summarize
 from keras_fcn.folders.pairs import is_hidden
 from keras_fcn.folders.samples import Layout, Problem, relative
 from keras_fcn.images import IMAGE_SUFFIXES
+from keras_fcn.regular_files import check_is_regular
 
 SPLIT_WORDS = {
     "train": ("train", "training"),
@@ -124,6 +125,7 @@ def read_list(path: Path) -> list[str]:
     Raises:
         ValueError: if it is empty or no text.
     """
+    check_is_regular(path)
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except UnicodeDecodeError as error:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from keras_fcn.config import MAX_IMAGE_PIXELS
 from keras_fcn.folders.coco import draw_coco
 from keras_fcn.folders.label_decoder import is_grey, pack
 from keras_fcn.folders.label_files import StoredLabels, read_labels
@@ -80,6 +81,7 @@ def survey(
     values: dict[str, int],
     is_full: bool | None = None,
     progress: Progress | None = None,
+    max_pixels: int = MAX_IMAGE_PIXELS,
 ) -> list[SampleFacts]:
     """Read images and labels.
 
@@ -89,6 +91,7 @@ def survey(
         is_full: decode the images; False reads their headers alone, None decides by
             the size of their files.
         progress: called with the number that are done and that of all.
+        max_pixels: pixels that an image or a label map may have.
 
     Returns:
         The facts of each sample, in order.
@@ -97,7 +100,7 @@ def survey(
         is_full = _num_bytes(samples) <= FULL_READ_BYTES
     is_large = len(samples) >= MANY_SAMPLES
     parts = (examine_in_processes if is_large else _examine_in_threads)(
-        samples, values, is_full
+        samples, values, is_full, max_pixels
     )
     facts: list[SampleFacts] = []
     for part in parts:
@@ -107,12 +110,12 @@ def survey(
     return facts
 
 
-def _examine_in_threads(samples, values, is_full):
+def _examine_in_threads(samples, values, is_full, max_pixels):
     cache: dict = {}  # equal sizes are kept once
 
     def examine_chunk(start):
         part = samples[start : start + _CHUNK]
-        return [examine(sample, values, is_full, cache) for sample in part]
+        return [examine(sample, values, is_full, cache, max_pixels) for sample in part]
 
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
         yield from pool.map(examine_chunk, range(0, len(samples), _CHUNK))
@@ -132,29 +135,37 @@ def _num_bytes(samples):
 
 
 def examine(
-    sample: Sample, values: dict[str, int], is_full: bool, cache: dict[Size, Size]
+    sample: Sample,
+    values: dict[str, int],
+    is_full: bool,
+    cache: dict[Size, Size],
+    max_pixels: int = MAX_IMAGE_PIXELS,
 ) -> SampleFacts:
     """Return the facts of a sample; what can't be read is among them.
 
     Args:
-        sample, values, is_full: as for `survey`.
+        sample, values, is_full, max_pixels: as for `survey`.
         cache: sizes that have been met, so that equal ones are kept once.
     """
     errors, size, orientation, color_sum, digest = [], None, 1, None, None
     try:
         if is_full:
-            image, orientation = read_image_and_orientation(Path(sample.image))
+            image, orientation = read_image_and_orientation(
+                Path(sample.image), max_pixels
+            )
             size = image.shape[:2]
             color_sum = image.reshape(-1, 3).sum(axis=0, dtype="float64")
             digest = hashlib.blake2b(image.tobytes(), digest_size=16).digest()
         else:
-            size, orientation = read_size_and_orientation(Path(sample.image))
+            size, orientation = read_size_and_orientation(
+                Path(sample.image), max_pixels
+            )
         size = cache.setdefault(size, size)
     except (ValueError, OSError) as error:
         errors.append(("unreadable", str(error)))
     label_size = label = None
     try:
-        stored = read_stored(sample, values)
+        stored = read_stored(sample, values, max_pixels)
         label_size = stored.values.shape[:2]
         label_size = cache.setdefault(label_size, label_size)
         label = _label_facts(stored)
@@ -170,21 +181,24 @@ def examine(
     )
 
 
-def read_stored(sample: Sample, values: dict[str, int]) -> StoredLabels:
+def read_stored(
+    sample: Sample, values: dict[str, int], max_pixels: int = MAX_IMAGE_PIXELS
+) -> StoredLabels:
     """Read or draw the labels of a sample.
 
     Args:
         sample: which.
         values: what is drawn for the labels of labelme files.
+        max_pixels: pixels that they may have.
 
     Raises:
         ValueError: if they can't be read, or hold what is no id.
     """
     if not isinstance(sample.label, str):
-        return StoredLabels(draw_coco(sample.label))
+        return StoredLabels(draw_coco(sample.label, max_pixels))
     if sample.label.lower().endswith(".json"):
-        return StoredLabels(draw_labelme(Path(sample.label), values))
-    return read_labels(Path(sample.label))
+        return StoredLabels(draw_labelme(Path(sample.label), values, max_pixels))
+    return read_labels(Path(sample.label), max_pixels)
 
 
 def _label_facts(stored):

@@ -16,7 +16,7 @@ _CODE = "from keras_fcn.folders.survey_processes import serve; serve()"
 
 
 def examine_in_processes(
-    samples: Sequence[Sample], values: dict[str, int], is_full: bool
+    samples: Sequence[Sample], values: dict[str, int], is_full: bool, max_pixels: int
 ) -> Iterator[list]:
     """Yield the facts of samples in order, in parts.
 
@@ -24,7 +24,7 @@ def examine_in_processes(
     runs may hang, and `multiprocessing` runs the user's script a second time.
 
     Args:
-        samples, values, is_full: as for `survey`.
+        samples, values, is_full, max_pixels: as for `survey`.
 
     Raises:
         OSError: if a process ends before its work.
@@ -35,7 +35,7 @@ def examine_in_processes(
         def examine(chunk):
             worker = free.get()
             try:
-                pickle.dump((chunk, values, is_full), worker.stdin)
+                pickle.dump((chunk, values, is_full, max_pixels), worker.stdin)
                 worker.stdin.flush()
                 return pickle.load(worker.stdout)
             except (EOFError, BrokenPipeError) as error:
@@ -78,10 +78,12 @@ def serve() -> None:
 
     while True:
         try:
-            samples, values, is_full = pickle.load(sys.stdin.buffer)
+            samples, values, is_full, max_pixels = pickle.load(sys.stdin.buffer)
         except EOFError:
             return
         cache: dict = {}
-        facts = [examine(sample, values, is_full, cache) for sample in samples]
+        facts = [
+            examine(sample, values, is_full, cache, max_pixels) for sample in samples
+        ]
         pickle.dump(facts, sys.stdout.buffer)
         sys.stdout.buffer.flush()

@@ -150,7 +150,7 @@ class Segmenter:
         """
         if getattr(images, "ndim", None) != 4:
             label_maps, confidence = self._label_maps_and_confidence(
-                _one_image(images)[None]
+                _one_image(images, self.max_pixels)[None]
             )
             return label_maps[0], confidence[0]
         images = as_rgb(images)
