@@ -13,6 +13,7 @@ from zipfile import ZIP_STORED, ZipFile, ZipInfo
 
 import numpy as np
 
+from keras_fcn.errors import one_line
 from keras_fcn.regular_files import check_is_regular
 
 _MAX_ARRAYS = 10_000
@@ -107,7 +108,10 @@ def _check_array(array: BinaryIO, name: str, size: int) -> tuple[int, ...]:
     version = np.lib.format.read_magic(array)
     if version not in _VERSIONS:
         raise ValueError(f"{name} is of version {version}")
-    shape, _, dtype = _VERSIONS[version](array)
+    try:
+        shape, _, dtype = _VERSIONS[version](array)
+    except Exception as error:  # NumPy parses it as Python, with all that may raise
+        raise ValueError(f"{name} has a damaged header ({one_line(error)})") from error
     if dtype.hasobject:
         raise ValueError(f"{name} holds objects: they are never read")
     num_bytes = dtype.itemsize

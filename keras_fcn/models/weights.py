@@ -60,7 +60,7 @@ def load_vgg16_weights(model: keras.Model, weights: str | Path | None) -> None:
             layers = file.get("model_weights", file)  # a whole model, or weights alone
             _load_encoder(model, layers, path)
             _load_head(model, layers, path)
-    except (OSError, RuntimeError) as error:  # h5py raises either for a damaged file
+    except (OSError, RuntimeError, KeyError) as error:  # h5py's, for a damaged file
         raise OSError(
             f"{path} can't be read as a weights file (.h5): it is truncated or of "
             f"another format ({error})"

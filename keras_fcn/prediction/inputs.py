@@ -62,16 +62,23 @@ def read_list(name: str, output_dir: Path) -> Iterator[Found]:
     except (FileNotFoundError, IsADirectoryError) as error:
         raise FileNotFoundError(f"There is no list {name}") from error
     paths = [Path(line) for line in text.splitlines() if line.strip()]
-    if not paths:
-        raise ValueError(f"The list {name} has no path in it")
+    if not paths or "\0" in text:
+        raise ValueError(f"The list {name} must have a path on each line")
     common = os.path.commonpath([path.absolute().parent for path in paths])
     for path in paths:
-        if path.is_dir():
+        if _is_folder(path):
             below = path.absolute().relative_to(common)
             for file, subfolder in _search(path, output_dir):
                 yield file, below / subfolder
         else:
             yield path, path.absolute().parent.relative_to(common)
+
+
+def _is_folder(path):
+    try:
+        return path.is_dir()
+    except OSError:  # too long a name: reading it will say so
+        return False
 
 
 def _expand(text, output_dir):
