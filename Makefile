@@ -26,6 +26,8 @@ torture: $(VENV)/.installed-dev
 	$(RUN_PYTHON) -m torture.killed_writes --epochs 7
 	$(RUN_PYTHON) -m torture.killed_trainings --kills 100 --seed 1
 	$(RUN_PYTHON) -m torture.full_disks
+	$(RUN_PYTHON) -m torture.mutated_files --count 10000
+	$(RUN_PYTHON) -m torture.soak --minutes 30 --threads 8
 
 lint: $(VENV)/.installed-dev
 	$(VENV)/bin/ruff check .

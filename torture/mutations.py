@@ -1,0 +1,114 @@
+"""Files that are damaged, by chance from a seed."""
+
+import re
+import struct
+import zlib
+from collections.abc import Sequence
+
+import numpy as np
+
+_PNG_START = b"\x89PNG\r\n\x1a\n"
+# What parsers stumble over: limits of integers, zeros, and signs of structure.
+_TOKENS = (
+    *(b"\0", b"\0\0\0\0", b"\xff\xff", b"\xff\xff\xff\xff", b"\x7f\xff\xff\xff"),
+    *(b"\x80\0\0\0", b"\0\0\0\x80", b"\x01\0\0\0", b"PK\3\4", b"PK\5\6", b"\xff\xd9"),
+    *(b"-1", b"1e999", b"NaN", b"null", b"9" * 40, b"[" * 2000, b"{", b'"', b"\n"),
+    *(b",", b";", b"\t", b"../", b"\x1b[2J", b"\xe2\x80\xae", b"\xef\xbb\xbf"),
+)
+
+
+def mutate(files: Sequence[bytes], rng: np.random.Generator) -> bytes:
+    """Return one of some files with one to four faults in it.
+
+    Args:
+        files: whole files of one kind.
+        rng: from which all follows.
+    """
+    file = files[rng.integers(len(files))]
+    for _ in range(rng.integers(1, 5)):
+        fault = _FAULTS[rng.integers(len(_FAULTS))]
+        file = fault(file or b"\0", files, rng)
+    # Wrong checksums would hide what is behind them.
+    return mend_checksums(file) if rng.random() < 0.7 else file
+
+
+def mend_checksums(file: bytes) -> bytes:
+    """Give the chunks of a PNG their right checksums; other files as they are.
+
+    Args:
+        file: of any kind, damaged or not.
+    """
+    if not file.startswith(_PNG_START):
+        return file
+    parts, place = [file[:8]], 8
+    while place + 12 <= len(file):
+        (length,) = struct.unpack_from(">I", file, place)
+        end = place + 8 + length
+        if end + 4 > len(file):
+            break
+        checksum = struct.pack(">I", zlib.crc32(file[place + 4 : end]))
+        parts += [file[place:end], checksum]
+        place = end + 4
+    return b"".join(parts) + file[place:]
+
+
+def _flip_bits(file, _, rng):
+    file = bytearray(file)
+    for _ in range(rng.integers(1, 9)):
+        file[rng.integers(len(file))] ^= 1 << rng.integers(8)
+    return bytes(file)
+
+
+def _flip_a_bit_of_the_start(file, _, rng):
+    file = bytearray(file)
+    file[rng.integers(min(len(file), 128))] ^= 1 << rng.integers(8)
+    return bytes(file)
+
+
+def _cut_off(file, _, rng):
+    return file[: rng.integers(len(file))]
+
+
+def _overwrite(file, _, rng):
+    place = rng.integers(len(file))
+    token = _TOKENS[rng.integers(len(_TOKENS))]
+    return file[:place] + token + file[place + len(token) :]
+
+
+def _insert(file, _, rng):
+    place = rng.integers(len(file))
+    return file[:place] + _TOKENS[rng.integers(len(_TOKENS))] + file[place:]
+
+
+def _remove(file, _, rng):
+    place = rng.integers(len(file))
+    return file[:place] + file[place + rng.integers(1, 65) :]
+
+
+def _repeat(file, _, rng):
+    start, length = rng.integers(len(file)), rng.integers(1, 257)
+    some = file[start : start + length]
+    return file[:start] + some * rng.integers(2, 5) + file[start + length :]
+
+
+def _splice(file, files, rng):
+    other = files[rng.integers(len(files))]
+    return file[: rng.integers(len(file))] + other[rng.integers(len(other)) :]
+
+
+def _change_a_number(file, _, rng):
+    """Another value for a number in a text; a bit where there is none."""
+    numbers = list(re.finditer(rb"-?\d+", file[:100_000]))
+    if not numbers:
+        return _flip_bits(file, None, rng)
+    found = numbers[rng.integers(len(numbers))]
+    values = (b"0", b"-1", b"256", b"65536", b"2147483648", b"1" * 400, b"0.5", b'"8"')
+    return (
+        file[: found.start()] + values[rng.integers(len(values))] + file[found.end() :]
+    )
+
+
+_FAULTS = (
+    *(_flip_bits, _flip_a_bit_of_the_start, _cut_off, _overwrite, _insert, _remove),
+    *(_repeat, _splice, _change_a_number),
+)

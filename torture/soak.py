@@ -1,0 +1,238 @@
+"""The exported model under good, bad and hostile images, in threads, for long.
+
+    python -m torture.soak --minutes 30 --threads 8
+
+Exports a network and calls its `serving_default` as a server does. A good image must
+get its label map, a bad one must be refused by its place in the request, and memory
+must not grow. Prints a line a minute; the exit status is 1 if anything was wrong. Needs
+Linux.
+"""
+
+import argparse
+import io
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+from PIL import Image
+
+from keras_fcn.config import DEFAULT_NETWORK
+from keras_fcn.runs.bundled import find_network
+from keras_fcn.serving.export import export
+from street_rendering import render_street
+from torture.mutations import mutate
+
+MAX_PIXELS = 192 * 256
+LEAST_AGREEMENT = 0.999  # share of pixels: sums in another order move a few
+WARM_UP = 0.3  # share of the time in which memory may still grow
+GROWTH = 1.05
+_SIZES = ((96, 128), (33, 47), (128, 96), (1, 1), (160, 200), (64, 300))
+
+
+def encode(image: np.ndarray, kind: str) -> bytes:
+    """Return an image as a file.
+
+    Args:
+        image: uint8 RGB `(height, width, 3)`.
+        kind: "PNG" or "JPEG".
+    """
+    file = io.BytesIO()
+    Image.fromarray(image).save(file, kind)
+    return file.getvalue()
+
+
+def good_images() -> list[bytes]:
+    """Return rendered streets of several sizes, as PNG and JPEG."""
+    files = []
+    for number, (height, width) in enumerate(_SIZES):
+        image, _ = render_street(0, number, max(height, 64), max(width, 64))
+        image = np.ascontiguousarray(image[:height, :width])
+        files += [encode(image, "PNG"), encode(image, "JPEG")]
+    return files
+
+
+def hostile_images() -> list[bytes]:
+    """Return files that must be refused: bombs, other formats, no images."""
+    png = encode(np.zeros((8, 8, 3), "uint8"), "PNG")
+    huge = bytearray(png)
+    huge[16:24] = b"\x7f\xff\xff\xff" * 2
+    wide = encode(np.zeros((1, 60_000, 3), "uint8"), "PNG")
+    return [
+        b"",
+        b"words",
+        b"%!PS-Adobe-3.0 EPSF-3.0\n",
+        b"GIF89a" + bytes(100),
+        bytes(huge),
+        wide,
+        png[:40],
+        encode(np.zeros((400, 400, 3), "uint8"), "JPEG"),
+        b"\xff\xd8\xff" + bytes(1000),
+        bytes(2**20),
+    ]
+
+
+def resident_mebibytes() -> float:
+    """Return the memory that this process has at the moment."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * 4096 / 2**20
+
+
+class Soak:
+    """Threads that send requests, and what came of them.
+
+    Attributes:
+        counts: number of answers by kind.
+        wrong: lines about what was wrong.
+    """
+
+    def __init__(self, predict, seed):
+        """Ask for the right answers, one after the other.
+
+        Args:
+            predict: function from a list of files to their label maps as PNG.
+            seed: from which the requests follow.
+        """
+        self.counts, self.wrong = Counter(), []
+        self._predict, self._seed, self._lock = predict, seed, threading.Lock()
+        self._good, self._hostile = good_images(), hostile_images()
+        self._answers = [_read(predict([file])[0]) for file in self._good]
+
+    def run(self, number: int, ends: float) -> None:
+        """Send requests until it is time to end.
+
+        Args:
+            number: of the thread.
+            ends: in seconds of `time.monotonic`.
+        """
+        rng = np.random.default_rng([self._seed, number])
+        kinds = (self._ask_good, self._ask_hostile, self._ask_damaged, self._ask_mixed)
+        while time.monotonic() < ends:
+            ask = kinds[rng.choice(len(kinds), p=(0.5, 0.2, 0.15, 0.15))]
+            try:
+                kind, problem = ask(rng)
+            except Exception as error:  # whatever is no refusal
+                kind, problem = "failed", f"{type(error).__name__}: {error}"
+            with self._lock:
+                self.counts[kind] += 1
+                if problem:
+                    self.wrong.append(problem)
+
+    def _ask_good(self, rng):
+        """One to four good images: each must get its own label map."""
+        chosen = rng.integers(len(self._good), size=rng.integers(1, 5))
+        answers = self._predict([self._good[index] for index in chosen])
+        for index, answer in zip(chosen, answers, strict=True):
+            expected, received = self._answers[index], _read(answer)
+            is_same = expected.shape == received.shape
+            if not is_same or (expected == received).mean() < LEAST_AGREEMENT:
+                return "good", f"another label map for image {index}"
+        return "good", None
+
+    def _ask_hostile(self, rng):
+        return "hostile", self._refusal([self._hostile[rng.integers(10)]], 0)
+
+    def _ask_mixed(self, rng):
+        """A hostile image among good ones: the request is refused by its place."""
+        files = [self._good[index] for index in rng.integers(len(self._good), size=3)]
+        place = int(rng.integers(4))
+        files.insert(place, self._hostile[rng.integers(len(self._hostile))])
+        return "mixed", self._refusal(files, place)
+
+    def _ask_damaged(self, rng):
+        """A damaged image: refused by name, or answered with a label map."""
+        file = mutate(self._good, rng)
+        try:
+            (answer,) = self._predict([file])
+        except tf.errors.InvalidArgumentError as error:
+            is_told = "image_bytes[0]" in error.message
+            return "damaged", None if is_told else f"refused with {error.message}"
+        _read(answer)
+        return "damaged", None
+
+    def _refusal(self, files, place):
+        """None where a request is refused for the image at a place."""
+        try:
+            self._predict(files)
+        except tf.errors.InvalidArgumentError as error:
+            if f"image_bytes[{place}]" in error.message:
+                return None
+            return f"refused with {error.message}"
+        return f"image {place} of {len(files)} was not refused"
+
+
+def _read(answer):
+    with Image.open(io.BytesIO(answer)) as picture:
+        return np.asarray(picture)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Soak an exported network and print what came of it.
+
+    Args:
+        argv: the arguments; those of the process when None.
+
+    Returns:
+        1 if an answer was wrong or memory grew.
+    """
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--model", default=DEFAULT_NETWORK, help="run or network")
+    parser.add_argument("--minutes", type=float, default=30)
+    parser.add_argument("--threads", type=int, default=8)
+    parser.add_argument("--seed", type=int, default=0)
+    arguments = parser.parse_args(argv)
+    with tempfile.TemporaryDirectory() as folder:
+        version = export(
+            find_network(arguments.model), Path(folder, "fcn"), max_pixels=MAX_PIXELS
+        )
+        loaded = tf.saved_model.load(str(version))
+        function = loaded.signatures["serving_default"]
+
+        def predict(files):
+            answer = function(image_bytes=tf.constant(files))
+            return list(answer["label_png_bytes"].numpy())
+
+        soak = Soak(predict, arguments.seed)
+        memory = _run(soak, arguments.minutes * 60, arguments.threads)
+    return _report(soak, memory)
+
+
+def _run(soak, seconds, num_threads):
+    """Memory in MiB, once a second."""
+    began = time.monotonic()
+    threads = [
+        threading.Thread(target=soak.run, args=(number, began + seconds))
+        for number in range(num_threads)
+    ]
+    for thread in threads:
+        thread.start()
+    memory = []
+    while any(thread.is_alive() for thread in threads):
+        time.sleep(1)
+        memory.append(resident_mebibytes())
+        if len(memory) % 60 == 0:
+            total, now = sum(soak.counts.values()), memory[-1]
+            print(f"{len(memory) // 60:>3} min {total:>8} requests {now:>7.0f} MiB")
+    return memory
+
+
+def _report(soak, memory):
+    warm = max(memory[: max(1, int(WARM_UP * len(memory)))])
+    last = max(memory[int(WARM_UP * len(memory)) :])
+    for kind, count in sorted(soak.counts.items()):
+        print(f"{kind:<10}{count:>8} requests")
+    print(f"wrong     {len(soak.wrong):>8}")
+    print(
+        f"memory    {warm:>8.0f} MiB after {WARM_UP:.0%}, {last:.0f} MiB at most then"
+    )
+    for line in soak.wrong[:10]:
+        print(f"  {line[:300]}")
+    return 1 if soak.wrong or last > GROWTH * warm else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
