@@ -6,6 +6,18 @@ turn those into their flags.
 
 from collections.abc import Collection, Sequence
 
+# Exit status of a worker whose peers are gone. Kubeflow starts a pod again whose status
+# is 128 or more (138 is what it leaves to users), and every other launcher too.
+LOST_STATUS = 138
+
+
+class PeerLost(Exception):
+    """Another worker of a training is gone: this one ends, to be started again."""
+
+
+class TrainingStopped(Exception):
+    """A training was asked to stop, and has written a checkpoint to go on from."""
+
 
 def summarize(items: Sequence[str], most: int = 3) -> str:
     """Join the first few items into one line and count the others.

@@ -5,6 +5,7 @@ import errno
 import logging
 import os
 import re
+import signal
 import sys
 import tempfile
 import warnings
@@ -16,7 +17,7 @@ from pathlib import Path
 
 from keras_fcn.commands.signals import stop_line, stopped_by_signals
 from keras_fcn.commands.startup import quiet_start
-from keras_fcn.errors import one_line, printable
+from keras_fcn.errors import LOST_STATUS, PeerLost, TrainingStopped, one_line, printable
 
 _DISK_IS_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 Work = Callable[[argparse.Namespace, set[str]], int]
@@ -250,6 +251,10 @@ def _report(error, parser, arguments):
         message, status = f"out of memory: {_memory_hint(arguments)}", 1
     elif isinstance(error, FloatingPointError):
         message, status = one_line(error), 1
+    elif isinstance(error, TrainingStopped):
+        message, status = one_line(error), 128 + signal.SIGTERM
+    elif isinstance(error, PeerLost):
+        message, status = one_line(error), LOST_STATUS
     elif isinstance(error, ValueError | OSError):
         message, status = one_line(error), 2
     else:

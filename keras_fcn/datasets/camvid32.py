@@ -10,6 +10,7 @@ Brostow, Fauqueur and Cipolla, "Semantic object classes in video: A high-definit
 ground truth database", 2009; for research use.
 """
 
+import dataclasses
 import hashlib
 import io
 from dataclasses import dataclass
@@ -23,7 +24,7 @@ import tensorflow_datasets as tfds
 
 from keras_fcn.classes import ClassMap
 from keras_fcn.datasets import camvid
-from keras_fcn.datasets.dataset import SegmentationDataset, Split
+from keras_fcn.datasets.dataset import SegmentationDataset
 from keras_fcn.datasets.pairing import Pair, pair_files
 from keras_fcn.datasets.prepared import prepared_dataset, segmentation_info
 from keras_fcn.errors import summarize
@@ -135,18 +136,18 @@ def load_camvid32(
     )
     table = tf.constant(ids, dtype=tf.uint8)
 
-    def renumber(example):
-        label_map = tf.gather(table, tf.cast(example["label_map"], tf.int32))
-        return {**example, "label_map": label_map}
+    def renumbered(split):
+        def decode(record):
+            example = split.decode(record)
+            label_map = tf.gather(table, tf.cast(example["label_map"], tf.int32))
+            return {**example, "label_map": label_map}
 
-    renumbered = {
-        split_name: Split(
-            split.examples.map(renumber, num_parallel_calls=tf.data.AUTOTUNE),
-            split.image_sizes,
-        )
-        for split_name, split in prepared.splits.items()
+        return dataclasses.replace(split, decode=decode)
+
+    splits = {
+        split_name: renumbered(split) for split_name, split in prepared.splits.items()
     }
-    return SegmentationDataset(name, class_map, renumbered)
+    return SegmentationDataset(name, class_map, splits)
 
 
 def _number(class_dict, dataset_name):

@@ -1,6 +1,6 @@
 """What every data set looks like to the rest of the project."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,18 +30,55 @@ class Split:
     """The images of one split with their label maps, in a fixed order.
 
     Attributes:
-        examples: yields `{"name", "image", "label_map"}`: a string scalar, uint8 RGB
-            `(height, width, 3)` and uint8 `(height, width)`; each decoded when read.
-        image_sizes: `(height, width)` of every image, in the order of `examples`.
+        records: what is stored of each image, in order.
+        image_sizes: `(height, width)` of every image, in the order of `records`.
+        decode: makes the example of a record; None where records are examples.
         statistics: of its labels, where they have been counted and checked already.
-        reordered: gives the examples in another order of their numbers, int64
-            `(num_images,)`, without holding decoded ones; None where it can't be had.
+        reads_files: whether records only name files, and are light to hold; where the
+            decoded images do not fit into memory, they are decoded in each epoch.
     """
 
-    examples: tf.data.Dataset
+    records: tf.data.Dataset
     image_sizes: tuple[Size, ...]
+    decode: Callable | None = None
     statistics: LabelStatistics | None = None
-    reordered: Callable[[np.ndarray], tf.data.Dataset] | None = None
+    reads_files: bool = False
+
+    @property
+    def examples(self) -> tf.data.Dataset:
+        """Yields `{"name", "image", "label_map"}`, each decoded when it is read.
+
+        A string scalar, uint8 RGB `(height, width, 3)` and uint8 `(height, width)`.
+        """
+        return self.decoded(self.records)
+
+    def decoded(self, records: tf.data.Dataset) -> tf.data.Dataset:
+        """Return the examples of records, decoded when they are read.
+
+        Args:
+            records: of this split, in any order.
+        """
+        if self.decode is None:
+            return records
+        return records.map(self.decode, num_parallel_calls=tf.data.AUTOTUNE)
+
+    def part(self, indices: Collection[int]) -> "Split":
+        """Return some of the images, in their order; the others are not decoded.
+
+        Args:
+            indices: their numbers, from 0.
+        """
+        chosen = np.isin(np.arange(self.num_images), list(indices))
+        flags = tf.data.Dataset.from_tensor_slices(chosen)
+        records = (
+            tf.data.Dataset.zip((self.records, flags))
+            .filter(lambda _, is_chosen: is_chosen)
+            .map(lambda record, _: record)
+            .apply(tf.data.experimental.assert_cardinality(int(chosen.sum())))
+        )
+        sizes = zip(self.image_sizes, chosen, strict=True)
+        kept = tuple(size for size, is_chosen in sizes if is_chosen)
+        return Split(records, kept, self.decode, reads_files=self.reads_files)
 
     @property
     def num_images(self) -> int:
@@ -106,8 +143,7 @@ def label_statistics(examples: tf.data.Dataset, class_map: ClassMap) -> LabelSta
         class_map: the classes that are allowed.
 
     Raises:
-        ValueError: names the first images with such ids, and the ids; or if all is
-            void.
+        ValueError: names the first images with such ids, and the ids.
     """
     pixels = np.zeros(256, dtype="int64")
     around = np.zeros(256, dtype="int64")  # pixels of the images that show an id
@@ -128,22 +164,4 @@ def label_statistics(examples: tf.data.Dataset, class_map: ClassMap) -> LabelSta
             + summarize(wrong)
         )
     classes = slice(class_map.num_classes)
-    if not pixels[classes].any():
-        raise ValueError("The label maps of a split hold nothing but void")
     return LabelStatistics(pixels[classes], around[classes])
-
-
-def split_statistics(
-    split: Split, examples: tf.data.Dataset, class_map: ClassMap
-) -> LabelStatistics:
-    """Return how often the classes occur, counted once.
-
-    Args:
-        split: the split.
-        examples: its examples, cached or not.
-        class_map: the classes that are allowed.
-
-    Raises:
-        ValueError: as `label_statistics`.
-    """
-    return split.statistics or label_statistics(examples, class_map)

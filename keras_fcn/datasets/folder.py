@@ -76,18 +76,14 @@ def _split(data: FolderData, name, max_pixels):
             )
         return image, label_map
 
-    return Split(
-        _examples(samples, read, np.arange(len(samples))),
-        sizes,
-        LabelStatistics(*data.count_classes(name)),
-        lambda order: _examples(samples, read, order),
-    )
+    numbers = tf.data.Dataset.range(len(samples))
+    sizes = tuple(fact.size for fact in data.facts[name])
+    statistics = LabelStatistics(*data.count_classes(name))
+    return Split(numbers, sizes, _decoder(samples, read), statistics, reads_files=True)
 
 
-def _examples(
-    samples: Sequence[Sample], read: Read, order: np.ndarray
-) -> tf.data.Dataset:
-    """tf.data over the samples in an order; files are decoded in parallel calls."""
+def _decoder(samples: Sequence[Sample], read: Read) -> Callable:
+    """A function that reads a sample's files, by its number."""
 
     def read_by_index(index):
         image, label_map = read(index)
@@ -103,6 +99,4 @@ def _examples(
             "label_map": tf.ensure_shape(label_map, (None, None)),
         }
 
-    return tf.data.Dataset.from_tensor_slices(order).map(
-        example, num_parallel_calls=tf.data.AUTOTUNE
-    )
+    return example

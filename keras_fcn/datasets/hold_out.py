@@ -3,6 +3,7 @@
 import dataclasses
 from fnmatch import fnmatchcase
 
+import numpy as np
 import tensorflow as tf
 
 from keras_fcn.datasets.dataset import SegmentationDataset, Split
@@ -26,9 +27,8 @@ def hold_out(dataset: SegmentationDataset, pattern: str) -> SegmentationDataset:
         ValueError: if no name matches, or all do.
     """
     train, val = dataset.split("train"), dataset.split("val")
-    examples = train.examples.concatenate(val.examples)
-    sizes = train.image_sizes + val.image_sizes
-    names = examples.map(lambda example: example["name"]).as_numpy_iterator()
+    whole = _one_after_the_other(train, val)
+    names = whole.examples.map(lambda example: example["name"]).as_numpy_iterator()
     is_held_out = [fnmatchcase(name.decode(), pattern) for name in names]
     if not any(is_held_out) or all(is_held_out):
         raise ValueError(
@@ -37,17 +37,29 @@ def hold_out(dataset: SegmentationDataset, pattern: str) -> SegmentationDataset:
             f"{sum(is_held_out)} of {len(is_held_out)}"
         )
 
-    def part(wanted):
-        """The images held out, or the others, in their order."""
-        flags = [flag == wanted for flag in is_held_out]
-        kept = (
-            examples.enumerate()
-            .filter(lambda index, _: tf.gather(flags, index))
-            .map(lambda _, example: example)
-            .apply(tf.data.experimental.assert_cardinality(sum(flags)))
-        )
-        flagged = zip(sizes, flags, strict=True)
-        return Split(kept, tuple(size for size, flag in flagged if flag))
-
-    splits = {**dataset.splits, "train": part(False), "val": part(True)}
+    held_out = set(np.flatnonzero(is_held_out).tolist())
+    others = set(range(whole.num_images)) - held_out
+    splits = {
+        **dataset.splits,
+        "train": whole.part(others),
+        "val": whole.part(held_out),
+    }
     return dataclasses.replace(dataset, splits=splits, hold_out=pattern)
+
+
+def _one_after_the_other(first, second):
+    """One split of the images of two, each decoded as its own."""
+    decoders = [split.decode or (lambda record: record) for split in (first, second)]
+
+    def marked(split, is_first):
+        return split.records.map(lambda record: (is_first, record))
+
+    def decode(is_first, record):
+        return tf.cond(is_first, *(lambda d=d: d(record) for d in decoders))
+
+    return Split(
+        marked(first, True).concatenate(marked(second, False)),
+        first.image_sizes + second.image_sizes,
+        decode,
+        reads_files=first.reads_files,
+    )

@@ -83,12 +83,12 @@ def prepared_dataset(
     _check_is_whole(builder)
     # One file after the other, so that the order is that of writing.
     in_order = tfds.ReadConfig(interleave_cycle_length=1, try_autocache=False)
+    encoded = dict.fromkeys(("image", "label_map"), tfds.decode.SkipDecoding())
     splits = {
         split: Split(
-            builder.as_dataset(split=split, read_config=in_order).map(
-                _drop_channel, num_parallel_calls=tf.data.AUTOTUNE
-            ),
+            builder.as_dataset(split=split, read_config=in_order, decoders=encoded),
             image_sizes=(size,) * info.num_examples,
+            decode=_decoder(builder.info.features),
         )
         for split, info in builder.info.splits.items()
     }
@@ -157,6 +157,16 @@ def _damaged(folder, reason):
     )
 
 
-def _drop_channel(example):
-    # (H, W, 1) to (H, W)
-    return {**example, "label_map": tf.squeeze(example["label_map"], axis=-1)}
+def _decoder(features):
+    """A function that decodes a record's two PNGs."""
+
+    def example(record):
+        return {
+            "name": record["name"],
+            "image": features["image"].decode_example(record["image"]),
+            "label_map": tf.squeeze(  # (H, W, 1) to (H, W)
+                features["label_map"].decode_example(record["label_map"]), axis=-1
+            ),
+        }
+
+    return example

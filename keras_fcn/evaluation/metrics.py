@@ -31,8 +31,13 @@ class ConfusionMatrix(keras.metrics.Metric):
         self.num_classes = num_classes
         self.ignore_class = ignore_class
         self._low, self._high = (
+            # All replicas count the whole batch, so that any of them can be read.
             self.add_variable(
-                (num_classes, num_classes), "zeros", dtype="int32", name=digit
+                (num_classes, num_classes),
+                "zeros",
+                dtype="int32",
+                aggregation="only_first_replica",
+                name=digit,
             )
             for digit in ("low", "high")
         )
@@ -53,9 +58,21 @@ class ConfusionMatrix(keras.metrics.Metric):
         """
         if sample_weight is not None:
             raise ValueError("A confusion matrix takes no `sample_weight`")
-        counts = count_on_device(
-            label_map, ops.argmax(logits, axis=-1), self.num_classes, self.ignore_class
+        self.add(
+            count_on_device(
+                label_map,
+                ops.argmax(logits, axis=-1),
+                self.num_classes,
+                self.ignore_class,
+            )
         )
+
+    def add(self, counts: Tensor) -> None:
+        """Add the matrix of a batch of fewer than 2**30 pixels.
+
+        Args:
+            counts: int32 `(num_classes, num_classes)`, `[true, predicted]`.
+        """
         # The low digit is below 2**30, and so is a batch: no int32 overflows.
         total = self._low + counts
         self._high.assign(self._high + total // _BASE)

@@ -12,6 +12,7 @@ from keras import ops
 
 from keras_fcn.config import TrainingConfig
 from keras_fcn.models.layers import MEAN_RGB
+from keras_fcn.models.replicas import num_replicas, replica_id
 from keras_fcn.typing import Tensor
 
 # NTSC's luma and chroma; the first row is luma, the weights of a grey picture.
@@ -95,9 +96,16 @@ class Augment(keras.layers.Layer):
         return (batch, *self.crop, 3), (batch, *self.crop)
 
     def _draw(self, batch, low, high):
-        """One float32 per example, `(batch, 1, 1)`, evenly in [low, high)."""
-        shape = (ops.shape(batch)[0], 1, 1)
-        return keras.random.uniform(shape, low, high, seed=self.seed_generator)
+        """One float32 per example, `(batch, 1, 1)`, evenly in [low, high).
+
+        All replicas draw for the whole batch alike, and each takes its own part.
+        """
+        length = ops.shape(batch)[0]
+        shape = (length * num_replicas(), 1, 1)
+        drawn = keras.random.uniform(shape, low, high, seed=self.seed_generator)
+        if num_replicas() == 1:
+            return drawn
+        return ops.slice(drawn, (replica_id() * length, 0, 0), (length, 1, 1))
 
     def _draw_view(self, size):
         """Where each pixel of the crop lies in its picture: rows and columns."""

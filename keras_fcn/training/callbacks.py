@@ -49,12 +49,14 @@ class Progress(keras.callbacks.Callback):
     Args:
         num_epochs: epochs of the whole training.
         steps_per_epoch: steps of one.
+        devices: on what is trained, where it is more than one device.
     """
 
-    def __init__(self, num_epochs: int, steps_per_epoch: int):
+    def __init__(self, num_epochs: int, steps_per_epoch: int, devices: str = ""):
         super().__init__()
         self.num_epochs = num_epochs
         self.steps_per_epoch = steps_per_epoch
+        self.devices = devices
         self._is_terminal = sys.stderr.isatty()
 
     def on_train_begin(self, logs=None):
@@ -79,7 +81,7 @@ class Progress(keras.callbacks.Callback):
             f"epoch {self._epoch}/{self.num_epochs}  "
             f"step {batch + 1}/{self.steps_per_epoch}  loss {logs['loss']:.3f}  "
             f"mean IoU {logs['mean_iou']:.1%}  {logs['images_per_second']:.1f} images/s"
-            f"  data wait {logs['data_wait']:.0%}  "
+            f"  data wait {logs['data_wait']:.0%}  {self._shared_work(logs)}"
             f"ETA {format_seconds(seconds_a_step * left)}"
         )
         if self._is_terminal:
@@ -88,6 +90,12 @@ class Progress(keras.callbacks.Callback):
             sys.stderr.flush()
         else:
             logger.info(line)
+
+    def _shared_work(self, logs):
+        """The devices, and the share of time that adding up their gradients takes."""
+        if not self.devices:
+            return ""
+        return f"{self.devices}  all-reduce {logs.get('all_reduce', 0):.0%}  "
 
     def on_epoch_end(self, epoch, logs=None):
         if self._is_terminal:
@@ -256,6 +264,24 @@ class CheckpointWriter(keras.callbacks.Callback):
         self.checkpoints = run.checkpoints
         self.last = checkpoint
         self.describe = describe
+
+    def write_within_epoch(self, epoch: int, step: int) -> None:
+        """Write the state of a moment between two steps.
+
+        Args:
+            epoch: the epoch that is not finished.
+            step: steps of it that are done.
+
+        Raises:
+            OSError: if it can't be written.
+        """
+        checkpoint = Checkpoint.at(epoch - 1, self.last.history, step)
+        self.checkpoints.write(
+            checkpoint,
+            self.last,
+            lambda path: self.model.save_state(path, is_within_epoch=True),
+        )
+        self.last = checkpoint
 
     def on_epoch_end(self, epoch, logs=None):
         history = [*self.last.history, {"epoch": epoch, **logs}]

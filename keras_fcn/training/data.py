@@ -8,10 +8,17 @@ import tensorflow as tf
 
 from keras_fcn.config import TrainingConfig
 from keras_fcn.datasets import load_dataset
-from keras_fcn.datasets.dataset import SegmentationDataset, Split, split_statistics
+from keras_fcn.datasets.dataset import (
+    LabelStatistics,
+    SegmentationDataset,
+    Split,
+    label_statistics,
+)
 from keras_fcn.datasets.hold_out import hold_out
-from keras_fcn.datasets.pipeline import cached_examples
+from keras_fcn.datasets.lanes import Lane, cached_lanes
+from keras_fcn.datasets.pipeline import cached_examples, validation_batches
 from keras_fcn.training.class_weights import class_weights_from_counts
+from keras_fcn.training.distribution import Distribution
 from keras_fcn.typing import Size
 
 _LARGEST_DEFAULT_CROP = 320  # pixels
@@ -19,20 +26,20 @@ _LARGEST_DEFAULT_CROP = 320  # pixels
 
 @dataclass(frozen=True)
 class TrainingData:
-    """Training and validation images.
+    """Training and validation images, of which a worker reads its share.
 
     Attributes:
         dataset: the data set.
-        train_examples: its training images, cached.
-        validation_examples: its validation images, cached.
+        train_lanes: for each device of this worker, the lanes of its training images.
+        validation_batches: for each device of this worker, makes its batches.
         train_pixels: int64 `(num_classes,)`, training pixels of each class.
         class_weights: float32 `(num_classes,)` or None.
         crop: `(height, width)` of the training crops, pixels.
     """
 
     dataset: SegmentationDataset
-    train_examples: tf.data.Dataset
-    validation_examples: tf.data.Dataset
+    train_lanes: list[list[Lane]]
+    validation_batches: list[tf.data.Dataset]
     train_pixels: np.ndarray
     class_weights: np.ndarray | None
     crop: Size
@@ -48,7 +55,7 @@ class TrainingData:
         return self.dataset.split("val")
 
     def num_steps(self, batch_size: int) -> int:
-        """Return the number of batches in an epoch; the last may be smaller.
+        """Return the number of batches in an epoch.
 
         Args:
             batch_size: images in a batch.
@@ -61,11 +68,14 @@ class TrainingData:
         return self.train.has_one_size and self.validation.has_one_size
 
 
-def load_training_data(config: TrainingConfig) -> TrainingData:
+def load_training_data(
+    config: TrainingConfig, distribution: Distribution
+) -> TrainingData:
     """Load the data of a training, decode them once and check every label.
 
     Args:
         config: the training.
+        distribution: the devices; each worker decodes and keeps its share.
 
     Returns:
         The data.
@@ -73,30 +83,116 @@ def load_training_data(config: TrainingConfig) -> TrainingData:
     Raises:
         ValueError, OSError: if something is wrong with them; names the files.
     """
-    dataset = load_dataset(config, splits=("train", "val"))
-    if config.hold_out is not None:
-        dataset = hold_out(dataset, config.hold_out)
-    train, validation = dataset.split("train"), dataset.split("val")
-    crop = training_crop(config.crop, train)
-    budget = config.cache_budget * 2**20
-    train_examples = cached_examples(train, budget)
-    # Training images come first: they are read more often, in a new order each time.
-    validation_examples = cached_examples(validation, max(0, budget - train.num_bytes))
-    statistics = split_statistics(train, train_examples, dataset.class_map)
-    split_statistics(validation, validation_examples, dataset.class_map)  # its checks
+
+    def load():
+        dataset = load_dataset(config, splits=("train", "val"))
+        return (
+            dataset if config.hold_out is None else hold_out(dataset, config.hold_out)
+        )
+
+    dataset = distribution.first_then_others(load)
+    _check_same_data(dataset, distribution)
+    train = dataset.split("train")
+    with distribution.together():
+        crop = training_crop(config.crop, train)
+        _check_enough_images(train, config.batch_size, distribution)
+        budget = config.cache_budget * 2**20  # MiB
+        # Training images come first: they are read more often, in other orders.
+        lanes = _cache_lanes(train, config.batch_size, distribution, budget)
+        budget -= train.num_bytes // distribution.num_workers
+        batches, validation_examples = _cache_validation(
+            dataset, config.batch_size, distribution, max(0, budget)
+        )
+        own = [lane.examples for lane in sum(lanes, []) if lane.num_images]
+        counted = _count(train, own, dataset.class_map)
+        _count(dataset.split("val"), validation_examples, dataset.class_map)  # checks
+    statistics = train.statistics or _sum_statistics(counted, distribution)
     class_weights = class_weights_from_counts(
         config.class_weights,
         statistics.pixels,
         statistics.pixels_of_images_with_class,
     )
-    return TrainingData(
-        dataset,
-        train_examples,
-        validation_examples,
-        statistics.pixels,
-        class_weights,
-        crop,
+    return TrainingData(dataset, lanes, batches, statistics.pixels, class_weights, crop)
+
+
+def _check_same_data(dataset, distribution):
+    """Refuse workers that have other images or classes than the first one."""
+    class_map = dataset.class_map
+    values = {"classes": list(class_map.names), "void": class_map.void_id}
+    for name in ("train", "val"):
+        split = dataset.split(name)
+        sizes = {f"{h}x{w}": 0 for h, w in split.image_sizes}
+        values[f"number of {name} images"] = split.num_images
+        values[f"sizes of {name} images"] = list(sizes)
+    distribution.check_same(values, "data")
+
+
+def _check_enough_images(train, batch_size, distribution):
+    """With several devices each must have images of its own."""
+    if distribution.num_replicas > 1 and train.num_images < batch_size:
+        raise ValueError(
+            f"`batch_size` must be at most {train.num_images}, the training images, on "
+            f"several devices. Received: batch_size={batch_size}"
+        )
+
+
+def _cache_lanes(train, batch_size, distribution, budget):
+    pieces = distribution.pieces(batch_size)
+    return [
+        cached_lanes(train, piece, batch_size=batch_size, budget=budget // len(pieces))
+        for piece in pieces
+    ]
+
+
+def _cache_validation(dataset, batch_size, distribution, budget):
+    """Validation batches for each device of this worker, and the examples of all."""
+    split = dataset.split("val")
+    # Pictures of different sizes come one by one.
+    whole_batch = batch_size if split.has_one_size else distribution.num_replicas
+    pieces = distribution.pieces(whole_batch)
+    fillers = split.part([0]).examples.cache()
+    batches, all_examples = [], []
+    for device, piece in enumerate(pieces):
+        indices = range(split.num_images)
+        part = split.part([i for i in indices if i % whole_batch in piece])
+        examples = cached_examples(part, budget // len(pieces))
+        all_examples.append(examples)
+        batches.append(
+            validation_batches(
+                examples,
+                part,
+                fillers,
+                batch_size=len(piece),
+                num_batches=math.ceil(split.num_images / whole_batch),
+                void_id=dataset.class_map.void_id,
+                device=device,
+            )
+        )
+    return batches, all_examples
+
+
+def _count(split, all_examples, class_map):
+    """How often the classes occur in this worker's share, where it is not known."""
+    if split.statistics is not None:
+        return split.statistics
+    first, *others = all_examples
+    for other in others:
+        first = first.concatenate(other)
+    return label_statistics(first, class_map)
+
+
+def _sum_statistics(statistics, distribution):
+    """The counts of all workers together."""
+    counts = distribution.exchange(
+        [
+            statistics.pixels.tolist(),
+            statistics.pixels_of_images_with_class.tolist(),
+        ]
     )
+    whole = LabelStatistics(*np.sum(counts, axis=0))
+    if not whole.pixels.any():
+        raise ValueError("The training label maps hold nothing but void")
+    return whole
 
 
 def training_crop(crop: Size | None, split: Split) -> Size:

@@ -16,25 +16,31 @@ class EpochLoss(keras.metrics.Metric):
     `first_non_finite_step` tells when it came.
 
     Args:
-        ignore_class: id of void.
         name: the metric's name.
     """
 
-    def __init__(self, ignore_class: int, name: str = "epoch_loss"):
+    def __init__(self, name: str = "epoch_loss"):
         super().__init__(name=name)
-        self.ignore_class = ignore_class
-        self._total = self.add_variable((), "zeros", dtype="float32", name="total")
-        self._weight = self.add_variable((), "zeros", dtype="float32", name="weight")
-        self._num_finite = self.add_variable((), "zeros", dtype="int32", name="finite")
+        # All replicas count the whole batch, so that any of them can be read.
+        self._total, self._weight, self._num_finite = (
+            self.add_variable(
+                (), "zeros", dtype, aggregation="only_first_replica", name=variable
+            )
+            for variable, dtype in (
+                ("total", "float32"),
+                ("weight", "float32"),
+                ("finite", "int32"),
+            )
+        )
 
     def update_state(
-        self, loss: Tensor, label_map: Tensor, sample_weight: None = None
+        self, loss: Tensor, num_labelled: Tensor, sample_weight: None = None
     ) -> None:
         """Add the loss of a batch.
 
         Args:
             loss: float scalar, the mean over the batch's labelled pixels.
-            label_map: integer `(batch, height, width)`, the pixels that it is of.
+            num_labelled: float scalar, the number of these.
             sample_weight: must be None; void is what has no weight.
 
         Raises:
@@ -42,9 +48,8 @@ class EpochLoss(keras.metrics.Metric):
         """
         if sample_weight is not None:
             raise ValueError("The loss of an epoch takes no `sample_weight`")
-        weight = ops.sum(ops.cast(label_map != self.ignore_class, "float32"))
-        self._total.assign(self._total + ops.cast(loss, "float32") * weight)
-        self._weight.assign(self._weight + weight)
+        self._total.assign(self._total + ops.cast(loss, "float32") * num_labelled)
+        self._weight.assign(self._weight + num_labelled)
         # Stops for good at the first that is not finite, as the total is not from then.
         self._num_finite.assign(
             self._num_finite + ops.cast(ops.isfinite(self._total), "int32")

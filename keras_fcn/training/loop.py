@@ -17,11 +17,9 @@ import keras
 import numpy as np
 
 from keras_fcn.config import TrainingConfig
-from keras_fcn.datasets.pipeline import (
-    iterate,
-    training_batches,
-    validation_batches,
-)
+from keras_fcn.datasets.lanes import training_batches
+from keras_fcn.datasets.pipeline import iterate
+from keras_fcn.errors import TrainingStopped
 from keras_fcn.evaluation.evaluate import scores_report
 from keras_fcn.models.devices import use_xla
 from keras_fcn.runs.checkpoints import Checkpoint
@@ -36,6 +34,7 @@ from keras_fcn.training.data import TrainingData
 from keras_fcn.training.pace import Pace
 from keras_fcn.training.patience import has_stalled
 from keras_fcn.training.schedule import make_schedule
+from keras_fcn.training.stop import stop_asked_for
 from keras_fcn.training.trainer import Trainer, fetch, is_pending
 
 logger = logging.getLogger(__name__)
@@ -50,8 +49,10 @@ class TrainingLoop:
         trainer: compiled, in the state of the checkpoint.
         config: the training.
         data: its data.
-        run: where everything is written.
+        run: where everything is written; None on the other workers than the first.
         checkpoint: where it goes on from.
+        checkpoint_every: steps after which the state is written within an epoch; None
+            for at its end alone.
     """
 
     def __init__(
@@ -59,26 +60,27 @@ class TrainingLoop:
         trainer: Trainer,
         config: TrainingConfig,
         data: TrainingData,
-        run: RunFolder,
+        run: RunFolder | None,
         checkpoint: Checkpoint,
+        checkpoint_every: int | None = None,
     ):
         self.trainer = trainer
+        self.distribution = trainer.distribution
         self.config = config
         self.data = data
         self.run_folder = run
-        self.num_finished = checkpoint.epoch
+        self.start = checkpoint
+        self.checkpoint_every = checkpoint_every
         self.steps_per_epoch = data.num_steps(config.batch_size)
         self.schedule = make_schedule(config, self.steps_per_epoch)
         # Often enough to be followed, seldom enough for a log of days.
         self.seconds_between_reports = 0.5 if sys.stderr.isatty() else 30
         self._is_compiled = False
+        self.history = list(checkpoint.history)
+        self._seconds_of_all_reduce = 0.0
+        self._has_asked_for_report = False
+        self.checkpoints = None
         self.callbacks = self._make_callbacks(checkpoint)
-        self.validation_batches = validation_batches(
-            data.validation_examples,
-            data.validation,
-            batch_size=config.batch_size,
-            void_id=self._class_map.void_id,
-        )
 
     def run(self) -> None:
         """Run the epochs that are left, each leaving what the run promises.
@@ -86,36 +88,46 @@ class TrainingLoop:
         Raises:
             FloatingPointError: if a loss is no longer finite.
             OSError: if something can't be written.
+            TrainingStopped: by SIGTERM to a worker, when its state is written.
+            PeerLost: if another worker is gone.
         """
         self.callbacks.on_train_begin()
-        for epoch in range(self.num_finished + 1, self.config.epochs + 1):
-            history = self.checkpoint_writer.last.history
-            if has_stalled(history, self.config.patience):
-                logger.info(
-                    "No better validation mean IoU for %d epochs: the training ends",
-                    self.config.patience,
-                )
-                break
-            self._run_epoch(epoch)
+        with stop_asked_for() as self._is_stop_asked_for:
+            for epoch in range(self.start.epoch + 1, self.config.epochs + 1):
+                if has_stalled(self.history, self.config.patience):
+                    self._tell_end()
+                    break
+                self._run_epoch(epoch)
         self.callbacks.on_train_end()
+
+    def _tell_end(self):
+        if self.distribution.is_first:
+            logger.info(
+                "No better validation mean IoU for %d epochs: the training ends",
+                self.config.patience,
+            )
 
     def _make_callbacks(self, checkpoint):
         config, run, class_map = self.config, self.run_folder, self._class_map
+        if run is None:
+            return keras.callbacks.CallbackList([], model=self.trainer)
         sample_writer = SampleWriter(run.samples, self._samples(), class_map)
 
         def describe(epoch, matrix):
             return {"epoch": epoch, **scores_report(matrix, self.data.dataset, "val")}
 
-        self.checkpoint_writer = CheckpointWriter(run, checkpoint, describe)
+        self.checkpoints = CheckpointWriter(run, checkpoint, describe)
         return keras.callbacks.CallbackList(
             [
                 sample_writer,
                 TensorBoardLogger(
                     run.tensorboard, class_map, sample_writer, asdict(config)
                 ),
-                self.checkpoint_writer,
+                self.checkpoints,
                 # Last: its line tells of an epoch when all of it is on the disk.
-                Progress(config.epochs, self.steps_per_epoch),
+                Progress(
+                    config.epochs, self.steps_per_epoch, self.distribution.describe()
+                ),
             ],
             model=self.trainer,
         )
@@ -129,55 +141,114 @@ class TrainingLoop:
         # Its order, augmentation and dropout follow from the seed and its number, so
         # that a resumed training draws the same.
         draws = np.random.default_rng((self.config.seed, epoch))
+        is_first = epoch == self.start.epoch + 1
+        first_step = self.start.step if is_first else 0
         self.callbacks.on_epoch_begin(epoch)
-        self.trainer.seed_draws(draws)
-        logs = self._train_epoch(epoch, order_seed=int(draws.integers(2**31)))
-        scores = self.trainer.evaluate(
-            self.validation_batches,
-            callbacks=self.callbacks,
-            verbose=0,
-            return_dict=True,
+        self.trainer.seed_draws(draws, goes_on=first_step > 0)
+        order_seed = int(draws.integers(2**31))
+        logs = self._train_epoch(epoch, order_seed, first_step)
+        scores = self.trainer.validate(
+            self._on_all_devices(self.data.validation_batches), self.callbacks
         )
         logs.update({f"val_{name}": float(value) for name, value in scores.items()})
         self._check_finite("validation loss", logs["val_loss"], epoch)
         self.callbacks.on_epoch_end(epoch, logs)
+        self.history.append({"epoch": epoch, **logs})
 
-    def _train_epoch(self, epoch, order_seed):
+    def _on_all_devices(self, datasets):
+        """Batches of the local devices as what the trainer takes."""
+        if len(datasets) == 1:
+            return datasets[0]
+        return map(self.distribution.regroup, zip(*datasets, strict=True))
+
+    def _train_epoch(self, epoch, order_seed, first_step):
         """Train on every image once; return the scores and the speed."""
-        batches = training_batches(
-            self.data.train_examples,
-            self.data.train,
-            batch_size=self.config.batch_size,
-            void_id=self._class_map.void_id,
-            order_seed=order_seed,
-            budget=self.config.cache_budget * 2**20,  # MiB
-            one_shape=use_xla(self.data.has_one_size),
-        )
         pace = Pace(
             self.data.train.num_images,
             self.config.batch_size,
             self.seconds_between_reports,
+            first_step,
         )
         scores = {}
-        with self.trainer.epoch() as train_on:
-            timed = pace.timed(iterate(batches), lambda: is_pending(scores))
-            for step, batch in enumerate(timed):
-                self.callbacks.on_train_batch_begin(step)
-                scores = train_on(batch)
-                if not self._is_compiled:
-                    self._tell_first_step(scores, pace)
-                logs = self._report(scores, pace, epoch, step) if pace.is_due() else {}
-                self.callbacks.on_train_batch_end(step, logs)
-                if logs and not math.isfinite(logs["loss"]):
-                    break
-        self._check_finite("loss", logs["loss"], epoch)
+        batches = pace.timed(
+            self._batches(order_seed, first_step), lambda: is_pending(scores)
+        )
+        logs, done, is_stopped = {}, first_step, False
+        while done < self.steps_per_epoch and not is_stopped:
+            with self.trainer.epoch(goes_on=done > 0) as train_on:
+                for step in range(done, self._next_checkpoint(done)):
+                    self.callbacks.on_train_batch_begin(step)
+                    scores = train_on(next(batches))
+                    if not self._is_compiled:
+                        self._tell_first_step(scores, pace)
+                    is_stopped, is_due = self._agree(pace)
+                    is_due = is_due or step + 1 == self.steps_per_epoch
+                    logs = self._report(scores, pace, epoch, step) if is_due else {}
+                    self.callbacks.on_train_batch_end(step, logs)
+                    done = step + 1
+                    if is_stopped or (logs and not math.isfinite(logs["loss"])):
+                        break
+            # A state that is not finite must not be written.
+            loss = (logs or fetch(scores))["loss"]
+            self._check_finite("loss", loss, epoch)
+            if is_stopped or done < self.steps_per_epoch:
+                self._write_checkpoint(epoch, done)
+        if is_stopped:
+            self.distribution.finish()
+            raise TrainingStopped(
+                f"stopped by SIGTERM after step {done} of epoch {epoch}"
+            )
+        if not logs:  # it was stopped after the last step
+            last = self.steps_per_epoch - 1
+            logs = self._report(self.trainer.get_metrics_result(), pace, epoch, last)
         return logs
+
+    def _batches(self, order_seed, first_step):
+        """The batches of an epoch that are left, for all local devices."""
+        datasets = [
+            training_batches(
+                lanes,
+                self.data.train,
+                batch_size=self.config.batch_size,
+                void_id=self._class_map.void_id,
+                order_seed=order_seed,
+                budget=self.config.cache_budget * 2**20,  # MiB
+                one_shape=use_xla(self.data.has_one_size),
+                num_skipped=first_step,
+                device=device,
+            )
+            for device, lanes in enumerate(self.data.train_lanes)
+        ]
+        if len(datasets) == 1:
+            return iterate(datasets[0])
+        return iter(self._on_all_devices(datasets))
+
+    def _next_checkpoint(self, done):
+        """The step after which the state is written next."""
+        if self.checkpoint_every is None:
+            return self.steps_per_epoch
+        following = (done // self.checkpoint_every + 1) * self.checkpoint_every
+        return min(following, self.steps_per_epoch)
+
+    def _write_checkpoint(self, epoch, done):
+        if self.checkpoints is not None:
+            self.checkpoints.write_within_epoch(epoch, done)
+
+    def _agree(self, pace):
+        """Whether to stop, and whether to report: the same on all workers."""
+        wishes_report = pace.is_due() and not self._has_asked_for_report
+        self._has_asked_for_report |= wishes_report
+        return self.distribution.agree(self._is_stop_asked_for(), wishes_report)
 
     def _tell_first_step(self, scores, pace):
         """Log how long the step took that is compiled, and leave it out of the pace."""
         fetch(scores)
         self._is_compiled = True
-        logger.info("The first step, which is compiled, took %.1f s", pace.seconds)
+        if self.run_folder is not None:
+            logger.info("The first step, which is compiled, took %.1f s", pace.seconds)
+        weights = self.trainer.trainable_variables
+        num_bytes = sum(4 * math.prod(weight.shape) for weight in weights)
+        self._seconds_of_all_reduce = self.distribution.seconds_of_all_reduce(num_bytes)
         if self.steps_per_epoch > 1:
             pace.start_anew()
 
@@ -185,7 +256,12 @@ class TrainingLoop:
         """Scores and speed of the epoch so far, when the device has caught up."""
         logs = fetch(scores)
         logs["learning_rate"] = self._learning_rate(epoch, step)
-        return {**logs, **pace.report()}
+        logs.update(pace.report())
+        self._has_asked_for_report = False
+        if self._seconds_of_all_reduce:
+            seconds_a_step = self.config.batch_size / logs["images_per_second"]
+            logs["all_reduce"] = min(1.0, self._seconds_of_all_reduce / seconds_a_step)
+        return logs
 
     def _learning_rate(self, epoch, step):
         """That of a step of an epoch, which is counted from 0."""
@@ -207,13 +283,9 @@ class TrainingLoop:
 
     def _samples(self):
         """Images and label maps that are drawn each epoch, spread over the split."""
-        last = min(self.data.validation.num_images, _MOST_LOOKED_AT) - 1
+        validation = self.data.validation
+        last = min(validation.num_images, _MOST_LOOKED_AT) - 1
         count = min(self.config.num_samples, last + 1)
         chosen = set(np.linspace(0, last, count).round().astype(int).tolist())
-        # Not the cached ones: a cache that is read in part is thrown away.
-        examples = self.data.validation.examples.take(last + 1).as_numpy_iterator()
-        return [
-            (example["image"], example["label_map"])
-            for index, example in enumerate(examples)
-            if index in chosen
-        ]
+        examples = validation.part(chosen).examples.as_numpy_iterator()
+        return [(example["image"], example["label_map"]) for example in examples]

@@ -2,6 +2,7 @@
 
 from keras import ops
 
+from keras_fcn.models.replicas import sum_over_replicas
 from keras_fcn.typing import Tensor
 
 
@@ -23,7 +24,9 @@ def masked_cross_entropy(
             scale does not depend on them.
 
     Returns:
-        float32 scalar in nats; 0 if every pixel is void.
+        float32 scalar in nats; 0 if every pixel is void. Among several replicas it is
+        the part of this one: their sum is the mean over the whole batch, and the sum of
+        their gradients its gradient.
 
     Raises:
         ValueError: if the heights or widths differ.
@@ -48,4 +51,5 @@ def masked_cross_entropy(
     if class_weights is not None:
         class_weights = ops.convert_to_tensor(class_weights, dtype="float32")
         weights = weights * ops.take(class_weights, target, axis=0)
-    return ops.divide_no_nan(ops.sum(cross_entropy * weights), ops.sum(weights))
+    whole_weight = sum_over_replicas(ops.sum(weights))
+    return ops.divide_no_nan(ops.sum(cross_entropy * weights), whole_weight)

@@ -16,13 +16,20 @@ class Pace:
         num_images: images of the epoch.
         batch_size: images in a batch; what fills up the last is not counted.
         seconds_between: from one report to the next.
+        first_step: steps of the epoch that were done before.
     """
 
-    def __init__(self, num_images: int, batch_size: int, seconds_between: float):
+    def __init__(
+        self,
+        num_images: int,
+        batch_size: int,
+        seconds_between: float,
+        first_step: int = 0,
+    ):
         self._num_images = num_images
         self._batch_size = batch_size
         self._seconds_between = seconds_between
-        self._num_steps = 0
+        self._num_steps = first_step
         self.start_anew()
 
     def start_anew(self) -> None:

@@ -3,6 +3,7 @@
 import dataclasses
 import logging
 import shutil
+from contextlib import ExitStack
 from pathlib import Path
 
 import keras
@@ -16,10 +17,11 @@ from keras_fcn.models.precision import use_precision
 from keras_fcn.models.weights import transfer_weights
 from keras_fcn.runs.bundled import find_network
 from keras_fcn.runs.checkpoints import Checkpoint
-from keras_fcn.runs.folder import RunFolder
+from keras_fcn.runs.folder import RunFolder, versions
 from keras_fcn.training.augment import make_augment
 from keras_fcn.training.calibrate import calibrate
 from keras_fcn.training.data import TrainingData, load_training_data
+from keras_fcn.training.distribution import Distribution
 from keras_fcn.training.event_files import keep_events_until
 from keras_fcn.training.loop import TrainingLoop
 from keras_fcn.training.optimizer import make_optimizer
@@ -30,13 +32,22 @@ from keras_fcn.training.trainer import Trainer
 logger = logging.getLogger(__name__)
 
 
-def train(config: TrainingConfig, run_path: Path) -> RunFolder:
+def train(
+    config: TrainingConfig,
+    run_path: Path,
+    distribution: Distribution | None = None,
+    checkpoint_every: int | None = None,
+) -> RunFolder:
     """Train a network from the start.
 
     Args:
         config: the training.
         run_path: folder of the new run; must not exist or be empty. It is made when
-            data, weights and configuration have been found to be right.
+            data, weights and configuration have been found to be right. With several
+            workers the first one alone needs it.
+        distribution: the devices, as `join` gives them; None for one.
+        checkpoint_every: steps after which the state is written within an epoch, to go
+            on from; None for at its end alone.
 
     Returns:
         The run, finished.
@@ -44,138 +55,255 @@ def train(config: TrainingConfig, run_path: Path) -> RunFolder:
     Raises:
         ValueError, OSError: if data, weights or configuration are not usable.
         FloatingPointError: if the loss is no longer finite.
+        TrainingStopped: by SIGTERM to a worker, after a checkpoint has been written.
+        PeerLost: if another worker is gone.
     """
-    RunFolder(run_path).check_is_free()
-    config = resolve_config(config)
-    check_start(config)
-    data = load_training_data(config)
+    distribution = distribution or Distribution()
+    config = _check_workers(config, distribution, checkpoint_every)
+    with distribution.together():
+        if distribution.is_first:
+            RunFolder(run_path).check_is_free()
+        check_start(config)
+    data = load_training_data(config, distribution)
     if data.dataset.label_values is not None:  # so that it is not decided anew
         config = dataclasses.replace(config, label_values=data.dataset.label_values)
-    trainer = _make_started_trainer(config, data)
-    _log_training(config, data, trainer.network)
-    run = RunFolder.create(
-        run_path, config, data.dataset.class_map, data.train.typical_side
-    )
-    with run.locked():
+    with distribution.together():
+        trainer = _make_started_trainer(config, data, distribution)
+    _log_training(config, data, trainer)
+    run, checkpoint = RunFolder(run_path), Checkpoint()
+    with ExitStack() as stack:
+        with distribution.together():
+            if distribution.is_first:
+                run = RunFolder.create(
+                    run_path, config, data.dataset.class_map, data.train.typical_side
+                )
+                stack.enter_context(run.locked())
         try:
-            TrainingLoop(trainer, config, data, run, Checkpoint()).run()
+            _run_loop(trainer, config, data, run, checkpoint, checkpoint_every)
         except FloatingPointError:
-            if not run.checkpoints.last_file.exists():
+            if distribution.is_first and not run.checkpoints.last_file.exists():
                 shutil.rmtree(run.path)  # nothing to go on with
             raise
-        calibrate(run, data.dataset, config.batch_size)
     return run
 
 
-def resume(run_path: Path, data_dir: str | None = None) -> RunFolder:
-    """Go on with a training from its last finished epoch.
+def resume(
+    run_path: Path,
+    data_dir: str | None = None,
+    distribution: Distribution | None = None,
+    checkpoint_every: int | None = None,
+) -> RunFolder:
+    """Go on with a training from its last checkpoint.
 
     Weights, optimizer, learning rate, best score, curves and random draws go on as if
-    it had not been stopped.
+    it had not been stopped; the devices may be others than before.
 
     Args:
-        run_path: the run.
+        run_path: the run. With several workers the first one alone needs it.
         data_dir: where the data are now, if they have moved.
+        distribution: as for `train`.
+        checkpoint_every: as for `train`.
 
     Returns:
         The run, finished.
 
     Raises:
         ValueError, OSError: if the run or the data are not usable.
+        FloatingPointError, TrainingStopped, PeerLost: as by `train`.
     """
-    run = RunFolder.open(run_path)
-    with run.locked():
-        config = run.read_config()
-        run.check_goes_on()
-        if data_dir is not None:
-            config = dataclasses.replace(config, data_dir=absolute(data_dir))
-        checkpoints = run.checkpoints.read()
-        if checkpoints[0].epoch >= config.epochs:
-            raise ValueError(
-                f"{run_path} has finished its {config.epochs} epochs: start a new run "
-                f"from it by `init_from` {run_path}"
-            )
-        if has_stalled(checkpoints[0].history, config.patience):
-            raise ValueError(
-                f"{run_path} has ended: {config.patience} epochs without a better "
-                "validation mean IoU. Start a new run from it by `init_from` "
-                f"{run_path}"
-            )
-        remove_parts(run.path)
-        data = load_training_data(config)
-        run.check_classes(data.dataset.class_map)
-        trainer, checkpoint = _make_resumed_trainer(config, data, run, checkpoints)
-        _log_training(config, data, trainer.network)
-        run.checkpoints.restore(checkpoint)
-        keep_events_until(run.tensorboard, checkpoint.epoch)
-        logger.info("Going on with %s after epoch %d", run.path, checkpoint.epoch)
-        TrainingLoop(trainer, config, data, run, checkpoint).run()
-        calibrate(run, data.dataset, config.batch_size)
+    distribution = distribution or Distribution()
+    run, config, checkpoints = RunFolder(run_path), None, [Checkpoint()]
+    with ExitStack() as stack:
+        with distribution.together():
+            if distribution.is_first:
+                run = RunFolder.open(run_path)
+                stack.enter_context(run.locked())
+                config, checkpoints = _read_run(run)
+                remove_parts(run.path)
+        config = _config_of_first(config, data_dir, distribution)
+        config = _check_workers(config, distribution, checkpoint_every)
+        data = load_training_data(config, distribution)
+        with distribution.together():
+            if distribution.is_first:
+                run.check_classes(data.dataset.class_map)
+        trainer, checkpoint = _make_resumed_trainer(
+            config, data, run, checkpoints, distribution
+        )
+        _log_training(config, data, trainer)
+        with distribution.together():
+            if distribution.is_first:
+                run.checkpoints.restore(checkpoint)
+                keep_events_until(run.tensorboard, checkpoint.epoch)
+                _log_start(run, checkpoint)
+        _run_loop(trainer, config, data, run, checkpoint, checkpoint_every)
     return run
 
 
-def _make_resumed_trainer(config, data, run, checkpoints):
+def is_finished(run: RunFolder) -> bool:
+    """Whether a run has had its epochs, or stopped at the best it could.
+
+    Args:
+        run: the run.
+
+    Raises:
+        ValueError, OSError: if it can't be read.
+    """
+    config, checkpoint = run.read_config(), run.read_checkpoint()
+    has_ended = has_stalled(checkpoint.history, config.patience)
+    return has_ended or checkpoint.epoch >= config.epochs
+
+
+def _read_run(run):
+    """Configuration and checkpoints of a run that can go on."""
+    config = run.read_config()
+    run.check_goes_on()
+    checkpoints = run.checkpoints.read()
+    if checkpoints[0].epoch >= config.epochs:
+        raise ValueError(
+            f"{run.path} has finished its {config.epochs} epochs: start a new run "
+            f"from it by `init_from` {run.path}"
+        )
+    if has_stalled(checkpoints[0].history, config.patience):
+        raise ValueError(
+            f"{run.path} has ended: {config.patience} epochs without a better "
+            f"validation mean IoU. Start a new run from it by `init_from` {run.path}"
+        )
+    return config, checkpoints
+
+
+def _config_of_first(config, data_dir, distribution):
+    """The run's configuration, which the first worker has read, on all workers."""
+    values = distribution.exchange(config and dataclasses.asdict(config))[0]
+    config = TrainingConfig.from_json(values)
+    if data_dir is not None:
+        config = dataclasses.replace(config, data_dir=absolute(data_dir))
+    return config
+
+
+def _check_workers(config, distribution, checkpoint_every):
+    """The configuration, resolved, when all workers have the same."""
+    config = resolve_config(config)
+    values = {
+        f"`{name}`": value
+        for name, value in dataclasses.asdict(config).items()
+        if name != "data_dir"  # each host may have a disk of its own
+    }
+    values["`checkpoint_every`"] = checkpoint_every
+    values["number of devices"] = distribution.num_local
+    distribution.check_same(values, "configuration")
+    distribution.check_same(versions(), "versions")
+    distribution.check_batch_size(config.batch_size)
+    return config
+
+
+def _run_loop(trainer, config, data, run, checkpoint, checkpoint_every):
+    """Run the epochs, and wait for the other workers' end."""
+    distribution = trainer.distribution
+    writes = run if distribution.is_first else None
+    TrainingLoop(trainer, config, data, writes, checkpoint, checkpoint_every).run()
+    if distribution.is_first:
+        calibrate(run, data.dataset, config.batch_size)
+    distribution.finish()
+
+
+def _make_resumed_trainer(config, data, run, checkpoints, distribution):
     """A trainer in the state of the last checkpoint that is whole, and which it is."""
-    if checkpoints[0].state is None:
-        return _make_started_trainer(config, data), checkpoints[0]
-    trainer = _make_trainer(config, data, weights=None)
+    has_state = distribution.exchange(checkpoints[0].state is not None)[0]
+    if not has_state:
+        with distribution.together():
+            trainer = _make_started_trainer(config, data, distribution)
+        return trainer, checkpoints[0]
+    trainer = _make_trainer(config, data, None, distribution)
+    checkpoint = None
+    with distribution.together():
+        if distribution.is_first:
+            checkpoint = _load_last(trainer, run, checkpoints)
+    values = distribution.exchange(checkpoint and dataclasses.asdict(checkpoint))[0]
+    checkpoint = Checkpoint(**values)
+    trainer.copy_from_first(is_within_epoch=checkpoint.step > 0)
+    return trainer, checkpoint
+
+
+def _load_last(trainer, run, checkpoints):
+    """Load the last checkpoint that is whole, and return it."""
     for checkpoint in checkpoints:
         try:
-            trainer.load_state(run.path / checkpoint.state)
+            path = run.path / checkpoint.state
+            trainer.load_state(path, is_within_epoch=checkpoint.step > 0)
+            return checkpoint
         except ValueError as error:
             if checkpoint == checkpoints[-1]:
                 raise
             logger.warning("%s; the checkpoint before is taken", error)
-        else:
-            return trainer, checkpoint
 
 
-def _make_started_trainer(config, data):
+def _log_start(run, checkpoint):
+    step = f" and step {checkpoint.step}" if checkpoint.step else ""
+    logger.info("Going on with %s after epoch %d%s", run.path, checkpoint.epoch, step)
+
+
+def _make_started_trainer(config, data, distribution):
     """A trainer with the weights that the configuration starts from."""
     if config.init_from is None:
         weights = None if config.weights == "none" else config.weights
-        return _make_trainer(config, data, weights)
-    trainer = _make_trainer(config, data, weights=None)
+        return _make_trainer(config, data, weights, distribution)
+    trainer = _make_trainer(config, data, None, distribution)
     source = find_network(config.init_from)
     names = data.dataset.class_map.names
     has_same_classes = source.read_class_map().names == names
     fresh = transfer_weights(
         source.load_model(), trainer.network, keep_scores=has_same_classes
     )
-    logger.info(
-        "Started from %s%s; re-initialised: %s",
-        config.init_from,
-        "" if has_same_classes else ", which has other classes",
-        ", ".join(fresh) if fresh else "nothing",
-    )
+    if distribution.is_first:
+        logger.info(
+            "Started from %s%s; re-initialised: %s",
+            config.init_from,
+            "" if has_same_classes else ", which has other classes",
+            ", ".join(fresh) if fresh else "nothing",
+        )
     return trainer
 
 
-def _make_trainer(config: TrainingConfig, data: TrainingData, weights):
+def _make_trainer(
+    config: TrainingConfig, data: TrainingData, weights, distribution: Distribution
+):
     """A compiled trainer with all its variables."""
     # Of the first weights; and tf.data's order needs the same in each process.
     keras.utils.set_random_seed(config.seed)
     class_map = data.dataset.class_map
-    with use_precision(config.precision):
-        network = build_network(config, class_map.num_classes, weights)
-    trainer = Trainer(
-        network,
-        make_augment(config, data.crop, class_map.void_id),
-        class_map.num_classes,
-        class_map.void_id,
-        data.class_weights,
-    )
-    trainer.compile(
-        optimizer=make_optimizer(config, data.num_steps(config.batch_size)),
-        jit_compile=use_xla(data.has_one_size),
-    )
-    trainer.build()
-    trainer.optimizer.build(trainer.trainable_variables)
+    with distribution.scope():
+        with use_precision(config.precision):
+            network = build_network(config, class_map.num_classes, weights)
+        trainer = Trainer(
+            network,
+            make_augment(config, data.crop, class_map.void_id),
+            class_map.num_classes,
+            class_map.void_id,
+            data.class_weights,
+            distribution,
+        )
+        trainer.compile(
+            optimizer=make_optimizer(config, data.num_steps(config.batch_size)),
+            jit_compile=use_xla(data.has_one_size),
+        )
+        trainer.build()
+        trainer.optimizer.build(trainer.trainable_variables)
     return trainer
 
 
-def _log_training(config, data, network):
+def _log_training(config, data, trainer):
     """Tell what is trained on what, when all of it has been found to be right."""
+    distribution, network = trainer.distribution, trainer.network
+    if not distribution.is_first:
+        logger.info(
+            "Worker %d of %d trains on its share; the first one, worker 0, tells how "
+            "it goes and writes the run",
+            distribution.worker,
+            distribution.num_workers,
+        )
+        return
+    if distribution.num_replicas > 1:
+        logger.info("Training on %s", distribution.describe())
     class_map = data.dataset.class_map
     logger.info(
         "%s: %d training and %d validation images, %d classes",

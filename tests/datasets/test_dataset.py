@@ -24,9 +24,13 @@ def test_pixels_and_the_pixels_around_them_are_counted():
     np.testing.assert_array_equal(statistics.pixels_of_images_with_class, [8, 4, 0])
 
 
-def test_a_split_of_nothing_but_void_is_refused():
-    with pytest.raises(ValueError, match="nothing but void"):
-        label_statistics(examples_of([[7, 7]]), CLASS_MAP)
+def test_a_part_has_some_images_in_their_order_and_their_sizes():
+    split = Split(examples_of([[0]], [[1]], [[2]]), ((1, 2), (3, 4), (5, 6)))
+    part = split.part([2, 0])
+    names = [example["name"] for example in part.examples.as_numpy_iterator()]
+    assert names == [b"image_0", b"image_2"]
+    assert part.image_sizes == ((1, 2), (5, 6))
+    assert int(part.records.cardinality()) == part.num_images == 2
 
 
 def test_ids_of_no_class_are_named_with_their_image():

@@ -11,9 +11,13 @@ import keras_fcn.training.pace as training_pace
 from keras_fcn.classes import ClassMap
 from keras_fcn.config import TrainingConfig
 from keras_fcn.datasets.dataset import SegmentationDataset
+from keras_fcn.datasets.lanes import cached_lanes
+from keras_fcn.datasets.pipeline import validation_batches
+from keras_fcn.runs.checkpoints import Checkpoint
 from keras_fcn.runs.folder import RunFolder
 from keras_fcn.training.callbacks import SampleWriter
 from keras_fcn.training.data import TrainingData
+from keras_fcn.training.distribution import Distribution
 from keras_fcn.training.loop import TrainingLoop
 from keras_fcn.training.schedule import make_schedule
 from tests.support.data import numbered_split
@@ -31,13 +35,15 @@ class StandIn:
         self.losses = []  # of the steps to come
         self.epoch_loss = SimpleNamespace(first_non_finite_step=self._first_step)
         self.adds_up = False
+        self.distribution, self.trainable_variables = Distribution(), []
 
-    def seed_draws(self, draws):
+    def seed_draws(self, draws, goes_on=False):
         self.drawn.append(int(draws.integers(2**31)))
 
     @contextmanager
-    def epoch(self):
-        self.adds_up, self.seen = True, []
+    def epoch(self, goes_on=False):
+        self.adds_up = True
+        self.seen = self.seen if goes_on else []
         yield self._train_on
         self.adds_up = False
 
@@ -52,8 +58,8 @@ class StandIn:
         assert not self.adds_up  # the variables count after the epoch
         return int(np.argmin(np.isfinite([*self.seen, np.nan]))) + 1
 
-    def evaluate(self, batches, callbacks, verbose, return_dict):
-        assert return_dict and verbose == 0 and not self.adds_up
+    def validate(self, batches, callbacks):
+        assert not self.adds_up
         self.validated.append(list(batches.as_numpy_iterator()))
         return {"loss": np.float32(self.validation_loss)}
 
@@ -118,15 +124,23 @@ def make_loop(trainer, tmp_path):
         dataset = SegmentationDataset(
             "numbers", CLASS_MAP, {"train": split, "val": split}
         )
-        data = TrainingData(
-            dataset, split.examples, split.examples, np.ones(2), None, (2, 2)
+        size = values["batch_size"]
+        lanes = cached_lanes(split, range(size), batch_size=size, budget=2**20)
+        batches = validation_batches(
+            split.examples,
+            split,
+            split.part([0]).examples,
+            batch_size=size,
+            num_batches=-(-num_images // size),
+            void_id=255,
         )
+        data = TrainingData(dataset, [lanes], [batches], np.ones(2), None, (2, 2))
         return TrainingLoop(
             trainer,
             TrainingConfig(**values),
             data,
             RunFolder(tmp_path),
-            {"epoch": finished, "history": []},
+            Checkpoint(finished),
         )
 
     return make
