@@ -19,8 +19,6 @@ from contextlib import contextmanager, nullcontext
 
 import keras
 import numpy as np
-import tensorflow as tf
-from tensorflow.python.eager import context as tf_context
 
 from keras_fcn.errors import LOST_STATUS, PeerLost, one_line, summarize
 from keras_fcn.training.cluster import Cluster
@@ -44,7 +42,7 @@ class Distribution:
 
     def __init__(
         self,
-        strategy: tf.distribute.Strategy | None = None,
+        strategy: object = None,
         cluster: Cluster | None = None,
         devices: tuple[str, ...] = (),
     ):
@@ -127,17 +125,22 @@ class Distribution:
         Raises:
             PeerLost: if a worker is gone.
         """
+        from tensorflow.python.eager import context as tf_context
+
         if self.num_workers == 1:
             return [value]
         self._num_exchanges += 1
         name, service = f"exchange-{self._num_exchanges}", tf_context.context()
         with peers_watched():
             service.set_config_key_value(f"{name}/{self.worker}", json.dumps(value))
-            service.wait_at_barrier(name, _DAY)
-            return [
+            service.wait_at_barrier(f"{name}/given", _DAY)
+            values = [
                 json.loads(service.get_config_key_value(f"{name}/{worker}"))
                 for worker in range(self.num_workers)
             ]
+            # The first worker has the values: it must not end before all have read.
+            service.wait_at_barrier(f"{name}/read", _DAY)
+        return values
 
     @contextmanager
     def together(self) -> Iterator[None]:
@@ -202,6 +205,8 @@ class Distribution:
         Args:
             variables: the same on all, in one order.
         """
+        import tensorflow as tf
+
         if self.num_workers == 1:
             return
         for variable in variables:
@@ -218,6 +223,8 @@ class Distribution:
         Args:
             state: integer `(2,)`, a seed and how often it was drawn from.
         """
+        import tensorflow as tf
+
         if self.num_replicas == 1:
             return
         first = self.worker * self.num_local
@@ -231,6 +238,8 @@ class Distribution:
         Args:
             step: takes what one replica gets, and returns what is the same on all.
         """
+        import tensorflow as tf
+
         if step not in self._compiled:
 
             @tf.function(reduce_retracing=True)
@@ -257,6 +266,8 @@ class Distribution:
         Args:
             wishes: this worker's, now.
         """
+        import tensorflow as tf
+
         if self.num_workers == 1:
             return list(wishes)
         if self._add is None:
@@ -266,6 +277,8 @@ class Distribution:
             return [False] * len(wishes) if before is None else before.numpy().tolist()
 
     def _add_wishes(self, wishes):
+        import tensorflow as tf
+
         def of_replica():
             return tf.distribute.get_replica_context().all_reduce(
                 "SUM", tf.cast(wishes, tf.float32)
@@ -280,6 +293,8 @@ class Distribution:
         Args:
             num_bytes: of one device's values.
         """
+        import tensorflow as tf
+
         if self.num_replicas == 1:
             return 0.0
 
@@ -323,6 +338,8 @@ class Distribution:
 @contextmanager
 def peers_watched() -> Iterator[None]:
     """Turn TensorFlow's errors about a worker that is gone into `PeerLost`."""
+    import tensorflow as tf
+
     try:
         yield
     except (
@@ -357,6 +374,8 @@ def join(cluster: Cluster | None, devices: int | None = None) -> Distribution:
         ValueError: if there are not as many devices, the backend can't, or this
             worker's port is taken.
     """
+    import tensorflow as tf
+
     if keras.backend.backend() != "tensorflow":
         if cluster is not None or (devices or 1) > 1:
             raise ValueError(
@@ -375,6 +394,8 @@ def join(cluster: Cluster | None, devices: int | None = None) -> Distribution:
 
 def _take_devices(devices):
     """Names of the GPUs that are used; of the CPUs where there are none."""
+    import tensorflow as tf
+
     gpus = tf.config.list_physical_devices("GPU")
     kind = "GPU" if gpus else "CPU"
     count = len(gpus) or _num_logical_cpus()
@@ -390,12 +411,16 @@ def _take_devices(devices):
 
 def _num_logical_cpus():
     """One, unless a test has split it."""
+    import tensorflow as tf
+
     (cpu,) = tf.config.list_physical_devices("CPU")
     return len(tf.config.get_logical_device_configuration(cpu) or [None])
 
 
 def _join_workers(cluster):
     """The strategy of all workers, when all have answered."""
+    import tensorflow as tf
+
     _check_own_port(cluster)
     resolver = tf.distribute.cluster_resolver.SimpleClusterResolver(
         tf.train.ClusterSpec({"worker": list(cluster.addresses)}),

@@ -8,7 +8,7 @@ from PIL import Image
 
 from keras_fcn.datasets.dataset import label_statistics
 from keras_fcn.datasets.folder import load_folder
-from keras_fcn.datasets.pipeline import cached_examples, training_batches
+from keras_fcn.datasets.lanes import cached_lanes, training_batches
 from tests.support.data import write_folder
 
 SPLITS = ("train", "val")
@@ -63,12 +63,12 @@ def test_images_beyond_the_memory_are_read_in_a_new_order_each_epoch(tmp_path):
     split = load_folder(write_folder(tmp_path, {"train": 9, "val": 1}), SPLITS).split(
         "train"
     )
-    examples = cached_examples(split, budget=1000)
-    assert examples is split.examples
+    lanes = cached_lanes(split, range(2), batch_size=2, budget=1000)
+    assert not any(lane.is_cached for lane in lanes)
 
     def order(seed):
         batches = training_batches(
-            examples, split, batch_size=2, void_id=255, order_seed=seed, budget=1000
+            lanes, split, batch_size=2, void_id=255, order_seed=seed, budget=1000
         )
         images = [image for batch in batches for image in batch["image"].numpy()]
         return [int(image.astype("int64").sum()) for image in images]
