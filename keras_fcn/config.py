@@ -8,7 +8,7 @@ from keras_fcn.errors import shown
 from keras_fcn.typing import Size
 
 DEFAULT_NETWORK = "fcn8s-camvid"  # the bundled one that the commands take
-VARIANTS = ("32s", "16s", "8s")
+VARIANTS = ("32s", "16s", "8s", "4s")
 HEADS = ("vgg", "compact")
 SKIP_SCALES = ("batch-norm", "paper", "none")
 UPSAMPLING = ("transposed", "bilinear", "nearest", "bed-of-nails", "max-unpooling")

@@ -1,8 +1,8 @@
-"""FCN-32s, FCN-16s and FCN-8s over `keras.applications.VGG16`: one graph, one decoder.
+"""FCN-32s, 16s, 8s and 4s over `keras.applications.VGG16`: one graph, one decoder.
 
 Names of layers are Keras's for the encoder (`block4_pool`) and those of the paper's
 Caffe networks after it (`fc6`, `score_fr`, `upscore2`, `fuse_pool4` ...), the same in
-all three networks, so that the weights of a coarser one start a finer one.
+all of them, so that the weights of a coarser one start a finer one.
 """
 
 from collections.abc import Sequence
@@ -29,8 +29,9 @@ from keras_fcn.models.upsampling import upsample
 from keras_fcn.models.weights import load_vgg16_weights
 
 # Fixed factors of the reference's at-once networks (voc-fcn8s-atonce/net.py), which
-# bring the large activations of the earlier pools down to those of fc7.
-_PAPER_SKIP_SCALES = {"pool4": 0.01, "pool3": 0.0001}
+# bring the large activations of the earlier pools down to those of fc7; pool2, which
+# the paper has not, goes on in their steps.
+_PAPER_SKIP_SCALES = {"pool4": 0.01, "pool3": 0.0001, "pool2": 0.000001}
 _DEFAULT_FILTERS = {"vgg": 4096, "compact": 512}  # of fc6 and fc7
 
 
@@ -59,7 +60,8 @@ def FCN(
     `FCN.from_pretrained()` returns one that is trained.
 
     Args:
-        variant: "32s", "16s" or "8s", the stride of the finest scores that are used.
+        variant: "32s", "16s", "8s" or "4s", the stride of the finest scores that are
+            used; the paper has the first three.
         num_classes: number of classes, void not counted.
         head: "vgg" (fc6 7x7 and fc7 1x1 with 4096 filters: 134 M parameters) or
             "compact" (fc6 3x3, three apart, so that it sees as far, and fc7 1x1 with
@@ -72,7 +74,8 @@ def FCN(
         dropout: rate of dropout after fc6 and fc7, in training.
         skip_scales: "batch-norm" for batch normalisation of the pools before they are
             scored; "paper" for the fixed factors 0.01 (pool4) and 0.0001 (pool3) of the
-            reference's at-once training; or "none", as in its staged one.
+            reference's at-once training, and 1e-6 for pool2; or "none", as in its
+            staged one.
         upsampling: "transposed" (convolution with a kernel that starts as bilinear
             interpolation), "bilinear", "nearest", "bed-of-nails" or "max-unpooling", as
             `upsampling.py` explains.
@@ -81,7 +84,7 @@ def FCN(
         input_shape: `(height, width, 3)`; None where a size is free.
 
     Returns:
-        A functional `keras.Model` named `fcn32s`, `fcn16s` or `fcn8s`.
+        A functional `keras.Model` named `fcn32s`, `fcn16s`, `fcn8s` or `fcn4s`.
 
     Raises:
         ValueError: if an argument is none of the above or the weights do not fit.
@@ -311,4 +314,8 @@ def _decoder(
         return upscore(scores, 16, "upscore16", 4)
     scores = upscore(scores, 2, "upscore_pool4", 4)
     scores = fuse(scores, "pool3", "block3_pool")  # (N, H/8, W/8, C)
-    return upscore(scores, 8, "upscore8", 3)
+    if variant == "8s":
+        return upscore(scores, 8, "upscore8", 3)
+    scores = upscore(scores, 2, "upscore_pool3", 3)
+    scores = fuse(scores, "pool2", "block2_pool")  # (N, H/4, W/4, C)
+    return upscore(scores, 4, "upscore4", 2)

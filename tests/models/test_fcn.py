@@ -28,11 +28,17 @@ DECODER = {
         "upscore2", "score_pool4", "fuse_pool4",
         "upscore_pool4", "score_pool3", "fuse_pool3", "upscore8",
     ],
+    "4s": [
+        "upscore2", "score_pool4", "fuse_pool4",
+        "upscore_pool4", "score_pool3", "fuse_pool3",
+        "upscore_pool3", "score_pool2", "fuse_pool2", "upscore4",
+    ],
 }  # fmt: skip
 SCORES = {
     "32s": {"score_fr"},
     "16s": {"score_fr", "score_pool4"},
     "8s": {"score_fr", "score_pool4", "score_pool3"},
+    "4s": {"score_fr", "score_pool4", "score_pool3", "score_pool2"},
 }
 
 
@@ -253,7 +259,12 @@ def test_paper_skip_scales_act_before_the_scores(models, untrained):
 
 @pytest.mark.parametrize(
     ("variant", "scales"),
-    [("32s", set()), ("16s", {"scale_pool4"}), ("8s", {"scale_pool4", "scale_pool3"})],
+    [
+        ("32s", set()),
+        ("16s", {"scale_pool4"}),
+        ("8s", {"scale_pool4", "scale_pool3"}),
+        ("4s", {"scale_pool4", "scale_pool3", "scale_pool2"}),
+    ],
 )
 def test_scale_layers_are_there_for_the_paper_only(models, untrained, variant, scales):
     names = {layer.name for layer in untrained[variant].layers}
@@ -409,7 +420,8 @@ def test_pools_are_normalised_before_they_are_scored():
 def test_pools_are_brought_to_size_as_asked(variant, skip_scales):
     model = build(variant, skip_scales=skip_scales)
     kinds = {"batch-norm": "norm", "paper": "scale", "none": None}
-    pools = {"32s": [], "16s": ["pool4"], "8s": ["pool4", "pool3"]}[variant]
+    number = {"32s": 0, "16s": 1, "8s": 2, "4s": 3}[variant]
+    pools = ("pool4", "pool3", "pool2")[:number]
     found = {
         layer.name
         for layer in model.layers

@@ -330,6 +330,7 @@ def make_random(model, seed):
     [
         ("32s", "16s", ["upscore2", "score_pool4", "upscore16"]),
         ("16s", "8s", ["upscore_pool4", "score_pool3", "upscore8"]),
+        ("8s", "4s", ["upscore_pool3", "score_pool2", "upscore4"]),
         (
             "32s",
             "8s",

@@ -78,7 +78,7 @@ def test_the_batch_size_changes_nothing(batch_size):
     )
 
 
-@pytest.fixture(scope="module", params=["32s", "16s", "8s"])
+@pytest.fixture(scope="module", params=["32s", "16s", "8s", "4s"])
 def network(request):
     keras.utils.set_random_seed(0)
     model = FCN(request.param, 3, "compact", None, head_filters=8)
