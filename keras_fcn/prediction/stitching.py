@@ -24,13 +24,18 @@ import numpy as np
 from keras_fcn.models.fcn import inference_model
 from keras_fcn.models.layers import MEAN_RGB
 
-_COARSE_LAYER = {"fcn32s": "score_fr", "fcn16s": "fuse_pool4", "fcn8s": "fuse_pool3"}
+_COARSE_LAYER = {
+    "fcn32s": "score_fr",
+    "fcn16s": "fuse_pool4",
+    "fcn8s": "fuse_pool3",
+    "fcn4s": "fuse_pool2",
+}
 # Pixels that a pass may hold at a time; with VGG16's features, 4 million take 2 GiB.
 _PIXELS_A_PASS = 4_000_000
 
 
 def coarse_stride(model: keras.Model) -> int:
-    """Return the stride of a network's finest scores: 32, 16 or 8.
+    """Return the stride of a network's finest scores: 32, 16, 8 or 4.
 
     Args:
         model: a network of `FCN`.
@@ -69,7 +74,7 @@ def coarse_scores_model(model: keras.Model) -> keras.Model:
     """Return the network up to its finest scores, before they are enlarged.
 
     It maps images, `(batch, height, width, 3)`, to float32 scores, `(batch, height / s,
-    width / s, num_classes)` rounded up, `s` being 32, 16 or 8.
+    width / s, num_classes)` rounded up, `s` being 32, 16, 8 or 4.
 
     Args:
         model: a network of `FCN`; its weights are shared.
@@ -138,7 +143,7 @@ def shift_and_stitch(
     Args:
         model: a network of `FCN`.
         image: RGB, uint8 or float in [0, 255], `(height, width, 3)`.
-        factor: shifts along each axis, a divisor of the network's stride (32, 16 or 8);
+        factor: shifts along each axis, a divisor of the network's stride (32 to 4);
             the stride itself when None.
 
     Returns:

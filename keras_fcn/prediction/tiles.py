@@ -20,9 +20,9 @@ from keras_fcn.prediction.tile_size import GRID, RECEPTIVE_FIELD, resolve_overla
 from keras_fcn.typing import Size
 
 _CONTEXT = 64  # pixels on each side, on the grid
-# A pixel takes scores from cells that are at most 44 pixels away (FCN-8s enlarges by 2,
-# 2 and 8, the others less), and those come from half a receptive field around.
-_REACH = RECEPTIVE_FIELD // 2 + 44 - _CONTEXT  # pixels from a tile's edge
+# A pixel takes scores from cells that are at most 46 pixels away (FCN-4s enlarges by 2,
+# 2, 2 and 4, the others less), and those come from half a receptive field around.
+_REACH = RECEPTIVE_FIELD // 2 + 46 - _CONTEXT  # pixels from a tile's edge
 
 
 def tiled_scores(

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from keras import ops
 
+from keras_fcn.config import VARIANTS
 from keras_fcn.models.fcn import FCN
 from keras_fcn.models.layers import MEAN_RGB
 from keras_fcn.prediction import tiles
@@ -84,10 +85,10 @@ def test_memory_is_that_of_a_row_of_tiles():
 
 @pytest.fixture(scope="module")
 def networks():
-    """The three strides, narrow, with scores of random weights at each pool."""
+    """Each stride, narrow, with scores of random weights at each pool."""
     keras.utils.set_random_seed(0)
     made = {}
-    for variant in ("32s", "16s", "8s"):
+    for variant in VARIANTS:
         model = FCN(variant, 3, "compact", None, head_filters=8)
         rng = np.random.default_rng(0)
         for layer in model.layers:
@@ -98,7 +99,7 @@ def networks():
     return made
 
 
-@pytest.mark.parametrize("variant", ["32s", "16s", "8s"])
+@pytest.mark.parametrize("variant", VARIANTS)
 def test_with_the_receptive_field_as_overlap_tiles_give_the_whole_images_scores(
     networks, variant
 ):
