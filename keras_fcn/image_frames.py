@@ -42,7 +42,7 @@ def read_frames(
                 continue
             check_pixels(path, image.size, max_pixels)
             decode(image, Path(path))
-            yield (index if count > 1 else None), to_rgb(image)[0]
+            yield (index if count > 1 else None), to_rgb(image, str(path))[0]
 
 
 def _is_smaller_copy(image: Image.Image):

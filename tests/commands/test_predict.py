@@ -88,7 +88,8 @@ def test_damaged_classes_are_one_line(run, capsys, content):
     run.classes_file.write_text(content)
     image = PROJECT / "docs/streets.png"
     line = refusal(predict, capsys, image, "--model", run.path)
-    assert f"{run.classes_file} must have names, colors" in line
+    needed = "must have names, colors" if content else "is not JSON"
+    assert f"{run.classes_file} {needed}" in line
 
 
 def test_what_does_not_exist_is_one_line(run, tmp_path, capsys):
