@@ -370,7 +370,7 @@ def test_every_way_to_enlarge_scores_is_exported(
         pytest.importorskip(package)
     images = draw_blocks(45, 70, 3, seed=0)[0][None].astype("float32")
     with narrow_vgg16():
-        version = export(upsampling_run, tmp_path, format)
+        version = export(upsampling_run, tmp_path, format, size="native")
         network = upsampling_run.build_model("float32")
     received = run(str(version / file_name), images)
     expected = probabilities_of(network, images)
