@@ -27,8 +27,8 @@ from tests.support.data import PROJECT, draw_blocks
 from tests.support.narrow import narrow_vgg16
 
 
-def probabilities_of(model, images):
-    logits = model(images, training=False)
+def probabilities_of(model, images, temperature=1.0):
+    logits = model(images, training=False) / temperature
     return keras.ops.convert_to_numpy(keras.ops.softmax(logits))
 
 
@@ -312,11 +312,12 @@ def test_other_runtimes_give_the_keras_models_probabilities(
     assert version == tmp_path / f"{format}-1"
     assert (version / "classes.json").is_file() and (version / "card.json").is_file()
     network = packed_run.build_model("float32")
+    temperature = packed_run.read_temperature()
     for count, size in ((1, (64, 96)), (2, (33, 47))):
         images = np.stack([draw_blocks(*size, 3, seed)[0] for seed in range(count)])
         images = images.astype("float32")
         received = run(str(version / file_name), images)
-        expected = probabilities_of(network, images)
+        expected = probabilities_of(network, images, temperature)
         assert received.shape == expected.shape
         np.testing.assert_allclose(received, expected, atol=1e-4)
 
