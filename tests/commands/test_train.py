@@ -21,7 +21,7 @@ def trained(monkeypatch):
     """The configurations that would have been trained; nothing is."""
     seen = []
 
-    def keep(config, run_path):
+    def keep(config, run_path, distribution, checkpoint_every):
         seen.append((config, run_path))
         raise ValueError("as far as this")
 

@@ -77,7 +77,11 @@ def points(folder):
     """Step and value of each curve; pictures are left out."""
     events = EventAccumulator(str(folder)).Reload()
     found = {}
-    for tag in set(events.Tags()["tensors"]) - {"confusion_matrix", "samples"}:
+    for tag in set(events.Tags()["tensors"]) - {
+        "confusion_matrix",
+        "samples",
+        "configuration",
+    }:
         (event,) = events.Tensors(tag)
         content = event.tensor_proto.tensor_content
         value = np.frombuffer(content, "<f4")[0] if content else 0.0

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 import re
 import resource
 import shutil
@@ -18,6 +19,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 import keras_fcn.training.loop as training_loop
 from keras_fcn.config import TrainingConfig
 from keras_fcn.datasets.dataset import Split
+from keras_fcn.errors import TrainingStopped
 from keras_fcn.files import read_arrays
 from keras_fcn.models.weights import variables_by_name
 from keras_fcn.runs.folder import RunFolder
@@ -88,7 +90,7 @@ def points_of(run, split):
     events = EventAccumulator(str(run.tensorboard / split)).Reload()
     curves = {}
     for tag in events.Tags()["tensors"]:
-        if tag in ("confusion_matrix", "samples"):
+        if tag in ("confusion_matrix", "samples", "configuration"):
             continue
         curves[tag] = [
             (
@@ -123,7 +125,7 @@ def test_a_run_holds_what_is_promised(run):
 
 def test_tensorboard_has_exactly_the_promised_tags(run):
     _, train_tags = points_of(run, "train")
-    assert train_tags == SCORES | SPEED | IOU
+    assert train_tags == SCORES | SPEED | IOU | {"configuration"}
     _, validation_tags = points_of(run, "validation")
     assert validation_tags == SCORES | IOU | {"confusion_matrix", "samples"}
 
@@ -207,6 +209,29 @@ def test_a_run_that_is_being_trained_is_not_trained_twice(stopped_run):
         ):
             resume(stopped_run.path)
     assert not (stopped_run.path / "training.lock").exists()
+
+
+@pytest.mark.parametrize("step", [1, 2], ids=["between steps", "before validation"])
+def test_a_state_within_an_epoch_goes_on_to_the_same_bits(
+    run, folder, tmp_path, monkeypatch, step
+):
+    """SIGTERM comes in the second epoch, after so many of its two steps."""
+    asked = TrainingLoop._agree
+
+    def ask(loop, pace):
+        if loop.history and pace._num_steps == step:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return asked(loop, pace)
+
+    path = tmp_path / "stopped"
+    with monkeypatch.context() as patch:
+        patch.setattr(TrainingLoop, "_agree", ask)
+        with pytest.raises(TrainingStopped, match=f"after step {step} of epoch 2"):
+            train(tiny_config(folder, epochs=4), path)
+    checkpoint = RunFolder(path).read_checkpoint()
+    assert (checkpoint.epoch, checkpoint.step) == (1, step)
+    stopped = resume(path, checkpoint_every=1)
+    assert_same_training(run, stopped)
 
 
 def test_a_stopped_training_goes_on_in_another_process_to_the_same_bits(
@@ -295,7 +320,8 @@ def test_epochs_differ_in_their_order_and_their_draws(folder, tmp_path, monkeypa
     seen = []
     seed_draws, make_batches = Trainer.seed_draws, training_loop.training_batches
 
-    def spy_on_draws(trainer, draws):
+    def spy_on_draws(trainer, draws, goes_on):
+        assert not goes_on
         seed_draws(trainer, draws)
         states = [v for v in trainer.variables if v.name == "seed_generator_state"]
         seen.append([int(np.asarray(state)[0]) for state in states])
