@@ -25,7 +25,8 @@ from keras_fcn.training.cluster import Cluster
 
 START_TIMEOUT = 300  # seconds that workers wait for one another
 _DAY = 24 * 3600 * 1000  # milliseconds: for what data take to be prepared
-_TASK = re.compile(r"/job:worker/(?:replica:0/)?task:(\d+)")
+# Of the worker that is gone; the operation's own device is named after "device_".
+_TASK = re.compile(r"(?<!device_)/job:worker/(?:replica:0/)?task:(\d+)")
 
 
 class Distribution:

@@ -21,7 +21,7 @@ from keras_fcn.runs.folder import RunFolder, versions
 from keras_fcn.training.augment import make_augment
 from keras_fcn.training.calibrate import calibrate
 from keras_fcn.training.data import TrainingData, load_training_data
-from keras_fcn.training.distribution import Distribution
+from keras_fcn.training.distribution import Distribution, peers_watched
 from keras_fcn.training.event_files import keep_events_until
 from keras_fcn.training.loop import TrainingLoop
 from keras_fcn.training.optimizer import make_optimizer
@@ -200,7 +200,9 @@ def _run_loop(trainer, config, data, run, checkpoint, checkpoint_every):
     """Run the epochs, and wait for the other workers' end."""
     distribution = trainer.distribution
     writes = run if distribution.is_first else None
-    TrainingLoop(trainer, config, data, writes, checkpoint, checkpoint_every).run()
+    loop = TrainingLoop(trainer, config, data, writes, checkpoint, checkpoint_every)
+    with peers_watched():  # Keras's metrics wait for the others too when they are reset
+        loop.run()
     if distribution.is_first:
         calibrate(run, data.dataset, config.batch_size)
     distribution.finish()
@@ -271,7 +273,7 @@ def _make_trainer(
     # Of the first weights; and tf.data's order needs the same in each process.
     keras.utils.set_random_seed(config.seed)
     class_map = data.dataset.class_map
-    with distribution.scope():
+    with peers_watched(), distribution.scope():
         with use_precision(config.precision):
             network = build_network(config, class_map.num_classes, weights)
         trainer = Trainer(

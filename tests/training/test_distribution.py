@@ -6,11 +6,12 @@ import time
 
 import keras
 import pytest
+import tensorflow as tf
 
 from benchmarks.local_workers import start_workers
-from keras_fcn.errors import LOST_STATUS
+from keras_fcn.errors import LOST_STATUS, PeerLost
 from keras_fcn.training.cluster import Cluster
-from keras_fcn.training.distribution import Distribution, join
+from keras_fcn.training.distribution import Distribution, join, peers_watched
 from keras_fcn.training.train import train
 from tests.support.commands import training_arguments
 from tests.support.data import tiny_config, write_folder
@@ -84,6 +85,32 @@ def test_what_fails_on_one_worker_begins_on_none(second_of_four, monkeypatch):
     with pytest.raises(OSError, match="^mine$"), second_of_four.together():
         raise OSError("mine")
     assert given == [None, "mine"]
+
+
+@pytest.mark.parametrize(
+    ("message", "who"),
+    [
+        (
+            "device_/job:worker/replica:0/task:1/device:CPU:0}} Collective ops is "
+            "aborted by: Socket closed\nfrom /job:worker/replica:0/task:0",
+            "Worker 0 is gone",
+        ),
+        (
+            "Collective ops is aborted by: Error reported from /job:worker/task:12: "
+            "unhealthy: /job:worker/replica:0/task:12",
+            "Worker 12 is gone",
+        ),
+        ("Barrier failed: heartbeat timeout", "Another worker is gone"),
+    ],
+)
+def test_a_worker_that_is_gone_is_named(message, who):
+    with pytest.raises(PeerLost, match=f"^{who}: .*`auto_resume`$"), peers_watched():
+        raise tf.errors.UnavailableError(None, None, message)
+
+
+def test_other_errors_of_tensorflow_stay_what_they_are():
+    with pytest.raises(tf.errors.InternalError, match="^no memory$"), peers_watched():
+        raise tf.errors.InternalError(None, None, "no memory")
 
 
 def test_jax_trains_on_one_device(monkeypatch, second_of_four):
