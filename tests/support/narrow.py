@@ -1,6 +1,6 @@
 """VGG16 with few filters, for tests that look at what is done with the network.
 
-A network of its shape in a twentieth of the time, whose files are small. What depends
+A network of its shape, quicker to train and with small files. What depends
 on VGG16's own widths (its weights, the bundled network, commands in another process)
 is tested with the whole one.
 """

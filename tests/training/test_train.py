@@ -30,6 +30,7 @@ from keras_fcn.training.start import follow_start
 from keras_fcn.training.train import resume, train
 from keras_fcn.training.trainer import Trainer
 from tests.support.data import PROJECT, tiny_config, write_folder
+from tests.support.narrow import narrow_vgg16
 from tests.support.runs import change_config
 
 SCORES = {
@@ -59,6 +60,13 @@ class AtEachLine(logging.Handler):
         if found := re.match(r"epoch (\d+)/4  loss", record.getMessage()):
             told = int(found[1])
             self.noted.append((told, RunFolder(self.path).read_checkpoint().epoch))
+
+
+@pytest.fixture
+def narrow():
+    """Networks that are trained within the test alone: of few filters."""
+    with narrow_vgg16():
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -272,6 +280,7 @@ def assert_same_training(one, other):
         np.testing.assert_array_equal(networks[1][name], variable, err_msg=name)
 
 
+@pytest.mark.usefixtures("narrow")
 def test_points_of_an_unfinished_epoch_are_not_doubled(folder, tmp_path, monkeypatch):
     path = tmp_path / "killed"
 
@@ -316,6 +325,7 @@ def test_a_run_killed_by_the_system_goes_on_to_the_same_bits(run, folder, tmp_pa
     assert_same_training(run, killed)
 
 
+@pytest.mark.usefixtures("narrow")
 def test_epochs_differ_in_their_order_and_their_draws(folder, tmp_path, monkeypatch):
     seen = []
     seed_draws, make_batches = Trainer.seed_draws, training_loop.training_batches
@@ -341,6 +351,7 @@ def test_epochs_differ_in_their_order_and_their_draws(folder, tmp_path, monkeypa
         assert one not in others
 
 
+@pytest.mark.usefixtures("narrow")
 def test_steps_of_training_and_of_validation_are_compiled_once(tmp_path, monkeypatch):
     folder = write_folder(tmp_path / "mine", {"train": 5, "val": 3})
     traced, call = [], Trainer.call
@@ -358,6 +369,28 @@ def test_steps_of_training_and_of_validation_are_compiled_once(tmp_path, monkeyp
 def test_a_finished_run_is_not_resumed(run):
     with pytest.raises(ValueError, match="has finished its 4 epochs"):
         resume(run.path)
+
+
+def test_a_run_out_of_patience_is_not_resumed(run, tmp_path):
+    path = shutil.copytree(run.path, tmp_path / "old")
+    change_config(RunFolder(path), epochs=5, patience=3)
+    checkpoint = json.loads((path / "checkpoint.json").read_text())
+    checkpoint["history"][0]["val_mean_iou"] = 0.999
+    (path / "checkpoint.json").write_text(json.dumps(checkpoint))
+    with pytest.raises(ValueError, match="has ended: 3 epochs without a better"):
+        resume(path)
+
+
+@pytest.mark.usefixtures("narrow")
+def test_a_training_ends_with_its_patience(folder, tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr(
+        "keras_fcn.training.loop.has_stalled",
+        lambda history, patience: patience == 7 and len(history) == 2,
+    )
+    with caplog.at_level(logging.INFO, "keras_fcn"):
+        run = train(tiny_config(folder, epochs=4, patience=7), tmp_path / "run")
+    assert run.read_checkpoint().epoch == 2
+    assert "No better validation mean IoU for 7 epochs" in caplog.text
 
 
 @pytest.mark.parametrize("gone", ["label_smoothing", "hard_pixels"])
@@ -411,6 +444,7 @@ def test_a_run_of_other_classes_gives_all_but_the_scores(run, tmp_path, caplog):
     assert "which has other classes; re-initialised: score_fr, upscore32" in caplog.text
 
 
+@pytest.mark.usefixtures("narrow")
 def test_the_architecture_follows_the_start_where_it_is_not_asked_for(folder, tmp_path):
     config = tiny_config(
         folder, variant="8s", skip_scales="paper", head_filters=8, epochs=1
@@ -448,6 +482,7 @@ def test_what_does_not_go_together_is_refused_before_data_are_read(
         train(tiny_config(tmp_path / "no data", **changes), tmp_path / "run")
 
 
+@pytest.mark.usefixtures("narrow")
 def test_a_loss_that_is_not_finite_stops_with_step_and_learning_rate(folder, tmp_path):
     config = tiny_config(
         folder, learning_rate=1e30, optimizer="sgd", weight_decay=0.0, epochs=9
@@ -473,6 +508,7 @@ def test_the_default_crop_is_at_most_320():
     assert training_crop(None, Split(None, ((360, 480),))) == (320, 320)
 
 
+@pytest.mark.usefixtures("narrow")
 def test_images_of_different_sizes_train(tmp_path):
     from PIL import Image
 
@@ -487,6 +523,7 @@ def test_images_of_different_sizes_train(tmp_path):
     assert pixels == 47 * 64 + 20 * 80  # the first row of each block picture is void
 
 
+@pytest.mark.usefixtures("narrow")
 def test_class_weights_are_told_by_name(folder, tmp_path, caplog):
     config = tiny_config(folder, epochs=1, class_weights="median-frequency")
     with caplog.at_level(logging.INFO, "keras_fcn"):
@@ -533,6 +570,7 @@ def test_a_disk_that_takes_no_more_leaves_the_checkpoint_before(
     assert resume(path).read_checkpoint().epoch == 2
 
 
+@pytest.mark.usefixtures("narrow")
 def test_a_data_folder_that_moved_is_found_by_data_dir(folder, tmp_path):
     moved = write_folder(tmp_path / "first")
     path = tmp_path / "run"
@@ -542,6 +580,7 @@ def test_a_data_folder_that_moved_is_found_by_data_dir(folder, tmp_path):
     assert resume(path, str(tmp_path / "second")).read_checkpoint().epoch == 2
 
 
+@pytest.mark.usefixtures("narrow")
 def test_one_step_is_the_same_on_every_call_with_a_seed(folder, tmp_path):
     config = tiny_config(folder, epochs=1)
     (first,) = train(config, tmp_path / "a").read_checkpoint().history
@@ -561,6 +600,7 @@ def test_a_state_of_another_network_is_refused(run, folder, tmp_path):
         resume(other.path)
 
 
+@pytest.mark.usefixtures("narrow")
 def test_a_run_that_diverges_at_once_leaves_nothing(folder, tmp_path):
     config = tiny_config(folder, learning_rate=1e30, optimizer="sgd", epochs=9)
     with pytest.raises(FloatingPointError):
