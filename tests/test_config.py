@@ -133,7 +133,7 @@ def test_positive_numbers_begin_at_one(value, is_taken):
         ("dropout", {}, "a number"),
         ("learning_rate", float("inf"), "a number above 0"),
         ("flip", 1, "true or false"),
-        ("variant", "4s", "one of 32s, 16s, 8s"),
+        ("variant", "2s", "one of 32s, 16s, 8s, 4s"),
         ("variant", ["32s"], "one of"),
         ("dataset", "imagenet", "one of camvid, "),
         ("dataset", "http://somewhere/data.zip", "one of camvid, "),

@@ -96,7 +96,7 @@ def test_every_default_passes_its_own_check(parser, field):
 @pytest.mark.parametrize(
     ("flag", "shown"),
     [
-        ("--variant", "32s, 16s, 8s (default: 32s)"),
+        ("--variant", "32s, 16s, 8s, 4s (default: 32s)"),
         ("--image-size", "(default: 360x480)"),
         ("--scale", "(default: 0.5,1.5)"),
         ("--rotation", "degrees; 0 is off (default: 5.0)"),
@@ -162,9 +162,9 @@ def test_only_the_named_fields_become_flags_without_defaults_if_asked():
         (["--scale", "2"], "LEAST,MOST above 0, as in 0.5,2. Received: 2"),
         (
             ["--variant", "7s"],
-            "needed one of 32s, 16s, 8s. Received: 7s (did you mean 8s?)",
+            "needed one of 32s, 16s, 8s, 4s. Received: 7s (did you mean 8s?)",
         ),
-        (["--variant", "xyz"], "needed one of 32s, 16s, 8s. Received: xyz (see "),
+        (["--variant", "xyz"], "needed one of 32s, 16s, 8s, 4s. Received: xyz (see "),
         (["--dataset", "camvid23"], "(did you mean camvid32?)"),
         (["--epochs"], "expected one argument"),
         (["--epochs", "1\n2"], "a whole number from 1 on"),

@@ -61,7 +61,10 @@ def test_whole_numbers_stand_for_fractions(write):
         ("[schedule]\nepochs = 3", "there is no option schedule"),
         ("epochs = 1.5", "epochs needed a whole number from 1 on. Received: 1.5"),
         ("epochs = true", "epochs needed a whole number from 1 on. Received: True"),
-        ('variant = "7s"', r"one of 32s, 16s, 8s. Received: 7s \(did you mean 8s\?\)$"),
+        (
+            'variant = "7s"',
+            r"one of 32s, 16s, 8s, 4s. Received: 7s \(did you mean 8s\?\)$",
+        ),
         ("crop = 320", "crop needed HEIGHTxWIDTH in pixels.*Received: 320$"),
         ("crop = [320]", "crop needed HEIGHTxWIDTH in pixels.*Received: 320$"),
         ('flip = "no"', "flip needs true or false. Received: no"),
