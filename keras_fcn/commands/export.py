@@ -30,6 +30,9 @@ from keras_fcn.config import (
     Number,
 )
 
+# Of the data for int8; `--max-pixels` is that of a SavedModel here.
+_CALIBRATION_FIELDS = tuple(name for name in DATA_FIELDS if name != "max_pixels")
+
 _EXAMPLES = """examples:
   %(prog)s --output-dir export/fcn
   %(prog)s --model runs/camvid-8s --output-dir export/fcn --precision bfloat16
@@ -94,7 +97,7 @@ def add_arguments(parser: OneLineParser) -> None:
         help="points of mean IoU on validation that may be lost; an export that loses "
         "more is refused",
     )
-    add_config_arguments(group, DATA_FIELDS, show_defaults=False)
+    add_config_arguments(group, _CALIBRATION_FIELDS, show_defaults=False)
 
 
 def check(arguments: argparse.Namespace, given: set[str]) -> None:
@@ -113,7 +116,7 @@ def check(arguments: argparse.Namespace, given: set[str]) -> None:
             f"Received: precision={arguments.precision}"
         )
     if arguments.precision != "int8":
-        for name in ("num_calibration", "max_loss", *DATA_FIELDS):
+        for name in ("num_calibration", "max_loss", *_CALIBRATION_FIELDS):
             if name in given:
                 raise ValueError(f"`{name}` is for `precision` int8")
 
@@ -154,7 +157,9 @@ def _load_calibration(network, arguments, given):
     from keras_fcn.serving.quantize import Calibration
 
     trained = network.read_config()
-    others = {name: getattr(arguments, name) for name in given & set(DATA_FIELDS)}
+    others = {
+        name: getattr(arguments, name) for name in given & set(_CALIBRATION_FIELDS)
+    }
     config = dataclasses.replace(trained, **others)
     try:
         dataset = load_dataset(config, ("train", "val"), network.read_class_map())
