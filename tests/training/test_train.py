@@ -29,6 +29,7 @@ from keras_fcn.training.loop import TrainingLoop
 from keras_fcn.training.start import follow_start
 from keras_fcn.training.train import resume, train
 from keras_fcn.training.trainer import Trainer
+from tests.support.commands import call, training_arguments
 from tests.support.data import PROJECT, tiny_config, write_folder
 from tests.support.narrow import narrow_vgg16
 from tests.support.runs import change_config
@@ -49,6 +50,12 @@ def folder(tmp_path_factory):
     return write_folder(tmp_path_factory.mktemp("data") / "mine")
 
 
+@pytest.fixture(autouse=True)
+def narrow():
+    with narrow_vgg16():
+        yield
+
+
 class AtEachLine(logging.Handler):
     """Notes which epoch is told, and which the checkpoint has at that moment."""
 
@@ -62,23 +69,17 @@ class AtEachLine(logging.Handler):
             self.noted.append((told, RunFolder(self.path).read_checkpoint().epoch))
 
 
-@pytest.fixture
-def narrow():
-    """Networks that are trained within the test alone: of few filters."""
-    with narrow_vgg16():
-        yield
-
-
 @pytest.fixture(scope="module")
 def run_and_lines(folder, tmp_path_factory):
     """A finished run of four epochs, and what was on the disk at each epoch's line."""
-    path = tmp_path_factory.mktemp("runs") / "straight"
+    path = tmp_path_factory.mktemp("runs") / "run"
     handler, progress = AtEachLine(path), logging.getLogger("keras_fcn")
     level = progress.level
     progress.addHandler(handler)
     progress.setLevel(logging.INFO)
     try:
-        return train(tiny_config(folder, epochs=4), path), handler.noted
+        with narrow_vgg16():
+            return train(tiny_config(folder, epochs=4), path), handler.noted
     finally:
         progress.removeHandler(handler)
         progress.setLevel(level)
@@ -165,6 +166,29 @@ class Killed(Exception):
     """Stands for what ends a training."""
 
 
+def assert_same_training(one, other):
+    """Compare state, history, scores and best network of two runs bit for bit."""
+    measured = ("images_per_second", "data_wait")  # differ from run to run
+    histories = [
+        [
+            {name: value for name, value in row.items() if name not in measured}
+            for row in run.read_checkpoint().history
+        ]
+        for run in (one, other)
+    ]
+    assert histories[0] == histories[1]
+    states = [
+        read_arrays(run.path / run.read_checkpoint().state) for run in (one, other)
+    ]
+    assert states[0].keys() == states[1].keys()
+    for name, array in states[0].items():
+        np.testing.assert_array_equal(states[1][name], array, err_msg=name)
+    assert one.read_metrics() == other.read_metrics()
+    networks = [variables_by_name(run.load_model()) for run in (one, other)]
+    for name, variable in networks[0].items():
+        np.testing.assert_array_equal(networks[1][name], variable, err_msg=name)
+
+
 @pytest.fixture(scope="module")
 def stopped_once(folder, tmp_path_factory):
     """A run of four epochs that was stopped in its third."""
@@ -176,7 +200,7 @@ def stopped_once(folder, tmp_path_factory):
             raise Killed
         run_epoch(loop, epoch)
 
-    with pytest.MonkeyPatch.context() as patch:
+    with narrow_vgg16(), pytest.MonkeyPatch.context() as patch:
         patch.setattr(TrainingLoop, "_run_epoch", stop_in_the_third)
         with pytest.raises(Killed):
             train(tiny_config(folder, epochs=4), path)
@@ -198,6 +222,9 @@ def test_a_damaged_state_is_told_and_the_one_before_goes_on_to_the_same_bits(
     (line,) = [line for line in caplog.messages if "checkpoint before is taken" in line]
     assert str(state) in line and "\n" not in line
     assert_same_training(run, stopped_run)
+    curves, tags = points_of(stopped_run, "train")
+    assert [step for step, _ in curves["epoch_loss"]] == [1, 2, 3, 4]
+    assert "configuration" in tags
 
 
 def test_a_run_without_its_checkpoint_is_refused_and_stays(stopped_run):
@@ -242,45 +269,6 @@ def test_a_state_within_an_epoch_goes_on_to_the_same_bits(
     assert_same_training(run, stopped)
 
 
-def test_a_stopped_training_goes_on_in_another_process_to_the_same_bits(
-    run, stopped_run
-):
-    assert stopped_run.read_checkpoint().epoch == 2
-    subprocess.run(
-        [sys.executable, "train.py", "--resume", str(stopped_run.path)],
-        cwd=PROJECT,
-        check=True,
-        capture_output=True,
-    )
-    curves, _ = points_of(stopped_run, "validation")
-    assert [step for step, _ in curves["epoch_loss"]] == [1, 2, 3, 4]
-    assert_same_training(run, stopped_run)
-
-
-def assert_same_training(one, other):
-    """Compare state, history, scores and best network of two runs bit for bit."""
-    measured = ("images_per_second", "data_wait")  # differ from run to run
-    histories = [
-        [
-            {name: value for name, value in row.items() if name not in measured}
-            for row in run.read_checkpoint().history
-        ]
-        for run in (one, other)
-    ]
-    assert histories[0] == histories[1]
-    states = [
-        read_arrays(run.path / run.read_checkpoint().state) for run in (one, other)
-    ]
-    assert states[0].keys() == states[1].keys()
-    for name, array in states[0].items():
-        np.testing.assert_array_equal(states[1][name], array, err_msg=name)
-    assert one.read_metrics() == other.read_metrics()
-    networks = [variables_by_name(run.load_model()) for run in (one, other)]
-    for name, variable in networks[0].items():
-        np.testing.assert_array_equal(networks[1][name], variable, err_msg=name)
-
-
-@pytest.mark.usefixtures("narrow")
 def test_points_of_an_unfinished_epoch_are_not_doubled(folder, tmp_path, monkeypatch):
     path = tmp_path / "killed"
 
@@ -300,58 +288,71 @@ def test_points_of_an_unfinished_epoch_are_not_doubled(folder, tmp_path, monkeyp
 
 
 @pytest.mark.slow
-def test_a_run_killed_by_the_system_goes_on_to_the_same_bits(run, folder, tmp_path):
+def test_a_run_killed_by_the_system_goes_on_to_the_same_bits(folder, tmp_path):
+    """VGG16 as it is: sums over many filters would show another order of additions."""
     path = tmp_path / "killed"
-    command = [
-        *(sys.executable, "train.py", "--dataset", "folder", "--data-dir", str(folder)),
-        *("--head", "compact", "--weights", "none", "--epochs", "4"),
-        *("--batch-size", "2", "--crop", "32x32", "--precision", "float32"),
-        *("--num-samples", "1", "--run-dir", str(path)),
-    ]
-    with subprocess.Popen(command, cwd=PROJECT, stderr=subprocess.DEVNULL) as process:
+    command = [sys.executable, "train.py"]
+    arguments = training_arguments(folder, path, **{"epochs": 3, "batch-size": 2})
+    with subprocess.Popen(
+        [*command, *map(str, arguments)], cwd=PROJECT, stderr=subprocess.DEVNULL
+    ) as process:
         deadline = time.monotonic() + 120
         while not (path / "checkpoint.json").exists() and process.poll() is None:
             assert time.monotonic() < deadline
             time.sleep(0.01)
         process.send_signal(signal.SIGKILL)
     killed = RunFolder.open(path)
-    assert 1 <= killed.read_checkpoint().epoch < 4
-    subprocess.run(
-        [sys.executable, "train.py", "--resume", str(path)],
-        cwd=PROJECT,
-        check=True,
-        capture_output=True,
+    assert 1 <= killed.read_checkpoint().epoch < 3
+    call("train.py", "--resume", path)
+    curves, _ = points_of(killed, "validation")
+    assert [step for step, _ in curves["epoch_loss"]] == [1, 2, 3]
+    arguments = training_arguments(
+        folder, tmp_path / "straight", **{"epochs": 3, "batch-size": 2}
     )
-    assert_same_training(run, killed)
+    call("train.py", *arguments)
+    assert_same_training(RunFolder.open(tmp_path / "straight"), killed)
 
 
-@pytest.mark.usefixtures("narrow")
-def test_epochs_differ_in_their_order_and_their_draws(folder, tmp_path, monkeypatch):
-    seen = []
+@pytest.fixture(scope="module")
+def repeated(folder, tmp_path_factory):
+    """Trainings of two epochs: one, the same again, and one with another seed.
+
+    Gives their losses, and the seeds that each epoch began with: those of the draws in
+    the network, then that of the order of the images.
+    """
+    seeds = []
     seed_draws, make_batches = Trainer.seed_draws, training_loop.training_batches
 
-    def spy_on_draws(trainer, draws, goes_on):
-        assert not goes_on
-        seed_draws(trainer, draws)
+    def spy_on_draws(trainer, draws, **options):
+        seed_draws(trainer, draws, **options)
         states = [v for v in trainer.variables if v.name == "seed_generator_state"]
-        seen.append([int(np.asarray(state)[0]) for state in states])
+        seeds.append([int(np.asarray(state)[0]) for state in states])
 
     def spy_on_order(*args, order_seed, **kwargs):
-        seen[-1].append(order_seed)
+        seeds[-1].append(order_seed)
         return make_batches(*args, order_seed=order_seed, **kwargs)
 
-    monkeypatch.setattr(Trainer, "seed_draws", spy_on_draws)
-    monkeypatch.setattr(training_loop, "training_batches", spy_on_order)
-    train(tiny_config(folder, epochs=2), tmp_path / "a")
-    train(tiny_config(folder, epochs=2), tmp_path / "again")
-    train(tiny_config(folder, epochs=2, seed=1), tmp_path / "another seed")
-    first, second, *again = seen[:4]
+    with pytest.MonkeyPatch.context() as patch, narrow_vgg16():
+        patch.setattr(Trainer, "seed_draws", spy_on_draws)
+        patch.setattr(training_loop, "training_batches", spy_on_order)
+        runs = [
+            train(
+                tiny_config(folder, epochs=2, seed=seed),
+                tmp_path_factory.mktemp("repeated") / "run",
+            )
+            for seed in (0, 0, 1)
+        ]
+    histories = [run.read_checkpoint().history for run in runs]
+    return [[row["loss"] for row in history] for history in histories], seeds
+
+
+def test_epochs_differ_in_their_order_and_their_draws(repeated):
+    first, second, *again = repeated[1][:4]
     assert again == [first, second]
-    for one, *others in zip(first, second, *seen[4:], strict=True):
+    for one, *others in zip(first, second, *repeated[1][4:], strict=True):
         assert one not in others
 
 
-@pytest.mark.usefixtures("narrow")
 def test_steps_of_training_and_of_validation_are_compiled_once(tmp_path, monkeypatch):
     folder = write_folder(tmp_path / "mine", {"train": 5, "val": 3})
     traced, call = [], Trainer.call
@@ -364,6 +365,12 @@ def test_steps_of_training_and_of_validation_are_compiled_once(tmp_path, monkeyp
     # Of batches of two, the last would have one image.
     train(tiny_config(folder, epochs=2), tmp_path / "run")
     assert traced == [(True, 2), (False, 2)]
+
+
+def test_a_training_is_the_same_again_with_its_seed(repeated):
+    once, again, other = repeated[0]
+    assert again == pytest.approx(once, rel=1e-4)
+    assert other != pytest.approx(once, rel=1e-4)
 
 
 def test_a_finished_run_is_not_resumed(run):
@@ -381,7 +388,6 @@ def test_a_run_out_of_patience_is_not_resumed(run, tmp_path):
         resume(path)
 
 
-@pytest.mark.usefixtures("narrow")
 def test_a_training_ends_with_its_patience(folder, tmp_path, monkeypatch, caplog):
     monkeypatch.setattr(
         "keras_fcn.training.loop.has_stalled",
@@ -398,8 +404,7 @@ def test_a_training_of_version_0_1_that_can_not_go_on_is_not_resumed(
     run, tmp_path, gone
 ):
     path = shutil.copytree(run.path, tmp_path / "old")
-    go_on_until(path, 5)
-    change_config(RunFolder(path), **{gone: 0.25})
+    change_config(RunFolder(path), epochs=5, **{gone: 0.25})
     with pytest.raises(ValueError, match=f"{gone}, which version 0.1 alone can do"):
         resume(path)
 
@@ -428,10 +433,13 @@ def test_nothing_is_left_when_the_weights_are_missing(folder, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
-def test_a_finer_network_starts_from_a_coarser_run(run, folder, tmp_path, caplog):
-    config = tiny_config(folder, variant="16s", init_from=str(run.path), epochs=1)
+def test_a_finer_network_starts_from_a_coarser_run_without_a_weights_file(
+    run, folder, tmp_path, caplog
+):
+    start = {"weights": "imagenet", "init_from": str(run.path)}
+    config = tiny_config(folder, variant="16s", **start, epochs=1)
     with caplog.at_level(logging.INFO, "keras_fcn"):
-        train(config, tmp_path / "finer")
+        assert train(config, tmp_path / "finer").best_model.exists()
     assert "re-initialised: norm_pool4, upscore2, score_pool4, upscore16" in caplog.text
 
 
@@ -444,20 +452,27 @@ def test_a_run_of_other_classes_gives_all_but_the_scores(run, tmp_path, caplog):
     assert "which has other classes; re-initialised: score_fr, upscore32" in caplog.text
 
 
-@pytest.mark.usefixtures("narrow")
-def test_the_architecture_follows_the_start_where_it_is_not_asked_for(folder, tmp_path):
+@pytest.fixture(scope="module")
+def fine_run(folder, tmp_path_factory):
+    """A finished run of one epoch of another network."""
     config = tiny_config(
         folder, variant="8s", skip_scales="paper", head_filters=8, epochs=1
     )
-    source = train(config, tmp_path / "source")
-    wanted = TrainingConfig(init_from=str(source.path))
+    with narrow_vgg16():
+        return train(config, tmp_path_factory.mktemp("runs") / "fine")
+
+
+def test_the_architecture_follows_the_start_where_it_is_not_asked_for(
+    fine_run, folder, tmp_path
+):
+    wanted = TrainingConfig(init_from=str(fine_run.path))
     followed = follow_start(wanted, {"epochs"})
     assert (followed.variant, followed.head) == ("8s", "compact")
     assert (followed.skip_scales, followed.head_filters) == ("paper", 8)
     assert follow_start(wanted, {"variant"}).variant == "32s"
     assert follow_start(TrainingConfig(), set()) == TrainingConfig()
     config = tiny_config(
-        folder, variant="16s", head_filters=8, init_from=str(source.path)
+        folder, variant="16s", head_filters=8, init_from=str(fine_run.path)
     )
     with pytest.raises(
         ValueError, match="has `skip_scales` paper.*Received: skip_scales=batch-norm"
@@ -482,7 +497,6 @@ def test_what_does_not_go_together_is_refused_before_data_are_read(
         train(tiny_config(tmp_path / "no data", **changes), tmp_path / "run")
 
 
-@pytest.mark.usefixtures("narrow")
 def test_a_loss_that_is_not_finite_stops_with_step_and_learning_rate(folder, tmp_path):
     config = tiny_config(
         folder, learning_rate=1e30, optimizer="sgd", weight_decay=0.0, epochs=9
@@ -508,7 +522,6 @@ def test_the_default_crop_is_at_most_320():
     assert training_crop(None, Split(None, ((360, 480),))) == (320, 320)
 
 
-@pytest.mark.usefixtures("narrow")
 def test_images_of_different_sizes_train(tmp_path):
     from PIL import Image
 
@@ -523,19 +536,11 @@ def test_images_of_different_sizes_train(tmp_path):
     assert pixels == 47 * 64 + 20 * 80  # the first row of each block picture is void
 
 
-@pytest.mark.usefixtures("narrow")
 def test_class_weights_are_told_by_name(folder, tmp_path, caplog):
     config = tiny_config(folder, epochs=1, class_weights="median-frequency")
     with caplog.at_level(logging.INFO, "keras_fcn"):
         train(config, tmp_path / "run")
     assert "Class weights: class_0 " in caplog.text
-
-
-def go_on_until(path, epochs):
-    """Let a finished run have more epochs."""
-    written = json.loads((path / "config.json").read_text())
-    written["config"]["epochs"] = epochs
-    (path / "config.json").write_text(json.dumps(written))
 
 
 @pytest.mark.slow
@@ -547,7 +552,7 @@ def test_a_disk_that_takes_no_more_leaves_the_checkpoint_before(
     path = tmp_path / "run"
     train(tiny_config(folder, epochs=1), path)
     before = (path / "checkpoint.json").read_text()
-    go_on_until(path, 2)
+    change_config(RunFolder(path), epochs=2)
     # the score to beat: so that best.keras is written again
     better = json.loads(before)
     better["history"][0]["val_mean_iou"] = 0.0
@@ -570,27 +575,15 @@ def test_a_disk_that_takes_no_more_leaves_the_checkpoint_before(
     assert resume(path).read_checkpoint().epoch == 2
 
 
-@pytest.mark.usefixtures("narrow")
-def test_a_data_folder_that_moved_is_found_by_data_dir(folder, tmp_path):
-    moved = write_folder(tmp_path / "first")
-    path = tmp_path / "run"
-    train(tiny_config(moved, epochs=1), path)
-    moved.rename(tmp_path / "second")
-    go_on_until(path, 2)
-    assert resume(path, str(tmp_path / "second")).read_checkpoint().epoch == 2
+def test_a_data_folder_that_moved_is_found_by_data_dir(run, folder, tmp_path):
+    path = shutil.copytree(run.path, tmp_path / "run")
+    change_config(RunFolder(path), data_dir=str(tmp_path / "before"), epochs=5)
+    assert resume(path, str(folder)).read_checkpoint().epoch == 5
 
 
-@pytest.mark.usefixtures("narrow")
-def test_one_step_is_the_same_on_every_call_with_a_seed(folder, tmp_path):
-    config = tiny_config(folder, epochs=1)
-    (first,) = train(config, tmp_path / "a").read_checkpoint().history
-    (second,) = train(config, tmp_path / "b").read_checkpoint().history
-    assert first["loss"] == pytest.approx(second["loss"], rel=1e-4)
-
-
-def test_a_state_of_another_network_is_refused(run, folder, tmp_path):
-    other = train(tiny_config(folder, variant="8s", epochs=1), tmp_path / "other")
-    go_on_until(other.path, 2)
+def test_a_state_of_another_network_is_refused(run, fine_run, tmp_path):
+    other = RunFolder(shutil.copytree(fine_run.path, tmp_path / "other"))
+    change_config(other, epochs=2)
     state = other.path / other.read_checkpoint().state
     state.write_bytes((run.path / run.read_checkpoint().state).read_bytes())
     with pytest.raises(ValueError, match="does not fit this network"):
@@ -600,7 +593,6 @@ def test_a_state_of_another_network_is_refused(run, folder, tmp_path):
         resume(other.path)
 
 
-@pytest.mark.usefixtures("narrow")
 def test_a_run_that_diverges_at_once_leaves_nothing(folder, tmp_path):
     config = tiny_config(folder, learning_rate=1e30, optimizer="sgd", epochs=9)
     with pytest.raises(FloatingPointError):
@@ -612,8 +604,3 @@ def test_another_head_than_the_runs_is_refused_before_anything_is_read(run, tmp_
     config = tiny_config(tmp_path / "no data", head="vgg", init_from=str(run.path))
     with pytest.raises(ValueError, match="has `head` compact"):
         train(config, tmp_path / "run")
-
-
-def test_starting_from_a_run_needs_no_weights_file(run, folder, tmp_path):
-    config = tiny_config(folder, weights="imagenet", init_from=str(run.path), epochs=1)
-    assert train(config, tmp_path / "next").best_model.exists()
