@@ -270,6 +270,6 @@ def test_logging_of_other_packages_stays_quiet(capsys):
 def test_a_file_that_is_damaged_in_the_middle_of_a_training_is_named():
     message = "{{node x}} UnreadableImage: a.png is an empty file\nTraceback"
     error = tf.errors.InvalidArgumentError(None, None, message)
-    assert command_line._fault_of_a_file(error) == "a.png is an empty file"
+    assert command_line._reason_of_a_file(error) == "a.png is an empty file"
     other = tf.errors.InvalidArgumentError(None, None, "shapes differ")
-    assert command_line._fault_of_a_file(other) is None
+    assert command_line._reason_of_a_file(other) is None

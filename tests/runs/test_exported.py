@@ -102,7 +102,9 @@ def test_the_command_says_it_in_one_line(folder, scored_run, capsys, tmp_path):
     shutil.copy(scored_run.classes_file, folder)
     (folder / "model.onnx").unlink()
     image = tmp_path / "image.png"
-    importlib.import_module("cv2").imwrite(str(image), draw_blocks(32, 32, 3)[0])
+    importlib.import_module("cv2").imwrite(
+        str(image), draw_blocks(32, 32, 3, seed=0)[0]
+    )
     assert "is incomplete" in refusal(predict, capsys, image, "--model", folder)
 
 

@@ -176,7 +176,7 @@ def test_another_training_size_is_refused(packed, value):
         ("{}", "no temperature"),
         ("[]", "no temperature"),
         ('{"temperature": 0}', "above 0. Received: 0"),
-        ('{"temperature": NaN}', "above 0. Received: nan"),
+        ('{"temperature": NaN}', "is not JSON"),
         ('{"temperature": "warm"}', "no temperature"),
         ("words", "is not JSON"),
     ],
