@@ -241,7 +241,11 @@ def test_no_line_of_tensorflow_reaches_the_terminal(folder, tmp_path):
     arguments = training_arguments(folder, tmp_path / "run", precision="auto")
     process = call("train.py", *arguments)
     said = [line.split(" ")[0] for line in process.stderr.splitlines()]
-    assert said == ["folder:", "Class", "fcn32s,", "epoch"], process.stderr
+    data = str(folder)
+    assert said == [
+        "Reading", f"{data}:", "train", "labels", "folder:", "Class", "fcn32s,",
+        "The", "epoch", "Temperature",
+    ], process.stderr  # fmt: skip
 
 
 @pytest.mark.slow
