@@ -8,11 +8,12 @@ step does.
 """
 
 import json
+import logging
 import os
 import re
 import socket
+import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
@@ -20,8 +21,10 @@ from contextlib import contextmanager, nullcontext
 import keras
 import numpy as np
 
-from keras_fcn.errors import LOST_STATUS, PeerLost, one_line, summarize
+from keras_fcn.errors import PeerLost, one_line, summarize
 from keras_fcn.training.cluster import Cluster
+
+logger = logging.getLogger(__name__)
 
 START_TIMEOUT = 300  # seconds that workers wait for one another
 _DAY = 24 * 3600 * 1000  # milliseconds: for what data take to be prepared
@@ -422,7 +425,7 @@ def _join_workers(cluster):
     """The strategy of all workers, when all have answered."""
     import tensorflow as tf
 
-    _check_own_port(cluster)
+    _wait_for_peers(cluster)
     resolver = tf.distribute.cluster_resolver.SimpleClusterResolver(
         tf.train.ClusterSpec({"worker": list(cluster.addresses)}),
         task_type="worker",
@@ -430,51 +433,45 @@ def _join_workers(cluster):
         num_accelerators={"GPU": len(tf.config.get_visible_devices("GPU"))},
         rpc_layer="grpc",
     )
-    with _deadline(cluster):
+    with _killed_after(START_TIMEOUT), peers_watched():
         return tf.distribute.MultiWorkerMirroredStrategy(resolver)
 
 
-def _check_own_port(cluster):
-    """Refuse a port that another process has, as a second first worker would."""
+def _wait_for_peers(cluster):
+    """Wait until something listens at all addresses; TensorFlow would wait for ever.
+
+    A worker that has seen all others goes on: TensorFlow then listens at its address.
+    """
+    silent = {i: a for i, a in enumerate(cluster.addresses) if i != cluster.index}
+    with _listening(cluster):
+        deadline = time.monotonic() + START_TIMEOUT
+        is_told = False
+        while True:
+            silent = {i: a for i, a in silent.items() if not _answers(a)}
+            if not silent:
+                return
+            names = summarize([f"worker {i} at {a}" for i, a in silent.items()])
+            if time.monotonic() > deadline:
+                raise PeerLost(
+                    f"No answer for {START_TIMEOUT} s from {names}: are all workers "
+                    "started, and their ports open?"
+                )
+            if not is_told:
+                logger.info("Waiting for %s", names)
+                is_told = True
+            time.sleep(0.5)
+
+
+def _listening(cluster):
+    """Listen at this worker's address, of which another process must know nothing."""
     port = int(cluster.addresses[cluster.index].rpartition(":")[2])
-    with socket.socket() as server:
-        server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            server.bind(("", port))
-        except OSError as error:
-            raise ValueError(
-                f"Port {port} of worker {cluster.index} must be free "
-                f"({error.strerror}): is another process this worker already?"
-            ) from error
-
-
-@contextmanager
-def _deadline(cluster):
-    """End the process where the others do not come: TensorFlow waits for ever."""
-    has_come = threading.Event()
-
-    def watch():
-        if has_come.wait(START_TIMEOUT):
-            return
-        silent = [
-            f"worker {index} at {address}"
-            for index, address in enumerate(cluster.addresses)
-            if index != cluster.index and not _answers(address)
-        ]
-        print(
-            f"error: no answer for {START_TIMEOUT} s from "
-            f"{summarize(silent) or 'a worker that has joined and gone'}: are all "
-            "workers started, and their ports open?",
-            file=sys.stderr,
-            flush=True,
-        )
-        os._exit(LOST_STATUS)
-
-    threading.Thread(target=watch, daemon=True).start()
     try:
-        yield
-    finally:
-        has_come.set()
+        return socket.create_server(("", port), backlog=4096)
+    except OSError as error:
+        raise ValueError(
+            f"Port {port} of worker {cluster.index} must be free ({error.strerror}): "
+            "is another process this worker already?"
+        ) from error
 
 
 def _answers(address):
@@ -484,3 +481,26 @@ def _answers(address):
             return True
     except OSError:
         return False
+
+
+# TensorFlow waits for a worker that has answered and died in C++, where neither a
+# thread nor a signal of Python is heard; so another process looks at the clock.
+_CLOCK = """
+import os, select, signal, sys
+parent, seconds = int(sys.argv[1]), float(sys.argv[2])
+if not select.select([sys.stdin], [], [], seconds)[0]:
+    print(f"error: the workers did not come together within {seconds:.0f} s",
+          file=sys.stderr)
+    os.kill(parent, signal.SIGKILL)
+"""
+
+
+@contextmanager
+def _killed_after(seconds):
+    """End this process, with status 137, where a block takes longer."""
+    command = [sys.executable, "-I", "-S", "-c", _CLOCK, str(os.getpid()), str(seconds)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE) as clock:
+        try:
+            yield
+        finally:
+            clock.stdin.close()  # which it reads as an end

@@ -259,8 +259,10 @@ class TrainingLoop:
         logs.update(pace.report())
         self._has_asked_for_report = False
         if self._seconds_of_all_reduce:
-            seconds_a_step = self.config.batch_size / logs["images_per_second"]
-            logs["all_reduce"] = min(1.0, self._seconds_of_all_reduce / seconds_a_step)
+            # 0 where the only step so far is the one that was compiled.
+            steps_per_second = logs["images_per_second"] / self.config.batch_size
+            share = self._seconds_of_all_reduce * steps_per_second
+            logs["all_reduce"] = min(1.0, share)
         return logs
 
     def _learning_rate(self, epoch, step):

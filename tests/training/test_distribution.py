@@ -2,18 +2,21 @@
 
 import csv
 import json
+import signal
+import socket
 import time
 
 import keras
 import pytest
 import tensorflow as tf
 
-from benchmarks.local_workers import start_workers
+from benchmarks.local_workers import free_addresses, start_workers
 from keras_fcn.errors import LOST_STATUS, PeerLost
+from keras_fcn.training import distribution
 from keras_fcn.training.cluster import Cluster
 from keras_fcn.training.distribution import Distribution, join, peers_watched
 from keras_fcn.training.train import train
-from tests.support.commands import training_arguments
+from tests.support.commands import call, training_arguments
 from tests.support.data import tiny_config, write_folder
 
 SAME = ("loss", "mean_iou", "val_loss", "val_mean_iou", "val_pixel_accuracy")
@@ -111,6 +114,39 @@ def test_a_worker_that_is_gone_is_named(message, who):
 def test_other_errors_of_tensorflow_stay_what_they_are():
     with pytest.raises(tf.errors.InternalError, match="^no memory$"), peers_watched():
         raise tf.errors.InternalError(None, None, "no memory")
+
+
+def test_workers_that_do_not_answer_are_named(monkeypatch, caplog):
+    monkeypatch.setattr(distribution, "START_TIMEOUT", 0.6)
+    own, there, away = free_addresses(3)
+    port = int(there.rpartition(":")[2])
+    with socket.create_server(("127.0.0.1", port)), caplog.at_level("INFO"):
+        with pytest.raises(PeerLost, match=f"from worker 2 at {away}: are all workers"):
+            distribution._wait_for_peers(Cluster((own, there, away), 0))
+        assert caplog.messages == [f"Waiting for worker 2 at {away}"]
+        distribution._wait_for_peers(Cluster((own, there), 0))
+
+
+def test_a_second_process_of_one_worker_is_refused():
+    own, other = free_addresses(2)
+    port = int(own.rpartition(":")[2])
+    with socket.create_server(("127.0.0.1", port)):
+        with pytest.raises(ValueError, match=f"Port {port} of worker 0 must be free"):
+            distribution._wait_for_peers(Cluster((own, other), 0))
+
+
+def test_what_waits_for_ever_in_a_library_is_ended():
+    code = (
+        "import ctypes, keras_fcn.training.distribution as distribution\n"
+        "with distribution._killed_after(60): print('in time', flush=True)\n"
+        "with distribution._killed_after(0.5):\n"
+        "    ctypes.PyDLL(None).sleep(60)"  # and Python can't run meanwhile
+    )
+    started = time.monotonic()
+    process = call("-c", code, check=False)
+    assert process.returncode == -signal.SIGKILL and time.monotonic() - started < 50
+    assert process.stdout == "in time\n"
+    assert process.stderr.endswith("did not come together within 0 s\n")
 
 
 def test_jax_trains_on_one_device(monkeypatch, second_of_four):

@@ -32,7 +32,7 @@ class StandIn:
         self.now = 100.0
         self.drawn, self.batches, self.validated = [], [], []
         self.loss = self.validation_loss = 0.5
-        self.losses = []  # of the steps to come
+        self.losses, self.seen = [], []  # of the steps to come, and of those done
         self.epoch_loss = SimpleNamespace(first_non_finite_step=self._first_step)
         self.adds_up = False
         self.distribution, self.trainable_variables = Distribution(), []
@@ -43,7 +43,7 @@ class StandIn:
     @contextmanager
     def epoch(self, goes_on=False):
         self.adds_up = True
-        self.seen = self.seen if goes_on else []
+        self.seen = list(self.seen) if goes_on else []
         yield self._train_on
         self.adds_up = False
 
@@ -118,7 +118,7 @@ def fetched(monkeypatch):
 
 @pytest.fixture
 def make_loop(trainer, tmp_path):
-    def make(finished=0, num_images=5, **values):
+    def make(finished=0, num_images=5, step=0, **values):
         values = {"epochs": 2, "batch_size": 2, "learning_rate": 1.0, **values}
         split = numbered_split(num_images)
         dataset = SegmentationDataset(
@@ -140,7 +140,7 @@ def make_loop(trainer, tmp_path):
             TrainingConfig(**values),
             data,
             RunFolder(tmp_path),
-            Checkpoint(finished),
+            Checkpoint(finished, step),
         )
 
     return make
@@ -231,6 +231,25 @@ def test_speed_and_wait_are_told_without_the_step_that_is_compiled(make_loop, ca
     assert [logs["data_wait"] for logs in told] == pytest.approx([0.25] * 5)
     speeds = [logs["images_per_second"] for logs in told]
     assert speeds == pytest.approx([2 / 0.4, 3 / 0.8, 2 / 0.4, 4 / 0.8, 5 / 1.2])
+
+
+def test_the_share_of_the_all_reduce_is_of_a_steps_time(make_loop, monkeypatch):
+    monkeypatch.setattr(Distribution, "seconds_of_all_reduce", lambda *_: 0.1)
+    loop = make_loop(epochs=1)
+    loop.seconds_between_reports = 0.35
+    told = [log for log in run_recorded(loop).logs_of("on_train_batch_end") if log]
+    assert told[0]["all_reduce"] == pytest.approx(0.1 / 0.4)
+    # An epoch of one step, which is compiled and not counted.
+    loop = make_loop(epochs=1, num_images=2)
+    (logs,) = run_recorded(loop).logs_of("on_train_batch_end")
+    assert logs["all_reduce"] <= 1
+
+
+def test_going_on_before_the_last_step_has_no_speed_yet(make_loop, monkeypatch):
+    monkeypatch.setattr(Distribution, "seconds_of_all_reduce", lambda *_: 0.1)
+    loop = make_loop(epochs=1, step=2)
+    (logs,) = run_recorded(loop).logs_of("on_train_batch_end")
+    assert (logs["images_per_second"], logs["all_reduce"]) == (0, 0)
 
 
 def test_the_learning_rate_of_each_report_is_that_of_its_step(make_loop):
