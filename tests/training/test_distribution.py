@@ -9,6 +9,7 @@ import time
 import keras
 import pytest
 import tensorflow as tf
+from PIL import Image
 
 from benchmarks.local_workers import free_addresses, start_workers
 from keras_fcn.errors import LOST_STATUS, PeerLost
@@ -204,3 +205,35 @@ def test_a_worker_that_is_killed_costs_steps_and_no_result(tmp_path):
     )
     for row, other in zip(history_of(run), history_of(alone.path), strict=True):
         assert row == pytest.approx(other, abs=1e-4)
+
+
+ON_TWO_DEVICES = """
+import sys
+import tensorflow as tf
+(cpu,) = tf.config.list_physical_devices("CPU")
+parts = [tf.config.LogicalDeviceConfiguration()] * 2
+tf.config.set_logical_device_configuration(cpu, parts)
+from keras_fcn.commands.train import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+@pytest.mark.slow
+def test_two_devices_of_a_machine_train_as_one(tmp_path):
+    """Pictures of different sizes, a last batch that is not full, dropout off."""
+    folder = write_folder(tmp_path / "mine", {"train": 6, "val": 3})
+    for kind, mode in (("images", "RGB"), ("labels", "L")):
+        for split, number in (("train", 9), ("val", 9)):
+            color = (9, 90, len(split)) if mode == "RGB" else 1
+            picture = Image.new(mode, (80, 40), color)
+            picture.save(folder / kind / split / f"{split}_{number}.png")
+    options = {"optimizer": "sgd", "dropout": 0, "head-filters": 8, "variant": "8s"}
+    for devices in (1, 2):
+        arguments = training_arguments(
+            folder, tmp_path / f"on-{devices}", **options, devices=devices
+        )
+        process = call("-c", ON_TWO_DEVICES, *arguments, check=False)
+        assert process.returncode == 0, process.stderr
+    assert "Training on 2 devices" in process.stderr
+    one, two = (history_of(tmp_path / f"on-{devices}") for devices in (1, 2))
+    assert two[0] == pytest.approx(one[0], abs=1e-4)
