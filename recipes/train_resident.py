@@ -41,7 +41,7 @@ from keras_fcn.models.fcn import build_network
 from keras_fcn.models.precision import resolve_precision, use_precision
 from keras_fcn.models.weights import transfer_weights, variables_by_name
 from keras_fcn.training.augment import make_augment
-from keras_fcn.training.losses import class_weights_from_counts
+from keras_fcn.training.class_weights import class_weights_from_counts
 from keras_fcn.training.optimizer import make_optimizer
 from keras_fcn.training.trainer import Trainer
 

@@ -66,6 +66,7 @@ def _torture(folder, num_kills, rng):
             if epoch < told:
                 lost.append(f"{run.name}: epoch {told} was told, {epoch} is there")
             print(f"kill {killed}: {kill}, epoch {epoch} of {_EPOCHS}", flush=True)
+        _train(run, data)  # completed, where the kill came just after the end
         differing = [n for n, v in _result(run).items() if v != straight[n]]
         if differing or list(run.rglob(".part-*")):
             lost.append(f"{run.name}: {', '.join(differing) or 'parts are left'}")
@@ -90,7 +91,8 @@ def _train(run, data, kill=None):
         text=True,
         check=False,
     )
-    if process.returncode not in (0, -signal.SIGKILL):
+    is_over = "has finished its" in process.stderr
+    if process.returncode not in (0, -signal.SIGKILL) and not is_over:
         raise SystemExit(f"status {process.returncode}: {process.stderr[-2000:]}")
     told = re.findall(rf"^epoch (\d+)/{_EPOCHS}  loss", process.stderr, re.MULTILINE)
     return max(map(int, told), default=0)

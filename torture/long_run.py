@@ -42,9 +42,9 @@ def _watch(run, num_epochs, rows):
     every = max(1, num_epochs // 10)
     print("| epoch | memory, MiB | descriptors | event files |\n|---|---|---|---|")
 
-    def save_seldom(trainer, path):
+    def save_seldom(trainer, path, **options):
         if trainer.num_saved % 100 == 0:
-            save_state(trainer, path)
+            save_state(trainer, path, **options)
         else:
             path.write_bytes(b"")
         trainer.num_saved += 1

@@ -96,9 +96,15 @@ def quick_scores(
         `mean_iou` and `pixel_accuracy`, shares in [0, 1].
     """
     split, class_map = dataset.split(split_name), dataset.class_map
+    batches = evaluation_batches(split.examples, split, batch_size=1)
     matrix = sum(
-        result.confusion_matrix
-        for result in predict_split(predict, split, class_map, batch_size=1)
+        confusion_matrix_of(
+            batch["label_map"],
+            predict(batch["image"]),
+            class_map.num_classes,
+            class_map.void_id,
+        )
+        for batch in batches.as_numpy_iterator()
     )
     scores = segmentation_scores(matrix)
     return {name: scores[name] for name in ("mean_iou", "pixel_accuracy")}

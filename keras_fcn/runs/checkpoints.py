@@ -207,6 +207,19 @@ class Checkpoints:
                 self.before_file.unlink()
         self._follow(checkpoint, before)
 
+    def is_complete(self, checkpoint: Checkpoint) -> bool:
+        """Whether all that follows from a checkpoint is there.
+
+        A kill between the two leaves it for `restore`.
+
+        Args:
+            checkpoint: the last one, of a finished epoch.
+        """
+        staged = (self._best(checkpoint.best_epoch, end) for end in (".keras", ".json"))
+        history = self.folder / "history.csv"
+        num_lines = history.read_text().count("\n") if history.exists() else 0
+        return num_lines == 1 + checkpoint.epoch and not any(map(Path.exists, staged))
+
     def stage_best(
         self, epoch: int, save_network: Callable[[Path], None], metrics: dict
     ) -> None:

@@ -132,7 +132,7 @@ def _convert(network, format, path, temperature, options):
 
 
 def _halve(format, path):
-    """Write a file anew with its weights in float16."""
+    """Write a file anew with its weights in float16 (ONNX: its kernels)."""
     if format == "openvino":
         import openvino
 
@@ -140,9 +140,19 @@ def _halve(format, path):
         save_openvino(model, path, compress_to_fp16=True)
         return
     import onnx
-    from onnxruntime.transformers.float16 import convert_float_to_float16
 
-    model = convert_float_to_float16(onnx.load(path), keep_io_types=True)
+    model = onnx.load(path)
+    for weights in model.graph.initializer:
+        if weights.data_type != onnx.TensorProto.FLOAT or len(weights.dims) < 4:
+            continue  # no kernel
+        # The runtime casts them back when it loads the file.
+        name, array = weights.name, onnx.numpy_helper.to_array(weights)
+        stored = onnx.numpy_helper.from_array(array.astype("float16"), f"{name}_stored")
+        weights.CopyFrom(stored)
+        cast = onnx.helper.make_node(
+            "Cast", [stored.name], [name], to=onnx.TensorProto.FLOAT
+        )
+        model.graph.node.insert(0, cast)
     onnx.save(model, path)
 
 

@@ -142,15 +142,21 @@ def resume(
 def is_finished(run: RunFolder) -> bool:
     """Whether a run has had its epochs, or stopped at the best it could.
 
+    One that was killed just after its last checkpoint is completed.
+
     Args:
         run: the run.
 
     Raises:
-        ValueError, OSError: if it can't be read.
+        ValueError, OSError: if it can't be read, or is being trained and not complete.
     """
     config, checkpoint = run.read_config(), run.read_checkpoint()
     has_ended = has_stalled(checkpoint.history, config.patience)
-    return has_ended or checkpoint.epoch >= config.epochs
+    has_ended = has_ended or checkpoint.epoch >= config.epochs
+    if has_ended and not run.checkpoints.is_complete(checkpoint):
+        with run.locked():
+            run.checkpoints.restore(checkpoint)
+    return has_ended
 
 
 def _read_run(run):
@@ -158,16 +164,18 @@ def _read_run(run):
     config = run.read_config()
     run.check_goes_on()
     checkpoints = run.checkpoints.read()
+    reason = None
     if checkpoints[0].epoch >= config.epochs:
-        raise ValueError(
-            f"{run.path} has finished its {config.epochs} epochs: start a new run "
-            f"from it by `init_from` {run.path}"
+        reason = f"has finished its {config.epochs} epochs: start a new run"
+    elif has_stalled(checkpoints[0].history, config.patience):
+        reason = (
+            f"has ended: {config.patience} epochs without a better validation mean "
+            "IoU. Start a new run"
         )
-    if has_stalled(checkpoints[0].history, config.patience):
-        raise ValueError(
-            f"{run.path} has ended: {config.patience} epochs without a better "
-            f"validation mean IoU. Start a new run from it by `init_from` {run.path}"
-        )
+    if reason is not None:
+        if not run.checkpoints.is_complete(checkpoints[0]):  # killed just after it
+            run.checkpoints.restore(checkpoints[0])
+        raise ValueError(f"{run.path} {reason} from it by `init_from` {run.path}")
     return config, checkpoints
 
 

@@ -263,5 +263,5 @@ def test_an_interrupted_training_says_how_it_goes_on(tmp_path):
         process.send_signal(signal.SIGINT)
         said = process.stderr.read().splitlines()
     assert process.returncode == 130
-    assert f"Stopped. To go on: keras-fcn train --resume '{path}'" in said
+    assert f"To go on: keras-fcn train --resume '{path}'" in said
     assert said[-1] == "keras-fcn train: interrupted"

@@ -166,7 +166,7 @@ def test_a_class_that_is_nowhere_is_a_dash_and_not_in_the_mean(dataset):
     assert report["per_class_iou"]["class_2"] is None
     assert report["mean_iou"] == pytest.approx((3 / 4 + 4 / 5) / 2)
     assert report["num_classes_scored"] == 2
-    text = format_report({**report, "worst_images": []})
+    text = format_report({**report, "worst_images": [], "calibration": None})
     assert "class_2                     –" in text
     assert "over 2 of 3 classes" in text
 
@@ -266,6 +266,7 @@ def test_an_evaluation_takes_the_place_of_the_one_before(tmp_path):
     pictures = {str(p.relative_to(output_dir)) for p in output_dir.rglob("*.png")}
     assert pictures == {
         "confusion_matrix.png",
+        "reliability.png",
         "worst/01-two.png",
         "worst/02-one.png",
         "overlays/one.png",

@@ -35,7 +35,7 @@ def write_coco(path, images_dir, names, shapes, categories=CATEGORIES):
 def drawn(folder, shapes):
     write_coco(folder / "instances.json", folder / "images", ("a.jpg", "b.jpg"), shapes)
     data = read_folder(folder)
-    return data, draw_coco(data.splits["train"][0].label)
+    return data, draw_coco(data.splits["train"][0].label, max_pixels=10**6)
 
 
 def test_a_polygon_covers_the_pixels_that_coco_says(tmp_path):

@@ -13,6 +13,7 @@ from keras_fcn.folders.labelme import draw_labelme
 from tests.support.folders import write_image
 
 VALUES = {"_background_": 0, "cat": 1, "dog": 2}
+MAX_PIXELS = 1000
 
 
 def write(path, *shapes):
@@ -23,7 +24,7 @@ def write(path, *shapes):
 
 
 def draw(folder, *shapes):
-    return draw_labelme(write(folder / "a.json", *shapes), VALUES)
+    return draw_labelme(write(folder / "a.json", *shapes), VALUES, MAX_PIXELS)
 
 
 def shape(label, points, kind="polygon", **more):
@@ -71,7 +72,7 @@ def test_shapes_that_are_no_area_of_a_class_are_refused(tmp_path, wrong, message
 def test_what_is_no_labelme_file_is_refused(tmp_path, content):
     (tmp_path / "a.json").write_text(content)
     with pytest.raises(ValueError, match="is no labelme file"):
-        draw_labelme(tmp_path / "a.json", VALUES)
+        draw_labelme(tmp_path / "a.json", VALUES, MAX_PIXELS)
 
 
 def test_a_folder_has_the_classes_of_its_shapes_and_ignored_ones_are_void(tmp_path):

@@ -96,7 +96,7 @@ def test_killed_before_or_after_any_rename_a_run_goes_on_to_the_same(
     """Every moment between two changes of the folder, and then the next epoch."""
     if not links:
         monkeypatch.setattr(os, "link", lambda *_: (_ for _ in ()).throw(OSError(1)))
-    replace = os.replace
+    replace, incomplete = os.replace, 0
     for moment in itertools.count():
         folder = tmp_path / str(moment)
         folder.mkdir()
@@ -122,9 +122,14 @@ def test_killed_before_or_after_any_rename_a_run_goes_on_to_the_same(
                 break  # there is no later rename
         found = checkpoints.read()[0]
         assert found in (at(epoch - 1), at(epoch))
+        was_complete = found.epoch and checkpoints.is_complete(found)
+        if was_complete:
+            assert_is_at(folder, found.epoch)
         checkpoints.restore(found)
         if found.epoch:
             assert_is_at(folder, found.epoch)
+            assert checkpoints.is_complete(found)
+        incomplete += not was_complete and found.epoch == epoch
         if found.epoch < epoch:
             finish_epoch(checkpoints, epoch)
         assert_is_at(folder, epoch)
@@ -133,7 +138,7 @@ def test_killed_before_or_after_any_rename_a_run_goes_on_to_the_same(
             if before and before[0] != last:
                 checkpoints.restore(before[0])
                 assert_is_at(folder, epoch - 1)
-    assert moment >= 8
+    assert moment >= 8 and incomplete
 
 
 DAMAGED = {

@@ -78,7 +78,10 @@ def test_the_grpc_example_runs(server):
 
 
 @pytest.mark.parametrize("command", [export, predict])
-def test_the_commands_have_the_flags_that_are_shown(command):
+def test_the_commands_have_the_flags_that_are_shown(command, tmp_path, monkeypatch):
+    (tmp_path / "runs/NAME").mkdir(parents=True)
+    (tmp_path / "runs/NAME/config.json").touch()
+    monkeypatch.chdir(tmp_path)
     start = f"    keras-fcn {command.__name__.rpartition('.')[2]} "
     lines = PAGE.splitlines()
     shown = [line.removeprefix(start) for line in lines if line.startswith(start)]

@@ -36,7 +36,7 @@ def probabilities_of(model, images, temperature=1.0):
 def quick(monkeypatch):
     """Export that writes one file instead of a SavedModel."""
 
-    def write(network, class_map, card, folder, max_pixels):
+    def write(network, class_map, card, folder, *options):
         assert network.compute_dtype == card["precision"]
         written = {name: card[name] for name in ("model", "precision")}
         (folder / "saved_model.pb").write_text(json.dumps(written))
@@ -92,8 +92,8 @@ def test_exports_at_once_take_different_numbers(
     count = 4
     all_are_there = threading.Barrier(count)
 
-    def write(network, class_map, card, folder, max_pixels):
-        (folder / "saved_model.pb").write_text(folder.name)
+    def write(network, class_map, card, folder, *options):
+        (folder / "saved_model.pb").write_text(str(folder))
         all_are_there.wait(60)
 
     monkeypatch.setattr(type(scored_run), "build_model", lambda *_: model)
@@ -109,7 +109,7 @@ def test_exports_at_once_take_different_numbers(
 def test_a_watching_server_never_sees_a_part(scored_run, tmp_path, monkeypatch):
     seen = []
 
-    def write(network, class_map, card, folder, max_pixels):
+    def write(network, class_map, card, folder, *options):
         (folder / "saved_model.pb").write_text("half")
         seen.extend(path.name for path in tmp_path.iterdir())
 
@@ -127,7 +127,7 @@ def test_a_watching_server_never_sees_a_part(scored_run, tmp_path, monkeypatch):
     ],
 )
 def test_a_failure_leaves_nothing(scored_run, tmp_path, monkeypatch, error, raised):
-    def write(network, class_map, card, folder, max_pixels):
+    def write(network, class_map, card, folder, *options):
         (folder / "saved_model.pb").write_text("half")
         raise error
 

@@ -120,9 +120,8 @@ def test_float16_halves_the_file(format, scored_run, model, tmp_path):
         sum(f.stat().st_size for f in folder.iterdir()) for folder in (path, whole)
     ]
     assert sizes[0] < 0.6 * sizes[1]
-    probabilities = keras_fcn.load(path).probabilities(IMAGES[0])
-    expected = keras_fcn.load(whole).probabilities(IMAGES[0])
-    np.testing.assert_allclose(probabilities, expected, atol=0.02)
+    label_map, expected = (keras_fcn.load(each)(IMAGES[0]) for each in (path, whole))
+    assert (label_map == expected).mean() > 0.95
 
 
 @pytest.mark.slow
@@ -132,8 +131,8 @@ def test_the_command_calibrates_on_the_data_of_the_training(
     pytest.importorskip("onnxruntime")
     flags = ("--model", packed_run.path, "--output-dir", tmp_path / "export")
     int8 = ("--format", "onnx", "--precision", "int8", "--max-loss", 100)
-    status, out, _ = outcome(command, capsys, *flags, *int8, "--num-calibration", 2)
-    assert status == 0
+    status, _, said = outcome(command, capsys, *flags, *int8, "--num-calibration", 2)
+    assert status == 0, said
     card = json.loads((tmp_path / "export/onnx-int8-1/card.json").read_text())
     assert 1 <= card["validation"]["num_calibration"] <= 2
     assert card["dataset"] == "folder"

@@ -27,7 +27,7 @@ from keras_fcn.training.callbacks import CheckpointWriter
 from keras_fcn.training.data import training_crop
 from keras_fcn.training.loop import TrainingLoop
 from keras_fcn.training.start import follow_start
-from keras_fcn.training.train import resume, train
+from keras_fcn.training.train import is_finished, resume, train
 from keras_fcn.training.trainer import Trainer
 from tests.support.commands import call, training_arguments
 from tests.support.data import PROJECT, tiny_config, write_folder
@@ -225,6 +225,24 @@ def test_a_damaged_state_is_told_and_the_one_before_goes_on_to_the_same_bits(
     curves, tags = points_of(stopped_run, "train")
     assert [step for step, _ in curves["epoch_loss"]] == [1, 2, 3, 4]
     assert "configuration" in tags
+
+
+@pytest.mark.parametrize("is_asked", [True, False], ids=["resumed", "found finished"])
+def test_a_run_killed_just_after_its_last_checkpoint_is_completed(
+    run, tmp_path, is_asked
+):
+    killed = RunFolder(shutil.copytree(run.path, tmp_path / "killed"))
+    best = run.read_checkpoint().best_epoch
+    killed.best_model.rename(killed.path / f"best-{best:04}.keras")
+    (killed.path / "history.csv").unlink()
+    if is_asked:
+        with pytest.raises(ValueError, match="has finished its 4 epochs"):
+            resume(killed.path)
+    else:
+        assert is_finished(killed)
+    assert_same_training(run, killed)
+    history = (run.path / "history.csv").read_text()
+    assert (killed.path / "history.csv").read_text() == history
 
 
 def test_a_run_without_its_checkpoint_is_refused_and_stays(stopped_run):
