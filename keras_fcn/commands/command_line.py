@@ -16,7 +16,7 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from keras_fcn.commands.signals import stop_line, stopped_by_signals
-from keras_fcn.commands.startup import quiet_start
+from keras_fcn.commands.startup import quick_imports, quiet_start
 from keras_fcn.errors import LOST_STATUS, PeerLost, TrainingStopped, one_line, printable
 
 _DISK_IS_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -223,7 +223,7 @@ def _own_temporary_folder():
 
 def _start_backend():
     """Import TensorFlow and Keras, and look for GPUs, without their own lines."""
-    with quiet_start():
+    with quiet_start(), quick_imports():
         import tensorflow  # noqa: F401
 
         from keras_fcn.models.devices import allow_memory_growth, has_accelerator

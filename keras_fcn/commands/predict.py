@@ -8,7 +8,7 @@ STEM_overlay.mp4, with its sound, and a label map of each frame in STEM_labels/.
 import argparse
 import logging
 import time
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, nullcontext
 from pathlib import Path
 
 from keras_fcn.commands.command_line import Command, OneLineParser
@@ -185,12 +185,10 @@ def _predict_film_file(segmenter, job, outputs, arguments, report):
 
 def _open_camera(arguments):
     """The camera that was asked for; it is looked for before the network is loaded."""
-    from contextlib import nullcontext
-
-    from keras_fcn.prediction.film_reader import CameraReader
-
     if arguments.camera is None:
         return nullcontext()
+    from keras_fcn.prediction.film_reader import CameraReader
+
     return CameraReader(arguments.camera, _clip(arguments))
 
 

@@ -1,10 +1,11 @@
-"""TensorFlow's start without the lines that it prints, unless the start fails.
+"""TensorFlow's start: quick, and without the lines that it prints unless it fails.
 
 They are written by C++ before any setting of Python is read, so standard error is
 turned aside during the start. What comes there goes through another process, which
 outlives a crash and then tells all.
 """
 
+import gc
 import os
 import re
 import subprocess
@@ -19,6 +20,8 @@ _STARTUP_LINE = re.compile(
     r"|To enable the following instructions: "
 )
 _DONE = "\0done\n"  # the last line of a start that did not fail
+# What Keras imports where it is installed, and no command uses through Keras.
+_NOT_FOR_KERAS = ("IPython", "matplotlib", "pandas", "sklearn")
 
 
 @contextmanager
@@ -44,6 +47,32 @@ def quiet_start() -> Iterator[None]:
             sys.stderr.flush()
             os.dup2(terminal, 2)
             os.close(terminal)
+
+
+@contextmanager
+def quick_imports() -> Iterator[None]:
+    """Import TensorFlow and Keras in half the time, and make the program's end quick.
+
+    Keras does not find the packages in the block that it can do without: they take as
+    long as TensorFlow itself, and can be imported after it. Nor does Python look for
+    garbage among a half million objects that stay to the end, in the block or later.
+    Where TensorFlow has been imported before, nothing is changed.
+    """
+    if "tensorflow" in sys.modules:
+        yield
+        return
+    hidden = [name for name in _NOT_FOR_KERAS if name not in sys.modules]
+    sys.modules.update(dict.fromkeys(hidden))  # an import of None fails
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        for name in hidden:
+            del sys.modules[name]
+        gc.freeze()
+        if was_enabled:
+            gc.enable()
 
 
 def print_but_startup_lines() -> None:

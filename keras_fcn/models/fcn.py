@@ -25,6 +25,7 @@ from keras_fcn.models.layers import (
     PadToMultiple,
     VGGPreprocessing,
 )
+from keras_fcn.models.undrawn import build_undrawn
 from keras_fcn.models.upsampling import upsample
 from keras_fcn.models.weights import load_vgg16_weights
 
@@ -93,38 +94,18 @@ def FCN(
     Reference: Long, Shelhamer and Darrell, "Fully Convolutional Networks for Semantic
     Segmentation", CVPR 2015.
     """
-    check_choice("variant", variant, VARIANTS)
-    check_choice("head", head, HEADS)
-    check_choice("skip_scales", skip_scales, SKIP_SCALES)
-    check_choice("upsampling", upsampling, UPSAMPLING)
-    if num_classes < 1:
-        raise ValueError(f"`num_classes` must be 1 or more. Received: {num_classes}")
-    if freeze_blocks not in range(6):
-        raise ValueError(
-            f"`freeze_blocks` must be 0 to 5. Received: freeze_blocks={freeze_blocks}"
-        )
-    head_filters = resolve_head_filters(head, head_filters)
-    if input_shape[-1] != 3:
-        raise ValueError(
-            "`input_shape` must end in 3, for red, green and blue. "
-            f"Received: input_shape={input_shape}"
-        )
-
-    image = keras.Input(input_shape, name="image", dtype="float32")  # (N, H, W, 3)
-    x = VGGPreprocessing(name="preprocessing", dtype="float32")(image)
-    # From here on H and W are multiples of 32.
-    x = PadToMultiple(name="padding", dtype="float32")(x)  # (N, H, W, 3)
-    encoder = keras.applications.VGG16(include_top=False, weights=None, input_tensor=x)
-    for layer in encoder.layers:
-        is_of_block = layer.name.startswith("block")
-        if is_of_block and int(layer.name[len("block")]) <= freeze_blocks:
-            layer.trainable = False
-    x = _head(encoder.output, head, head_filters, dropout)  # (N, H/32, W/32, F)
-    x = _decoder(  # (N, H, W, C)
-        x, encoder, variant, num_classes, skip_scales, upsampling, freeze_upsampling
+    model = _network(
+        variant,
+        num_classes,
+        head,
+        head_filters,
+        dropout,
+        skip_scales,
+        upsampling,
+        freeze_upsampling,
+        freeze_blocks,
+        input_shape,
     )
-    logits = CropToImage(name="logits", dtype="float32")(x, image)
-    model = keras.Model(image, logits, name=f"fcn{variant}")
     load_vgg16_weights(model, weights)
     return model
 
@@ -145,18 +126,25 @@ def build_network(
     Raises:
         ValueError, OSError: as `FCN`.
     """
-    return FCN(
-        config.variant,
-        num_classes,
-        config.head,
-        weights,
-        head_filters=config.head_filters,
-        dropout=config.dropout,
-        skip_scales=config.skip_scales,
-        upsampling=config.upsampling,
-        freeze_upsampling=config.freeze_upsampling,
-        freeze_blocks=config.freeze_blocks,
-    )
+    model = _configured(config, num_classes)
+    load_vgg16_weights(model, weights)
+    return model
+
+
+def network_to_load(config: TrainingConfig, num_classes: int) -> keras.Model:
+    """Build the network that a configuration describes, for weights that are loaded.
+
+    Args:
+        config: the training.
+        num_classes: number of classes, void not counted.
+
+    Returns:
+        The network; its kernels are zero.
+
+    Raises:
+        ValueError: as `FCN`.
+    """
+    return build_undrawn(lambda: _configured(config, num_classes))
 
 
 def resolve_head_filters(head: str, head_filters: int | None) -> int:
@@ -253,6 +241,68 @@ def dropout_model(model: keras.Model) -> keras.Model:
 
     drawing = keras.models.clone_model(model, clone_function=drawn)
     return inference_model(drawing, ops.softmax(drawing.output), "dropout")
+
+
+def _configured(config, num_classes):
+    """The network of a configuration, with the weights of its initializers."""
+    return _network(
+        config.variant,
+        num_classes,
+        config.head,
+        head_filters=config.head_filters,
+        dropout=config.dropout,
+        skip_scales=config.skip_scales,
+        upsampling=config.upsampling,
+        freeze_upsampling=config.freeze_upsampling,
+        freeze_blocks=config.freeze_blocks,
+    )
+
+
+def _network(
+    variant,
+    num_classes,
+    head,
+    head_filters,
+    dropout,
+    skip_scales,
+    upsampling,
+    freeze_upsampling,
+    freeze_blocks,
+    input_shape=(None, None, 3),
+):
+    """The graph of `FCN`, with the weights of its initializers."""
+    check_choice("variant", variant, VARIANTS)
+    check_choice("head", head, HEADS)
+    check_choice("skip_scales", skip_scales, SKIP_SCALES)
+    check_choice("upsampling", upsampling, UPSAMPLING)
+    if num_classes < 1:
+        raise ValueError(f"`num_classes` must be 1 or more. Received: {num_classes}")
+    if freeze_blocks not in range(6):
+        raise ValueError(
+            f"`freeze_blocks` must be 0 to 5. Received: freeze_blocks={freeze_blocks}"
+        )
+    head_filters = resolve_head_filters(head, head_filters)
+    if input_shape[-1] != 3:
+        raise ValueError(
+            "`input_shape` must end in 3, for red, green and blue. "
+            f"Received: input_shape={input_shape}"
+        )
+
+    image = keras.Input(input_shape, name="image", dtype="float32")  # (N, H, W, 3)
+    x = VGGPreprocessing(name="preprocessing", dtype="float32")(image)
+    # From here on H and W are multiples of 32.
+    x = PadToMultiple(name="padding", dtype="float32")(x)  # (N, H, W, 3)
+    encoder = keras.applications.VGG16(include_top=False, weights=None, input_tensor=x)
+    for layer in encoder.layers:
+        is_of_block = layer.name.startswith("block")
+        if is_of_block and int(layer.name[len("block")]) <= freeze_blocks:
+            layer.trainable = False
+    x = _head(encoder.output, head, head_filters, dropout)  # (N, H/32, W/32, F)
+    x = _decoder(  # (N, H, W, C)
+        x, encoder, variant, num_classes, skip_scales, upsampling, freeze_upsampling
+    )
+    logits = CropToImage(name="logits", dtype="float32")(x, image)
+    return keras.Model(image, logits, name=f"fcn{variant}")
 
 
 def _head(x, head, filters, dropout):

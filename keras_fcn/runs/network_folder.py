@@ -20,7 +20,7 @@ from keras_fcn.classes import ClassMap
 from keras_fcn.config import TrainingConfig
 from keras_fcn.errors import shown
 from keras_fcn.files import read_json
-from keras_fcn.models.fcn import build_network
+from keras_fcn.models.fcn import network_to_load
 from keras_fcn.models.precision import use_precision
 from keras_fcn.models.weights import assign_arrays, variables_by_name
 from keras_fcn.runs.names import CONFIG_FILE
@@ -98,7 +98,7 @@ class NetworkFolder(ABC):
         config, class_map = self.read_architecture(), self.read_class_map()
         weights = self.read_weights()
         with use_precision(precision) if precision else nullcontext():
-            model = build_network(config, class_map.num_classes, weights=None)
+            model = network_to_load(config, class_map.num_classes)
         assign_arrays(variables_by_name(model), weights, f"The network in {self.path}")
         return model
 

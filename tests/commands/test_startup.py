@@ -1,11 +1,13 @@
-"""TensorFlow's lines at its start are dropped; all, where the start fails."""
+"""TensorFlow's start: its lines are dropped unless it fails; what it does not need."""
 
 import os
 import subprocess
 import sys
+from types import ModuleType
 
 import pytest
 
+from keras_fcn.commands import startup
 from keras_fcn.commands.startup import quiet_start
 from tests.support.data import PROJECT
 
@@ -99,3 +101,19 @@ def test_the_level_of_the_log_is_the_users_where_there_is_one(monkeypatch):
             monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", given)
         with quiet_start():
             assert os.environ["TF_CPP_MIN_LOG_LEVEL"] == expected
+
+
+def test_hidden_packages_are_there_after_the_start(monkeypatch):
+    monkeypatch.delitem(sys.modules, "tensorflow")
+    monkeypatch.setattr(startup.gc, "freeze", lambda: None)
+    known = ModuleType("pandas")
+    monkeypatch.setitem(sys.modules, "pandas", known)
+    monkeypatch.delitem(sys.modules, "matplotlib", raising=False)
+    with pytest.raises(ZeroDivisionError), startup.quick_imports():
+        assert sys.modules["pandas"] is known
+        with pytest.raises(ImportError):
+            import matplotlib  # noqa: F401
+        assert not startup.gc.isenabled()
+        1 / 0  # noqa: B018
+    assert startup.gc.isenabled() and "matplotlib" not in sys.modules
+    import matplotlib  # noqa: F401, F811
