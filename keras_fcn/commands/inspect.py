@@ -29,6 +29,7 @@ def add_arguments(parser: OneLineParser) -> None:
     Args:
         parser: gets them.
     """
+    parser.set_defaults(with_flags=parser.with_flags)
     add_config_arguments(parser, _FIELDS)
     parser.add_argument(
         "--page",
@@ -97,7 +98,7 @@ def work(arguments: argparse.Namespace, given: set[str]) -> int:
         counts = data.count_classes("train")
         weights = class_weights_from_counts(config.class_weights, *counts)
     described = report(data, weights)
-    print(format_report(data, described))
+    print(arguments.with_flags(format_report(data, described)))
     page = sample_page(data, arguments.num_samples)
     if page is not None:
         write_png(arguments.page, page)

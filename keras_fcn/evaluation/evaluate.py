@@ -343,7 +343,7 @@ def class_table(report: dict) -> list[str]:
     lines = [f"{'class':<20}{'IoU':>9}{'accuracy':>11}"]
     for name, iou in report["per_class_iou"].items():
         accuracy = report["per_class_accuracy"][name]
-        lines.append(f"{name:<20}{_percent(iou):>9}{_percent(accuracy):>11}")
+        lines.append(f"{printable(name):<20}{_percent(iou):>9}{_percent(accuracy):>11}")
     return lines
 
 

@@ -185,11 +185,10 @@ def _holes(names, used, label_values):
         if count
     ]
     num_holes = len(names) - len(ids)
-    remapping = ", ".join(
-        f"{old} to {new}" for new, old in enumerate(ids) if old != new
-    )
+    moved = [f"{old} to {new}" for new, old in enumerate(ids) if old != new]
+    remapping = ", ".join(moved[:_NAMED]) + (" ..." if len(moved) > _NAMED else "")
     lines = "; ".join(f"{value},name of {value}" for value in ids[:3])
-    held = ", ".join(map(str, ids[:12])) + (" ..." if len(ids) > 12 else "")
+    held = ", ".join(map(str, ids[:_NAMED])) + (" ..." if len(ids) > _NAMED else "")
     message = (
         f"{num_holes} of {len(names)} ids have no pixel: labels hold {held}. To close "
         f"the gaps ({remapping}), add a class_dict.csv with the lines id,name; {lines} "

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from keras_fcn.errors import printable
 from keras_fcn.folders.folder_data import FolderData
 
 _RARE_SHARE = 0.001  # of the training pixels: below it a class is called rare
@@ -151,6 +152,9 @@ def format_report(data: FolderData, described: dict) -> str:
     Args:
         data: the folder, read.
         described: what `report` gave.
+
+    Returns:
+        Lines that steer no terminal and name arguments, as in `accept`.
     """
     lines = short_lines(data)
     if described["mean_color"] is not None:
@@ -167,7 +171,7 @@ def format_report(data: FolderData, described: dict) -> str:
             lines += ["", title, *(f"  - {one['message']}" for one in problems)]
     if not fatal:
         lines += ["", "This folder can be trained on."]
-    return "\n".join(lines)
+    return "\n".join(map(printable, lines))
 
 
 def _class_table(described):

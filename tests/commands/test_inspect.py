@@ -82,6 +82,18 @@ def test_all_problems_are_listed_with_their_counts(flags, tmp_path, capsys):
     assert kinds["size"] == kinds["duplicates"] == kinds["unreadable"] == 1
 
 
+def test_names_of_classes_steer_no_terminal_and_what_helps_is_a_flag(
+    flags, tmp_path, capsys
+):
+    table = "id,name\n0,red\x1b[31m\n1,b\n2,c\n"
+    (tmp_path / "class_dict.csv").write_text(table)
+    write_image(tmp_path / "train/images/x.png")
+    status, out, _ = outcome(inspect, capsys, *flags)
+    assert status == 2
+    assert "red\\x1b[31m" in out and "\x1b" not in out
+    assert "--accept unlabelled leaves these images out" in out
+
+
 def test_it_needs_a_folder(capsys, tmp_path):
     assert "--data-dir DIR is needed" in refusal(inspect, capsys)
     line = refusal(inspect, capsys, "--data-dir", tmp_path / "nothing")
