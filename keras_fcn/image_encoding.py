@@ -14,6 +14,8 @@ from PIL import Image
 from keras_fcn.classes import ClassMap
 
 _JPEG_QUALITY = 90
+_LONGEST_OF_OPENCV = 1_000_000  # pixels of a side of its PNGs
+_LONGEST_OF_JPEG = 65_500  # likewise: libjpeg's own limit
 
 
 def encode_label_map(label_map: np.ndarray, class_map: ClassMap) -> bytes:
@@ -37,6 +39,8 @@ def encode_png(image: np.ndarray) -> bytes:
     Args:
         image: uint8 RGB `(height, width, 3)`.
     """
+    if max(image.shape) > _LONGEST_OF_OPENCV:
+        return _encode_by_pillow(image)
     # With OpenCV's settings: a tenth of the time of Pillow's, and a tenth more bytes.
     return cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))[1].tobytes()
 
@@ -47,6 +51,8 @@ def encode_grey(values: np.ndarray) -> bytes:
     Args:
         values: uint8 `(height, width)`.
     """
+    if max(values.shape) > _LONGEST_OF_OPENCV:
+        return _encode_by_pillow(values)
     return cv2.imencode(".png", values)[1].tobytes()
 
 
@@ -54,8 +60,22 @@ def encode_jpeg(image: np.ndarray) -> bytes:
     """Return a picture as JPEG of quality 90.
 
     Args:
-        image: uint8 RGB `(height, width, 3)`, up to 65,500 pixels a side.
+        image: uint8 RGB `(height, width, 3)`.
+
+    Raises:
+        ValueError: if a side is longer than the 65,500 pixels that are written.
     """
+    if max(image.shape) > _LONGEST_OF_JPEG:
+        raise ValueError(
+            f"A JPEG has at most {_LONGEST_OF_JPEG} pixels a side. "
+            f"Received: {image.shape[1]}x{image.shape[0]}"
+        )
     settings = (cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY)
     picture = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
     return cv2.imencode(".jpg", picture, settings)[1].tobytes()
+
+
+def _encode_by_pillow(image):
+    file = io.BytesIO()
+    Image.fromarray(image).save(file, "PNG")
+    return file.getvalue()

@@ -6,6 +6,7 @@ import pytest
 from PIL import Image
 
 from keras_fcn.classes import ClassMap
+from keras_fcn.image_encoding import encode_grey, encode_jpeg, encode_png
 from keras_fcn.images import (
     UnreadableImage,
     read_image,
@@ -50,6 +51,20 @@ def check_image(path, expected):
     assert image.dtype == np.uint8
     np.testing.assert_array_equal(image, expected)
     assert read_size(path) == expected.shape[:2]
+
+
+@pytest.mark.parametrize("encode", [encode_png, encode_grey])
+def test_a_picture_of_more_columns_than_opencv_writes_is_a_png(encode, monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", None)
+    picture = np.zeros((1, 1_000_001) + (3,) * (encode is encode_png), "uint8")
+    picture[0, -1] = 7
+    with Image.open(io.BytesIO(encode(picture))) as image:
+        np.testing.assert_array_equal(np.asarray(image), picture)
+
+
+def test_a_picture_too_long_for_a_jpeg_is_named():
+    with pytest.raises(ValueError, match="at most 65500 .* Received: 65501x1"):
+        encode_jpeg(np.zeros((1, 65_501, 3), "uint8"))
 
 
 def test_label_map_png_holds_ids_and_the_classes_colours(tmp_path):
