@@ -37,14 +37,24 @@ def quiet_start() -> Iterator[None]:
     terminal = os.dup(2)
     # -I and -S: without the user's settings and packages it starts in 10 ms.
     command = [sys.executable, "-I", "-S", __file__]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=terminal) as reader:
+    with subprocess.Popen(
+        command,
+        stdin=subprocess.PIPE,
+        stderr=terminal,
+        start_new_session=True,  # out of reach of a terminal's Ctrl-C
+    ) as reader:
         os.dup2(reader.stdin.fileno(), 2)
+        has_failed = True
         try:
             yield
-            sys.stderr.flush()
-            os.write(2, _DONE.encode())
+            has_failed = False
+        except KeyboardInterrupt:
+            has_failed = False
+            raise
         finally:
             sys.stderr.flush()
+            if not has_failed:
+                os.write(2, _DONE.encode())
             os.dup2(terminal, 2)
             os.close(terminal)
 

@@ -1,6 +1,7 @@
 """TensorFlow's start: its lines are dropped unless it fails; what it does not need."""
 
 import os
+import signal
 import subprocess
 import sys
 from types import ModuleType
@@ -47,6 +48,24 @@ def test_lines_of_a_start_that_succeeds_are_dropped_and_others_kept():
     status, said = start("pass", lines)
     assert status == 0
     assert said == "before\nW0000 of another program\nlastthe end\n"
+
+
+def test_ctrl_c_at_the_terminal_ends_a_start_without_its_lines():
+    what = "os.write(2, b'now\\n'); import time; time.sleep(60)"
+    program = PROGRAM.format(lines="".join(STARTUP_LINES), what=what)
+    with subprocess.Popen(
+        [sys.executable, "-c", program],
+        cwd=PROJECT,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        said = process.stderr.readline()
+        os.killpg(process.pid, signal.SIGINT)  # all of the terminal's foreground
+        said += process.stderr.read()
+    assert process.returncode == -signal.SIGINT
+    assert said.startswith("now\nTraceback") and said.count("KeyboardInterrupt") == 1
+    assert "I0000" not in said
 
 
 @pytest.mark.parametrize(
