@@ -13,6 +13,7 @@ import keras
 import numpy as np
 
 from keras_fcn.downloads import fetch
+from keras_fcn.hdf5 import check_arrays
 
 logger = logging.getLogger(__name__)
 
@@ -213,6 +214,10 @@ def _read_layer(file, name, path):
         raise ValueError(
             f"{path} holds no layer {name}: it is no file of keras.applications.VGG16"
         )
+    try:
+        check_arrays(file[name])
+    except ValueError as error:
+        raise ValueError(f"{path}, layer {name}: {error}") from error
     arrays = []
     file[name].visititems(
         lambda _, item: (

@@ -102,6 +102,18 @@ def test_encoder_gets_the_files_kernels_and_biases(no_top_file, target):
             np.testing.assert_array_equal(bias, file[name][name]["bias"])
 
 
+def test_an_array_that_is_not_there_is_not_read(target, tmp_path):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        layer = file.create_group("block1_conv1/block1_conv1")
+        layer["bias"] = np.zeros(64, "float32")
+        layer.create_dataset("kernel", (3, 3, 2**20, 2**20), "float32")
+    before = values_of(target)
+    with pytest.raises(ValueError, match="layer block1_conv1: its array .*, and 0 are"):
+        load_vgg16_weights(target, tmp_path / "a.h5")
+    for one, other in zip(before, values_of(target), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
 def test_file_without_dense_layers_leaves_the_head_and_says_so(
     no_top_file, target, caplog
 ):

@@ -55,6 +55,69 @@ def test_a_network_is_read_as_it_was(scored_run, model):
         np.testing.assert_array_equal(one, other)
 
 
+def sparse_weights(change):
+    """The bytes of weights in which `change` has written."""
+    file = io.BytesIO()
+    with h5py.File(file, "w") as weights:
+        weights["a"] = np.ones(3, "float32")
+        change(weights)
+    return file.getvalue()
+
+
+def never_written(weights):
+    weights.create_dataset("huge", (2**20, 2**20), "float32")
+
+
+def compressed_away(weights):
+    zeros = {"data": np.zeros(2**22, "float32"), "compression": "gzip"}
+    weights.create_dataset("huge", **zeros)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (never_written, "huge announces 4398046511104 bytes, and 0 are there"),
+        (compressed_away, "huge announces 16777216 bytes"),
+        (lambda weights: None, "may need [0-9]+ weights, and 3 are there"),
+    ],
+)
+def test_weights_that_take_more_memory_than_their_bytes_are_refused(
+    scored_run, tmp_path, change, message
+):
+    member = ("model.weights.h5", sparse_weights(change))
+    path = rewritten(scored_run, tmp_path / "a.keras", members=[member])
+    with pytest.raises(ValueError, match=message):
+        load_network(path)
+
+
+def test_weights_that_unpack_to_a_thousand_times_their_bytes_are_refused(
+    scored_run, tmp_path
+):
+    path = rewritten(scored_run, tmp_path / "a.keras", leave_out=["model.weights.h5"])
+    with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as file:
+        file.writestr("model.weights.h5", bytes(2**24))
+    with pytest.raises(ValueError, match="unpacks to 16777216 bytes"):
+        load_network(path)
+
+
+def test_layers_wider_than_the_weights_of_the_file_are_not_built(
+    scored_run, tmp_path, monkeypatch
+):
+    def widen(config):
+        for layer in config["config"]["layers"]:
+            if layer["config"].get("name") == "fc6":
+                layer["config"]["filters"] = 10**7
+        return config
+
+    def refuse(*_, **__):
+        raise AssertionError("Keras has been asked")
+
+    path = rewritten(scored_run, tmp_path / "a.keras", widen)
+    monkeypatch.setattr(keras.saving, "load_model", refuse)
+    with pytest.raises(ValueError, match="its layers may need"):
+        load_network(path)
+
+
 RAN = []
 
 
