@@ -36,7 +36,8 @@ class Command:
             raises ValueError for what can be refused at once.
         usage: first line of `--help`.
         examples: last lines of `--help`.
-        needs_backend: whether `work` computes with TensorFlow or JAX.
+        needs_backend: tells of what was parsed whether `work` computes with TensorFlow
+            or JAX.
     """
 
     description: str
@@ -45,7 +46,7 @@ class Command:
     check: Callable[[argparse.Namespace, set[str]], None] = lambda *_: None
     usage: str = "%(prog)s [options]"
     examples: str = ""
-    needs_backend: bool = True
+    needs_backend: Callable[[argparse.Namespace], bool] = lambda _: True
 
     def main(self, argv: Sequence[str] | None = None, prog: str | None = None) -> int:
         """Parse the arguments, do the work and return the exit status.
@@ -77,7 +78,7 @@ class Command:
         try:
             with stopped_by_signals():
                 self.check(arguments, given)
-                if not self.needs_backend:
+                if not self.needs_backend(arguments):
                     return self.work(arguments, given)
                 with _own_temporary_folder():
                     _start_backend()

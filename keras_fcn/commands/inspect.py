@@ -109,5 +109,10 @@ def work(arguments: argparse.Namespace, given: set[str]) -> int:
 
 
 main = Command(
-    __doc__, add_arguments, work, check, needs_backend=False, examples=_EXAMPLES
+    __doc__,
+    add_arguments,
+    work,
+    check,
+    examples=_EXAMPLES,
+    needs_backend=lambda _: False,
 ).main

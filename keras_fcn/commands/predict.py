@@ -23,6 +23,11 @@ from keras_fcn.commands.flags import (
     check_server_arguments,
     number_parser,
 )
+from keras_fcn.commands.predict_on_ray import (
+    add_ray_arguments,
+    check_ray_arguments,
+    work_on_ray,
+)
 from keras_fcn.config import MAX_IMAGE_PIXELS, POSITIVE_INT, PROBABILITY
 from keras_fcn.errors import printable
 
@@ -34,6 +39,7 @@ _EXAMPLES = """examples:
   %(prog)s film.mp4 --start 1:30 --end 2:00
   %(prog)s --camera 0
   %(prog)s image.png --server http://localhost:8501/v1/models/fcn
+  %(prog)s s3://bucket/photographs --ray HOST:6379 --output-dir s3://bucket/labels
 """
 
 
@@ -57,7 +63,7 @@ def add_arguments(parser: OneLineParser) -> None:
     add_model_argument(parser)
     parser.add_argument(
         "--output-dir",
-        type=Path,
+        type=_folder,
         default=Path("predictions"),
         metavar="DIR",
         help="folder for the pictures; made when missing",
@@ -87,13 +93,18 @@ def add_arguments(parser: OneLineParser) -> None:
         help="label the pixels void whose class is less probable than P",
     )
     add_server_arguments(parser)
+    add_ray_arguments(parser)
+
+
+def _folder(text):
+    return text if "://" in text else Path(text)  # which would make one of two slashes
 
 
 def check(arguments: argparse.Namespace, given: set[str]) -> None:
     """Refuse flags that do not go together, and find what is to be predicted.
 
     Args:
-        arguments: what was parsed; gets `jobs`.
+        arguments: what was parsed; gets `jobs`, or `task` with `ray`.
         given: names of the flags that were given.
     """
     from keras_fcn.prediction.jobs import find_jobs
@@ -104,6 +115,14 @@ def check(arguments: argparse.Namespace, given: set[str]) -> None:
     if not arguments.images and arguments.list is None and arguments.camera is None:
         raise ValueError(
             "Needed: an image, a film, a folder, a glob, `list` or `camera`"
+        )
+    check_ray_arguments(arguments, given)
+    if arguments.ray is not None:
+        return
+    if isinstance(arguments.output_dir, str):
+        raise ValueError(
+            "`output_dir` must be a folder; a URL is for `ray`. "
+            f"Received: {arguments.output_dir}"
         )
     arguments.jobs = find_jobs(arguments.images, arguments.output_dir, arguments.list)
     films = [job for job in arguments.jobs if job.is_film]
@@ -116,9 +135,11 @@ def work(arguments: argparse.Namespace, given: set[str]) -> int:
     """Predict the images and films, and print a line for each.
 
     Args:
-        arguments: what was parsed, with `jobs`.
+        arguments: what was parsed, with `jobs` or `task`.
         given: names of the flags that were given.
     """
+    if arguments.ray is not None:
+        return work_on_ray(arguments, _look(arguments), _outputs(arguments))
     from keras_fcn.prediction.results import result_table
     from keras_fcn.runs.bundled import find_network
 
@@ -142,17 +163,7 @@ def _predict_here(arguments, report, camera):
     from keras_fcn.prediction.segmenter import load
 
     outputs = _outputs(arguments)
-    segmenter = load(
-        arguments.model,
-        tta=arguments.tta,
-        dense=arguments.dense,
-        stride_factor=arguments.stride_factor,
-        size=arguments.size,
-        tile=arguments.tile,
-        overlap=arguments.overlap,
-        uncertainty=arguments.uncertainty,
-        unknown_below=arguments.unknown_below,
-    )
+    segmenter = load(arguments.model, **_look(arguments))
     images = [job for job in arguments.jobs if not job.is_film]
     if images:
         found = predict_images(
@@ -196,6 +207,13 @@ def _clip(arguments):
     from keras_fcn.prediction.film_reader import Clip
 
     return Clip(arguments.start, arguments.end, arguments.every)
+
+
+def _look(arguments):
+    """How the network looks, as the arguments of `load`."""
+    names = ("tta", "dense", "stride_factor", "size", "tile", "overlap")
+    names += ("uncertainty", "unknown_below")
+    return {name: getattr(arguments, name) for name in names}
 
 
 def _outputs(arguments):
@@ -259,11 +277,11 @@ class _Report:
 
     def add_film(self, segmenter, film, job, outputs):
         """Predict a film, tell how far it is, and print its line."""
-        from keras_fcn.commands.progress import FilmProgress
+        from keras_fcn.commands.progress import Progress
         from keras_fcn.prediction.films import predict_film
         from keras_fcn.prediction.results import Result
 
-        progress, counts = FilmProgress(film.name, film.num_frames), 0
+        progress, counts = Progress(film.name, film.num_frames), 0
         with closing(predict_film(segmenter, film, job, outputs)) as results:
             try:
                 for result in results:
@@ -307,4 +325,5 @@ main = Command(
     check,
     "%(prog)s INPUT [INPUT ...] [options]",
     _EXAMPLES,
+    needs_backend=lambda arguments: arguments.ray is None,
 ).main

@@ -1,4 +1,4 @@
-"""How far a film is, on standard error."""
+"""How far a film or a great number of images is, on standard error."""
 
 import logging
 import sys
@@ -9,32 +9,37 @@ logger = logging.getLogger(__name__)
 _SECONDS_BETWEEN = {True: 0.2, False: 10.0}  # two reports, on a terminal or elsewhere
 
 
-class FilmProgress:
-    """Tells frames, frames a second and the time that is left.
+class Progress:
+    """Tells how many, how many a second and the time that is left.
 
     On a terminal one line is written over and over; elsewhere a line now and then.
     """
 
-    def __init__(self, name: str, num_frames: int | None):
+    def __init__(self, name: str, total: int | None, unit: str = "frames"):
         """Begin.
 
         Args:
-            name: the film.
-            num_frames: how many there will be; None where that is not known.
+            name: what it is.
+            total: how many there will be; None where that is not known.
+            unit: what is counted.
         """
-        self._name, self._num_frames = name, num_frames
+        self._name, self._total, self._unit = name, total, unit
         self._is_terminal = sys.stderr.isatty()
         self._begun = self._reported = time.perf_counter()
         self.count = 0
 
     @property
     def rate(self) -> float:
-        """Frames a second since the beginning."""
+        """How many a second since the beginning."""
         return self.count / max(time.perf_counter() - self._begun, 1e-9)
 
-    def add(self) -> None:
-        """Count a frame, and report where it is time to."""
-        self.count += 1
+    def add(self, count: int = 1) -> None:
+        """Count some, and report where it is time to.
+
+        Args:
+            count: how many more there are.
+        """
+        self.count += count
         now = time.perf_counter()
         if now - self._reported >= _SECONDS_BETWEEN[self._is_terminal]:
             self._reported = now
@@ -51,12 +56,13 @@ class FilmProgress:
         Args:
             is_done: leave out how many there will be.
         """
-        of, left = "", ""
-        if self._num_frames and not is_done:
-            of = f"/{self._num_frames}"
-            seconds = max(0, self._num_frames - self.count) / self.rate
-            left = f", {_clock(seconds)} left"
-        return f"{self._name}: {self.count}{of} frames, {self.rate:.1f} frames/s{left}"
+        of, left, unit = "", "", self._unit
+        if self._total and not is_done:
+            of = f"/{self._total}"
+            if self.count:
+                seconds = max(0, self._total - self.count) / self.rate
+                left = f", {_clock(seconds)} left"
+        return f"{self._name}: {self.count}{of} {unit}, {self.rate:.1f} {unit}/s{left}"
 
     def _report(self):
         if self._is_terminal:

@@ -38,18 +38,11 @@ def find_files(inputs: Sequence[str], output_dir: Path) -> Iterator[Found]:
         yield from _expand(text, output_dir)
 
 
-def read_list(name: str, output_dir: Path) -> Iterator[Found]:
+def read_list(name: str) -> list[str]:
     """Read paths from a file.
 
     Args:
-        name: text file, UTF-8, with a path on each line, of a file or a folder, as they
-            would be typed; "-" for standard input. Files that are missing are not
-            looked for here.
-        output_dir: where the outputs will go.
-
-    Yields:
-        A file, and its folder below the output: its own below the folder that all the
-        paths have in common.
+        name: text file, UTF-8, with a path on each line; "-" for standard input.
 
     Raises:
         FileNotFoundError: if the list is not there.
@@ -61,11 +54,27 @@ def read_list(name: str, output_dir: Path) -> Iterator[Found]:
         raise ValueError(f"The list {name} must be UTF-8 text: {error}") from error
     except (FileNotFoundError, IsADirectoryError) as error:
         raise FileNotFoundError(f"There is no list {name}") from error
-    paths = [Path(line) for line in text.splitlines() if line.strip()]
-    if not paths or "\0" in text:
+    lines = [line for line in text.splitlines() if line.strip()]
+    if not lines or "\0" in text:
         raise ValueError(f"The list {name} must have a path on each line")
-    common = os.path.commonpath([path.absolute().parent for path in paths])
-    for path in paths:
+    return lines
+
+
+def expand_list(lines: Sequence[str], output_dir: Path) -> Iterator[Found]:
+    """Expand the paths of a list.
+
+    Args:
+        lines: paths of files or folders, as they would be typed. Files that are missing
+            are not looked for here.
+        output_dir: where the outputs will go.
+
+    Yields:
+        A file, and its folder below the output: its own below the folder that all the
+        paths have in common.
+    """
+    parents = (Path(line).absolute().parent for line in lines)
+    common = os.path.commonpath({str(parent) for parent in parents})
+    for path in map(Path, lines):
         if _is_folder(path):
             below = path.absolute().relative_to(common)
             for file, subfolder in _search(path, output_dir):

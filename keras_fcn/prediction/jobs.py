@@ -7,7 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from keras_fcn.errors import summarize
-from keras_fcn.prediction.inputs import FILM_SUFFIXES, find_files, read_list
+from keras_fcn.prediction.inputs import (
+    FILM_SUFFIXES,
+    expand_list,
+    find_files,
+    read_list,
+)
 
 # Ends of the outputs' names.
 LABELS, OVERLAY, CONFIDENCE = "_labels", "_overlay", "_confidence"
@@ -75,12 +80,12 @@ def find_jobs(
         ValueError: if two files would be written to one output, or an output would
             replace an input.
     """
-    _check_output_dir(output_dir)
+    check_output_dir(output_dir)
     found: dict[Path, Path] = {}
     for path, subfolder in find_files(inputs, output_dir):
         found.setdefault(path, subfolder)
     if list_file is not None:
-        for path, subfolder in read_list(list_file, output_dir):
+        for path, subfolder in expand_list(read_list(list_file), output_dir):
             found.setdefault(path, subfolder)
     jobs = [
         Job(path, output_dir / subfolder / path.stem)
@@ -90,8 +95,16 @@ def find_jobs(
     return jobs
 
 
-def _check_output_dir(output_dir):
-    """Refuse a folder that can't be written to, before there is anything to write."""
+def check_output_dir(output_dir: Path) -> None:
+    """Refuse a folder that can't be written to, before there is anything to write.
+
+    Args:
+        output_dir: it may be missing.
+
+    Raises:
+        NotADirectoryError: if it is a file.
+        PermissionError: if it can't be written to.
+    """
     if output_dir.exists() and not output_dir.is_dir():
         raise NotADirectoryError(
             f"`output_dir` must be a folder. Received: {output_dir}, a file"

@@ -191,16 +191,19 @@ def write_picture(picture: Picture, class_map: ClassMap, outputs: Outputs) -> Re
     """
     begun = time.perf_counter()
     job, frame, counts, size = picture.job, picture.frame, None, None
+    confidence = None
     if picture.label_map is not None:
         try:
             _write(picture, class_map, outputs)
             counts, size = count_ids(picture.label_map), picture.label_map.shape
+            if picture.confidence is not None:
+                confidence = float(picture.confidence.mean())
         except Exception as error:
             if isinstance(error, OSError) and error.errno in _DISK_ERRORS:
                 raise
             picture.fail("written", error)
     seconds = picture.seconds + time.perf_counter() - begun
-    return Result(job.path, frame, size, seconds, counts, picture.problem)
+    return Result(job.path, frame, size, seconds, counts, picture.problem, confidence)
 
 
 def _write(picture, class_map, outputs):

@@ -25,6 +25,7 @@ class Result:
             together, an equal share of that time.
         counts: pixels of each id, int64 `(256,)`; None where it was not predicted.
         problem: why it was left out, on one line; "" where it was not.
+        confidence: mean over its pixels, in [0, 1]; None where it was not asked for.
     """
 
     path: Path
@@ -33,6 +34,7 @@ class Result:
     seconds: float = 0.0
     counts: np.ndarray | None = None
     problem: str = ""
+    confidence: float | None = None
 
     @property
     def status(self) -> str:

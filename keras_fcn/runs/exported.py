@@ -49,6 +49,15 @@ class ExportedFolder(NetworkFolder):
         folder = self.path / "assets" if is_saved_model else self.path
         return folder / "classes.json"
 
+    @property
+    def config_file(self) -> Path:
+        """The card, which tells what a run's configuration does."""
+        return exported_card(self.path)
+
+    @property
+    def weights_files(self) -> list[Path]:
+        return sorted(path for path in self.path.rglob("*") if path.is_file())
+
     def read_card(self) -> dict:
         """Read what the network is.
 

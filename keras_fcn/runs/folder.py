@@ -121,6 +121,10 @@ class RunFolder(NetworkFolder):
             )
 
     @property
+    def weights_files(self) -> list[Path]:
+        return [self.best_model]
+
+    @property
     def best_model(self) -> Path:
         """File of the network with the best validation mean IoU."""
         return self.path / "best.keras"

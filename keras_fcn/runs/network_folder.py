@@ -9,6 +9,7 @@ FOLDER/
 """
 
 import dataclasses
+import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from contextlib import nullcontext
@@ -64,6 +65,25 @@ class NetworkFolder(ABC):
     def calibration_file(self) -> Path:
         """File of the temperature; it may be missing."""
         return self.path / "calibration.json"
+
+    @property
+    @abstractmethod
+    def weights_files(self) -> list[Path]:
+        """Files of the network itself."""
+
+    def fingerprint(self) -> str:
+        """Return a checksum of all that decides what the network answers.
+
+        Raises:
+            OSError: if a file is missing.
+        """
+        files = [self.config_file, self.classes_file, *self.weights_files]
+        if self.calibration_file.is_file():
+            files.append(self.calibration_file)
+        checksum = hashlib.sha256()
+        for file in files:
+            checksum.update(hashlib.sha256(file.read_bytes()).digest())
+        return checksum.hexdigest()
 
     @abstractmethod
     def load_model(self) -> keras.Model:

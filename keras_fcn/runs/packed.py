@@ -44,6 +44,10 @@ class PackedFolder(NetworkFolder):
         return self.path / "weights.npz"
 
     @property
+    def weights_files(self) -> list[Path]:
+        return [self.weights_file]
+
+    @property
     def checksum_file(self) -> Path:
         """File with the SHA-256 of the weights."""
         return self.path / "weights.sha256"

@@ -64,7 +64,8 @@ class OpenVino(Runtime):
         if output_of not in self._compiled:
             ov = _import("openvino")
             model = ov.Model([output_of(self._model)], self._model.get_parameters())
-            self._compiled[output_of] = self._core.compile_model(model, "CPU")
+            threads = {"INFERENCE_NUM_THREADS": n} if (n := _num_threads()) else {}
+            self._compiled[output_of] = self._core.compile_model(model, "CPU", threads)
         return self._compiled[output_of](images.astype("float32"))[0]
 
 
@@ -88,6 +89,7 @@ class Onnx(Runtime):
         runtime = _import("onnxruntime")
         options = runtime.SessionOptions()
         options.log_severity_level = 3  # errors alone
+        options.intra_op_num_threads = _num_threads() or 0  # 0: as many as cores
         self._session = runtime.InferenceSession(
             path / "model.onnx", options, providers=["CPUExecutionProvider"]
         )
@@ -104,7 +106,7 @@ class LiteRt(Runtime):
     def __init__(self, path: Path):
         module = _import("ai_edge_litert.interpreter")
         self._interpreter = module.Interpreter(
-            str(path / "model.tflite"), num_threads=os.cpu_count()
+            str(path / "model.tflite"), num_threads=_num_threads() or os.cpu_count()
         )
         self._shape = None
         (output,) = self._interpreter.get_output_details()
@@ -149,6 +151,12 @@ RUNTIMES: dict[str, tuple[str, type[Runtime]]] = {
     "litert": ("model.tflite", LiteRt),
     "savedmodel": ("saved_model.pb", SavedModel),
 }
+
+
+def _num_threads():
+    """Threads that OMP_NUM_THREADS allows, as runtimes with OpenMP have it; or None."""
+    value = os.environ.get("OMP_NUM_THREADS", "")
+    return int(value) if value.isdecimal() and int(value) else None
 
 
 def _import(name: str) -> ModuleType:

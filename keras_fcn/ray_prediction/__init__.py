@@ -1,0 +1,1 @@
+"""Images by the million: many workers of a Ray cluster, one manifest."""

@@ -1,0 +1,163 @@
+"""Images in, label maps and a manifest out, by all machines of a cluster."""
+
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import ray
+
+import keras_fcn
+from keras_fcn.locks import Locked, lock
+from keras_fcn.prediction.pictures import Outputs
+from keras_fcn.ray_prediction.cluster import connected, share_of
+from keras_fcn.ray_prediction.manifest import Manifest
+from keras_fcn.ray_prediction.messages import Row, Settings
+from keras_fcn.ray_prediction.pool import Pool
+from keras_fcn.ray_prediction.sources import Sources
+from keras_fcn.ray_prediction.storage import Storage, is_url, root_of, without_options
+from keras_fcn.ray_prediction.worker import Worker
+from keras_fcn.runs.names import start_name
+
+logger = logging.getLogger(__name__)
+
+_LOCK = ".manifest.lock"
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is to be predicted, and how.
+
+    Attributes:
+        sources: the images.
+        output_dir: absolute path or URL.
+        model: as for `keras_fcn.load`.
+        look: its further arguments.
+        outputs: what is written of an image.
+        max_pixels: pixels that an image may have.
+    """
+
+    sources: Sources
+    output_dir: str
+    model: str
+    look: Mapping[str, Any]
+    outputs: Outputs
+    max_pixels: int
+
+
+def predict_on_ray(
+    task: Task,
+    address: str,
+    num_workers: int | None = None,
+    gpus_per_worker: float | None = None,
+    worker_class: type[Worker] = Worker,
+) -> Iterator[list[Row]]:
+    """Predict images on a cluster, and write the manifest.
+
+    What is done in the output's folder is not done again. A worker that dies is
+    replaced. Logs how many workers there are, and how many images are done.
+
+    Args:
+        task: what to predict.
+        address: as for `connected`.
+        num_workers: as for `share_of`.
+        gpus_per_worker: as `gpus` of it.
+        worker_class: what works.
+
+    Yields:
+        Rows of images as they come; now and then none, the first time when all begins.
+
+    Raises:
+        OSError: if the cluster or the disk can't be used.
+        ValueError: if the workers have other networks or versions, or the output's
+            folder holds another prediction.
+    """
+    is_remote, folder = is_url(task.output_dir), without_options(task.output_dir)
+    storage = Storage(root_of(task.output_dir) if is_remote else "")
+    waiting = task.sources.by_stem
+    with _locked(task.output_dir) as shared, connected(address):
+        num_workers, share = share_of(num_workers, gpus_per_worker)
+        settings = _settings(task, folder, share, shared)
+        pool = Pool(_actor_maker(worker_class, settings, share), num_workers)
+        try:
+            first = pool.first_ready()
+            if first.version != keras_fcn.__version__:
+                raise ValueError(
+                    f"The worker on {first.host} has keras-fcn {first.version}, and "
+                    f"this machine {keras_fcn.__version__}: install the same"
+                )
+            manifest = Manifest(
+                storage, folder, first.class_names, _what_counts(task, first)
+            )
+            num_done = manifest.resume(waiting)
+            if num_done:
+                logger.info("Done before: %d images", num_done)
+            yield []
+            try:
+                for rows in pool.predict(waiting):
+                    manifest.add(rows)
+                    yield rows
+            finally:
+                manifest.flush()
+            manifest.finish()
+        finally:
+            pool.close()
+
+
+def _settings(task, folder, share, shared):
+    roots = dict(task.sources.roots)
+    if is_url(task.output_dir):
+        root = root_of(task.output_dir)
+        roots[without_options(root)] = root
+    return Settings(
+        model=start_name(task.model),
+        look=task.look,
+        outputs=task.outputs,
+        max_pixels=task.max_pixels,
+        output_dir=folder,
+        roots=roots,
+        num_threads=max(1, int(share.cpus)) if share.cpus else None,
+        lock=shared,
+    )
+
+
+def _actor_maker(worker_class, settings, share):
+    """Start an actor that predicts; it answers a call while another one waits."""
+    actor_class = ray.remote(worker_class).options(
+        num_cpus=share.cpus,
+        num_gpus=share.gpus,
+        max_concurrency=4,
+        max_restarts=0,
+        max_task_retries=0,
+    )
+    return lambda: actor_class.remote(settings)
+
+
+def _what_counts(task, first):
+    """What the outputs depend on."""
+    return {
+        "model": first.fingerprint[:12],
+        **task.look,
+        "overlay": task.outputs.overlay,
+        "confidence": task.outputs.confidence,
+    }
+
+
+@contextmanager
+def _locked(output_dir):
+    """Keep a folder of this machine for a block; path and text of its lock's file."""
+    if is_url(output_dir):
+        yield None
+        return
+    folder = Path(output_dir)
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / _LOCK
+    try:
+        with lock(path):
+            yield str(path), path.read_text()
+    except Locked as error:
+        raise ValueError(
+            f"{error} predicts into `output_dir` {output_dir} at this moment"
+        ) from error

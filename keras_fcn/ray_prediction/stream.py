@@ -1,0 +1,166 @@
+"""Images of several calls as one stream: read, predicted and stored without a pause.
+
+While a call is predicted the images of the next one are fetched and read, so that the
+network has no need to wait as long as two calls are under way.
+"""
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from itertools import count
+from pathlib import Path
+from queue import Empty
+
+from keras_fcn.prediction.jobs import Job
+from keras_fcn.prediction.overlap import overlapped, threads
+from keras_fcn.prediction.pictures import describe_failure
+from keras_fcn.prediction.results import Result
+from keras_fcn.ray_prediction.messages import Image, Row
+from keras_fcn.ray_prediction.storage import is_url
+
+# Images that are fetched before they are predicted, or wait to be stored: what takes
+# long behind a URL is the way there.
+_AHEAD = 8
+
+
+@dataclass
+class Call:
+    """Images that came together, and what has come of them."""
+
+    images: Sequence[Image]
+    rows: list[Row] = field(default_factory=list)
+    outcome: Future = field(default_factory=Future)
+
+
+class Stream:
+    """The images of calls that follow each other without a pause."""
+
+    def __init__(self, worker, folder, calls):
+        self._worker, self._settings = worker, worker.settings
+        self._folder, self._calls = folder, calls
+        # Where this machine writes outputs to.
+        output_dir = self._settings.output_dir
+        self._base = folder / "outputs" if is_url(output_dir) else Path(output_dir)
+        self._numbers = count()
+        self._under_way: deque[Call] = deque()
+        self._images: dict[Path, tuple[Image, Call]] = {}  # by the file that is read
+        self._problems: dict[Path, str] = {}  # of what could not be fetched
+
+    def run(self, call):
+        """Predict the images of a call and of those that wait, until none waits."""
+        try:
+            last = None
+            for result in self._results(call):
+                if last not in (None, result.path):
+                    self._drop(last)
+                last = result.path
+                image, its_call = self._images[result.path]
+                # Those before it have come to their end.
+                while self._under_way[0] is not its_call:
+                    self._finish()
+                its_call.rows.append(self._row(image, result))
+            self._drop(last)
+            while self._under_way:
+                self._finish()
+        except BaseException as error:
+            for call in self._under_way:
+                call.outcome.set_exception(error)
+
+    def _finish(self):
+        call = self._under_way.popleft()
+        call.outcome.set_result(call.rows)
+
+    def _results(self, call):
+        from keras_fcn.prediction.files import predict_images
+
+        settings = self._settings
+        with threads(_AHEAD) as executor:
+            jobs = overlapped(executor, self._fetch, self._waiting(call), _AHEAD)
+            results = predict_images(
+                self._worker.segmenter,
+                jobs,
+                settings.outputs,
+                max_pixels=settings.max_pixels,
+            )
+            yield from overlapped(executor, self._store, results, _AHEAD)
+
+    def _waiting(self, call) -> Iterator[tuple[Image, Call]]:
+        while True:
+            self._under_way.append(call)
+            for image in call.images:
+                yield image, call
+            try:
+                call = self._calls.get_nowait()
+            except Empty:
+                return
+            if call is None:
+                self._calls.put(None)
+                return
+
+    def _fetch(self, image_and_call):
+        """The job of an image, which lies on this machine then."""
+        image, _ = image_and_call
+        path = Path(image.source)
+        if is_url(image.source):
+            path = self._folder / f"{next(self._numbers)}{path.suffix}"
+            try:
+                content = self._worker.storage_of(image.source).read(image.source)
+                path.write_bytes(content)
+            except Exception as error:  # of any file system's kind
+                self._problems[path] = describe_failure(image.source, "read", error)
+        self._images[path] = image_and_call
+        return Job(path, self._base / image.stem)
+
+    def _store(self, result):
+        """Bring the outputs of an image to their place, where that is behind a URL."""
+        folder = self._settings.output_dir
+        if result.problem or not is_url(folder):
+            return result
+        image, _ = self._images[result.path]
+        outputs, job = self._settings.outputs, Job(result.path, self._base / image.stem)
+        storage = self._worker.storage_of(folder)
+        try:
+            for path in (  # the label map last, as on a disk
+                outputs.overlay_path(job, result.frame),
+                outputs.confidence_path(job, result.frame),
+                job.labels_path(result.frame),
+            ):
+                if path is not None:
+                    name = f"{folder}/{path.relative_to(self._base)}"
+                    storage.write(name, path.read_bytes())
+                    path.unlink()
+        except Exception as error:  # of any file system's kind
+            problem = describe_failure(str(result.path), "written", error)
+            return replace(result, problem=problem)
+        return result
+
+    def _drop(self, path):
+        """Forget an image that is done."""
+        if path is None:
+            return
+        image, _ = self._images.pop(path)
+        self._problems.pop(path, None)
+        if is_url(image.source):
+            with suppress(FileNotFoundError):
+                path.unlink()
+
+    def _row(self, image: Image, result: Result) -> Row:
+        if result.problem:
+            problem = self._problems.get(result.path) or result.problem.replace(
+                str(result.path), image.source
+            )
+            return Row(image.source, result.frame, error=problem)
+        job, (height, width) = Job(result.path, Path(image.stem)), result.size
+        shares = result.counts[self._worker.ids] / result.counts.sum()
+        return Row(
+            path=image.source,
+            frame=result.frame,
+            output=str(job.labels_path(result.frame)),
+            height=height,
+            width=width,
+            seconds=result.seconds,
+            confidence=result.confidence,
+            shares=tuple(map(float, shares)),
+        )

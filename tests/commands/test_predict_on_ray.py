@@ -1,0 +1,141 @@
+"""`predict --ray` as a user runs it: a cluster of this machine, and bad input."""
+
+import socket
+from importlib.util import find_spec
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from keras_fcn.commands import predict
+from keras_fcn.ray_prediction import cluster
+from tests.support.commands import call, outcome, refusal
+
+needs_ray = pytest.mark.skipif(find_spec("ray") is None, reason="needs Ray")
+
+
+@pytest.fixture
+def images(tmp_path):
+    """Twelve images, of whose names each comes twice, and a file that is none."""
+    folder = tmp_path / "in"
+    for seed in range(12):
+        path = folder / "ab"[seed % 2] / f"{seed // 2}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        pixels = np.random.default_rng(seed).integers(0, 256, (32, 48, 3))
+        Image.fromarray(pixels.astype("uint8")).save(path)
+    (folder / "bad.png").write_bytes(b"no image")
+    return folder
+
+
+def files(folder):
+    """When each file of a folder was written last."""
+    paths = (path for path in folder.rglob("*") if path.is_file())
+    return {str(path.relative_to(folder)): path.stat().st_mtime_ns for path in paths}
+
+
+@needs_ray
+@pytest.mark.slow
+def test_a_cluster_of_this_machine_predicts_what_one_process_does(
+    images, scored_run, tmp_path, capsys
+):
+    import pandas
+
+    output = tmp_path / "ray"
+    flags = (images, "--model", scored_run.path, "--output-dir")
+
+    def run(num_workers):
+        ray = ("--ray", "local", "--workers", num_workers)
+        return call("predict.py", *flags, output, *ray, check=False)
+
+    status, _, plain_error = outcome(predict, capsys, *flags, tmp_path / "plain")
+    first = run(2)
+    assert (status, first.returncode) == (1, 1), first.stderr
+    skipped, end = first.stderr.splitlines()[-2:]
+    assert skipped in plain_error and skipped.startswith("skipped: ")
+    assert end.startswith("Predicted: 13 images, ")
+    assert first.stdout == f"Pictures: {output}/, manifest: {output}/manifest.parquet\n"
+    assert files(output).keys() == {*files(tmp_path / "plain"), "manifest.parquet"}
+    for name in files(tmp_path / "plain"):
+        content = (tmp_path / "plain" / name).read_bytes()
+        assert (output / name).read_bytes() == content, name
+    status = pandas.read_parquet(output / "manifest.parquet").status
+    assert sorted(status) == ["done"] * 12 + ["error"]
+
+    (output / "a/0_labels.png").unlink()
+    (images / "bad.png").write_bytes((images / "a/0.png").read_bytes())
+    before = files(output)
+    again = run(1)
+    assert again.returncode == 0 and "Done before: 11 images" in again.stderr
+    changed = {name for name, time in files(output).items() if before.get(name) != time}
+    stems = ("a/0", "bad")
+    pictures = {
+        f"{stem}_{kind}.png" for stem in stems for kind in ("labels", "overlay")
+    }
+    assert changed == {*pictures, "manifest.parquet"}
+    status = pandas.read_parquet(output / "manifest.parquet").status
+    assert list(status) == ["done"] * 13
+
+
+def test_without_ray_a_line_says_what_to_install(images, capsys, monkeypatch):
+    monkeypatch.setattr(cluster, "find_spec", lambda name: None)
+    line = refusal(predict, capsys, images, "--ray", "local")
+    assert (
+        '--ray needs ray, which is not installed: pip install "keras-fcn[ray]"' in line
+    )
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (("--ray", "local", "--workers", "0"), "--workers: .*whole number from 1"),
+        (("--ray", "local", "--gpus-per-worker", "2"), "--gpus-per-worker: .*0 to 1"),
+        (("--workers", "2"), "--workers is for --ray, which is missing"),
+        (("--gpus-per-worker", "1"), "--gpus-per-worker is for --ray"),
+        (("--ray", "local", "--camera", "0"), "images alone: leave out --camera"),
+        (("--ray", "local", "--csv", "x.csv"), "leave out --csv"),
+        (("--ray", "photographs/"), "--ray must be local.*Received: photographs/"),
+        (("--ray", "local", "--tile", "8x8"), "--tile must be at least 32"),
+        (("--output-dir", "s3://b/out"), "--output-dir must be a folder.*--ray"),
+    ],
+)
+def test_flags_that_make_no_sense_are_refused(images, capsys, flags, message):
+    import re
+
+    line = refusal(predict, capsys, images, *flags)
+    assert re.search(message, line), line
+
+
+@needs_ray
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("none", "There is no image, folder or match of none"),
+        ("empty", "There are no images or films in the folder empty"),
+        ("foo://bucket/in", "There is no file system for foo:// here"),
+        ("local:///none", "There is no image, folder or match of local:///none"),
+    ],
+)
+def test_inputs_that_mean_nothing_are_refused(
+    tmp_path, capsys, monkeypatch, source, message
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "empty").mkdir()
+    assert message in refusal(predict, capsys, source, "--ray", "local")
+    assert "Needed: an image" in refusal(predict, capsys, "--ray", "local")
+
+
+@needs_ray
+@pytest.mark.parametrize("is_listening", [True, False])
+def test_an_address_that_answers_nothing_is_named_soon(
+    images, tmp_path, capsys, monkeypatch, is_listening
+):
+    monkeypatch.setattr(cluster, "_SECONDS_TO_ANSWER", 0.5)
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        if is_listening:
+            server.listen()
+        address = f"127.0.0.1:{server.getsockname()[1]}"
+        flags = ("--ray", address, "--output-dir", tmp_path / "out")
+        line = refusal(predict, capsys, images, *flags)
+    assert f"--ray {address} does not answer" in line
+    assert "local for this machine" in line

@@ -1,0 +1,6 @@
+"""What is tested here needs the extra `ray`."""
+
+from importlib.util import find_spec
+
+if find_spec("ray") is None:
+    collect_ignore_glob = ["test_*.py"]

@@ -1,0 +1,36 @@
+"""What workers take of a cluster."""
+
+import pytest
+
+from keras_fcn.ray_prediction.cluster import check_address, cores_of_worker
+
+
+@pytest.mark.parametrize(
+    ("cores", "num_workers", "wanted"),
+    [
+        ([2], 1, 2),
+        ([2], 2, 1),
+        ([16] * 64, 64, 16),
+        ([16] * 64, 128, 8),
+        ([16, 8], 3, 8),  # two on the one, one on the other
+        ([16, 8], 2, 8),
+        ([5], 2, 2),
+        ([2], 3, 0.66),
+        ([], 2, 0),  # machines that are yet to come
+    ],
+)
+def test_cores_are_shared_so_that_all_workers_fit(cores, num_workers, wanted):
+    assert cores_of_worker(cores, num_workers) == wanted
+
+
+@pytest.mark.parametrize(
+    "address", ["local", "auto", "head:6379", "10.0.0.1:6379", "ray://head.x:10001"]
+)
+def test_addresses_are_taken(address):
+    check_address(address)
+
+
+@pytest.mark.parametrize("address", ["", "head", "photographs/", "x.png", "http://a:1"])
+def test_what_is_no_address_is_refused(address):
+    with pytest.raises(ValueError, match="`ray` must be local"):
+        check_address(address)

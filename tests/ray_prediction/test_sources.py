@@ -1,0 +1,112 @@
+"""What inputs mean on Ray: the same as without it, and URLs."""
+
+import fsspec
+import pytest
+
+from keras_fcn.prediction.jobs import find_jobs
+from keras_fcn.ray_prediction.sources import find_sources
+
+
+@pytest.fixture
+def tree(tmp_path):
+    """A folder with images of one name in several subfolders, and what is not taken."""
+    folder = tmp_path / "in"
+    for name in ("x.png", "a/x.png", "b/c/x.jpg", ".hidden/y.png", "a/notes.txt"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(b"")
+    return folder
+
+
+@pytest.fixture
+def bucket(tree):
+    """The same behind a URL."""
+    file_system = fsspec.filesystem("memory")
+    file_system.put(f"{tree}/", "/bucket/in/", recursive=True)
+    yield "memory://bucket/in"
+    file_system.rm("/bucket", recursive=True)
+
+
+def test_outputs_have_the_names_that_they_have_without_ray(tree, tmp_path):
+    output = tmp_path / "out"
+    found = find_sources([str(tree)], str(output)).by_stem
+    jobs = find_jobs([str(tree)], output)
+    assert {output / stem: source for stem, source in found.items()} == {
+        job.stem: str(job.path) for job in jobs
+    }
+    assert list(found) == ["a/x", "b/c/x", "x"]
+
+
+def test_a_list_keeps_its_tree_as_without_ray(tree, tmp_path, monkeypatch):
+    monkeypatch.chdir(tree)
+    (tmp_path / "list.txt").write_text("a/x.png\nb/c/x.jpg\nmissing.png\n")
+    found = find_sources([], str(tmp_path / "out"), str(tmp_path / "list.txt")).by_stem
+    assert found == {
+        "a/x": str(tree / "a/x.png"),
+        "b/c/x": str(tree / "b/c/x.jpg"),
+        "missing": str(tree / "missing.png"),  # which gets a row with its error
+    }
+
+
+def test_a_folder_behind_a_url_is_searched_as_on_a_disk(bucket):
+    sources = find_sources([f"{bucket}/?some=option"], "/out")
+    assert sources.by_stem == {
+        "a/x": f"{bucket}/a/x.png",
+        "b/c/x": f"{bucket}/b/c/x.jpg",
+        "x": f"{bucket}/x.png",
+    }
+    assert sources.roots == {"memory://bucket": "memory://bucket?some=option"}
+
+
+@pytest.mark.parametrize("pattern", ["a/x.png", "a/*.png", "[a]/x.p?g"])
+def test_a_file_or_a_glob_behind_a_url_has_no_tree(bucket, pattern):
+    assert find_sources([f"{bucket}/{pattern}"], "/out").by_stem == {
+        "x": f"{bucket}/a/x.png"
+    }
+
+
+def test_a_list_of_urls_keeps_its_tree(tmp_path):
+    path = tmp_path / "list.txt"
+    path.write_text("s3://one/a/x.png\ns3://one/a/b/x.png\n")
+    assert find_sources([], "/out", str(path)).by_stem == {
+        "x": "s3://one/a/x.png",
+        "b/x": "s3://one/a/b/x.png",
+    }
+    path.write_text("s3://one/x.png\ns3://two/x.png\n")
+    sources = find_sources([], "/out", str(path))
+    assert list(sources.by_stem) == ["one/x", "two/x"]
+    assert set(sources.roots) == {"s3://one", "s3://two"}
+    path.write_text("s3://one/x.png\nx.png\n")
+    with pytest.raises(ValueError, match="URLs alone, or paths alone"):
+        find_sources([], "/out", str(path))
+
+
+def test_outputs_of_an_earlier_prediction_are_no_inputs(bucket):
+    file_system = fsspec.filesystem("memory")
+    file_system.pipe("/bucket/in/x_labels.png", b"")
+    file_system.pipe("/bucket/in/out/x_overlay.png", b"")
+    assert "x_labels" not in find_sources([bucket], bucket).by_stem
+    assert "out/x_overlay" not in find_sources([bucket], f"{bucket}/out").by_stem
+
+
+def test_two_images_for_one_output_are_refused(tree, tmp_path):
+    paths = [str(tree / "x.png"), str(tree / "a/x.png")]
+    with pytest.raises(ValueError, match="would both be written to x_labels.png"):
+        find_sources(paths, str(tmp_path / "out"))
+
+
+def test_an_input_is_not_replaced(tree):
+    (tree / "x_labels.png").write_bytes(b"")
+    paths = [str(tree / "x.png"), str(tree / "x_labels.png")]
+    with pytest.raises(ValueError, match="would replace the input"):
+        find_sources(paths, str(tree))
+
+
+@pytest.mark.parametrize("where", ["disk", "url"])
+def test_films_and_folders_without_images_are_refused(where, tree, bucket, tmp_path):
+    folder = str(tree) if where == "disk" else bucket
+    with pytest.raises(FileNotFoundError, match="no image"):
+        find_sources([f"{folder}/a/*.txt" if where == "url" else f"{tree}/no"], "/out")
+    fsspec.filesystem("memory").pipe("/bucket/in/film.mp4", b"")
+    (tree / "film.mp4").write_bytes(b"")
+    with pytest.raises(ValueError, match="`ray` predicts images alone.*film.mp4"):
+        find_sources([folder], "/out")

@@ -1,0 +1,66 @@
+"""Files on a disk and behind URLs."""
+
+import fsspec
+import pytest
+
+from keras_fcn.ray_prediction.storage import (
+    Storage,
+    absolute,
+    is_url,
+    root_of,
+    without_options,
+)
+
+
+@pytest.mark.parametrize(
+    ("url", "root", "name"),
+    [
+        ("s3://bucket/a/b.png", "s3://bucket", "s3://bucket/a/b.png"),
+        ("gs://bucket", "gs://bucket", "gs://bucket"),
+        ("s3://bucket/a/?region=eu-1", "s3://bucket?region=eu-1", "s3://bucket/a"),
+        ("s3://bucket/a?.png", "s3://bucket", "s3://bucket/a?.png"),  # a glob
+        ("local:///a/b", "local://", "local:///a/b"),
+    ],
+)
+def test_options_belong_to_the_file_system_and_not_to_the_name(url, root, name):
+    assert root_of(url) == root
+    assert without_options(url) == name
+
+
+def test_a_path_is_no_url_and_a_file_url_is_a_path(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert not is_url("C:/images") and not is_url("a/b.png")
+    assert absolute("a") == str(tmp_path / "a")
+    assert absolute("file:///a/b") == "/a/b"
+    assert absolute("s3://bucket/a") == "s3://bucket/a"
+
+
+@pytest.mark.parametrize("kind", ["memory://storage", "local", "disk"])
+def test_a_file_is_written_whole_found_and_read(kind, tmp_path):
+    folder = {"local": f"local://{tmp_path}", "disk": str(tmp_path)}.get(kind, kind)
+    storage = Storage(root_of(folder) if is_url(folder) else "")
+    name = f"{folder}/sub/file.bin"
+    storage.write(name, b"first")
+    storage.write(name, b"second")
+    assert storage.read(name) == b"second"
+    assert list(storage.files(folder)) == [name]  # and nothing that was half written
+    assert storage.is_there(name) and not storage.is_there(f"{folder}/other")
+    storage.remove_folder(f"{folder}/sub")
+    assert not storage.is_there(name)
+
+
+def test_what_is_not_there_is_told_by_its_url():
+    with pytest.raises(FileNotFoundError, match="memory://storage/none"):
+        list(Storage("memory://storage").files("memory://storage/none"))
+
+
+@pytest.mark.parametrize("root", ["foo://bucket", "ftp://host"])
+def test_a_scheme_without_a_file_system_is_told_in_one_line(root, monkeypatch):
+    def missing(url, **options):
+        raise ImportError("Install ftpfs")
+
+    if root.startswith("ftp"):
+        monkeypatch.setattr(fsspec.core, "url_to_fs", missing)
+    with pytest.raises(ValueError, match=f"no file system for {root[:3]}://") as caught:
+        Storage(root)
+    assert "\n" not in str(caught.value)
