@@ -51,7 +51,7 @@ class Progress:
             print(file=sys.stderr)
 
     def describe(self, is_done: bool = False) -> str:
-        """Return the line, as in `film.mp4: 37/120 frames, 3.8 frames/s, 0:22 left`.
+        """Return the line, as in `film.mp4: 37/120 frames, 3.81 frames/s, 0:22 left`.
 
         Args:
             is_done: leave out how many there will be.
@@ -62,7 +62,8 @@ class Progress:
             if self.count:
                 seconds = max(0, self._total - self.count) / self.rate
                 left = f", {_clock(seconds)} left"
-        return f"{self._name}: {self.count}{of} {unit}, {self.rate:.1f} {unit}/s{left}"
+        rate = f"{self.rate:.1f}" if self.rate >= 10 else f"{self.rate:.2f}"
+        return f"{self._name}: {self.count}{of} {unit}, {rate} {unit}/s{left}"
 
     def _report(self):
         if self._is_terminal:

@@ -1,0 +1,162 @@
+"""What becomes of 5,000 images when machines, the driver or workers die on Ray.
+
+    python benchmarks/ray_faults.py --output-dir /tmp/faults
+
+Predicts small images without Ray, and then on a cluster of two machines with a core
+each (processes of this one): without a fault; a machine is removed without warning in
+the middle; the driver is killed and started again; one image kills each worker that
+takes it. Counts what came out, and compares each label map with that of the prediction
+without Ray. Takes about ten minutes on two cores.
+"""
+
+import argparse
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pandas
+from PIL import Image
+from ray.cluster_utils import Cluster
+
+from keras_fcn.prediction.pictures import Outputs
+from keras_fcn.ray_prediction.predict import Task, predict_on_ray
+from keras_fcn.ray_prediction.sources import find_sources
+from keras_fcn.ray_prediction.worker import Worker
+
+PROJECT = Path(__file__).resolve().parents[1]
+MODEL = "fcn8s-camvid"
+FLAGS = ("--overlay", "none", "--size", "native", "--model", MODEL)
+
+
+class DiesOfOne(Worker):
+    """Dies of one image as the system lets a process die that takes all memory."""
+
+    def predict(self, images):
+        if any(image.stem == "2500" for image in images):
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().predict(images)
+
+
+def main() -> int:
+    """Run the faults, and print a table."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--output-dir", type=Path, required=True)
+    parser.add_argument("--images", type=int, default=5000)
+    arguments = parser.parse_args()
+    folder = arguments.output_dir
+    write_images(folder / "in", arguments.images)
+    run_plainly(folder)
+    print(
+        "| fault | label maps | wrong | rows | done | error | rows of one image twice |"
+    )
+    print("|---|---|---|---|---|---|---|")
+    for name, fault in (
+        ("none", run_without_fault),
+        ("a machine is removed", remove_machine),
+        ("the driver is killed and started again", kill_driver),
+        ("one image kills its worker", kill_workers),
+    ):
+        output = folder / fault.__name__
+        with two_machines() as cluster:
+            begun = time.monotonic()
+            fault(cluster, folder / "in", output, arguments.images)
+            seconds = time.monotonic() - begun
+        print(f"| {name} | {count(folder, output)} | {seconds:.0f} s |", flush=True)
+    return 0
+
+
+def write_images(folder, count):
+    """Images of 48x64 with some rectangles of colour."""
+    folder.mkdir(parents=True, exist_ok=True)
+    random = np.random.default_rng(0)
+    for number in range(count):
+        pixels = np.repeat(np.repeat(random.integers(0, 256, (6, 8, 3)), 8, 0), 8, 1)
+        Image.fromarray(pixels.astype("uint8")).save(folder / f"{number}.png")
+
+
+def run_plainly(folder):
+    """The label maps to compare with."""
+    command = [sys.executable, "predict.py", folder / "in", *FLAGS]
+    command += ["--output-dir", folder / "plain", "--skip-existing"]
+    subprocess.run(command, cwd=PROJECT, check=True, stdout=subprocess.DEVNULL)
+
+
+@contextmanager
+def two_machines():
+    """A cluster whose head has no cores, and two machines with one each."""
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0})
+    try:
+        for _ in range(2):
+            cluster.add_node(num_cpus=1)
+        cluster.wait_for_nodes()
+        yield cluster
+    finally:
+        cluster.shutdown()
+
+
+def start(cluster, images, output):
+    """The command, as a user starts it."""
+    command = [sys.executable, "predict.py", images, *FLAGS, "--output-dir", output]
+    command += ["--ray", cluster.address, "--workers", "2"]
+    return subprocess.Popen([*map(str, command)], cwd=PROJECT)
+
+
+def finish(driver):
+    if driver.wait(1800) != 0:
+        sys.exit(f"The prediction has ended with status {driver.returncode}")
+
+
+def wait_for_half(driver, output, num_images):
+    while sum(1 for _ in output.glob("*_labels.png")) < num_images // 2:
+        if driver.poll() is not None:
+            sys.exit("The prediction has ended before its middle")
+        time.sleep(0.5)
+
+
+def run_without_fault(cluster, images, output, num_images):
+    finish(start(cluster, images, output))
+
+
+def remove_machine(cluster, images, output, num_images):
+    driver = start(cluster, images, output)
+    wait_for_half(driver, output, num_images)
+    cluster.remove_node(next(iter(cluster.worker_nodes)), allow_graceful=False)
+    finish(driver)
+
+
+def kill_driver(cluster, images, output, num_images):
+    driver = start(cluster, images, output)
+    wait_for_half(driver, output, num_images)
+    driver.kill()
+    driver.wait()
+    finish(start(cluster, images, output))
+
+
+def kill_workers(cluster, images, output, num_images):
+    sources = find_sources([str(images)], str(output))
+    outputs = Outputs(overlay="none")
+    task = Task(sources, str(output), MODEL, {"size": "native"}, outputs, 10**6)
+    for _ in predict_on_ray(task, cluster.address, 2, worker_class=DiesOfOne):
+        pass
+
+
+def count(folder, output):
+    """Cells of the table: what is there, and what is wrong with it."""
+    label_maps = list(output.glob("*_labels.png"))
+    wrong = sum(
+        path.read_bytes() != (folder / "plain" / path.name).read_bytes()
+        for path in label_maps
+    )
+    table = pandas.read_parquet(output / "manifest.parquet")
+    done, twice = (table.status == "done").sum(), table.path.duplicated().sum()
+    numbers = len(label_maps), wrong, len(table), done, len(table) - done, twice
+    return " | ".join(map(str, numbers))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,155 @@
+"""What Ray costs and gives: images a second, and the driver's memory.
+
+    python benchmarks/ray_scale.py speed IMAGES    # against predict.py, two workers
+    python benchmarks/ray_scale.py cores IMAGES    # two workers of a core, and one
+    python benchmarks/ray_scale.py memory          # a million paths, no network
+
+IMAGES is a folder. All cores of the machine are used, but by the one worker of `cores`.
+"""
+
+import argparse
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from keras_fcn.prediction.pictures import Outputs
+from keras_fcn.ray_prediction.messages import Ready, Row
+from keras_fcn.ray_prediction.predict import Task, predict_on_ray
+from keras_fcn.ray_prediction.sources import find_sources
+from keras_fcn.ray_prediction.worker import Worker
+
+PROJECT = Path(__file__).resolve().parents[1]
+CLASSES = tuple(f"class_{number}" for number in range(11))
+
+
+class StandIn(Worker):
+    """Answers at once, without a network and without outputs."""
+
+    def start(self):
+        return Ready("here", _version(), "stand-in", CLASSES)
+
+    def predict(self, images):
+        shares = (1 / 12,) * 12
+        return [
+            Row(
+                i.source,
+                None,
+                f"{i.stem}_labels.png",
+                None,
+                360,
+                480,
+                0.1,
+                None,
+                shares,
+            )
+            for i in images
+        ]
+
+    def stop(self):
+        pass
+
+
+def main() -> int:
+    """Measure a part."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("part", choices=("speed", "cores", "memory"))
+    parser.add_argument("images", type=Path, nargs="?")
+    parser.add_argument("--repeats", type=int, default=2)
+    parser.add_argument("--paths", type=int, default=1_000_000)
+    arguments = parser.parse_args()
+    if arguments.part == "memory":
+        measure_memory(arguments.paths)
+    elif arguments.part == "speed":
+        cores = os.cpu_count()
+        compare(
+            arguments,
+            {
+                "predict.py": ([], None),
+                f"Ray, a worker of {cores} cores": (["--workers", "1"], None),
+                f"Ray, {cores} workers of a core": (["--workers", str(cores)], None),
+            },
+        )
+    else:
+        compare(
+            arguments,
+            {
+                "Ray, one worker of one core": (["--workers", "1"], "0"),
+                "Ray, two workers of a core": (["--workers", "2"], "0,1"),
+            },
+        )
+    return 0
+
+
+def compare(arguments, contenders):
+    """Print images a second, without the start, the contenders in turns."""
+    rates = {name: [] for name in contenders}
+    for _ in range(arguments.repeats):
+        for name, (flags, cores) in contenders.items():
+            rates[name].append(images_a_second(arguments.images, flags, cores))
+    first = max(next(iter(rates.values())))
+    print("| | images/s | of the first |\n|---|---|---|")
+    for name, values in rates.items():
+        each = ", ".join(f"{value:.2f}" for value in values)
+        print(f"| {name} | {each} | {max(values) / first:.1%} |")
+
+
+def images_a_second(images, flags, cores):
+    command = ["taskset", "-c", cores] if cores else []
+    command += [sys.executable, "predict.py", images, "--overlay", "none"]
+    with tempfile.TemporaryDirectory() as folder:
+        command += ["--output-dir", folder]
+        command += ["--ray", "local", *flags] if flags else []
+        done = subprocess.run(
+            [*map(str, command)],
+            cwd=PROJECT,
+            check=True,
+            capture_output=True,
+            text=True,
+        )
+    return float(re.findall(r"([\d.]+) images/s", done.stderr)[-1])
+
+
+def measure_memory(num_paths):
+    """Print the driver's memory while it goes through a list of paths."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "list.txt")
+        with path.open("w") as file:
+            for number in range(num_paths):
+                file.write(f"/images/{number // 1000:04}/photograph-{number:08}.jpg\n")
+        print(f"at the start: {memory():.0f} MiB")
+        begun = time.perf_counter()
+        sources = find_sources([], folder, str(path))
+        seconds = time.perf_counter() - begun
+        print(
+            f"list of {num_paths:,} paths read in {seconds:.0f} s: {memory():.0f} MiB"
+        )
+        task = Task(sources, folder, "fcn8s-camvid", {}, Outputs("none"), 10**6)
+        count, begun = 0, time.perf_counter()
+        for rows in predict_on_ray(task, "local", 2, worker_class=StandIn):
+            before, count = count, count + len(rows)
+            if before * 4 // num_paths < count * 4 // num_paths:
+                print(f"{count:,} images: {memory():.0f} MiB", flush=True)
+        seconds = time.perf_counter() - begun
+        size = Path(folder, "manifest.parquet").stat().st_size / 2**20
+        print(f"{num_paths / seconds:.0f} images/s; manifest {size:.0f} MiB")
+        print(f"at the end: {memory():.0f} MiB, most {memory('VmHWM'):.0f} MiB")
+
+
+def memory(kind="VmRSS"):
+    """MiB that this process has."""
+    status = Path("/proc/self/status").read_text()
+    return int(re.search(rf"{kind}:\s+(\d+) kB", status)[1]) / 1024
+
+
+def _version():
+    import keras_fcn
+
+    return keras_fcn.__version__
+
+
+if __name__ == "__main__":
+    sys.exit(main())
