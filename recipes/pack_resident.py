@@ -1,7 +1,7 @@
 """Make a packed network of the weights that `train_resident.py` wrote.
 
     python recipes/pack_resident.py fcn8s.npz --config recipes/camvid-2.toml \\
-        --data-dir data/CamVid --output-dir packed/fcn8s
+        --init-from camvid-1-streets --data-dir data/CamVid --output-dir packed/fcn8s
 
 It is scored on validation, for its `metrics.json`.
 """
@@ -34,8 +34,7 @@ def main(argv: list[str] | None = None) -> None:
             **values,
             "variant": arguments.variant,
             "seed": arguments.seed,
-            "init_from": None,
-            "weights": "none",
+            "init_from": arguments.init_from,
         }
     )
     with quiet_start():
@@ -102,6 +101,11 @@ def _parse(argv):
     parser.add_argument("--output-dir", type=Path, required=True, help="new folder")
     parser.add_argument("--variant", choices=VARIANTS, default="8s")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--init-from",
+        metavar="NAME",
+        help="what the last recipe started from, for config.json",
+    )
     return parser.parse_args(argv)
 
 

@@ -11,7 +11,8 @@ import evaluate as evaluate_command
 import train as train_command
 from keras_fcn.config import TrainingConfig
 from keras_fcn.datasets import camvid, camvid32, load_dataset
-from tests.support.data import SHARED_DATA
+from keras_fcn.runs.folder import RunFolder
+from tests.support.data import PROJECT, SHARED_DATA
 from tests.support.narrow import narrow_vgg16
 
 SIZE = (24, 32)
@@ -157,6 +158,19 @@ def test_it_is_trained_and_scored_by_the_commands(folder, tmp_path, name, num_cl
     evaluate = ["--model", str(run), "--split", "val", "--json", str(report)]
     assert not evaluate_command.main(evaluate)
     assert json.loads(report.read_text())["num_classes"] == num_classes
+
+
+@pytest.mark.slow
+def test_its_recipe_trains_on_kaggles_layout_as_it_is(folder, tmp_path):
+    run = tmp_path / "run"
+    recipe = str(PROJECT / "recipes" / "camvid32-fcn8s.toml")
+    with narrow_vgg16():
+        assert not train_command.main(
+            ["--config", recipe, "--data-dir", str(folder), "--run-dir", str(run)]
+            + ["--weights", "none", "--freeze-blocks", "0", "--encoder-rate", "1"]
+            + ["--head-filters", "8", "--epochs", "1", "--crop", "32x32"]
+        )
+    assert len(RunFolder(run).read_class_map().names) == 31
 
 
 def test_a_label_file_of_another_size_is_named(folder):

@@ -73,18 +73,18 @@ def test_each_bundled_network_is_small_and_described(name):
     folder = PackedFolder(FOLDER / name)
     assert folder.weights_file.stat().st_size <= 36e6
     card = (folder.path / "README.md").read_text()
-    for needed in ("licence", "mean IoU", "seed", "train.py", "CamVid", "VGG"):
+    for needed in ("licence", "mean IoU", "seed", "recipes/", "CamVid", "VGG"):
         assert needed in card
     config = json.loads((folder.path / "config.json").read_text())
     assert "/" not in "".join(filter(None, map(str, config["config"].values())))
 
 
 def test_the_default_knows_a_drawn_street():
-    """It has seen photographs alone; most of a drawn scene's road must do."""
-    image, label_map = render_street(seed=0, index=0, height=180, width=240)
+    # The scenes of its training have the seed 0.
+    image, label_map = render_street(seed=1, index=0, height=180, width=240)
     model = keras_fcn.FCN.from_pretrained()
     assert isinstance(model, keras.Model)
     prediction = np.asarray(prediction_model(model).predict_on_batch(image[None]))[0]
     names = find_network(DEFAULT_NETWORK).read_class_map().names
     road = names.index("road")
-    assert (prediction == road)[label_map == road].mean() > 0.5
+    assert (prediction == road)[label_map == road].mean() > 0.9

@@ -1,7 +1,6 @@
 """What a run and a packed network have in common."""
 
 import inspect
-import json
 
 import keras
 import numpy as np
@@ -11,7 +10,6 @@ from keras_fcn.classes import ClassMap
 from keras_fcn.config import TrainingConfig
 from keras_fcn.models.precision import use_precision
 from keras_fcn.runs.folder import RunFolder
-from keras_fcn.runs.names import FOLDER
 from keras_fcn.runs.network_folder import NetworkFolder
 from keras_fcn.runs.packed import PackedFolder
 from tests.support.data import draw_blocks
@@ -114,14 +112,6 @@ def test_a_packed_network_of_version_0_1_is_read(packed):
     change_config(packed, **OF_VERSION_0_1)
     assert packed.read_config() == expected
     assert packed.build_model("float32").get_layer("fc6") is not None
-
-
-def test_the_bundled_network_is_of_version_0_1():
-    (path,) = FOLDER.glob("fcn8s-camvid/config.json")
-    written = json.loads(path.read_text())["config"]
-    assert OF_VERSION_0_1.items() <= written.items()
-    config = PackedFolder(path.parent).read_config()
-    assert (config.crop, config.scale) == ((320, 416), (0.5, 1.5))
 
 
 def test_what_version_0_1_alone_could_do_is_refused_by_one_line(packed):
