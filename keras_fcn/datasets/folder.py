@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from keras_fcn.classes import ClassMap
 from keras_fcn.datasets.dataset import LabelStatistics, SegmentationDataset, Split
+from keras_fcn.errors import one_line
 from keras_fcn.folders.folder_data import FolderData, FolderOptions, read_folder
 from keras_fcn.folders.report import short_lines
 from keras_fcn.folders.samples import Sample
@@ -68,7 +69,10 @@ def _split(data: FolderData, name, max_pixels):
         sample = samples[index]
         image = read_image(Path(sample.image), max_pixels)
         stored = read_stored(sample, data.drawn, max_pixels)
-        label_map = data.reading.decoder.decode(stored)
+        try:
+            label_map = data.reading.decoder.decode(stored)
+        except ValueError as error:
+            raise ValueError(f"{sample.label} {error}") from error
         if not image.shape[:2] == label_map.shape == tuple(sizes[index]):
             raise ValueError(
                 f"{sample.image} or its label map has changed since it was checked: "
@@ -77,7 +81,6 @@ def _split(data: FolderData, name, max_pixels):
         return image, label_map
 
     numbers = tf.data.Dataset.range(len(samples))
-    sizes = tuple(fact.size for fact in data.facts[name])
     statistics = LabelStatistics(*data.count_classes(name))
     return Split(numbers, sizes, _decoder(samples, read), statistics, reads_files=True)
 
@@ -86,7 +89,10 @@ def _decoder(samples: Sequence[Sample], read: Read) -> Callable:
     """A function that reads a sample's files, by its number."""
 
     def read_by_index(index):
-        image, label_map = read(index)
+        try:
+            image, label_map = read(index)
+        except (OSError, ValueError) as error:  # TensorFlow passes a line on
+            raise ValueError(one_line(error)) from None
         return samples[index].name.encode(), image, label_map
 
     def example(index):

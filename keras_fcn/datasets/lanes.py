@@ -51,12 +51,17 @@ def cached_lanes(
         split.part(range(position % num_images, num_images, batch_size))
         for position in positions
     ]
-    fits = sum(part.num_bytes for part in parts) <= budget
+    num_bytes = sum(part.num_bytes for part in parts)
+    fits = num_bytes <= budget
     return [
         Lane(
             position,
             part,
-            cached_examples(part, part.num_bytes if fits else 0),
+            cached_examples(
+                part,
+                part.num_bytes if fits else 0,
+                num_bytes if position == positions[0] else 0,
+            ),
             fits or not split.reads_files,
             part.num_images if position < num_images else 0,
         )

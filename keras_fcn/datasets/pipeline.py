@@ -21,7 +21,9 @@ from keras_fcn.typing import Tensor
 logger = logging.getLogger(__name__)
 
 
-def cached_examples(split: Split, budget: int) -> tf.data.Dataset:
+def cached_examples(
+    split: Split, budget: int, told_bytes: int | None = None
+) -> tf.data.Dataset:
     """Return a split's examples, decoded once and kept as uint8.
 
     Args:
@@ -29,30 +31,33 @@ def cached_examples(split: Split, budget: int) -> tf.data.Dataset:
         budget: bytes of memory that may be used; a larger split is cached in a file
             in the temporary folder, removed when the process ends or, where it was
             killed, by the next one; a user's files are decoded anew in each epoch.
+        told_bytes: those that a line tells of where they do not fit: those of the split
+            when None; 0 for no line, as for the other parts of one whole.
 
     Returns:
         tf.data.Dataset like `split.examples`; these where they are not cached.
     """
     if split.num_bytes <= budget:
         return split.examples.cache()
+    told_bytes = split.num_bytes if told_bytes is None else told_bytes
     if split.reads_files:
-        logger.info(
-            "%.1f GiB of decoded images exceed the memory budget: files are decoded in "
-            "each epoch",
-            split.num_bytes / 2**30,
-        )
+        _tell(told_bytes, "files are decoded in each epoch")
         return split.examples
     parent = Path(tempfile.gettempdir())
     remove_abandoned(parent, TEMPORARY)
     stack = ExitStack()
     folder = stack.enter_context(work_folder(parent, f"{TEMPORARY}cache-"))
     atexit.register(stack.close)
-    logger.info(
-        "%.1f GiB of decoded images exceed the memory budget: cached in %s",
-        split.num_bytes / 2**30,
-        folder,
-    )
+    _tell(told_bytes, f"cached in {folder}")
     return split.examples.cache(str(folder / "examples"))
+
+
+def _tell(num_bytes, what):
+    if num_bytes:
+        size = f"{num_bytes / 2**30:.1f} GiB"
+        if num_bytes < 2**30:
+            size = f"{num_bytes / 2**20:.0f} MiB"
+        logger.info("%s of decoded images exceed the memory budget: %s", size, what)
 
 
 def evaluation_batches(

@@ -22,6 +22,7 @@ main(sys.argv[1:])
 @pytest.mark.skipif(find_spec("jax") is None, reason="JAX is not installed")
 def test_training_and_prediction_are_measured_without_tensorflow():
     flags = "--size 32 32 --batch-sizes 1 --head-filters 8 --product 64".split()
+    flags += ["--seconds", "600"]  # enough on a machine that does other work too
     result = subprocess.run(
         [sys.executable, "-c", SCRIPT, *flags, "--precision", "float32"],
         cwd=PROJECT,

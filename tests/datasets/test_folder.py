@@ -1,14 +1,17 @@
 """`folder`: the user's own images as tf.data; tests/folders has what they may be."""
 
 import logging
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from keras_fcn.commands.command_line import Command
 from keras_fcn.datasets.dataset import label_statistics
 from keras_fcn.datasets.folder import load_folder
 from keras_fcn.datasets.lanes import cached_lanes, training_batches
+from tests.support.commands import refusal
 from tests.support.data import write_folder
 
 SPLITS = ("train", "val")
@@ -42,6 +45,30 @@ def test_what_is_found_and_decided_is_said(tiny_folder, caplog):
     assert "images/ with labels/ with folders train, val, test" in caplog.messages[1]
     assert caplog.messages[2] == "train 4, val 2 images (64x48)"
     assert caplog.messages[3] == "labels are read as ids, 255 is void"
+
+
+@pytest.mark.parametrize(
+    ("path", "change", "reason"),
+    [
+        ("images", Path.unlink, "There is no file {}"),
+        ("images", lambda p: p.write_bytes(b"x"), "{} is not an image of a kind"),
+        ("images", lambda p: Image.new("RGB", (9, 9)).save(p), "{} or its label map"),
+        ("labels", lambda p: Image.new("L", (64, 48), 7).save(p), "{} has ids of no"),
+    ],
+)
+def test_a_file_that_changes_during_a_training_is_named(
+    tmp_path, capsys, path, change, reason
+):
+    folder = write_folder(tmp_path / "data")
+
+    def work(*_):
+        dataset = load_folder(folder, SPLITS)
+        file = folder / path / "train/train_2.png"
+        change(file)
+        examples_of(dataset)
+
+    line = refusal(Command("Work.", lambda _: None, work), capsys)
+    assert reason.format(folder / path / "train/train_2.png") in line
 
 
 def test_labels_are_counted_as_a_look_at_each_image_does(tmp_path):

@@ -106,3 +106,12 @@ def test_a_device_decodes_its_lanes_alone_and_once():
         )
         assert len(list(batches)) == 3
     assert sorted(decoded) == [2, 3, 6, 7, 10, 11]
+
+
+@pytest.mark.parametrize("budget", [1, 2**20])
+def test_a_cache_beyond_the_budget_is_told_in_one_line_for_all_lanes(caplog, budget):
+    split = numbered_split(8)
+    with caplog.at_level("INFO", "keras_fcn"):
+        cached_lanes(split, range(4), batch_size=4, budget=budget)
+    told = [message for message in caplog.messages if "exceed" in message]
+    assert len(told) == (budget == 1)
