@@ -16,10 +16,10 @@ right by `restore` where the moment was after it.
 
 import csv
 import logging
-import math
 import os
 import re
 import shutil
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -30,6 +30,7 @@ from keras_fcn.files import move_into_place, read_json, write_json, written_besi
 logger = logging.getLogger(__name__)
 
 _STATE = re.compile(r"checkpoint-\d{4,}(-\d{6,})?\.npz")
+_LARGEST = sys.float_info.max
 _NEEDED = "needed epoch, state and history, as a training writes them"
 
 
@@ -309,6 +310,6 @@ def _is_row(row, number):
     return (
         isinstance(row, dict)
         and "val_mean_iou" in row
-        and all(type(v) in (int, float) and math.isfinite(v) for v in row.values())
+        and all(type(v) in (int, float) and abs(v) <= _LARGEST for v in row.values())
         and row.get("epoch") == number
     )

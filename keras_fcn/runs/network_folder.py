@@ -184,7 +184,7 @@ class NetworkFolder(ABC):
         content = read_json(self.calibration_file)
         try:
             temperature = float(content["temperature"])
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise ValueError(
                 f"{self.calibration_file} has no temperature ({error})"
             ) from error

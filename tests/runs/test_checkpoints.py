@@ -156,6 +156,9 @@ DAMAGED = {
     "history of other things": {"history": [1, 2, 3]},
     "a score as text": {"history": [{"epoch": 1, "val_mean_iou": "0.5"}] * 3},
     "other epochs": {"history": [{"epoch": 1, "val_mean_iou": 0.5}] * 3},
+    "a number beyond all floats": {
+        "history": [{"epoch": n, "val_mean_iou": 10**400} for n in (1, 2, 3)]
+    },
     "no score": {"history": [{"epoch": 1}, {"epoch": 2}, {"epoch": 3}]},
     "state of another folder": {"state": "../other/checkpoint-0001.npz"},
     "absolute state": {"state": "/etc/passwd"},

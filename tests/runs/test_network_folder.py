@@ -168,6 +168,7 @@ def test_another_training_size_is_refused(packed, value):
         ('{"temperature": 0}', "above 0. Received: 0"),
         ('{"temperature": NaN}', "is not JSON"),
         ('{"temperature": "warm"}', "no temperature"),
+        (f'{{"temperature": 1{"0" * 400}}}', "no temperature"),
         ("words", "is not JSON"),
     ],
 )
