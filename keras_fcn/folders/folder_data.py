@@ -129,12 +129,13 @@ class FolderData:
         """Raise what forbids a training.
 
         Raises:
-            ValueError: all of it in one line.
+            ValueError: all of it in one line, after the folder.
         """
         fatal = [problem for problem in self.problems if problem.is_fatal]
         if fatal:
             raise ValueError(
-                " | ".join(problem.message for problem in fatal)
+                f"{self.root}: "
+                + " | ".join(problem.message for problem in fatal)
                 + ("" if len(fatal) == 1 else f" ({len(fatal)} problems)")
             )
 
@@ -218,7 +219,12 @@ def _divide(data, options, is_needed):
         splits["train"] = splits.pop("all") + splits.get("train", [])
     if splits.get("val") or not splits.get("train") or not is_needed:
         return False
-    train, val = draw_validation(splits["train"], options.val_share, options.group_by)
+    try:
+        train, val = draw_validation(
+            splits["train"], options.val_share, options.group_by
+        )
+    except ValueError as error:
+        raise ValueError(f"{data.root}: {error}") from error
     test = splits.get("test")
     data.splits = {"train": train, "val": val} | ({"test": test} if test else {})
     kept = "" if options.group_by is None else f", groups {options.group_by} together"

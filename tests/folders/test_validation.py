@@ -86,3 +86,13 @@ def test_a_train_folder_without_val_gives_some(tmp_path):
     data = read_folder(tmp_path)
     assert len(data.splits["train"]) + len(data.splits["val"]) == 9
     assert names_of(data.splits["test"]) == {"z"}
+
+
+def test_what_is_refused_names_the_folder(tmp_path):
+    write_pairs(tmp_path / "images", tmp_path / "labels", ["a"])
+    with pytest.raises(ValueError, match=f"^{tmp_path}: .* two images or more"):
+        read_folder(tmp_path)
+    write_pairs(tmp_path / "images", tmp_path / "labels", "bc", (0,))
+    write_pairs(tmp_path / "images", tmp_path / "labels", "a", (0,))
+    with pytest.raises(ValueError, match=f"^{tmp_path}: All labels of train are"):
+        read_folder(tmp_path).refuse_problems()
