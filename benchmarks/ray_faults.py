@@ -37,7 +37,7 @@ class DiesOfOne(Worker):
     """Dies of one image as the system lets a process die that takes all memory."""
 
     def predict(self, images):
-        if any(image.stem == "2500" for image in images):
+        if any(image.stem == "100" for image in images):
             os.kill(os.getpid(), signal.SIGKILL)
         return super().predict(images)
 

@@ -1,17 +1,23 @@
-"""The manifest of a training on Kubernetes: its schema, and what it sets."""
+"""The manifests for Kubernetes: their schema, and what they set."""
 
 import json
 import os
+import re
+import shlex
 import subprocess
 
 import kubernetes_validate
 import pytest
 import yaml
 
+from keras_fcn.commands import predict
+from keras_fcn.commands.command_line import OneLineParser
 from tests.support.data import PROJECT
 
 MANIFEST = PROJECT / "deploy" / "kubernetes-training.yaml"
 SERVICE, JOB = yaml.safe_load_all(MANIFEST.read_text())
+PINS = (PROJECT / "requirements-dev.txt").read_text()
+RAY_JOB = yaml.safe_load((PROJECT / "deploy/ray-prediction.yaml").read_text())
 
 
 @pytest.mark.parametrize("resource", [SERVICE, JOB], ids=["Service", "Job"])
@@ -41,3 +47,46 @@ def test_each_pod_is_a_worker_by_its_index():
         f"{name}-{index}.{service}:2222" for index in range(JOB["spec"]["completions"])
     ]
     assert JOB["spec"]["completions"] == JOB["spec"]["parallelism"]
+
+
+def ray_pods():
+    """By group the number of pods of the cluster, and what each is made from."""
+    cluster = RAY_JOB["spec"]["rayClusterSpec"]
+    pods = {"head": (1, cluster["headGroupSpec"]["template"])}
+    for group in cluster["workerGroupSpecs"]:
+        assert group["minReplicas"] <= group["replicas"] <= group["maxReplicas"]
+        pods[group["groupName"]] = group["replicas"], group["template"]
+    return pods
+
+
+@pytest.mark.parametrize("group", ray_pods())
+def test_the_pods_of_the_ray_cluster_follow_the_schema(group):
+    _, template = ray_pods()[group]
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "x"}, **template}
+    version = kubernetes_validate.latest_version()
+    kubernetes_validate.validate(pod, version, strict=True)
+
+
+def test_the_ray_job_asks_for_a_worker_on_each_gpu():
+    assert (RAY_JOB["apiVersion"], RAY_JOB["kind"]) == ("ray.io/v1", "RayJob")
+    number, template = ray_pods()["gpu"]
+    (container,) = template["spec"]["containers"]
+    gpus = number * container["resources"]["limits"]["nvidia.com/gpu"]
+    shell, flag, script = shlex.split(RAY_JOB["spec"]["entrypoint"])
+    command, _, status = script.partition(";")
+    program, name, *words = shlex.split(command)
+    assert (shell, flag, program, name) == ("sh", "-c", "keras-fcn", "predict")
+    parser = OneLineParser("predict", "", "", "")
+    predict.add_arguments(parser)
+    arguments, _ = parser.parse(words)
+    assert (arguments.ray, arguments.workers) == ("auto", gpus)
+    for before, after in ((0, 0), (1, 0), (2, 1), (143, 1)):
+        done = subprocess.run([shell, flag, f"(exit {before});{status}"])
+        assert done.returncode == after
+
+
+def test_the_cluster_has_the_version_of_ray_that_is_pinned():
+    pinned = re.search(
+        r"^ray==(\S+)", (PROJECT / "requirements-dev.txt").read_text(), re.M
+    )
+    assert RAY_JOB["spec"]["rayClusterSpec"]["rayVersion"] == pinned[1]

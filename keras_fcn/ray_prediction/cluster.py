@@ -6,7 +6,7 @@ import re
 import socket
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -17,6 +17,7 @@ from keras_fcn.files import TEMPORARY, remove_abandoned, work_folder
 LOCAL, AUTO = "local", "auto"
 _ADDRESS = re.compile(r"(ray://)?[\w.\-\[\]:]+:\d+$")
 _SECONDS_TO_ANSWER = 15
+_QUIET = {"logging_level": logging.ERROR, "log_to_driver": False}
 _OBJECT_STORE = 100 * 2**20  # bytes; what goes through it are rows
 _ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",  # it would report to its makers
@@ -87,30 +88,19 @@ def connected(address: str) -> Iterator[None]:
         os.environ.setdefault(name, value)
     import ray
 
-    if address == AUTO:
-        address = os.environ.get("RAY_ADDRESS") or _running_here() or LOCAL
-    quiet = {"logging_level": logging.ERROR, "log_to_driver": False}
     try:
-        if address == LOCAL:
-            with _session_folder() as folder:
-                ray.init(
-                    LOCAL,
-                    include_dashboard=False,
-                    object_store_memory=_OBJECT_STORE,
-                    _temp_dir=str(folder),
-                    **quiet,
-                )
-                yield
-                ray.shutdown()
-        else:
-            _check_answers(address)
-            try:
-                ray.init(address, **quiet)
-            except (ConnectionError, RuntimeError, ValueError, ImportError) as error:
-                raise ConnectionError(
-                    f"`ray` {address} can't be used: {one_line(error)}"
-                ) from error
+        with ExitStack() as stack:
+            if address == AUTO:
+                address = os.environ.get("RAY_ADDRESS") or AUTO
+            if address == AUTO and not _joins(AUTO):
+                address = LOCAL
+            if address == LOCAL:
+                _start_here(stack.enter_context(_session_folder()))
+            elif address != AUTO:
+                _check_answers(address)
+                _join(address)
             yield
+            ray.shutdown()  # before its folder goes
     finally:
         ray.shutdown()
 
@@ -132,11 +122,11 @@ def share_of(num_workers: int | None, gpus: float | None) -> tuple[int, Share]:
     num_gpus = sum(node.get("GPU", 0) for node in nodes)
     if gpus and not num_gpus:
         raise ValueError(f"`gpus_per_worker` {gpus:g}: the cluster has no GPU")
+    cores = [node.get("CPU", 0) for node in nodes]  # 0 of a head that does not work
     if num_workers is None:
-        num_workers = int(num_gpus) or len(nodes)
+        num_workers = int(num_gpus) or sum(map(bool, cores)) or 1
     if gpus is None:
         gpus = min(1.0, _rounded_down(num_gpus / num_workers))
-    cores = [node.get("CPU", 0) for node in nodes]
     return num_workers, Share(cores_of_worker(cores, num_workers), gpus)
 
 
@@ -160,11 +150,36 @@ def _rounded_down(number):
     return int(number * 100) / 100
 
 
-def _running_here():
-    """The address of a cluster that `ray start` has started on this machine."""
-    from ray._private.services import find_gcs_addresses
+def _start_here(folder):
+    import ray
 
-    return next(iter(find_gcs_addresses()), None)
+    ray.init(
+        LOCAL,
+        include_dashboard=False,
+        object_store_memory=_OBJECT_STORE,
+        _temp_dir=str(folder),
+        **_QUIET,
+    )
+
+
+def _join(address):
+    import ray
+
+    try:
+        ray.init(address, **_QUIET)
+    except (ConnectionError, RuntimeError, ValueError, ImportError) as error:
+        raise ConnectionError(
+            f"`ray` {address} can't be used: {one_line(error)}"
+        ) from error
+
+
+def _joins(address):
+    """Join a cluster that runs on this machine; False where there is none."""
+    try:
+        _join(address)
+    except ConnectionError:
+        return False
+    return True
 
 
 @contextmanager

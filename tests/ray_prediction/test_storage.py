@@ -3,6 +3,7 @@
 import fsspec
 import pytest
 
+from keras_fcn.ray_prediction.sources import find_sources
 from keras_fcn.ray_prediction.storage import (
     Storage,
     absolute,
@@ -64,3 +65,36 @@ def test_a_scheme_without_a_file_system_is_told_in_one_line(root, monkeypatch):
     with pytest.raises(ValueError, match=f"no file system for {root[:3]}://") as caught:
         Storage(root)
     assert "\n" not in str(caught.value)
+
+
+def test_an_object_store_is_searched_written_and_read(monkeypatch):
+    server_module = pytest.importorskip("moto.server", reason="needs moto[server]")
+    boto3 = pytest.importorskip("boto3")
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "testing")
+    server = server_module.ThreadedMotoServer(port=0, verbose=False)
+    server.start()
+    try:
+        host, port = server.get_host_and_port()
+        options = f"endpoint_override={host}:{port}&scheme=http&region=us-east-1"
+        url = f"http://{host}:{port}"
+        boto3.client("s3", endpoint_url=url, region_name="us-east-1").create_bucket(
+            Bucket="bucket"
+        )
+        storage = Storage(f"s3://bucket?{options}")
+        storage.write("s3://bucket/in/sub/a b.png", b"content")
+        storage.write("s3://bucket/in/c.png", b"other")
+        assert sorted(storage.files("s3://bucket/in")) == [
+            "s3://bucket/in/c.png",
+            "s3://bucket/in/sub/a b.png",
+        ]
+        assert storage.read("s3://bucket/in/sub/a b.png") == b"content"
+        found = find_sources([f"s3://bucket/in/?{options}"], "/out").by_stem
+        assert found == {
+            "c": "s3://bucket/in/c.png",
+            "sub/a b": "s3://bucket/in/sub/a b.png",
+        }
+        storage.remove_folder("s3://bucket/in/sub")
+        assert list(storage.files("s3://bucket/in")) == ["s3://bucket/in/c.png"]
+    finally:
+        server.stop()
