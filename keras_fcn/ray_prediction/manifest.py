@@ -19,6 +19,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from keras_fcn.errors import one_line
 from keras_fcn.prediction.jobs import LABELS
 from keras_fcn.ray_prediction.messages import Row
 from keras_fcn.ray_prediction.storage import Storage
@@ -160,9 +161,15 @@ class Manifest:
         return whole + self._parts
 
     def _check_settings(self, name, settings):
-        with self._storage.open(name) as file:
-            metadata = pq.read_schema(file).metadata or {}
-        before = json.loads(metadata.get(_SETTINGS, b"{}"))
+        try:
+            with self._storage.open(name) as file:
+                metadata = pq.read_schema(file).metadata
+            before = json.loads(metadata[_SETTINGS])
+        except (pa.ArrowInvalid, TypeError, KeyError) as error:
+            raise ValueError(
+                f"{name} is no manifest of a prediction: choose another `output_dir` "
+                f"({one_line(error)})"
+            ) from error
         for key, value in json.loads(json.dumps(settings)).items():
             if before.get(key) != value:
                 raise ValueError(

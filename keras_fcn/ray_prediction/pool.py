@@ -61,6 +61,7 @@ class Pool:
         self._suspects: deque[Image] = deque()
         self._tries: dict[Image, int] = {}
         self._num_bad_starts = self._num_left = 0
+        self._alone_since: float | None = None  # since when there is no worker
         for _ in range(num_workers):
             self._add_member()
 
@@ -71,18 +72,9 @@ class Pool:
             TimeoutError: if none could be started.
             OSError, ValueError: what it raised.
         """
-        begun, is_told = time.monotonic(), False
         while self._first is None:
             for _ in self._step():
                 pass
-            seconds = time.monotonic() - begun
-            if seconds > _SECONDS_TO_START:
-                raise TimeoutError(
-                    f"No worker has started within {_SECONDS_TO_START} s: {_free()}"
-                )
-            if seconds > _SECONDS_TO_TELL and not is_told:
-                logger.info("No worker has started yet: %s", _free())
-                is_told = True
         return self._first
 
     def predict(self, images: Mapping[str, str]) -> Iterator[list[Row]]:
@@ -95,6 +87,7 @@ class Pool:
             Rows of some images, as they come; now and then none.
 
         Raises:
+            TimeoutError: if all workers are lost, and none could be started.
             OSError, ValueError: what a worker raised.
         """
         waiting = (Image(source, stem) for stem, source in images.items())
@@ -138,11 +131,28 @@ class Pool:
 
     def _step(self):
         """Wait for an answer, for a moment; its rows."""
+        self._check_starts()
         ready, _ = ray.wait(list(self._pending), timeout=1)
         if not ready:
             yield []
         for ref in ready:
             yield from self._take(ref)
+
+    def _check_starts(self):
+        """Tell of a time without any worker, and end it when it is too long."""
+        if any(member.is_ready for member in self._members):
+            self._alone_since = None
+            return
+        if self._alone_since is None:
+            self._alone_since, self._is_told = time.monotonic(), False
+        seconds = time.monotonic() - self._alone_since
+        if seconds > _SECONDS_TO_START:
+            raise TimeoutError(
+                f"No worker has started within {_SECONDS_TO_START} s: {_free()}"
+            )
+        if seconds > _SECONDS_TO_TELL and not self._is_told:
+            logger.info("No worker has started yet: %s", _free())
+            self._is_told = True
 
     def _take(self, ref):
         """The rows of an answer; a dead worker's images are kept for others."""
@@ -150,7 +160,7 @@ class Pool:
         try:
             answer = ray.get(ref)
         except RayTaskError as error:
-            raise error.cause from None
+            raise error.cause or error from None
         except RayError as error:
             yield from self._bury(member, error)
             return

@@ -83,6 +83,12 @@ def predict_on_ray(
         pool = Pool(_actor_maker(worker_class, settings, share), num_workers)
         try:
             first = pool.first_ready()
+            logger.info(
+                "Workers: %d, of %g cores and %g GPUs each",
+                num_workers,
+                share.cpus,
+                share.gpus,
+            )
             if first.version != keras_fcn.__version__:
                 raise ValueError(
                     f"The worker on {first.host} has keras-fcn {first.version}, and "

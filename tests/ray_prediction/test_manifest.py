@@ -150,3 +150,14 @@ def test_many_parts_become_few_groups_of_rows(tmp_path):
     manifest.finish()
     file = pq.ParquetFile(tmp_path / "manifest.parquet")
     assert (file.metadata.num_rows, file.num_row_groups) == (30, 1)
+
+
+@pytest.mark.parametrize("content", [b"", b"no Parquet", None])
+def test_what_is_no_manifest_is_refused_by_its_name(tmp_path, content):
+    path = tmp_path / "manifest.parquet"
+    if content is None:
+        pandas.DataFrame({"path": ["x"]}).to_parquet(path)
+    else:
+        path.write_bytes(content)
+    with pytest.raises(ValueError, match="manifest.parquet is no manifest"):
+        open_manifest(tmp_path)
