@@ -3,18 +3,20 @@
 Trains and predicts with the same network, weights, sizes and precisions by keras-fcn
 and by what is installed of PyTorch, OpenVINO, ONNX Runtime and LiteRT, in turns, so
 that what else the machine does falls on all alike. Prints medians and ranges as a
-Markdown table, with the share of the peak that a matrix product reaches here.
+Markdown table, with the share of the peak that a matrix product reaches here. The
+seconds of the processor's cores tell apart what is slow from what had to wait; threads
+that wait in a loop count there too.
 """
 
 import json
 import logging
 import platform
-import resource
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Collection
 from dataclasses import asdict
 from pathlib import Path
 
@@ -27,6 +29,7 @@ logger = logging.getLogger(__name__)
 
 SIZES = ((320, 416), (360, 480))
 _PRODUCT = 3072  # rows and columns of the matrices of the peak
+_PEAK = "product of two matrices"  # takes turns as well
 
 
 def add_arguments(parser) -> None:
@@ -45,6 +48,14 @@ def add_arguments(parser) -> None:
         "--scaling",
         action="store_true",
         help="instead: how the cost of prediction grows with pixels, classes and batch",
+    )
+    parser.add_argument(
+        "--only",
+        nargs="+",
+        default=[],
+        metavar="WORD",
+        help="of all cases those that have each word: training or prediction, compact "
+        "or vgg, bfloat16 or float32, a size as 360x480, a batch as 8",
     )
     parser.add_argument(
         "--rounds", type=number_parser(POSITIVE_INT), default=7, metavar="N",
@@ -94,6 +105,19 @@ def make_cases(is_quick: bool, is_scaling: bool) -> list[tuple[str, dict]]:
     ]
 
 
+def has_words(work: str, fields: dict, words: Collection[str]) -> bool:
+    """Return whether a case is one of those that were asked for.
+
+    Args:
+        work: "training" or "prediction".
+        fields: of `Case`.
+        words: as for `--only`.
+    """
+    size = f"{fields['height']}x{fields['width']}"
+    names = {work, fields["head"], fields["precision"], size, str(fields["batch_size"])}
+    return names >= set(words)
+
+
 def _case(size, batch_size, head, precision, num_classes=11):
     height, width = size
     return {
@@ -126,20 +150,23 @@ def measure(work: str, fields: dict, rounds: int, exported: list[Path]) -> list[
     flops = count_flops(case.make_network(is_fixed=True)) * case.batch_size
     if work == "training":
         flops *= 3
-    peak = measure_peak(case.precision)
     with tempfile.TemporaryDirectory() as folder:
         if work == "training":
             contenders = training_contenders(case)
         else:
             contenders = prediction_contenders(case, Path(folder), exported)
+        contenders[_PEAK] = matrix_product(case.precision)
         seconds = {name: [] for name in contenders}
+        cpu_seconds = {name: [] for name in contenders}
         for run in contenders.values():
             run()
         for _ in range(rounds):
             for name, run in contenders.items():
-                started = time.perf_counter()
+                started, worked = time.perf_counter(), time.process_time()
                 run()
                 seconds[name].append(time.perf_counter() - started)
+                cpu_seconds[name].append(time.process_time() - worked)
+    peak = 2 * _PRODUCT**3 / statistics.median(seconds.pop(_PEAK))
     return [
         {
             "work": work,
@@ -148,6 +175,7 @@ def measure(work: str, fields: dict, rounds: int, exported: list[Path]) -> list[
             "median": statistics.median(values),
             "least": min(values),
             "most": max(values),
+            "cpu_median": statistics.median(cpu_seconds[name]),
             "share_of_peak": flops / statistics.median(values) / peak,
             "peak_tflop_per_second": peak / 1e12,
         }
@@ -155,8 +183,8 @@ def measure(work: str, fields: dict, rounds: int, exported: list[Path]) -> list[
     ]
 
 
-def measure_peak(precision: str) -> float:
-    """Return the operations a second of a product of square matrices.
+def matrix_product(precision: str) -> Callable[[], object]:
+    """Return a function that multiplies square matrices: the peak of the machine.
 
     Args:
         precision: "float32" or "bfloat16".
@@ -165,13 +193,7 @@ def measure_peak(precision: str) -> float:
 
     matrix = tf.ones((_PRODUCT, _PRODUCT), precision)
     multiply = tf.function(tf.matmul)
-    multiply(matrix, matrix)
-    seconds = []
-    for _ in range(5):
-        started = time.perf_counter()
-        multiply(matrix, matrix)[0, 0].numpy()
-        seconds.append(time.perf_counter() - started)
-    return 2 * _PRODUCT**3 / min(seconds)
+    return lambda: multiply(matrix, matrix)[0, 0].numpy()
 
 
 def measure_memory(work: str, fields: dict) -> float:
@@ -212,7 +234,15 @@ def _print_memory(work, fields):
 
     for _ in range(2):
         run()
-    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20)
+    print(_peak_kib() / 2**20)
+
+
+def _peak_kib():
+    """Peak memory of this process; getrusage would tell that of its parent as well."""
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1])
+    raise RuntimeError("/proc/self/status tells no peak memory: Linux is needed")
 
 
 def format_table(rows: list[dict]) -> str:
@@ -222,21 +252,22 @@ def format_table(rows: list[dict]) -> str:
         rows: what `measure` gave, with `memory_gib` where it is known.
     """
     lines = [
-        "| | images | head | precision | by | seconds an image (range) | of the peak | "
-        "memory, GiB |",
-        "|---|---|---|---|---|---|---|---|",
+        "| | images | head | precision | by | seconds an image (range) | of the cores "
+        "| of the peak | memory, GiB |",
+        "|---|---|---|---|---|---|---|---|---|",
     ]
     for row in rows:
         batch = row["batch_size"]
-        median, least, most = (
-            row[name] / batch for name in ("median", "least", "most")
+        median, least, most, cpu = (
+            row[name] / batch for name in ("median", "least", "most", "cpu_median")
         )
         memory = row.get("memory_gib")
         classes = "" if row["num_classes"] == 11 else f", {row['num_classes']} classes"
         lines.append(
             f"| {row['work']} | {batch} x {row['height']}x{row['width']}{classes} | "
             f"{row['head']} | {row['precision']} | {row['contender']} | "
-            f"{median:.3f} ({least:.3f} to {most:.3f}) | {row['share_of_peak']:.0%} | "
+            f"{median:.3f} ({least:.3f} to {most:.3f}) | {cpu:.3f} | "
+            f"{row['share_of_peak']:.0%} | "
             f"{'' if memory is None else f'{memory:.1f}'} |"
         )
     return "\n".join(lines)
@@ -253,7 +284,14 @@ def work(arguments, given: set[str]) -> int:
         _print_memory(*json.loads(arguments.memory_of))
         return 0
     rows = []
-    for work_name, fields in make_cases(arguments.quick, arguments.scaling):
+    cases = [
+        case
+        for case in make_cases(arguments.quick, arguments.scaling)
+        if has_words(*case, arguments.only)
+    ]
+    if not cases:
+        raise ValueError(f"No case has all of `only` {' '.join(arguments.only)}")
+    for work_name, fields in cases:
         exported = arguments.exported if fields["head"] == "compact" else []
         found = measure(work_name, fields, arguments.rounds, exported)
         found[0]["memory_gib"] = measure_memory(work_name, fields)

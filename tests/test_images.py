@@ -6,7 +6,12 @@ import pytest
 from PIL import Image
 
 from keras_fcn.classes import ClassMap
-from keras_fcn.image_encoding import encode_grey, encode_jpeg, encode_png
+from keras_fcn.image_encoding import (
+    encode_grey,
+    encode_jpeg,
+    encode_photograph,
+    encode_png,
+)
 from keras_fcn.images import (
     UnreadableImage,
     read_image,
@@ -53,10 +58,10 @@ def check_image(path, expected):
     assert read_size(path) == expected.shape[:2]
 
 
-@pytest.mark.parametrize("encode", [encode_png, encode_grey])
+@pytest.mark.parametrize("encode", [encode_png, encode_photograph, encode_grey])
 def test_a_picture_of_more_columns_than_opencv_writes_is_a_png(encode, monkeypatch):
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", None)
-    picture = np.zeros((1, 1_000_001) + (3,) * (encode is encode_png), "uint8")
+    picture = np.zeros((1, 1_000_001) + (3,) * (encode is not encode_grey), "uint8")
     picture[0, -1] = 7
     with Image.open(io.BytesIO(encode(picture))) as image:
         np.testing.assert_array_equal(np.asarray(image), picture)

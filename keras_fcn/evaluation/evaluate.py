@@ -4,6 +4,7 @@ import heapq
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,6 +56,8 @@ def predict_split(
 ) -> Iterator[ImageResult]:
     """Predict the images of a split one after the other, in its order.
 
+    A thread predicts the next ones while the caller counts.
+
     Args:
         predict: `Predictor.label_maps_and_confidence` of a network for the classes of
             `class_map`.
@@ -63,21 +66,27 @@ def predict_split(
         batch_size: images at a time, where all are of one size.
     """
     batches = evaluation_batches(split.examples, split, batch_size)
-    for batch in batches.as_numpy_iterator():
-        rows = zip(
-            batch["name"],
-            batch["image"],
-            batch["label_map"],
-            *predict(batch["image"]),
-            strict=True,
+    with ThreadPoolExecutor(1) as executor:
+        before = None
+        for batch in batches.as_numpy_iterator():
+            answer = executor.submit(predict, batch["image"])
+            if before is not None:
+                yield from _results(*before, class_map)
+            before = batch, answer
+        if before is not None:
+            yield from _results(*before, class_map)
+
+
+def _results(batch, answer, class_map):
+    """What came of each image of a batch."""
+    columns = (batch["name"], batch["image"], batch["label_map"], *answer.result())
+    for name, image, label_map, prediction, confidence in zip(*columns, strict=True):
+        matrix = confusion_matrix_of(
+            label_map, prediction, class_map.num_classes, class_map.void_id
         )
-        for name, image, label_map, prediction, confidence in rows:
-            matrix = confusion_matrix_of(
-                label_map, prediction, class_map.num_classes, class_map.void_id
-            )
-            yield ImageResult(
-                name.decode(), image, label_map, prediction, confidence, matrix
-            )
+        yield ImageResult(
+            name.decode(), image, label_map, prediction, confidence, matrix
+        )
 
 
 def quick_scores(

@@ -16,7 +16,7 @@ from keras_fcn.image_encoding import (
     encode_grey,
     encode_jpeg,
     encode_label_map,
-    encode_png,
+    encode_photograph,
 )
 from keras_fcn.image_frames import read_frames
 from keras_fcn.images import UnreadableImage, write_content
@@ -27,7 +27,7 @@ from keras_fcn.prediction.results import Result, count_ids
 
 logger = logging.getLogger(__name__)
 
-_ENCODERS = {"png": (".png", encode_png), "jpeg": (".jpg", encode_jpeg)}
+_ENCODERS = {"png": (".png", encode_photograph), "jpeg": (".jpg", encode_jpeg)}
 # No image can be written any more: these end a batch.
 _DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EACCES)
 

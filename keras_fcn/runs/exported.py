@@ -125,9 +125,17 @@ class ExportedFolder(NetworkFolder):
                 f"{self.path / file_name} must score the {num_classes} classes of "
                 f"{self.classes_file.name}. Received: {runtime.num_classes}"
             )
+
+        def checked(predict):
+            def predict_checked(images):
+                _check_shape(runtime.shape, images.shape[:3])
+                return predict(images)
+
+            return predict_checked
+
         return ExportedModel(
-            runtime.label_maps,
-            runtime.probabilities,
+            checked(runtime.label_maps),
+            checked(runtime.probabilities),
             f"one look, {card['format']} {card['precision']}",
         )
 
@@ -144,4 +152,22 @@ class ExportedFolder(NetworkFolder):
         raise ValueError(
             f"{self.path} is an exported network, which predicts and is scored, and "
             "nothing else: give the run or packed network that it was exported from"
+        )
+
+
+def _check_shape(needed, received):
+    """Refuse images that a file of fixed shape does not take."""
+    if any(
+        length not in (None, other)
+        for length, other in zip(needed, received, strict=True)
+    ):
+        of_any = ("any number", "any height", "any width")
+        named = [
+            of_any[axis] if length is None else str(length)
+            for axis, length in enumerate(needed)
+        ]
+        raise ValueError(
+            "This exported network was made for one shape of images, (batch, height, "
+            f"width) = ({', '.join(named)}): export it anew for any. "
+            f"Received: {tuple(received)}"
         )

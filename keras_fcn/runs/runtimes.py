@@ -22,9 +22,11 @@ class Runtime(ABC):
 
     Attributes:
         num_classes: channels of the probabilities.
+        shape: `(batch, height, width)` of the images that it takes, None where any.
     """
 
     num_classes: int
+    shape: tuple[int | None, int | None, int | None] = (None, None, None)
 
     @abstractmethod
     def probabilities(self, images: np.ndarray) -> np.ndarray:
@@ -51,6 +53,10 @@ class OpenVino(Runtime):
         self._core = ov.Core()
         self._model = self._core.read_model(path / "model.xml")
         self.num_classes = self._model.output(0).partial_shape[-1].get_length()
+        shape = self._model.input(0).partial_shape
+        self.shape = _fixed(
+            length.get_length() if length.is_static else None for length in shape
+        )
         self._compiled = {}
 
     def probabilities(self, images: np.ndarray) -> np.ndarray:
@@ -93,7 +99,8 @@ class Onnx(Runtime):
         self._session = runtime.InferenceSession(
             path / "model.onnx", options, providers=["CPUExecutionProvider"]
         )
-        self._name = self._session.get_inputs()[0].name
+        (image,) = self._session.get_inputs()
+        self._name, self.shape = image.name, _fixed(image.shape)
         self.num_classes = self._session.get_outputs()[0].shape[-1]
 
     def probabilities(self, images: np.ndarray) -> np.ndarray:
@@ -109,6 +116,8 @@ class LiteRt(Runtime):
             str(path / "model.tflite"), num_threads=_num_threads() or os.cpu_count()
         )
         self._shape = None
+        (image,) = self._interpreter.get_input_details()
+        self.shape = _fixed(image["shape_signature"])
         (output,) = self._interpreter.get_output_details()
         self.num_classes = int(output["shape"][-1])
 
@@ -157,6 +166,14 @@ def _num_threads():
     """Threads that OMP_NUM_THREADS allows, as runtimes with OpenMP have it; or None."""
     value = os.environ.get("OMP_NUM_THREADS", "")
     return int(value) if value.isdecimal() and int(value) else None
+
+
+def _fixed(shape):
+    """Batch, height and width of an input, None for what is named or negative."""
+    return tuple(
+        int(length) if isinstance(length, int | np.integer) and length > 0 else None
+        for length in list(shape)[:3]
+    )
 
 
 def _import(name: str) -> ModuleType:

@@ -12,6 +12,7 @@ from keras import ops
 from keras_fcn.runs.runtimes import RUNTIMES
 from keras_fcn.serving.quantize import (
     Calibration,
+    import_quantizer,
     litert_options,
     quantize_onnx,
     quantize_openvino,
@@ -96,6 +97,8 @@ def write_quantized(
         else:
             quantize_openvino(path, num_classes, calibration)
 
+    # Before the minutes that conversion and scores take.
+    _converting(lambda: import_quantizer(format), format, "int8")
     write_converted(network, format, folder, "float32", temperature)
     scores = {"float": calibration.score(runtime(folder).label_maps)}
     logger.info(

@@ -11,10 +11,14 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 
 logger = logging.getLogger(__name__)
+
+# By format; TensorFlow itself quantises for LiteRT.
+_QUANTIZERS = {"openvino": "nncf", "onnx": "onnxruntime.quantization"}
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,18 @@ class Calibration:
             sys.stderr.write("\r\x1b[K")
 
 
+def import_quantizer(format: str) -> ModuleType | None:
+    """Return the package that quantises a format; None where it is TensorFlow.
+
+    Args:
+        format: one of `EXPORT_FORMATS` but savedmodel.
+
+    Raises:
+        ImportError: if it is not installed.
+    """
+    return import_module(_QUANTIZERS[format]) if format in _QUANTIZERS else None
+
+
 def quantize_openvino(model: Path, num_classes: int, calibration: Calibration) -> None:
     """Quantise an OpenVINO model in its place.
 
@@ -55,7 +71,7 @@ def quantize_openvino(model: Path, num_classes: int, calibration: Calibration) -
     Raises:
         ImportError: if NNCF is not installed.
     """
-    nncf = import_module("nncf")
+    nncf = import_quantizer("openvino")
     import openvino
 
     logging.getLogger("nncf").setLevel(logging.WARNING)
@@ -114,7 +130,7 @@ def quantize_onnx(model: Path, num_classes: int, calibration: Calibration) -> No
     """
     import onnx
 
-    quantization = import_module("onnxruntime.quantization")
+    quantization = import_quantizer("onnx")
     network = onnx.load(model)
     shapes = {tensor.name: tensor.dims for tensor in network.graph.initializer}
     scores = [

@@ -4,7 +4,7 @@ import importlib
 
 import pytest
 
-from benchmarks.compare import format_table, make_cases
+from benchmarks.compare import format_table, has_words, make_cases
 from tests.support.commands import refusal
 
 
@@ -22,6 +22,13 @@ def test_scaling_changes_one_thing_at_a_time():
         assert changed in (set(), {"height", "width"}, {"batch_size"}, {"num_classes"})
 
 
+def test_words_choose_the_cases_that_have_each_of_them():
+    words = ("training", "vgg", "float32", "320x416")
+    chosen = [case for case in make_cases(False, False) if has_words(*case, words)]
+    assert [fields["batch_size"] for _, fields in chosen] == [1, 8]
+    assert [has_words(*case, [*words, "8"]) for case in chosen] == [False, True]
+
+
 def test_a_row_is_by_image():
     row = {
         "work": "training",
@@ -35,17 +42,21 @@ def test_a_row_is_by_image():
         "median": 4.0,
         "least": 2.0,
         "most": 8.0,
+        "cpu_median": 6.0,
         "share_of_peak": 0.5,
         "memory_gib": 2.25,
     }
     header, _, line = format_table([row]).splitlines()
     assert header.count("|") == line.count("|")
-    assert "| 1.000 (0.500 to 2.000) | 50% | 2.2 |" in line
+    assert "| 1.000 (0.500 to 2.000) | 1.500 | 50% | 2.2 |" in line
 
 
 def test_bad_arguments_are_one_line(capsys):
     module = importlib.import_module("benchmarks.compare")
     assert "--rounds: needed a whole number" in refusal(module, capsys, "--rounds", 0)
+    assert "No case has all of --only x y" in refusal(
+        module, capsys, "--only", "x", "y"
+    )
 
 
 @pytest.mark.slow

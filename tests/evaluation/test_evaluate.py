@@ -1,6 +1,7 @@
 """Scores of a whole split, and what is written with them."""
 
 import json
+from threading import Event
 from types import SimpleNamespace
 
 import numpy as np
@@ -139,6 +140,29 @@ def test_every_prediction_has_its_label_maps_own_size(predict, dataset):
     for result in results:
         assert result.prediction.shape == result.label_map.shape
         assert result.prediction.dtype == np.uint8
+
+
+def test_the_next_image_is_predicted_while_the_caller_counts(dataset):
+    begun = [Event() for _ in range(6)]
+    calls = iter(begun)
+
+    def predict(images):
+        next(calls).set()
+        return np.zeros(images.shape[:3], "uint8"), np.ones(images.shape[:3], "float32")
+
+    results = predict_split(predict, dataset.split("test"), dataset.class_map)
+    next(results)
+    assert begun[1].wait(10) and not begun[2].is_set()
+    results.close()
+    assert not begun[2].is_set()
+
+
+def test_what_a_prediction_raises_is_raised(dataset):
+    def predict(images):
+        raise MemoryError
+
+    with pytest.raises(MemoryError):
+        list(predict_split(predict, dataset.split("test"), dataset.class_map))
 
 
 def test_scores_do_not_depend_on_the_batch_size(predict, tmp_path):

@@ -98,6 +98,47 @@ def test_a_network_of_other_classes_than_its_list_is_refused(
         ExportedFolder(folder).load_model()
 
 
+def test_images_that_a_file_of_fixed_shape_does_not_take_are_refused(
+    folder, monkeypatch, scored_run
+):
+    shutil.copy(scored_run.classes_file, folder)
+    runtime = SimpleNamespace(
+        num_classes=3, shape=(1, 48, None), label_maps=np.size, probabilities=np.ndim
+    )
+    monkeypatch.setitem(runtimes.RUNTIMES, "onnx", ("model.onnx", lambda path: runtime))
+    model = ExportedFolder(folder).load_model()
+    assert model.label_maps(np.zeros((1, 48, 9, 3))) == 48 * 9 * 3
+    assert model.probabilities(np.zeros((1, 48, 9, 3))) == 4
+    for predict_images in (model.label_maps, model.probabilities):
+        for shape in ((2, 48, 9), (1, 47, 9)):
+            message = rf"\(1, 48, any width\).* Received: \({shape[0]}, {shape[1]}, 9\)"
+            with pytest.raises(ValueError, match=message):
+                predict_images(np.zeros((*shape, 3)))
+
+
+def test_an_onnx_file_tells_its_shape(tmp_path):
+    onnx = pytest.importorskip("onnx")
+    pytest.importorskip("onnxruntime")
+    image, scores = (
+        onnx.helper.make_tensor_value_info(name, 1, (1, "height", 8, 3))
+        for name in ("image", "scores")
+    )
+    node = onnx.helper.make_node("Identity", ["image"], ["scores"])
+    graph = onnx.helper.make_graph([node], "fixed", [image], [scores])
+    opset = onnx.helper.make_opsetid("", 17)
+    network = onnx.helper.make_model(graph, opset_imports=[opset], ir_version=8)
+    onnx.save(network, tmp_path / "model.onnx")
+    assert runtimes.Onnx(tmp_path).shape == (1, None, 8)
+
+
+def test_an_openvino_file_tells_its_shape(tmp_path):
+    openvino = pytest.importorskip("openvino")
+    image = openvino.opset16.parameter([1, -1, 8, 3], np.float32, name="image")
+    network = openvino.Model([openvino.opset16.relu(image)], [image])
+    openvino.save_model(network, tmp_path / "model.xml")
+    assert runtimes.OpenVino(tmp_path).shape == (1, None, 8)
+
+
 def test_the_command_says_it_in_one_line(folder, scored_run, capsys, tmp_path):
     shutil.copy(scored_run.classes_file, folder)
     (folder / "model.onnx").unlink()

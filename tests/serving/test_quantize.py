@@ -1,13 +1,15 @@
 """Networks in int8: what is lost, what is kept in float, what is refused."""
 
 import json
+import sys
+from types import ModuleType
 
 import numpy as np
 import pytest
 
 import keras_fcn
 from keras_fcn.commands import export as command
-from keras_fcn.serving import convert
+from keras_fcn.serving import convert, quantize
 from keras_fcn.serving.export import export
 from keras_fcn.serving.quantize import Calibration
 from tests.support.commands import outcome, refusal
@@ -61,6 +63,7 @@ def no_conversion(monkeypatch):
     """Leaves out the converters: what is scored is made up."""
     monkeypatch.setattr(convert, "_convert", lambda *args: None)
     monkeypatch.setattr(convert, "quantize_openvino", lambda *args: None)
+    monkeypatch.setitem(sys.modules, "nncf", ModuleType("nncf"))
 
     class Runtime:
         def __init__(self, folder):
@@ -83,6 +86,19 @@ def test_more_than_the_greatest_loss_is_refused(
         return
     with pytest.raises(ValueError, match="`max_loss` 0.5 .*Received: 0.60 points less"):
         export(scored_run, tmp_path, "openvino", **options)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_quantizer_that_is_missing_is_told_before_anything_is_scored(
+    no_conversion, scored_run, tmp_path, monkeypatch
+):
+    def fail(name):
+        raise ModuleNotFoundError(f"No module named {name!r}")
+
+    monkeypatch.setattr(quantize, "import_module", fail)
+    calibration = Calibration(IMAGES, pytest.fail, max_loss=0.5)
+    with pytest.raises(ValueError, match=r"keras-fcn\[int8,formats\]' .*'nncf'"):
+        export(scored_run, tmp_path, "openvino", "int8", calibration=calibration)
     assert not list(tmp_path.iterdir())
 
 
