@@ -1,0 +1,121 @@
+"""Draw the figures of docs/results.md: `python docs/draw_results.py --data-dir CAMVID`.
+
+`curves.png` is drawn from `curves.jsonl`, the lines that `recipes/train_resident.py`
+printed; `labels.png` shows the label maps of the test images that the bundled network
+knows best and worst, without the photographs.
+"""
+
+import argparse
+import dataclasses
+import json
+import sys
+from itertools import groupby
+from pathlib import Path
+
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from keras_fcn.classes import ClassMap
+from keras_fcn.datasets import load_dataset
+from keras_fcn.evaluation.evaluate import ImageResult, predict_split
+from keras_fcn.evaluation.metrics import segmentation_scores
+from keras_fcn.files import written_beside
+from keras_fcn.images import write_png
+from keras_fcn.overlays import legend
+from keras_fcn.prediction.predictor import make_predictor
+from keras_fcn.runs.bundled import find_network
+from keras_fcn.visualize import (
+    colorize,
+    error_map,
+    film_strip,
+    stack_panels,
+    titled,
+)
+
+FOLDER = Path(__file__).parent
+PANELS = (
+    ("loss", "training loss, nats", 1),
+    ("mean_iou", "validation mean IoU, %", 100),
+    ("pixel_accuracy", "validation pixel accuracy, %", 100),
+)
+NUM_SHOWN = 3  # best images, and worst
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Draw both.
+
+    Args:
+        argv: the flags.
+    """
+    parser = argparse.ArgumentParser(description=__doc__.partition(":")[0])
+    parser.add_argument("--data-dir", required=True, help="CamVid as published")
+    arguments = parser.parse_args(argv)
+    draw_curves(FOLDER / "curves.jsonl", FOLDER / "curves.png")
+    draw_labels(arguments.data_dir, FOLDER / "labels.png")
+    print(f"{FOLDER}/curves.png and {FOLDER}/labels.png")
+    return 0
+
+
+def draw_curves(source: Path, target: Path) -> None:
+    """Draw loss and validation scores over the epochs, a line for each network.
+
+    Args:
+        source: lines of JSON, those of a network one after the other.
+        target: the picture.
+    """
+    lines = [json.loads(line) for line in source.read_text().splitlines()]
+    figure = Figure(figsize=(11, 3.4), layout="constrained")
+    FigureCanvasAgg(figure)
+    panels = figure.subplots(1, len(PANELS))
+    for network, rows in groupby(lines, lambda row: (row["variant"], row["seed"])):
+        rows = list(rows)
+        label = "FCN-{}, seed {}".format(*network)
+        for axes, (name, _, factor) in zip(panels, PANELS, strict=True):
+            values = [factor * row[name] for row in rows]
+            axes.plot([row["epoch"] for row in rows], values, marker=".", label=label)
+    for axes, (_, title, _) in zip(panels, PANELS, strict=True):
+        axes.set(title=title, xlabel="epoch of the photographs")
+        axes.grid(alpha=0.3)
+    handles, names = panels[0].get_legend_handles_labels()
+    figure.legend(handles, names, loc="outside lower center", ncols=len(names))
+    with written_beside(target) as part:
+        figure.savefig(part, dpi=90)
+
+
+def draw_labels(data_dir: str, target: Path) -> None:
+    """Draw truth, prediction and error of the best and the worst test images.
+
+    Args:
+        data_dir: CamVid.
+        target: the picture.
+    """
+    network = find_network("fcn8s-camvid")
+    config = dataclasses.replace(network.read_config(), data_dir=data_dir)
+    dataset = load_dataset(config, ("test",))
+    predict = make_predictor(network.load_model()).label_maps_and_confidence
+    results = [
+        (segmentation_scores(result.confusion_matrix)["mean_iou"], result)
+        for result in predict_split(predict, dataset.split("test"), dataset.class_map)
+    ]
+    results.sort(key=lambda pair: pair[0], reverse=True)
+    shown = [*results[:NUM_SHOWN], *results[-NUM_SHOWN:]]
+    rows = [_row(iou, result, dataset.class_map) for iou, result in shown]
+    ids = [*range(dataset.class_map.num_classes), dataset.class_map.void_id]
+    names = legend(dataset.class_map, ids, rows[0].shape[1])
+    write_png(target, stack_panels([*rows, names]))
+
+
+def _row(mean_iou: float, result: ImageResult, class_map: ClassMap) -> np.ndarray:
+    """The pictures of an image side by side, of half its size."""
+    truth, prediction = result.label_map[::2, ::2], result.prediction[::2, ::2]
+    views = {
+        f"{result.name}: truth": colorize(truth, class_map),
+        f"prediction, mean IoU {mean_iou:.1%}": colorize(prediction, class_map),
+        "error": error_map(truth, prediction, class_map),
+    }
+    return film_strip([titled(title, view) for title, view in views.items()])
+
+
+if __name__ == "__main__":
+    sys.exit(main())
