@@ -29,6 +29,7 @@ logger = logging.getLogger(__name__)
 
 SIZES = ((320, 416), (360, 480))
 _PRODUCT = 3072  # rows and columns of the matrices of the peak
+_PAUSE = 0.5  # seconds in which the threads of the one before stop waiting in a loop
 _PEAK = "product of two matrices"  # takes turns as well
 
 
@@ -162,6 +163,7 @@ def measure(work: str, fields: dict, rounds: int, exported: list[Path]) -> list[
             run()
         for _ in range(rounds):
             for name, run in contenders.items():
+                time.sleep(_PAUSE)
                 started, worked = time.perf_counter(), time.process_time()
                 run()
                 seconds[name].append(time.perf_counter() - started)

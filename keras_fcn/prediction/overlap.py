@@ -1,10 +1,13 @@
 """Stages of work that overlap: threads compute ahead, in order, within bounds."""
 
+import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TypeVar
+
+_SECONDS_OF_A_THREAD = 0.0005  # Python's own is ten times as long
 
 Item = TypeVar("Item")
 Outcome = TypeVar("Outcome")
@@ -14,13 +17,18 @@ Outcome = TypeVar("Outcome")
 def threads(count: int) -> Iterator[Executor]:
     """Give threads for a block; what has not begun when it ends is left undone.
 
+    In the block Python goes from thread to thread more often, so that the one that
+    feeds the network does not wait for those that draw: at most 0.5 ms for each.
+
     Args:
         count: how many.
     """
-    executor = ThreadPoolExecutor(count)
+    executor, before = ThreadPoolExecutor(count), sys.getswitchinterval()
+    sys.setswitchinterval(min(before, _SECONDS_OF_A_THREAD))
     try:
         yield executor
     finally:
+        sys.setswitchinterval(before)
         executor.shutdown(cancel_futures=True)
 
 
