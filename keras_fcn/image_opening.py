@@ -1,5 +1,6 @@
 """Image files from strangers: opened by content, checked before they are decoded."""
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -67,7 +68,8 @@ def check_pixels(name: object, size: tuple[int, int], max_pixels: int) -> None:
     """
     width, height = size
     if width * height > max_pixels:
-        memory = width * height * _BYTES_PER_PIXEL / 2**30
+        # Sizes in JSON can be beyond all floats.
+        memory = min(width * height, sys.maxsize) * _BYTES_PER_PIXEL / 2**30
         raise UnreadableImage(
             f"{name} must have at most {max_pixels} pixels, `max_pixels`. Received: "
             f"{width}x{height}, which takes about {memory:.1f} GiB to read"

@@ -8,7 +8,8 @@ from keras_fcn.classes import MAX_CLASSES, ClassMap
 from keras_fcn.errors import summarize
 from keras_fcn.folders.class_table import ClassEntry
 from keras_fcn.folders.label_decoder import VOID_ID, pack
-from keras_fcn.folders.stored_values import WIDE_VOID, StoredValues
+from keras_fcn.folders.label_files import WIDE_VOID
+from keras_fcn.folders.stored_values import StoredValues
 
 BLACK_WHITE = ("background", "object")
 

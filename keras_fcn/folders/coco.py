@@ -9,6 +9,7 @@ from pycocotools import mask as coco_masks
 
 from keras_fcn.errors import summarize
 from keras_fcn.folders.class_table import VOID_NAMES, ClassEntry
+from keras_fcn.folders.label_files import WIDE_VOID
 from keras_fcn.folders.samples import CocoLabel, Layout, Problem, Sample, relative
 from keras_fcn.folders.shapes import check_points, decode_run_lengths
 from keras_fcn.folders.split_names import split_of_name, subfolders
@@ -97,7 +98,10 @@ def _read(path):
 def _categories(path, content):
     """Names of a file's categories by id."""
     try:
-        return {int(item["id"]): str(item["name"]) for item in content["categories"]}
+        names = {int(item["id"]): str(item["name"]) for item in content["categories"]}
+        if not all(0 <= category_id < WIDE_VOID for category_id in names):
+            raise ValueError(f"ids of categories must be 0 to {WIDE_VOID - 1}")
+        return names
     except _WRONG as error:
         raise _no_coco_file(path, error) from error
 

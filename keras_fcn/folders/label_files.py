@@ -11,7 +11,7 @@ from keras_fcn.image_opening import check_pixels
 from keras_fcn.images import UnreadableImage, read_label_image
 from keras_fcn.npz import check_npy
 
-_MAX_VALUE = 65535
+WIDE_VOID = 65535  # the largest value: what 16-bit files have for 255
 _SAMPLE_FORMAT = 339  # tag of TIFF: 2 is signed, 3 floating point
 
 
@@ -101,7 +101,7 @@ def _checked(values):
         wrong = values[~np.isfinite(values) | (values != np.floor(values))]
         _refuse(wrong, "values that are no whole numbers")
     _refuse(values[values < 0], "negative values")
-    _refuse(values[values > _MAX_VALUE], f"values above {_MAX_VALUE}")
+    _refuse(values[values > WIDE_VOID], f"values above {WIDE_VOID}")
     return values.astype("int32")
 
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from keras_fcn.folders.label_decoder import VOID_ID, grey
+from keras_fcn.folders.label_files import WIDE_VOID
 from keras_fcn.folders.survey import LabelFacts
 
-WIDE_VOID = 65535  # what 16-bit files have for 255
 _MOST_THIN_SHARE = 0.25  # of the pixels, that smoothing changes
 
 

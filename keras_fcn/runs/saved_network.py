@@ -134,9 +134,11 @@ def _check_sizes(path, config):
             raise ValueError(
                 f"its layers may need {needed} weights, and {num_stored} are there"
             )
-    except (OSError, MemoryError):
+    except MemoryError:
         raise
     except Exception as error:  # of zipfile and h5py, or of what is no number
+        if isinstance(error, OSError) and error.errno is not None:
+            raise  # the system's, not h5py's
         raise _damaged(path, error) from error
 
 

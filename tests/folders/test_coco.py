@@ -123,3 +123,15 @@ def test_missing_images_and_unknown_categories_are_named(tmp_path):
     )
     with pytest.raises(ValueError, match="category 9, which it does not list"):
         read_folder(tmp_path)
+
+
+@pytest.mark.parametrize("category_id", [-1, 65535, 10**30])
+def test_an_id_of_a_category_that_no_label_map_has_is_refused(tmp_path, category_id):
+    categories = [{"id": category_id, "name": "cat"}]
+    shapes = [(category_id, SQUARE)]
+    names = ("a.jpg", "b.jpg")
+    write_coco(
+        tmp_path / "instances.json", tmp_path / "images", names, shapes, categories
+    )
+    with pytest.raises(ValueError, match="instances.json .*must be 0 to 65534"):
+        read_folder(tmp_path)

@@ -42,6 +42,12 @@ def test_a_polygon_that_leads_away_is_refused_before_c_draws_it(points):
         draw_shape([points])
 
 
+@pytest.mark.parametrize("side", [2000, 10**400])
+def test_shapes_on_a_huge_image_are_not_drawn(side):
+    with pytest.raises(ValueError, match="must have at most 1000000 pixels"):
+        draw_shape([[0, 0, 9, 0, 9, 9]], size=(side, side))
+
+
 def test_a_polygon_that_leaves_the_image_by_a_little_is_drawn():
     label_map = draw_shape([[-20, -20, 100, -20, 100, 100, -20, 100]])
     assert (label_map == 1).all()

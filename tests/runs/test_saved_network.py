@@ -90,6 +90,13 @@ def test_weights_that_take_more_memory_than_their_bytes_are_refused(
         load_network(path)
 
 
+def test_weights_of_another_format_are_named(scored_run, tmp_path):
+    member = ("model.weights.h5", b"no HDF5")
+    path = rewritten(scored_run, tmp_path / "a.keras", members=[member])
+    with pytest.raises(ValueError, match="a.keras can't be loaded: it is damaged"):
+        load_network(path)
+
+
 def test_weights_that_unpack_to_a_thousand_times_their_bytes_are_refused(
     scored_run, tmp_path
 ):
