@@ -188,6 +188,7 @@ def _result(run):
         "state": arrays,
         "history": history,
         "scores": (run / "metrics.json").read_text(),
+        "calibration": (run / "calibration.json").read_text(),
         "best network": weights,
         "lines of history.csv": (run / "history.csv").read_text().count("\n"),
         "samples": sorted(path.name for path in (run / "samples").iterdir()),

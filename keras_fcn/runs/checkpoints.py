@@ -214,7 +214,7 @@ class Checkpoints:
         A kill between the two leaves it for `restore`.
 
         Args:
-            checkpoint: the last one, of a finished epoch.
+            checkpoint: the last one.
         """
         staged = (self._best(checkpoint.best_epoch, end) for end in (".keras", ".json"))
         history = self.folder / "history.csv"

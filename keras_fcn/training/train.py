@@ -96,7 +96,8 @@ def resume(
     """Go on with a training from its last checkpoint.
 
     Weights, optimizer, learning rate, best score, curves and random draws go on as if
-    it had not been stopped; the devices may be others than before.
+    it had not been stopped; the devices may be others than before. Where it was stopped
+    after its last epoch, what follows that is done.
 
     Args:
         run_path: the run. With several workers the first one alone needs it.
@@ -118,8 +119,8 @@ def resume(
             if distribution.is_first:
                 run = RunFolder.open(run_path)
                 stack.enter_context(run.locked())
-                config, checkpoints = _read_run(run)
                 remove_parts(run.path)
+                config, checkpoints = _read_run(run)
         config = _config_of_first(config, data_dir, distribution)
         config = _check_workers(config, distribution, checkpoint_every)
         data = load_training_data(config, distribution)
@@ -140,23 +141,23 @@ def resume(
 
 
 def is_finished(run: RunFolder) -> bool:
-    """Whether a run has had its epochs, or stopped at the best it could.
-
-    One that was killed just after its last checkpoint is completed.
+    """Whether nothing is left to do: no epoch, and none of what follows the last one.
 
     Args:
         run: the run.
 
     Raises:
-        ValueError, OSError: if it can't be read, or is being trained and not complete.
+        ValueError, OSError: if it can't be read.
     """
-    config, checkpoint = run.read_config(), run.read_checkpoint()
-    has_ended = has_stalled(checkpoint.history, config.patience)
-    has_ended = has_ended or checkpoint.epoch >= config.epochs
-    if has_ended and not run.checkpoints.is_complete(checkpoint):
-        with run.locked():
-            run.checkpoints.restore(checkpoint)
-    return has_ended
+    return _has_all(run, run.read_config(), run.read_checkpoint())
+
+
+def _has_all(run, config, checkpoint):
+    is_over = checkpoint.epoch >= config.epochs
+    is_over = is_over or has_stalled(checkpoint.history, config.patience)
+    # A kill may have come between the last checkpoint and the end.
+    is_whole = run.checkpoints.is_complete(checkpoint) and run.calibration_file.exists()
+    return is_over and is_whole
 
 
 def _read_run(run):
@@ -164,19 +165,15 @@ def _read_run(run):
     config = run.read_config()
     run.check_goes_on()
     checkpoints = run.checkpoints.read()
-    reason = None
-    if checkpoints[0].epoch >= config.epochs:
-        reason = f"has finished its {config.epochs} epochs: start a new run"
-    elif has_stalled(checkpoints[0].history, config.patience):
+    if not _has_all(run, config, checkpoints[0]):
+        return config, checkpoints
+    reason = f"has finished its {config.epochs} epochs: start a new run"
+    if checkpoints[0].epoch < config.epochs:
         reason = (
             f"has ended: {config.patience} epochs without a better validation mean "
             "IoU. Start a new run"
         )
-    if reason is not None:
-        if not run.checkpoints.is_complete(checkpoints[0]):  # killed just after it
-            run.checkpoints.restore(checkpoints[0])
-        raise ValueError(f"{run.path} {reason} from it by `init_from` {run.path}")
-    return config, checkpoints
+    raise ValueError(f"{run.path} {reason} from it by `init_from` {run.path}")
 
 
 def _config_of_first(config, data_dir, distribution):

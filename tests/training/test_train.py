@@ -227,22 +227,29 @@ def test_a_damaged_state_is_told_and_the_one_before_goes_on_to_the_same_bits(
     assert "configuration" in tags
 
 
-@pytest.mark.parametrize("is_asked", [True, False], ids=["resumed", "found finished"])
-def test_a_run_killed_just_after_its_last_checkpoint_is_completed(
-    run, tmp_path, is_asked
-):
-    killed = RunFolder(shutil.copytree(run.path, tmp_path / "killed"))
+def lose_history_and_best(run):
     best = run.read_checkpoint().best_epoch
-    killed.best_model.rename(killed.path / f"best-{best:04}.keras")
-    (killed.path / "history.csv").unlink()
-    if is_asked:
-        with pytest.raises(ValueError, match="has finished its 4 epochs"):
-            resume(killed.path)
-    else:
-        assert is_finished(killed)
+    run.best_model.rename(run.path / f"best-{best:04}.keras")
+    (run.path / "history.csv").unlink()
+
+
+@pytest.mark.parametrize(
+    "lose", [lose_history_and_best, lambda run: run.calibration_file.unlink()]
+)
+def test_a_run_killed_after_its_last_epoch_gets_what_follows_it(run, tmp_path, lose):
+    killed = RunFolder(shutil.copytree(run.path, tmp_path / "killed"))
+    part = killed.path / ".part-0123456789abcdef"
+    part.mkdir()
+    assert is_finished(killed)
+    lose(killed)
+    assert not is_finished(killed)
+    resume(killed.path)
+    assert is_finished(killed) and not part.exists()
     assert_same_training(run, killed)
-    history = (run.path / "history.csv").read_text()
-    assert (killed.path / "history.csv").read_text() == history
+    for name in ("history.csv", "calibration.json"):
+        assert (killed.path / name).read_text() == (run.path / name).read_text()
+    with pytest.raises(ValueError, match="has finished its 4 epochs"):
+        resume(killed.path)
 
 
 def test_a_run_without_its_checkpoint_is_refused_and_stays(stopped_run):
