@@ -70,11 +70,11 @@ def main() -> int:
 
 
 def write_images(folder, count):
-    """Images of 48x64 with some rectangles of colour."""
+    """Images of 32x32 with some squares of colour."""
     folder.mkdir(parents=True, exist_ok=True)
     random = np.random.default_rng(0)
     for number in range(count):
-        pixels = np.repeat(np.repeat(random.integers(0, 256, (6, 8, 3)), 8, 0), 8, 1)
+        pixels = np.repeat(np.repeat(random.integers(0, 256, (4, 4, 3)), 8, 0), 8, 1)
         Image.fromarray(pixels.astype("uint8")).save(folder / f"{number}.png")
 
 

@@ -2,9 +2,12 @@
 
     python benchmarks/ray_scale.py speed IMAGES    # against predict.py, two workers
     python benchmarks/ray_scale.py cores IMAGES    # two workers of a core, and one
+    python benchmarks/ray_scale.py cpu IMAGES      # CPU time, where others work beside
     python benchmarks/ray_scale.py memory          # a million paths, no network
 
 IMAGES is a folder. All cores of the machine are used, but by the one worker of `cores`.
+CPU time is that of the processes which predict, without the first images, and with Ray
+that of the driver and of Ray's own processes too.
 """
 
 import argparse
@@ -14,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from keras_fcn.prediction.pictures import Outputs
@@ -56,13 +60,15 @@ class StandIn(Worker):
 def main() -> int:
     """Measure a part."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("part", choices=("speed", "cores", "memory"))
+    parser.add_argument("part", choices=("speed", "cores", "cpu", "memory"))
     parser.add_argument("images", type=Path, nargs="?")
     parser.add_argument("--repeats", type=int, default=2)
     parser.add_argument("--paths", type=int, default=1_000_000)
     arguments = parser.parse_args()
     if arguments.part == "memory":
         measure_memory(arguments.paths)
+    elif arguments.part == "cpu":
+        compare_cpu_time(arguments.images)
     elif arguments.part == "speed":
         cores = os.cpu_count()
         compare(
@@ -111,6 +117,101 @@ def images_a_second(images, flags, cores):
             text=True,
         )
     return float(re.findall(r"([\d.]+) images/s", done.stderr)[-1])
+
+
+class Timed(Worker):
+    """Tells the CPU time of its process with each image, in place of the seconds."""
+
+    def predict(self, images):
+        rows = super().predict(images)
+        return [
+            r._replace(seconds=time.process_time(), frame=os.getpid()) for r in rows
+        ]
+
+
+class TimedOnOneCore(Timed):
+    """Computes with one thread."""
+
+    def __init__(self, settings):
+        super().__init__(replace(settings, num_threads=1))
+
+
+def compare_cpu_time(images):
+    """Print the CPU time of an image, and what that is of the first contender's."""
+    first = plain_cpu_time(images)
+    results = {"predict.py": (first, 0.0)}
+    for name, num_workers, worker_class in (
+        ("Ray, one worker", 1, Timed),
+        ("Ray, one worker with one thread", 1, TimedOnOneCore),
+        ("Ray, two workers with one thread", 2, TimedOnOneCore),
+    ):
+        results[name] = ray_cpu_time(images, num_workers, worker_class)
+    print("| | CPU s an image | of them the driver's and Ray's | of the first |")
+    print("|---|---|---|---|")
+    for name, (seconds, beside) in results.items():
+        share = (seconds + beside) / first
+        print(f"| {name} | {seconds + beside:.3f} | {beside:.3f} | {share:.1%} |")
+
+
+def plain_cpu_time(images):
+    """CPU seconds of an image, in a process of its own."""
+    with tempfile.TemporaryDirectory() as folder:
+        code = (
+            "import sys, time; from pathlib import Path\n"
+            "from keras_fcn.prediction.segmenter import load\n"
+            "from keras_fcn.prediction.files import predict_images\n"
+            "from keras_fcn.prediction.jobs import find_jobs\n"
+            "from keras_fcn.prediction.pictures import Outputs\n"
+            "jobs = find_jobs([sys.argv[1]], Path(sys.argv[2])); segmenter = load()\n"
+            "for _ in predict_images(segmenter, jobs[:8], Outputs('none')): pass\n"
+            "begun = time.process_time()\n"
+            "for _ in predict_images(segmenter, jobs[8:], Outputs('none')): pass\n"
+            "print((time.process_time() - begun) / len(jobs[8:]))\n"
+        )
+        command = [sys.executable, "-c", code, str(images), folder]
+        done = subprocess.run(command, check=True, capture_output=True, text=True)
+    return float(done.stdout)
+
+
+def ray_cpu_time(images, num_workers, worker_class):
+    """CPU seconds of an image, those of the workers and those of all else."""
+    with tempfile.TemporaryDirectory() as folder:
+        sources = find_sources([str(images)], folder)
+        task = Task(sources, folder, "fcn8s-camvid", {}, Outputs("none"), 10**8)
+        stamps, begun, count = {}, None, 0
+        found = predict_on_ray(task, "local", num_workers, worker_class=worker_class)
+        for rows in found:
+            begun = beside_cpu_time() if begun is None else begun
+            ended = beside_cpu_time()
+            count += len(rows)
+            for row in rows:  # by worker
+                stamps.setdefault(row.frame, []).append(row.seconds)
+    seconds = num_timed = 0
+    for times in stamps.values():
+        seconds += times[-1] - times[0]
+        num_timed += len(times) - times.count(times[0])  # without the first call's
+    return seconds / num_timed, (ended - begun) / count
+
+
+def beside_cpu_time():
+    """CPU seconds so far of this process and of what it started, without workers."""
+    ticks, parents = {}, {}
+    for path in Path("/proc").glob("[0-9]*"):
+        try:
+            name, _, rest = (path / "stat").read_text().rpartition(")")
+        except OSError:
+            continue
+        fields = rest.split()
+        parents[int(path.name)] = int(fields[1])
+        is_worker = "ray::" in name
+        ticks[int(path.name)] = 0 if is_worker else int(fields[11]) + int(fields[12])
+    total = 0
+    for pid, number in ticks.items():
+        ancestor = pid
+        while ancestor not in (0, 1, os.getpid()):
+            ancestor = parents.get(ancestor, 0)
+        total += number if ancestor == os.getpid() else 0
+    return total / os.sysconf("SC_CLK_TCK")
 
 
 def measure_memory(num_paths):
