@@ -138,19 +138,19 @@ class TimedOnOneCore(Timed):
 
 def compare_cpu_time(images):
     """Print the CPU time of an image, and what that is of the first contender's."""
+    print("| | CPU s an image | of them the driver's and Ray's | of the first |")
+    print("|---|---|---|---|")
     first = plain_cpu_time(images)
-    results = {"predict.py": (first, 0.0)}
+    print(f"| predict.py | {first:.3f} | | 100% |", flush=True)
     for name, num_workers, worker_class in (
         ("Ray, one worker", 1, Timed),
         ("Ray, one worker with one thread", 1, TimedOnOneCore),
         ("Ray, two workers with one thread", 2, TimedOnOneCore),
     ):
-        results[name] = ray_cpu_time(images, num_workers, worker_class)
-    print("| | CPU s an image | of them the driver's and Ray's | of the first |")
-    print("|---|---|---|---|")
-    for name, (seconds, beside) in results.items():
-        share = (seconds + beside) / first
-        print(f"| {name} | {seconds + beside:.3f} | {beside:.3f} | {share:.1%} |")
+        seconds, beside = ray_cpu_time(images, num_workers, worker_class)
+        whole = seconds + beside
+        row = f"| {name} | {whole:.3f} | {beside:.3f} | {whole / first:.1%} |"
+        print(row, flush=True)
 
 
 def plain_cpu_time(images):
