@@ -14,10 +14,17 @@ from pathlib import Path
 from keras_fcn.errors import one_line
 from keras_fcn.files import TEMPORARY, remove_abandoned, work_folder
 
+logger = logging.getLogger(__name__)
+
 LOCAL, AUTO = "local", "auto"
 _ADDRESS = re.compile(r"(ray://)?[\w.\-\[\]:]+:\d+$")
 _SECONDS_TO_ANSWER = 15
 _QUIET = {"logging_level": logging.ERROR, "log_to_driver": False}
+# Ray sends its token to an address that is given only when it is told to.
+_TOKEN_HINT = (
+    ". Where the cluster asks for a token, set RAY_AUTH_MODE=token, and have its "
+    "~/.ray/auth_token here"
+)
 _OBJECT_STORE = 100 * 2**20  # bytes; what goes through it are rows
 _ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",  # it would report to its makers
@@ -168,8 +175,9 @@ def _join(address):
     try:
         ray.init(address, **_QUIET)
     except (ConnectionError, RuntimeError, ValueError, ImportError) as error:
+        hint = "" if "RAY_AUTH_MODE" in os.environ else _TOKEN_HINT
         raise ConnectionError(
-            f"`ray` {address} can't be used: {one_line(error)}"
+            f"`ray` {address} can't be used: {one_line(error)}{hint}"
         ) from error
 
 
@@ -177,7 +185,10 @@ def _joins(address):
     """Join a cluster that runs on this machine; False where there is none."""
     try:
         _join(address)
-    except ConnectionError:
+    except ConnectionError as error:
+        if "Could not find any running Ray" not in str(error):
+            raise
+        logger.info("No cluster runs here: one of this machine alone is started")
         return False
     return True
 
