@@ -1,6 +1,7 @@
 """Tables of classes: `class_dict.csv` and what others call it, in any of its forms."""
 
 import csv
+import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -55,7 +56,7 @@ def find_class_table(folders: Sequence[Path]) -> Path | None:
         folders: where to look, one after the other.
     """
     for folder in folders:
-        files = {path.name.lower(): path for path in sorted(folder.iterdir())}
+        files = {name.lower(): folder / name for name in sorted(os.listdir(folder))}
         for name in TABLE_NAMES:
             if name in files and files[name].is_file():
                 return files[name]

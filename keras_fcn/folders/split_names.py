@@ -1,5 +1,6 @@
 """How splits are called, and lists of names that make them."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,10 +24,10 @@ def subfolders(folder: Path) -> dict[str, Path]:
     Args:
         folder: the folder.
     """
+    with os.scandir(folder) as entries:  # which knows without a look at each
+        names = [entry.name for entry in entries if entry.is_dir()]
     return {
-        path.name.lower(): path
-        for path in sorted(folder.iterdir())
-        if path.is_dir() and not is_hidden(path.name)
+        name.lower(): folder / name for name in sorted(names) if not is_hidden(name)
     }
 
 
