@@ -290,7 +290,7 @@ def add_prediction_arguments(
         type=parse_size,
         metavar="HxW",
         help="look at tiles of this size, so that memory does not grow with the image; "
-        "by itself 1536x1536 above 4 million pixels; --size auto is then native",
+        "by itself 1024x1024 above 4 million pixels; --size auto is then native",
     )
     overlap = Number(int, lambda value: value >= 0, "pixels from 0 on")
     group.add_argument(

@@ -35,7 +35,7 @@ class Predictor:
             the image's own size.
         tile: height and width of the tiles in which it looks, pixels. With None, an
             image is taken whole, or, where it has more than 4 million pixels when it
-            is looked at, in tiles of 1536x1536.
+            is looked at, in tiles of 1024x1024.
         overlap: pixels that two tiles share; None for 416, or half the tile.
     """
 

@@ -4,7 +4,7 @@ from keras_fcn.typing import Size
 
 GRID = 32  # pixels, the deepest stride, to whose multiples networks pad images
 RECEPTIVE_FIELD = 404  # pixels, of fc7: 212 of the fifth pool, and six strides of 32
-AUTOMATIC_TILE = (1536, 1536)
+AUTOMATIC_TILE = (1024, 1024)
 WHOLE_PIXELS = 2**22  # greater images are cut into tiles without being asked
 _DEFAULT_OVERLAP = 416  # the receptive field, on the grid
 
