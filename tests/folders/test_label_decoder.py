@@ -58,5 +58,5 @@ def test_what_is_of_no_class_is_told_by_how_many_pixels_have_it():
 
 
 def test_values_above_255_are_no_grey_colour():
-    with pytest.raises(ValueError, match="the value 300, which is no grey colour"):
-        decode(COLORS, [[300]], "int32")
+    with pytest.raises(ValueError, match="the value 256, which is no grey colour"):
+        decode(COLORS, [[256]], "int32")
