@@ -2,6 +2,7 @@
 
 import logging
 import pydoc
+import re
 import subprocess
 import sys
 
@@ -93,6 +94,7 @@ import keras_fcn
 
 def test_help_explains_with_an_example():
     text = pydoc.render_doc(keras_fcn, renderer=pydoc.plaintext)
+    text = re.sub(r"\(\s+", "(", text)  # Python 3.13 breaks long signatures
     for needed in (
         ">>> import keras_fcn",
         '>>> segmenter = keras_fcn.load("fcn8s-camvid")',

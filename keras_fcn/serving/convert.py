@@ -1,9 +1,13 @@
 """A network in the formats of other runtimes, by Keras's export and their tools."""
 
 import logging
+import platform
+import sys
 import textwrap
 import warnings
+from contextlib import nullcontext
 from pathlib import Path
+from unittest import mock
 
 import keras
 import tensorflow as tf
@@ -128,10 +132,32 @@ def _convert(network, format, path, temperature, options):
         network.input, ops.softmax(network.output / temperature), name=network.name
     )
     probabilities(ops.zeros((1, 1, 1, 3)))  # Keras asks ONNX's models for one call
-    with warnings.catch_warnings():
+    with (
+        _openvino_on_python_3_13() if format == "openvino" else nullcontext(),
+        warnings.catch_warnings(),
+    ):
         # Keras looks for names that NumPy 2 is about to give a meaning.
         warnings.simplefilter("ignore", FutureWarning)
         probabilities.export(str(path), format=format, verbose=False, **options)
+
+
+def _openvino_on_python_3_13():
+    """Let OpenVINO 2026.4 know TensorFlow's version.
+
+    It asks by `exec("import tensorflow")` and `exec("del tensorflow")` in a function,
+    of which the second no longer sees what the first has made (PEP 667).
+    """
+    if sys.version_info < (3, 13):
+        return nullcontext()
+    versions = {
+        "python_version": platform.python_version(),
+        "tensorflow": tf.__version__,
+        "sys_platform": sys.platform,
+    }
+    return mock.patch(
+        "openvino.frontend.tensorflow.utils.get_environment_setup",
+        lambda framework: dict(versions),
+    )
 
 
 def _halve(format, path):
