@@ -68,7 +68,7 @@ def test_metrics_are_of_the_whole_epoch(trainer):
         verbose=0,
     )
     assert trainer.confusion.matrix().sum() == 3 * 2 * 48 * 64
-    assert logs["loss"] == pytest.approx(np.mean(losses), rel=1e-5)
+    assert float(logs["loss"]) == pytest.approx(np.mean(losses), rel=1e-5)
 
 
 def test_void_examples_change_neither_loss_nor_scores(trainer):
@@ -78,7 +78,8 @@ def test_void_examples_change_neither_loss_nor_scores(trainer):
     for examples in (batch, filled):
         data = tf.data.Dataset.from_tensors(examples)
         scores.append(trainer.evaluate(data, return_dict=True, verbose=0))
-    assert scores[1] == pytest.approx(scores[0], rel=1e-6)
+    numbers = [{k: float(v) for k, v in each.items()} for each in scores]
+    assert numbers[1] == pytest.approx(numbers[0], rel=1e-6)
     assert trainer.epoch_loss.first_non_finite_step() == 2  # of one step
 
 
