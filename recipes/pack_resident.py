@@ -19,6 +19,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from keras_fcn.commands.recipes import read_recipe
 from keras_fcn.commands.startup import quiet_start
 from keras_fcn.config import VARIANTS, TrainingConfig
+from recipes.seen_size import NATIVE, seen_at
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -37,6 +38,7 @@ def main(argv: list[str] | None = None) -> None:
             "init_from": arguments.init_from,
         }
     )
+    config = seen_at(config, arguments.size)
     with quiet_start():
         from keras_fcn.files import folder_beside
     with folder_beside(arguments.output_dir.parent) as part:
@@ -60,14 +62,14 @@ def _write(part, config, arguments):
         packed.config_file,
         {
             "config": dataclasses.asdict(config),
-            "training_size": min(camvid.IMAGE_SIZE),
+            "training_size": arguments.size,
             "versions": versions(),
             "git_commit": git_commit(),
         },
     )
     data = dataclasses.replace(config, data_dir=str(arguments.data_dir))
     dataset = load_dataset(data, ("val",))
-    scores = _score(packed.load_model(), dataset)
+    scores = _score(packed.load_model(), dataset, arguments.size)
     write_json(packed.metrics_file, {"epoch": config.epochs, **scores})
     print(
         f"{arguments.output_dir}: validation mean IoU {scores['mean_iou']:.1%}, "
@@ -75,18 +77,18 @@ def _write(part, config, arguments):
     )
 
 
-def _score(model, dataset):
-    """The report on validation."""
+def _score(model, dataset, side):
+    """The report on validation, of images seen at a size."""
     from keras_fcn.evaluation.evaluate import scores_report
     from keras_fcn.evaluation.metrics import confusion_matrix_of
-    from keras_fcn.models.fcn import prediction_model
+    from keras_fcn.prediction.predictor import make_predictor
 
-    predict = prediction_model(model).predict_on_batch
+    predictor = make_predictor(model, size=side)
     classes, matrix = dataset.class_map, 0
     for example in dataset.split("val").examples.as_numpy_iterator():
         matrix = matrix + confusion_matrix_of(
             example["label_map"],
-            predict(example["image"][None])[0].astype("uint8"),
+            predictor.label_maps(example["image"][None])[0],
             classes.num_classes,
             classes.void_id,
         )
@@ -101,6 +103,9 @@ def _parse(argv):
     parser.add_argument("--output-dir", type=Path, required=True, help="new folder")
     parser.add_argument("--variant", choices=VARIANTS, default="8s")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--size", type=int, default=NATIVE, metavar="N", help="as it was trained"
+    )
     parser.add_argument(
         "--init-from",
         metavar="NAME",

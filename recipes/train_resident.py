@@ -22,6 +22,8 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 os.environ["KERAS_BACKEND"] = "jax"
@@ -44,6 +46,7 @@ from keras_fcn.training.augment import make_augment
 from keras_fcn.training.class_weights import class_weights_from_counts
 from keras_fcn.training.optimizer import make_optimizer
 from keras_fcn.training.trainer import Trainer
+from recipes.seen_size import NATIVE, seen_at
 
 logger = logging.getLogger("train_resident")
 
@@ -112,7 +115,8 @@ def main(argv: list[str] | None = None) -> None:
                 size = images.image.shape[1:3]
                 streets = load_streets(arguments, arguments.mix_streets, size)
         trainer = make_trainer(config, images, arguments.weights, network)
-        train(trainer, config, images, streets, validation, path.stem)
+        score = partial(compile_scores(trainer.network, arguments.size), validation)
+        train(trainer, config, images, streets, score, path.stem)
         network = trainer.network
     with arguments.output.open("wb") as file:
         np.savez(file, **float16_kernels(network))
@@ -123,7 +127,7 @@ def read_config(path: Path, arguments, changes: dict[str, str]) -> TrainingConfi
     values = read_recipe(path)
     values |= {name: json.loads(value) for name, value in changes.items()}
     values = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
-    config = TrainingConfig(**values)
+    config = seen_at(TrainingConfig(**values), arguments.size)
     return dataclasses.replace(
         config,
         variant=arguments.variant,
@@ -234,7 +238,7 @@ def train(
     config: TrainingConfig,
     images: Images,
     streets: Images | None,
-    validation: Images,
+    score: Callable[[], dict[str, float]],
     name: str,
 ) -> None:
     """Train for the epochs of a recipe; print a line of JSON after every tenth.
@@ -244,11 +248,11 @@ def train(
         config: the training.
         images: an epoch goes through all of them once.
         streets: a step takes as many of these besides; None for none.
-        validation: is scored.
+        score: gives the scores so far.
         name: the recipe's.
     """
     sources = [source.on_device() for source in (images, streets) if source is not None]
-    run_epoch, score = _compile_epoch(trainer), _compile_scores(trainer.network)
+    run_epoch = _compile_epoch(trainer)
     num_steps, began, compiled = _num_steps(config, images), time.monotonic(), None
     for epoch in range(1, config.epochs + 1):
         draws = np.random.default_rng((config.seed, epoch))
@@ -279,7 +283,7 @@ def train(
             "loss": round(loss, 4),
             "first_epoch_s": round(compiled - began, 1),
             "images_per_s": round(num_images / seconds),
-            **score(validation),
+            **score(),
             "seconds": round(time.monotonic() - began, 1),
         }
         print(json.dumps(line), flush=True)
@@ -330,11 +334,24 @@ def _compile_epoch(trainer):
     return jax.jit(run, donate_argnums=0)
 
 
-def _compile_scores(network):
-    """A function of images to the scores of the network."""
+def compile_scores(
+    network: keras.Model, side: int
+) -> Callable[[Images], dict[str, float]]:
+    """Return a function of images to the scores of the network.
+
+    Args:
+        network: what is trained.
+        side: shorter side of an image as the network sees it, pixels.
+    """
 
     def count(weights, state, image, label_map):
+        seen = [round(side / NATIVE * length) for length in label_map.shape[1:]]
+        image = jax.image.resize(
+            image.astype("float32"), (len(image), *seen, 3), "linear"
+        )
         logits, _ = network.stateless_call(weights, state, image, training=False)
+        # (N, H, W, C), of the label map's size
+        logits = jax.image.resize(logits, (*label_map.shape, NUM_CLASSES), "linear")
         return count_on_device(label_map, logits.argmax(axis=-1), NUM_CLASSES, VOID)
 
     count = jax.jit(count)
@@ -392,6 +409,14 @@ def _parse(argv):
         default=0,
         metavar="N",
         help="rendered streets from which a step on CamVid takes as many as of CamVid",
+    )
+    parser.add_argument(
+        "--size",
+        type=int,
+        default=NATIVE,
+        metavar="N",
+        help="shorter side of an image as the network sees it, pixels: crops and "
+        "scales of the recipes grow with it",
     )
     parser.add_argument(
         "--streets-dir",

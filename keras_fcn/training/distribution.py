@@ -227,10 +227,10 @@ class Distribution:
         Args:
             state: integer `(2,)`, a seed and how often it was drawn from.
         """
-        import tensorflow as tf
-
         if self.num_replicas == 1:
             return
+        import tensorflow as tf
+
         first = self.worker * self.num_local
         parts = self.strategy.experimental_local_results(state.value)
         for replica, part in enumerate(parts, start=first):

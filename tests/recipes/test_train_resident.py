@@ -9,12 +9,19 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from keras_fcn.config import TrainingConfig
 from keras_fcn.models.fcn import FCN
 from keras_fcn.models.weights import variables_by_name
+from recipes.seen_size import seen_at
 from tests.support.data import PROJECT, draw_blocks
 
 pytest.importorskip("jax", reason="it runs on JAX")
 
+SCRIPT = """
+import runpy, sys
+sys.modules["tensorflow"] = None  # as on a machine that has none
+runpy.run_path(sys.argv.pop(1), run_name="__main__")
+"""
 COMMON = """
 head = "compact"
 head_filters = 8
@@ -34,7 +41,7 @@ def write_recipe(path, text):
 
 
 @pytest.mark.slow
-def test_two_recipes_in_a_row_give_the_weights_of_a_network(tmp_path):
+def test_two_recipes_in_a_row_give_weights_without_tensorflow(tmp_path):
     for split, count in (("train", 3), ("val", 1)):
         for number in range(count):
             image, label_map = draw_blocks(48, 64, 11, seed=number)
@@ -49,7 +56,8 @@ def test_two_recipes_in_a_row_give_the_weights_of_a_network(tmp_path):
     ]
     output = tmp_path / "weights.npz"
     command = [
-        sys.executable, str(PROJECT / "recipes" / "train_resident.py"), *recipes,
+        sys.executable, "-c", SCRIPT, PROJECT / "recipes" / "train_resident.py",
+        *recipes, "--size", "540",
         "--variant", "4s", "--mix-streets", "3", "--weights", "none",
         "--data-dir", tmp_path / "CamVid", "--streets-dir", tmp_path / "streets",
         "--output", output, "--set", "epochs=2",
@@ -74,3 +82,11 @@ def test_two_recipes_in_a_row_give_the_weights_of_a_network(tmp_path):
             dtype = "float16" if variable.ndim > 1 else "float32"
             assert arrays[name].dtype == dtype
         assert arrays["score_fr/kernel"].any()  # zeros before it learned
+
+
+def test_a_recipe_seen_larger_shows_as_much_of_a_picture():
+    config = TrainingConfig(crop=(320, 416), scale=(0.5, 1.5))
+    seen = seen_at(config, 540)
+    assert seen.crop == (480, 624)
+    assert seen.scale == (0.75, 2.25)
+    assert seen_at(config, 360) == config
