@@ -10,6 +10,7 @@ import dataclasses
 import json
 import sys
 from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 
 import numpy as np
@@ -68,9 +69,10 @@ def draw_curves(source: Path, target: Path) -> None:
     figure = Figure(figsize=(11, 3.4), layout="constrained")
     FigureCanvasAgg(figure)
     panels = figure.subplots(1, len(PANELS))
-    for network, rows in groupby(lines, lambda row: (row["variant"], row["seed"])):
+    keys = itemgetter("variant", "seed", "size")
+    for (variant, seed, size), rows in groupby(lines, keys):
         rows = list(rows)
-        label = "FCN-{}, seed {}".format(*network)
+        label = f"FCN-{variant} at {size}, seed {seed}"
         for axes, (name, _, factor) in zip(panels, PANELS, strict=True):
             values = [factor * row[name] for row in rows]
             axes.plot([row["epoch"] for row in rows], values, marker=".", label=label)

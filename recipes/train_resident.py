@@ -369,6 +369,7 @@ def compile_scores(
             matrix += np.asarray(count(weights, state, image[some], label_map[some]))
         scores = segmentation_scores(matrix)
         return {
+            "size": side,
             "mean_iou": round(float(scores["mean_iou"]), 4),
             "pixel_accuracy": round(float(scores["pixel_accuracy"]), 4),
         }

@@ -18,6 +18,7 @@ from keras_fcn.config import DATA_FIELDS, Number
 
 logger = logging.getLogger(__name__)
 
+_SAME_SCALE = 1.25  # of two sizes that a network does not tell apart
 _EXAMPLES = """examples:
   %(prog)s
   %(prog)s --model runs/camvid-8s --split val --tta
@@ -102,6 +103,8 @@ def work(arguments: argparse.Namespace, given: set[str]) -> int:
         arguments.split = "val"
         dataset = _load(config, trained, arguments.split, class_map)
     network.check_classes(dataset.class_map)
+    if arguments.size == "native" and not network.scales_images:
+        _tell_of_size(network.read_training_size(), dataset.split(arguments.split))
     temperature = arguments.temperature or network.read_temperature()
     predictor = make_predictor(
         network.load_model(),
@@ -133,6 +136,18 @@ def work(arguments: argparse.Namespace, given: set[str]) -> int:
     print(format_report(report))
     print(f"\nScores and pictures: {report['output_dir']}/")
     return 0
+
+
+def _tell_of_size(training_size, split):
+    """Name the flag where the network was trained to see images at another scale."""
+    side = split.typical_side
+    if training_size and not 1 / _SAME_SCALE < side / training_size < _SAME_SCALE:
+        logger.warning(
+            "The images' shorter sides have %d pixels, and the network was trained to "
+            "see %d: --size auto scores it so",
+            side,
+            training_size,
+        )
 
 
 def _load(config, trained, split, class_map):

@@ -130,3 +130,15 @@ def test_a_run_whose_configuration_is_of_something_else_is_one_line(run, capsys)
     line = refusal(evaluate, capsys, "--model", run.path)
     assert "config.json can't be read as a training's" in line
     assert RunFolder.open(run.path).best_model.exists()
+
+
+def test_the_flag_for_a_network_of_another_scale_is_named(run, capsys, caplog):
+    config = json.loads(run.config_file.read_text())
+    write_json(run.config_file, {**config, "training_size": 320})
+    caplog.set_level(logging.WARNING)
+    assert first_line(capsys, "--model", run.path).endswith("one look")
+    assert "was trained to see 320: --size auto scores it so" in caplog.text
+    caplog.clear()
+    line = first_line(capsys, "--model", run.path, "--size", "auto")
+    assert "shorter side 320" in line
+    assert not caplog.text

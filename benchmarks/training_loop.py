@@ -1,0 +1,136 @@
+"""What the loop of a training takes beyond the compiled step that it runs.
+
+Renders street scenes and trains on them in turns: an epoch by the loop of `train`,
+which reads, augments, counts and reports; and as many bare steps on a batch that lies
+ready. Both by one trainer: FCN-8s, compact head, two blocks frozen. Prints images a
+second, and the share of the loop's time in which the device waited for images.
+"""
+
+import argparse
+import statistics
+import sys
+import time
+from dataclasses import replace
+
+import keras
+
+from benchmarks.contenders import Case
+from keras_fcn.commands.command_line import Command
+from keras_fcn.commands.flags import number_parser, parse_size
+from keras_fcn.config import POSITIVE_INT, TrainingConfig
+from keras_fcn.models.devices import use_xla
+from keras_fcn.models.fcn import build_network
+from keras_fcn.models.precision import resolve_precision, use_precision
+from keras_fcn.runs.checkpoints import Checkpoint
+from keras_fcn.training.augment import make_augment
+from keras_fcn.training.data import load_training_data
+from keras_fcn.training.distribution import Distribution
+from keras_fcn.training.loop import TrainingLoop
+from keras_fcn.training.optimizer import make_optimizer
+from keras_fcn.training.trainer import Trainer, fetch
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the flags of the benchmark.
+
+    Args:
+        parser: gets them.
+    """
+    positive_int = number_parser(POSITIVE_INT)
+    parser.add_argument("--num-images", type=positive_int, default=64, metavar="N")
+    parser.add_argument("--num-turns", type=positive_int, default=7, metavar="N")
+    parser.add_argument("--batch-size", type=positive_int, default=4, metavar="N")
+    parser.add_argument(
+        "--image-size", type=parse_size, default=(360, 480), metavar="HxW"
+    )
+    parser.add_argument("--crop", type=parse_size, default=(320, 416), metavar="HxW")
+
+
+def work(arguments: argparse.Namespace, given: set[str]) -> int:
+    """Measure, and print the table.
+
+    Args:
+        arguments: what was parsed.
+        given: names of the flags that were given.
+    """
+    config = TrainingConfig(
+        dataset="streets",
+        num_images=arguments.num_images,
+        image_size=arguments.image_size,
+        crop=arguments.crop,
+        batch_size=arguments.batch_size,
+        variant="8s",
+        head="compact",
+        freeze_blocks=2,
+    )
+    data = load_training_data(config, Distribution())
+    trainer = _make_trainer(config, data)
+    height, width = config.image_size
+    case = Case(height, width, config.batch_size, config.head, "bfloat16")
+    batch = {
+        name: keras.ops.convert_to_tensor(array)
+        for name, array in case.make_batch().items()
+    }
+    num_steps = data.num_steps(config.batch_size)
+    loops, bare, waits = [], [], []
+    for epoch in range(1, arguments.num_turns + 2):
+        logs = _run_epoch(trainer, config, data, epoch)
+        rate = _bare_rate(trainer, batch, num_steps)
+        if epoch > 1:  # the first one compiles
+            loops.append(logs["images_per_second"])
+            waits.append(logs["data_wait"])
+            bare.append(rate)
+    shares = [loop / rate for loop, rate in zip(loops, bare, strict=True)]
+    print("| | images/s, median (range) | of the bare step's, median |\n|---|---|---|")
+    for name, rates, share in (
+        ("bare step", bare, 1),
+        ("loop", loops, statistics.median(shares)),
+    ):
+        print(
+            f"| {name} | {statistics.median(rates):.2f} ({min(rates):.2f}-"
+            f"{max(rates):.2f}) | {share:.1%} |"
+        )
+    print(f"\nwaited for images: {statistics.median(waits):.2%} of the loop's time")
+    return 0
+
+
+def _make_trainer(config, data):
+    with use_precision(resolve_precision(config.precision)):
+        network = build_network(config, data.dataset.class_map.num_classes, None)
+    class_map = data.dataset.class_map
+    trainer = Trainer(
+        network,
+        make_augment(config, data.crop, class_map.void_id),
+        class_map.num_classes,
+        class_map.void_id,
+        data.class_weights,
+    )
+    optimizer = make_optimizer(config, data.num_steps(config.batch_size))
+    trainer.compile(optimizer=optimizer, jit_compile=use_xla(data.has_one_size))
+    trainer.build()
+    return trainer
+
+
+def _run_epoch(trainer, config, data, epoch):
+    """An epoch by the loop, without what it writes; its scores and speed."""
+    config = replace(config, epochs=epoch)
+    loop = TrainingLoop(trainer, config, data, None, Checkpoint(epoch=epoch - 1))
+    loop.run()
+    return loop.history[-1]
+
+
+def _bare_rate(trainer, batch, num_steps):
+    """Images a second of steps that nothing is fetched of until the end."""
+    with trainer.epoch() as train_on:
+        fetch(train_on(batch))
+        begun = time.perf_counter()
+        for _ in range(num_steps):
+            scores = train_on(batch)
+        fetch(scores)
+    return num_steps * len(batch["image"]) / (time.perf_counter() - begun)
+
+
+main = Command(__doc__, add_arguments, work).main
+
+if __name__ == "__main__":
+    sys.exit(main())
