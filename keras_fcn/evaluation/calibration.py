@@ -15,6 +15,7 @@ import numpy as np
 from keras_fcn.classes import ClassMap
 from keras_fcn.datasets.dataset import Split
 from keras_fcn.datasets.pipeline import evaluation_batches
+from keras_fcn.evaluation.full_batches import with_full_batches
 
 NUM_BINS = 15  # of the expected calibration error
 _MOST_PIXELS = 1_000_000  # that a temperature is fitted on
@@ -171,6 +172,7 @@ def _draw_pixels(scores, split, class_map, batch_size) -> Iterator:
     draws = np.random.default_rng(0)
     most = max(1, _MOST_PIXELS // split.num_images)
     batches = evaluation_batches(split.examples, split, batch_size)
+    scores = with_full_batches(scores)
     for batch in batches.as_numpy_iterator():
         for logits, label_map in zip(
             scores(batch["image"]), batch["label_map"], strict=True

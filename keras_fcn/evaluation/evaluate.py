@@ -15,6 +15,7 @@ from keras_fcn.datasets.dataset import SegmentationDataset, Split
 from keras_fcn.datasets.pipeline import evaluation_batches
 from keras_fcn.errors import printable
 from keras_fcn.evaluation.calibration import ConfidenceCounts
+from keras_fcn.evaluation.full_batches import with_full_batches
 from keras_fcn.evaluation.metrics import confusion_matrix_of, segmentation_scores
 from keras_fcn.evaluation.reliability import draw_reliability
 from keras_fcn.files import write_json
@@ -66,6 +67,7 @@ def predict_split(
         batch_size: images at a time, where all are of one size.
     """
     batches = evaluation_batches(split.examples, split, batch_size)
+    predict = with_full_batches(predict)
     with ThreadPoolExecutor(1) as executor:
         before = None
         for batch in batches.as_numpy_iterator():
