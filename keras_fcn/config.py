@@ -174,6 +174,14 @@ class TrainingConfig:
         POSITIVE_INT,
         "N",
     )
+    size: int | None = _option(
+        "data",
+        None,
+        "shorter side that images are brought to before all else, pixels; predict "
+        "then looks at images so; their own size when not given",
+        POSITIVE_INT,
+        "N",
+    )
     cache_budget: int = _option(
         "data",
         1024,

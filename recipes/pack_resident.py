@@ -62,14 +62,14 @@ def _write(part, config, arguments):
         packed.config_file,
         {
             "config": dataclasses.asdict(config),
-            "training_size": arguments.size,
+            "training_size": config.size or NATIVE,
             "versions": versions(),
             "git_commit": git_commit(),
         },
     )
     data = dataclasses.replace(config, data_dir=str(arguments.data_dir))
     dataset = load_dataset(data, ("val",))
-    scores = _score(packed.load_model(), dataset, arguments.size)
+    scores = _score(packed.load_model(), dataset, config.size)
     write_json(packed.metrics_file, {"epoch": config.epochs, **scores})
     print(
         f"{arguments.output_dir}: validation mean IoU {scores['mean_iou']:.1%}, "
@@ -104,7 +104,7 @@ def _parse(argv):
     parser.add_argument("--variant", choices=VARIANTS, default="8s")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument(
-        "--size", type=int, default=NATIVE, metavar="N", help="as it was trained"
+        "--size", type=int, metavar="N", help="the one that it was trained with"
     )
     parser.add_argument(
         "--init-from",

@@ -1,25 +1,35 @@
-"""The size at which a network sees CamVid, and what it changes of a recipe."""
+"""The size at which a network sees CamVid, where the images are not resized first."""
 
 import dataclasses
 
 from keras_fcn.config import TrainingConfig
 
-NATIVE = 360  # shorter side of CamVid's images as they are, pixels
+NATIVE = 360  # shorter side of CamVid's images, and of streets of their size, pixels
 
 
-def seen_at(config: TrainingConfig, side: int) -> TrainingConfig:
-    """Return a training whose images are enlarged before the network sees them.
-
-    The augmentation reads the images as they are: it enlarges them more, into crops
-    that show as much of a picture.
+def seen_at(config: TrainingConfig, side: int | None) -> TrainingConfig:
+    """Return a training whose network sees larger images, in crops of as much of them.
 
     Args:
-        config: a training on CamVid or on streets of its size.
-        side: shorter side of an image as the network sees it, pixels.
+        config: a training on images as they are.
+        side: shorter side of an image as the network sees it, pixels; None changes
+            nothing.
     """
-    factor = side / NATIVE
-    height, width = (round(factor * n) for n in config.crop)
+    if side is None:
+        return config
+    height, width = (round(side / NATIVE * length) for length in config.crop)
+    return dataclasses.replace(config, size=side, crop=(height, width))
+
+
+def scaled_from_native(config: TrainingConfig) -> TrainingConfig:
+    """Return a training that reads its crops from the images as they are.
+
+    The augmentation enlarges them to the size at which they are seen, too: they are
+    read once, not twice.
+
+    Args:
+        config: a training on images of its own size.
+    """
+    factor = (config.size or NATIVE) / NATIVE
     least, most = config.scale
-    return dataclasses.replace(
-        config, crop=(height, width), scale=(factor * least, factor * most)
-    )
+    return dataclasses.replace(config, scale=(factor * least, factor * most))

@@ -46,7 +46,7 @@ from keras_fcn.training.augment import make_augment
 from keras_fcn.training.class_weights import class_weights_from_counts
 from keras_fcn.training.optimizer import make_optimizer
 from keras_fcn.training.trainer import Trainer
-from recipes.seen_size import NATIVE, seen_at
+from recipes.seen_size import NATIVE, scaled_from_native, seen_at
 
 logger = logging.getLogger("train_resident")
 
@@ -115,7 +115,8 @@ def main(argv: list[str] | None = None) -> None:
                 size = images.image.shape[1:3]
                 streets = load_streets(arguments, arguments.mix_streets, size)
         trainer = make_trainer(config, images, arguments.weights, network)
-        score = partial(compile_scores(trainer.network, arguments.size), validation)
+        side = config.size or NATIVE
+        score = partial(compile_scores(trainer.network, side), validation)
         train(trainer, config, images, streets, score, path.stem)
         network = trainer.network
     with arguments.output.open("wb") as file:
@@ -210,7 +211,7 @@ def make_trainer(
         transfer_weights(start, network)
     trainer = LossTrainer(
         network,
-        make_augment(config, config.crop, VOID),
+        make_augment(scaled_from_native(config), config.crop, VOID),
         NUM_CLASSES,
         VOID,
         _class_weights(config.class_weights, images.label_map),
@@ -414,10 +415,9 @@ def _parse(argv):
     parser.add_argument(
         "--size",
         type=int,
-        default=NATIVE,
         metavar="N",
-        help="shorter side of an image as the network sees it, pixels: crops and "
-        "scales of the recipes grow with it",
+        help="shorter side of an image as the network sees it, pixels; crops grow with "
+        "it. The recipes' own when not given",
     )
     parser.add_argument(
         "--streets-dir",

@@ -38,6 +38,7 @@ def work(arguments: argparse.Namespace, given: set[str]) -> int:
     """
     from keras_fcn.datasets import load_dataset
     from keras_fcn.datasets.hold_out import hold_out
+    from keras_fcn.datasets.resized import resized
     from keras_fcn.runs.bundled import find_network
     from keras_fcn.training.calibrate import calibrate
 
@@ -50,6 +51,8 @@ def work(arguments: argparse.Namespace, given: set[str]) -> int:
     dataset = load_dataset(config, splits, network.read_class_map())
     if holds_out:
         dataset = hold_out(dataset, trained.hold_out)
+    if trained.size is not None:
+        dataset = resized(dataset, trained.size)
     network.check_classes(dataset.class_map)
     calibrate(network, dataset, arguments.batch_size)
     print(f"Calibrated: {network.calibration_file}")

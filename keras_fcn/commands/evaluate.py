@@ -103,6 +103,9 @@ def work(arguments: argparse.Namespace, given: set[str]) -> int:
         arguments.split = "val"
         dataset = _load(config, trained, arguments.split, class_map)
     network.check_classes(dataset.class_map)
+    usual_size = "native" if trained.size is None else "auto"
+    if "size" not in given:
+        arguments.size = usual_size
     if arguments.size == "native" and not network.scales_images:
         _tell_of_size(network.read_training_size(), dataset.split(arguments.split))
     temperature = arguments.temperature or network.read_temperature()
@@ -126,7 +129,7 @@ def work(arguments: argparse.Namespace, given: set[str]) -> int:
         dataset,
         arguments.split,
         arguments.output_dir
-        or _default_output_dir(network, config, trained, arguments),
+        or _default_output_dir(network, config, trained, arguments, usual_size),
         batch_size=arguments.batch_size,
         prediction=predictor.description,
         temperature=temperature,
@@ -165,7 +168,7 @@ def _load(config, trained, split, class_map):
     return hold_out(dataset, trained.hold_out) if holds_out else dataset
 
 
-def _default_output_dir(network, config, trained, arguments):
+def _default_output_dir(network, config, trained, arguments, usual_size):
     """Beside the run; not among the files of a network that is passed on."""
     from keras_fcn.runs.exported import ExportedFolder
     from keras_fcn.runs.packed import PackedFolder
@@ -181,7 +184,7 @@ def _default_output_dir(network, config, trained, arguments):
         suffix += f"-uncertainty-{arguments.uncertainty}"
     if arguments.temperature is not None:
         suffix += f"-temperature-{arguments.temperature:g}"
-    if arguments.size != "native":
+    if arguments.size != usual_size:
         suffix += f"-size-{arguments.size}"
     if arguments.tile is not None:
         suffix += f"-tile-{arguments.tile[0]}x{arguments.tile[1]}"

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 import keras
 import numpy as np
 
+from keras_fcn.image_scale import scaled_size
 from keras_fcn.prediction.confidence import decide, label_of, probabilities_of
 from keras_fcn.prediction.looks import Look, make_look
 from keras_fcn.prediction.scaling import (
     resize_images,
     resized_strips,
-    scaled_size,
     strips_of,
 )
 from keras_fcn.prediction.tile_size import (

@@ -17,6 +17,7 @@ from keras_fcn.datasets.dataset import (
 from keras_fcn.datasets.hold_out import hold_out
 from keras_fcn.datasets.lanes import Lane, cached_lanes
 from keras_fcn.datasets.pipeline import cached_examples, validation_batches
+from keras_fcn.datasets.resized import resized
 from keras_fcn.training.class_weights import class_weights_from_counts
 from keras_fcn.training.distribution import Distribution
 from keras_fcn.typing import Size
@@ -86,9 +87,9 @@ def load_training_data(
 
     def load():
         dataset = load_dataset(config, splits=("train", "val"))
-        return (
-            dataset if config.hold_out is None else hold_out(dataset, config.hold_out)
-        )
+        if config.hold_out is not None:
+            dataset = hold_out(dataset, config.hold_out)
+        return dataset if config.size is None else resized(dataset, config.size)
 
     dataset = distribution.first_then_others(load)
     _check_same_data(dataset, distribution)

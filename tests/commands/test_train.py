@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from keras_fcn.commands import train
+from keras_fcn.commands import calibrate, evaluate, train
 from keras_fcn.config import TrainingConfig
 from keras_fcn.runs.folder import RunFolder
 from tests.support.commands import call, outcome, refusal, training_arguments
@@ -44,6 +44,28 @@ def test_a_run_is_made_and_where_its_parts_are_is_told(folder, tmp_path, capsys)
     assert network == f"Network:     {run_dir}/best.keras"
     assert pictures == f"Pictures:    {run_dir}/samples/"
     assert curves == f"Curves:      tensorboard --logdir {tmp_path}"
+
+
+def test_images_are_trained_on_validated_and_scored_at_the_size_asked_for(
+    folder, tmp_path, capsys
+):
+    run_dir = tmp_path / "run"
+    arguments = training_arguments(folder, run_dir)
+    flags = ["--size", "72", "--crop", "64x96"]  # of images of 48x64
+    assert outcome(train, capsys, *arguments, *flags)[0] == 0
+    run = RunFolder.open(run_dir)
+    assert run.read_metrics()["image_sizes"] == ["72x96"]
+    assert run.read_training_size() == 72
+    status, out, _ = outcome(evaluate, capsys, "--model", run_dir, "--split", "val")
+    assert status == 0
+    assert "(48x64)" in out and "shorter side 72" in out
+    assert out.splitlines()[-1] == f"Scores and pictures: {run_dir}/evaluation-val/"
+    flags = ["--split", "val", "--size", "native"]
+    _, out, _ = outcome(evaluate, capsys, "--model", run_dir, *flags)
+    assert "shorter side" not in out
+    temperature = run.read_temperature()
+    assert outcome(calibrate, capsys, "--model", run_dir)[0] == 0
+    assert run.read_temperature() == temperature  # fitted at the same size
 
 
 def test_flags_reach_the_configuration(folder, tmp_path, capsys, trained):

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from keras import ops
 
+from keras_fcn.image_scale import scaled_size
 from keras_fcn.prediction import scaling
 from keras_fcn.prediction.scaling import (
     resize_images,
     resized_strips,
     resolve_size,
-    scaled_size,
     strips_of,
 )
 

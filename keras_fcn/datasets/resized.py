@@ -1,0 +1,45 @@
+"""A data set whose images are brought to another size before anything else."""
+
+import dataclasses
+
+import tensorflow as tf
+
+from keras_fcn.datasets.dataset import SegmentationDataset, Split
+from keras_fcn.image_scale import scaled_size
+
+
+def resized(dataset: SegmentationDataset, side: int) -> SegmentationDataset:
+    """Bring all images and label maps to one scale, as a prediction does.
+
+    Images are read bilinearly, antialiased where they get smaller, and label maps at
+    the nearest pixel. The counts of the classes stay those of the files.
+
+    Args:
+        dataset: any data set.
+        side: what the shorter side of each image becomes, pixels.
+
+    Returns:
+        The data set with the same splits.
+    """
+    splits = {name: _resized(split, side) for name, split in dataset.splits.items()}
+    return dataclasses.replace(dataset, splits=splits)
+
+
+def _resized(split: Split, side: int) -> Split:
+    def resize(record):
+        example = record if split.decode is None else split.decode(record)
+        image, label_map = example["image"], example["label_map"]
+        size = tf.numpy_function(
+            lambda height, width: scaled_size((height, width), side),
+            [tf.shape(image)[0], tf.shape(image)[1]],
+            (tf.int64, tf.int64),
+            stateful=False,
+        )
+        size = tf.cast(tf.stack(size), tf.int32)
+        image = tf.image.resize(image, size, antialias=True)
+        label_map = tf.image.resize(label_map[..., None], size, method="nearest")
+        image = tf.saturate_cast(tf.round(image), tf.uint8)
+        return {**example, "image": image, "label_map": label_map[..., 0]}
+
+    sizes = tuple(scaled_size(size, side) for size in split.image_sizes)
+    return dataclasses.replace(split, image_sizes=sizes, decode=resize)

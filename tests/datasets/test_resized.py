@@ -1,0 +1,78 @@
+"""Data sets brought to another scale."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_fcn.classes import ClassMap
+from keras_fcn.datasets.dataset import SegmentationDataset, Split
+from keras_fcn.datasets.resized import resized
+from tests.support.data import draw_blocks
+
+
+def data_set(sizes):
+    """A training split of pictures of some sizes, which are made when they are read."""
+
+    def picture(index):
+        size = sizes[index]
+        return draw_blocks(*size, 3, seed=int(index))
+
+    def decode(index):
+        image, label_map = tf.numpy_function(picture, [index], (tf.uint8, tf.uint8))
+        return {
+            "name": tf.strings.as_string(index),
+            "image": tf.ensure_shape(image, (None, None, 3)),
+            "label_map": tf.ensure_shape(label_map, (None, None)),
+        }
+
+    split = Split(tf.data.Dataset.range(len(sizes)), tuple(sizes), decode)
+    class_map = ClassMap(("a", "b", "c"), ((1, 2, 3), (4, 5, 6), (7, 8, 9)), 255)
+    return SegmentationDataset("blocks", class_map, {"train": split})
+
+
+@pytest.mark.parametrize(
+    ("size", "side", "expected"),
+    [
+        ((48, 64), 24, (24, 32)),
+        ((123, 77), 77, (123, 77)),
+        ((123, 77), 100, (160, 100)),
+        ((1, 1), 9, (9, 9)),
+        ((5, 100), 10, (4, 80)),
+    ],
+)
+def test_pictures_have_the_sizes_that_the_split_tells(size, side, expected):
+    split = resized(data_set([size]), side).split("train")
+    assert split.image_sizes == (expected,)
+    (example,) = split.examples.as_numpy_iterator()
+    assert example["name"] == b"0"
+    assert example["image"].shape == (*expected, 3)
+    assert example["label_map"].shape == expected
+    assert example["image"].dtype == example["label_map"].dtype == np.uint8
+
+
+def test_image_and_label_map_are_enlarged_alike():
+    image, label_map = draw_blocks(48, 64, 3, seed=0)
+    split = resized(data_set([(48, 64)]), 96).split("train")
+    (example,) = split.examples.as_numpy_iterator()
+    doubled = label_map.repeat(2, axis=0).repeat(2, axis=1)
+    np.testing.assert_array_equal(example["label_map"], doubled)
+    # Away from edges the colour is that of the pixel beside, but for the noise.
+    near = image.repeat(2, axis=0).repeat(2, axis=1).astype("int")
+    assert np.median(np.abs(example["image"].astype("int") - near)) <= 8
+
+
+def test_what_gets_smaller_is_a_mean_of_what_was_there():
+    image, _ = draw_blocks(64, 64, 3, seed=0)
+    split = resized(data_set([(64, 64)]), 16).split("train")
+    (example,) = split.examples.as_numpy_iterator()
+    blocks = image.reshape(4, 16, 4, 16, 3)[:, 4:12, :, 4:12].mean(axis=(1, 3))
+    inner = example["image"].reshape(4, 4, 4, 4, 3)[:, 1:3, :, 1:3].mean(axis=(1, 3))
+    assert np.abs(blocks - inner).max() < 4  # each pixel alone has noise of up to 8
+
+
+def test_a_split_that_is_divided_stays_resized():
+    split = resized(data_set([(48, 64), (64, 48), (32, 32)]), 16).split("train")
+    part = split.part([1, 2])
+    assert part.image_sizes == ((21, 16), (16, 16))
+    shapes = [example["label_map"].shape for example in part.examples]
+    assert shapes == [(21, 16), (16, 16)]
