@@ -309,14 +309,20 @@ def _read_names(path):
     read_list(path)
 
 
-def _keras_configs():
-    import keras
-
+@cache
+def _saved_network():
+    """The files in a `.keras` file, by name."""
     from keras_fcn.models.fcn import FCN
 
-    model = FCN("8s", 3, "compact", None, head_filters=4)
-    config = keras.saving.serialize_keras_object(model)
-    return [json.dumps(config).encode()]
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "network.keras")
+        FCN("8s", 3, "compact", None, head_filters=4).save(path)
+        with zipfile.ZipFile(path) as archive:
+            return {name: archive.read(name) for name in archive.namelist()}
+
+
+def _keras_configs():
+    return [_saved_network()["config.json"]]
 
 
 def _read_keras(path):
@@ -324,9 +330,9 @@ def _read_keras(path):
 
     file = path.with_suffix(".keras")
     with zipfile.ZipFile(file, "w") as archive:
-        archive.writestr("metadata.json", '{"keras_version": "3.15.1"}')
-        archive.writestr("config.json", path.read_bytes())
-        archive.writestr("model.weights.h5", b"")
+        for name, content in _saved_network().items():
+            is_config = name == "config.json"
+            archive.writestr(name, path.read_bytes() if is_config else content)
     path.unlink()
     try:
         load_network(file)
