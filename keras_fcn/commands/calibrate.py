@@ -36,9 +36,7 @@ def work(arguments: argparse.Namespace, given: set[str]) -> int:
         arguments: what was parsed.
         given: names of the flags that were given.
     """
-    from keras_fcn.datasets import load_dataset
-    from keras_fcn.datasets.hold_out import hold_out
-    from keras_fcn.datasets.resized import resized
+    from keras_fcn.datasets import as_in_training, load_dataset
     from keras_fcn.runs.bundled import find_network
     from keras_fcn.training.calibrate import calibrate
 
@@ -46,13 +44,11 @@ def work(arguments: argparse.Namespace, given: set[str]) -> int:
     trained = network.read_config()
     others = {name: getattr(arguments, name) for name in given & set(DATA_FIELDS)}
     config = dataclasses.replace(trained, **others)
-    holds_out = trained.hold_out is not None and config.dataset == trained.dataset
-    splits = ("train", "val") if holds_out else ("val",)
+    if config.dataset != trained.dataset:
+        config = dataclasses.replace(config, hold_out=None)
+    splits = ("val",) if config.hold_out is None else ("train", "val")
     dataset = load_dataset(config, splits, network.read_class_map())
-    if holds_out:
-        dataset = hold_out(dataset, trained.hold_out)
-    if trained.size is not None:
-        dataset = resized(dataset, trained.size)
+    dataset = as_in_training(dataset, config)
     network.check_classes(dataset.class_map)
     calibrate(network, dataset, arguments.batch_size)
     print(f"Calibrated: {network.calibration_file}")

@@ -46,7 +46,7 @@ def add_arguments(parser: OneLineParser) -> None:
         "evaluations/NAME-DATASET-SPLIT for a bundled network; names of other data or "
         "another way of predicting are put in",
     )
-    add_prediction_arguments(parser, default_size="native")
+    add_prediction_arguments(parser, default_size=None)
     temperature = Number(float, lambda value: 0 < value < 1000, "a number above 0")
     parser.add_argument(
         "--temperature",
@@ -104,8 +104,7 @@ def work(arguments: argparse.Namespace, given: set[str]) -> int:
         dataset = _load(config, trained, arguments.split, class_map)
     network.check_classes(dataset.class_map)
     usual_size = "native" if trained.size is None else "auto"
-    if "size" not in given:
-        arguments.size = usual_size
+    arguments.size = arguments.size or usual_size
     if arguments.size == "native" and not network.scales_images:
         _tell_of_size(network.read_training_size(), dataset.split(arguments.split))
     temperature = arguments.temperature or network.read_temperature()

@@ -151,8 +151,7 @@ def work(arguments: argparse.Namespace, given: set[str]) -> int:
 
 def _load_calibration(network, arguments, given):
     """Training images for the ranges, and the scores on validation."""
-    from keras_fcn.datasets import load_dataset
-    from keras_fcn.datasets.hold_out import hold_out
+    from keras_fcn.datasets import as_in_training, load_dataset
     from keras_fcn.evaluation.evaluate import quick_scores
     from keras_fcn.serving.quantize import Calibration
 
@@ -168,8 +167,7 @@ def _load_calibration(network, arguments, given):
             "`precision` int8 needs the training and validation images of "
             f"{config.dataset}, as by `data_dir`: {error}"
         ) from error
-    if config.hold_out is not None:
-        dataset = hold_out(dataset, config.hold_out)
+    dataset = as_in_training(dataset, config)
     network.check_classes(dataset.class_map)
     train = dataset.split("train")
     step = -(-train.num_images // arguments.num_calibration)

@@ -135,7 +135,7 @@ def add_choice(
         flag: as in `--variant`.
         choices: the words.
         help: what it is.
-        default: its default.
+        default: its default; None for that of `evaluate`, which hangs on the network.
         metavar: stands for the word in the help.
     """
     parser.add_argument(
@@ -246,13 +246,13 @@ def add_model_argument(parser: argparse.ArgumentParser) -> None:
 
 
 def add_prediction_arguments(
-    parser: argparse.ArgumentParser, default_size: str = "auto"
+    parser: argparse.ArgumentParser, default_size: str | None = "auto"
 ) -> None:
     """Add the flags that say how a network looks at an image.
 
     Args:
         parser: gets the flags.
-        default_size: of `--size`.
+        default_size: as for `add_size_argument`.
     """
     group = parser.add_argument_group("how the network looks at an image")
     group.add_argument(
@@ -303,7 +303,7 @@ def add_prediction_arguments(
 
 
 def add_size_argument(
-    parser: argparse._ActionsContainer, default: str = "auto"
+    parser: argparse._ActionsContainer, default: str | None = "auto"
 ) -> None:
     """Add the flag that says at which scale a network looks; `resolve_size` reads it.
 
@@ -318,7 +318,8 @@ def add_size_argument(
         metavar="auto|N|native",
         help="scale at which the network looks: the shorter side of an image becomes "
         "that of the training images (auto) or N pixels; native leaves it. Answers "
-        "have the image's own size",
+        "have the image's own size"
+        + ("" if default else ". When not given native, or auto after train --size"),
     )
 
 

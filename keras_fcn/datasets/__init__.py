@@ -9,7 +9,9 @@ from keras_fcn.datasets import camvid, streets
 from keras_fcn.datasets.camvid32 import load_camvid32
 from keras_fcn.datasets.dataset import SegmentationDataset
 from keras_fcn.datasets.folder import load_folder
+from keras_fcn.datasets.hold_out import hold_out
 from keras_fcn.datasets.prepared import prepared_dataset
+from keras_fcn.datasets.resized import resized
 from keras_fcn.folders.folder_data import FolderOptions
 
 _STREETS_SEED = 0  # the data stay the same when a training's seed changes
@@ -65,3 +67,21 @@ def load_dataset(
     if config.dataset == "folder":
         return load_folder(folder, splits, class_map, FolderOptions.of(config))
     return load_camvid32(folder, splits, config.dataset)
+
+
+def as_in_training(
+    dataset: SegmentationDataset, config: TrainingConfig
+) -> SegmentationDataset:
+    """Return a data set as a training sees it: divided, and at its size.
+
+    Args:
+        dataset: has the splits "train" and "val", or one of them where nothing is held
+            out.
+        config: the training.
+
+    Raises:
+        ValueError: if `hold_out` matches no image, or all.
+    """
+    if config.hold_out is not None:
+        dataset = hold_out(dataset, config.hold_out)
+    return dataset if config.size is None else resized(dataset, config.size)

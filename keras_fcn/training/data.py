@@ -7,17 +7,15 @@ import numpy as np
 import tensorflow as tf
 
 from keras_fcn.config import TrainingConfig
-from keras_fcn.datasets import load_dataset
+from keras_fcn.datasets import as_in_training, load_dataset
 from keras_fcn.datasets.dataset import (
     LabelStatistics,
     SegmentationDataset,
     Split,
     label_statistics,
 )
-from keras_fcn.datasets.hold_out import hold_out
 from keras_fcn.datasets.lanes import Lane, cached_lanes
 from keras_fcn.datasets.pipeline import cached_examples, validation_batches
-from keras_fcn.datasets.resized import resized
 from keras_fcn.training.class_weights import class_weights_from_counts
 from keras_fcn.training.distribution import Distribution
 from keras_fcn.typing import Size
@@ -86,10 +84,7 @@ def load_training_data(
     """
 
     def load():
-        dataset = load_dataset(config, splits=("train", "val"))
-        if config.hold_out is not None:
-            dataset = hold_out(dataset, config.hold_out)
-        return dataset if config.size is None else resized(dataset, config.size)
+        return as_in_training(load_dataset(config, ("train", "val")), config)
 
     dataset = distribution.first_then_others(load)
     _check_same_data(dataset, distribution)

@@ -1,10 +1,14 @@
 """Data sets brought to another scale."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from keras_fcn.classes import ClassMap
+from keras_fcn.config import TrainingConfig
+from keras_fcn.datasets import as_in_training
 from keras_fcn.datasets.dataset import SegmentationDataset, Split
 from keras_fcn.datasets.resized import resized
 from tests.support.data import draw_blocks
@@ -76,3 +80,18 @@ def test_a_split_that_is_divided_stays_resized():
     assert part.image_sizes == ((21, 16), (16, 16))
     shapes = [example["label_map"].shape for example in part.examples]
     assert shapes == [(21, 16), (16, 16)]
+
+
+def test_a_training_sees_images_divided_and_at_its_size():
+    train = data_set([(48, 64)] * 3).split("train")
+    dataset = data_set([(48, 64)] * 2)
+    dataset = dataclasses.replace(dataset, splits={"train": train, "val": train})
+    config = TrainingConfig(hold_out="2", size=24)
+    seen = as_in_training(dataset, config)
+    assert seen.split("train").image_sizes == ((24, 32),) * 4
+    assert seen.split("val").image_sizes == ((24, 32),) * 2
+    for example in seen.split("val").examples.as_numpy_iterator():
+        assert example["name"] == b"2"
+        assert example["image"].shape == (24, 32, 3)
+    as_they_are = as_in_training(dataset, TrainingConfig())
+    assert as_they_are is dataset
