@@ -26,8 +26,8 @@ def resized(dataset: SegmentationDataset, side: int) -> SegmentationDataset:
 
 
 def _resized(split: Split, side: int) -> Split:
-    def resize(record):
-        example = record if split.decode is None else split.decode(record)
+    def resize(*record):  # tf.data hands over the parts of a tuple one by one
+        example = split.decode(*record) if split.decode else record[0]
         image, label_map = example["image"], example["label_map"]
         size = tf.numpy_function(
             lambda height, width: scaled_size((height, width), side),
