@@ -62,6 +62,8 @@ def work(arguments: argparse.Namespace, given: set[str]) -> int:
         variant="8s",
         head="compact",
         freeze_blocks=2,
+        learning_rate=1e-4,
+        encoder_rate=0.2,
     )
     data = load_training_data(config, Distribution())
     trainer = _make_trainer(config, data)
