@@ -66,7 +66,7 @@ def draw_curves(source: Path, target: Path) -> None:
         target: the picture.
     """
     lines = [json.loads(line) for line in source.read_text().splitlines()]
-    figure = Figure(figsize=(11, 3.4), layout="constrained")
+    figure = Figure(figsize=(11, 3.7), layout="constrained")
     FigureCanvasAgg(figure)
     panels = figure.subplots(1, len(PANELS))
     keys = itemgetter("variant", "seed", "size")
@@ -80,7 +80,7 @@ def draw_curves(source: Path, target: Path) -> None:
         axes.set(title=title, xlabel="epoch of the photographs")
         axes.grid(alpha=0.3)
     handles, names = panels[0].get_legend_handles_labels()
-    figure.legend(handles, names, loc="outside lower center", ncols=len(names))
+    figure.legend(handles, names, loc="outside lower center", ncols=3)
     with written_beside(target) as part:
         figure.savefig(part, dpi=90)
 
