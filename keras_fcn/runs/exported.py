@@ -78,7 +78,8 @@ class ExportedFolder(NetworkFolder):
         names = ("variant", "head", "dataset", "hold_out")
         try:
             return TrainingConfig(
-                **{name: card[name] for name in names if name in card}
+                **{name: card[name] for name in names if name in card},
+                size=card.get("seen_size"),
             )
         except (TypeError, ValueError) as error:
             raise ValueError(

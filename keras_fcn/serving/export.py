@@ -172,6 +172,7 @@ def _card(network_folder, network, format, precision):
         "head": config.head,
         "dataset": config.dataset,
         "hold_out": config.hold_out,
+        "seen_size": config.size,  # in training; "size" is the one exported for
         "parameters": network.count_params(),
         "precision": precision,
         "classes": asdict(network_folder.read_class_map()),
