@@ -18,16 +18,13 @@ from benchmarks.contenders import Case
 from keras_fcn.commands.command_line import Command
 from keras_fcn.commands.flags import number_parser, parse_size
 from keras_fcn.config import POSITIVE_INT, TrainingConfig
-from keras_fcn.models.devices import use_xla
-from keras_fcn.models.fcn import build_network
-from keras_fcn.models.precision import resolve_precision, use_precision
+from keras_fcn.models.precision import resolve_precision
 from keras_fcn.runs.checkpoints import Checkpoint
-from keras_fcn.training.augment import make_augment
 from keras_fcn.training.data import load_training_data
 from keras_fcn.training.distribution import Distribution
 from keras_fcn.training.loop import TrainingLoop
-from keras_fcn.training.optimizer import make_optimizer
-from keras_fcn.training.trainer import Trainer, fetch
+from keras_fcn.training.train import make_trainer
+from keras_fcn.training.trainer import fetch
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -62,11 +59,12 @@ def work(arguments: argparse.Namespace, given: set[str]) -> int:
         variant="8s",
         head="compact",
         freeze_blocks=2,
+        precision=resolve_precision("auto"),
         learning_rate=1e-4,
         encoder_rate=0.2,
     )
     data = load_training_data(config, Distribution())
-    trainer = _make_trainer(config, data)
+    trainer = make_trainer(config, data, None, Distribution())
     height, width = config.image_size
     case = Case(height, width, config.batch_size, config.head, "bfloat16")
     batch = {
@@ -94,23 +92,6 @@ def work(arguments: argparse.Namespace, given: set[str]) -> int:
         )
     print(f"\nwaited for images: {statistics.median(waits):.2%} of the loop's time")
     return 0
-
-
-def _make_trainer(config, data):
-    with use_precision(resolve_precision(config.precision)):
-        network = build_network(config, data.dataset.class_map.num_classes, None)
-    class_map = data.dataset.class_map
-    trainer = Trainer(
-        network,
-        make_augment(config, data.crop, class_map.void_id),
-        class_map.num_classes,
-        class_map.void_id,
-        data.class_weights,
-    )
-    optimizer = make_optimizer(config, data.num_steps(config.batch_size))
-    trainer.compile(optimizer=optimizer, jit_compile=use_xla(data.has_one_size))
-    trainer.build()
-    return trainer
 
 
 def _run_epoch(trainer, config, data, epoch):

@@ -220,7 +220,7 @@ def _make_resumed_trainer(config, data, run, checkpoints, distribution):
         with distribution.together():
             trainer = _make_started_trainer(config, data, distribution)
         return trainer, checkpoints[0]
-    trainer = _make_trainer(config, data, None, distribution)
+    trainer = make_trainer(config, data, None, distribution)
     checkpoint = None
     with distribution.together():
         if distribution.is_first:
@@ -253,8 +253,8 @@ def _make_started_trainer(config, data, distribution):
     """A trainer with the weights that the configuration starts from."""
     if config.init_from is None:
         weights = None if config.weights == "none" else config.weights
-        return _make_trainer(config, data, weights, distribution)
-    trainer = _make_trainer(config, data, None, distribution)
+        return make_trainer(config, data, weights, distribution)
+    trainer = make_trainer(config, data, None, distribution)
     source = find_network(config.init_from)
     names = data.dataset.class_map.names
     has_same_classes = source.read_class_map().names == names
@@ -271,10 +271,23 @@ def _make_started_trainer(config, data, distribution):
     return trainer
 
 
-def _make_trainer(
-    config: TrainingConfig, data: TrainingData, weights, distribution: Distribution
-):
-    """A compiled trainer with all its variables."""
+def make_trainer(
+    config: TrainingConfig,
+    data: TrainingData,
+    weights: str | None,
+    distribution: Distribution,
+) -> Trainer:
+    """Return a compiled trainer with all its variables.
+
+    Args:
+        config: the training, resolved.
+        data: its data.
+        weights: as for `FCN`.
+        distribution: the devices.
+
+    Raises:
+        ValueError, OSError: as `FCN`.
+    """
     # Of the first weights; and tf.data's order needs the same in each process.
     keras.utils.set_random_seed(config.seed)
     class_map = data.dataset.class_map
