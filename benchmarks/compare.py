@@ -23,7 +23,7 @@ from pathlib import Path
 from keras_fcn.commands.command_line import Command
 from keras_fcn.commands.flags import number_parser
 from keras_fcn.config import POSITIVE_INT
-from keras_fcn.files import write_json
+from keras_fcn.storage.atomic import write_json
 
 logger = logging.getLogger(__name__)
 

@@ -16,8 +16,8 @@ import numpy as np
 from keras_fcn.commands.command_line import Command
 from keras_fcn.commands.flags import add_choice, number_parser
 from keras_fcn.config import POSITIVE_INT, UPSAMPLING, VARIANTS, TrainingConfig
-from keras_fcn.datasets import load_dataset
 from keras_fcn.datasets.dataset import SegmentationDataset
+from keras_fcn.datasets.load import load_dataset
 from keras_fcn.evaluation.evaluate import predict_split
 from keras_fcn.evaluation.metrics import (
     confusion_matrix_of,
@@ -28,7 +28,7 @@ from keras_fcn.models.fcn import prediction_model
 from keras_fcn.prediction.predictor import make_predictor
 from keras_fcn.runs.folder import RunFolder
 from keras_fcn.runs.names import start_name
-from keras_fcn.training.start import follow_start
+from keras_fcn.training.resolve import follow_start
 from keras_fcn.training.train import resume, train
 
 logger = logging.getLogger(__name__)

@@ -21,13 +21,13 @@ import numpy as np
 from keras_fcn.commands.command_line import Command
 from keras_fcn.commands.flags import add_model_argument, number_parser, parse_size
 from keras_fcn.config import OVERLAYS, POSITIVE_INT
-from keras_fcn.datasets.folder import load_folder
+from keras_fcn.datasets.folder.dataset import load_folder
 from keras_fcn.evaluation.evaluate import evaluate
-from keras_fcn.prediction.files import predict_images
+from keras_fcn.prediction.batch import predict_images
 from keras_fcn.prediction.jobs import find_jobs
 from keras_fcn.prediction.pictures import Outputs
 from keras_fcn.prediction.segmenter import Segmenter, load
-from keras_fcn.prediction.test_time import SCALES
+from keras_fcn.prediction.tta import SCALES
 from street_rendering import render_street
 from street_rendering.folder import write_scenes
 

@@ -159,7 +159,7 @@ def plain_cpu_time(images):
         code = (
             "import sys, time; from pathlib import Path\n"
             "from keras_fcn.prediction.segmenter import load\n"
-            "from keras_fcn.prediction.files import predict_images\n"
+            "from keras_fcn.prediction.batch import predict_images\n"
             "from keras_fcn.prediction.jobs import find_jobs\n"
             "from keras_fcn.prediction.pictures import Outputs\n"
             "jobs = find_jobs([sys.argv[1]], Path(sys.argv[2])); segmenter = load()\n"

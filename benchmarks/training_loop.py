@@ -21,7 +21,7 @@ from keras_fcn.config import POSITIVE_INT, TrainingConfig
 from keras_fcn.models.precision import resolve_precision
 from keras_fcn.runs.checkpoints import Checkpoint
 from keras_fcn.training.data import load_training_data
-from keras_fcn.training.distribution import Distribution
+from keras_fcn.training.distributed.strategy import Distribution
 from keras_fcn.training.loop import TrainingLoop
 from keras_fcn.training.train import make_trainer
 from keras_fcn.training.trainer import fetch

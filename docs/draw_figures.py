@@ -17,11 +17,11 @@ from matplotlib.patches import Rectangle
 from PIL import Image
 
 import keras_fcn
-from keras_fcn.files import written_beside
+from keras_fcn.drawing.overlays import legend, overlay_palette
+from keras_fcn.drawing.panels import colorize, film_strip, stack_panels, titled
 from keras_fcn.models.upsampling import BedOfNails, MaxUnpooling, bilinear_window
-from keras_fcn.overlays import legend, overlay_palette
-from keras_fcn.prediction.stitching import shift_and_stitch
-from keras_fcn.visualize import colorize, film_strip, stack_panels, titled
+from keras_fcn.prediction.shift_and_stitch import shift_and_stitch
+from keras_fcn.storage.atomic import atomic_file
 from street_rendering import render_street
 
 INK, ENCODER, HEAD, SCORE, LINE = "#1a1a2e", "#9ecae1", "#fdae6b", "#a1d99b", "#666666"
@@ -50,9 +50,9 @@ def main(argv=None):
     figures["strides"] = draw_strides(segmenter)
     (folder / "figures").mkdir(parents=True, exist_ok=True)
     for name, figure in figures.items():
-        with written_beside(folder / "figures" / f"{name}.png") as part:
+        with atomic_file(folder / "figures" / f"{name}.png") as part:
             figure.savefig(part, dpi=110)
-    with written_beside(folder / "street.png") as part:
+    with atomic_file(folder / "street.png") as part:
         draw_street(segmenter).save(part, optimize=True)
     print(f"Figures: {folder}/figures/ and {folder}/street.png")
     return 0

@@ -18,21 +18,21 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from keras_fcn.classes import ClassMap
-from keras_fcn.datasets import load_dataset
-from keras_fcn.evaluation.evaluate import ImageResult, predict_split
-from keras_fcn.evaluation.metrics import segmentation_scores
-from keras_fcn.files import written_beside
-from keras_fcn.images import write_png
-from keras_fcn.overlays import legend
-from keras_fcn.prediction.predictor import make_predictor
-from keras_fcn.runs.bundled import find_network
-from keras_fcn.visualize import (
+from keras_fcn.datasets.load import load_dataset
+from keras_fcn.drawing.overlays import legend
+from keras_fcn.drawing.panels import (
     colorize,
     error_map,
     film_strip,
     stack_panels,
     titled,
 )
+from keras_fcn.evaluation.evaluate import ImageResult, predict_split
+from keras_fcn.evaluation.metrics import segmentation_scores
+from keras_fcn.images.reading import write_png
+from keras_fcn.prediction.predictor import make_predictor
+from keras_fcn.runs.bundled import find_network
+from keras_fcn.storage.atomic import atomic_file
 
 FOLDER = Path(__file__).parent
 PANELS = (
@@ -81,7 +81,7 @@ def draw_curves(source: Path, target: Path) -> None:
         axes.grid(alpha=0.3)
     handles, names = panels[0].get_legend_handles_labels()
     figure.legend(handles, names, loc="outside lower center", ncols=3)
-    with written_beside(target) as part:
+    with atomic_file(target) as part:
         figure.savefig(part, dpi=90)
 
 

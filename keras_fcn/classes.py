@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from keras_fcn.errors import shown
-from keras_fcn.files import read_json, write_json
+from keras_fcn.storage.atomic import read_json, write_json
 
 Color = tuple[int, int, int]
 

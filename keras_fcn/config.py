@@ -14,7 +14,7 @@ SKIP_SCALES = ("batch-norm", "paper", "none")
 UPSAMPLING = ("transposed", "bilinear", "nearest", "bed-of-nails", "max-unpooling")
 DENSE = ("upsampling", "shift-and-stitch")
 OVERLAYS = ("png", "jpeg", "none")
-FILM_LABELS = ("png", "film")
+VIDEO_LABELS = ("png", "film")
 DATASETS = (
     "camvid",
     "camvid32",
@@ -96,7 +96,7 @@ def _option(
 class TrainingConfig:
     """What a training depends on besides the data; written to `config.json`.
 
-    The fields that are None by default follow from others: see `training/start.py`.
+    The fields that are None by default follow from others: see `training/resolve.py`.
     """
 
     dataset: str = _option("data", "camvid", "data set", DATASETS, "NAME")
@@ -150,7 +150,7 @@ class TrainingConfig:
         "one-class, unlabelled",
         metavar="WHAT",
     )
-    hold_out: str | None = _option(
+    val_pattern: str | None = _option(
         "data",
         None,
         "train on all images of train and val but those whose names match, and "
@@ -479,7 +479,7 @@ def _as_today(values):
     if not isinstance(partition, str):
         raise ValueError(f"partition must be text. Received: {shown(partition)}")
     if partition.startswith("without-"):
-        today["hold_out"] = partition.removeprefix("without-") + "*"
+        today["val_pattern"] = partition.removeprefix("without-") + "*"
     elif partition != "published":
         raise ValueError(
             f"partition {partition} is of version 0.1 alone: nothing was held out"

@@ -16,10 +16,11 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from recipes.inference_size import NATIVE, seen_at
+
 from keras_fcn.commands.recipes import read_recipe
 from keras_fcn.commands.startup import quiet_start
 from keras_fcn.config import VARIANTS, TrainingConfig
-from recipes.seen_size import NATIVE, seen_at
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -40,18 +41,19 @@ def main(argv: list[str] | None = None) -> None:
     )
     config = seen_at(config, arguments.size)
     with quiet_start():
-        from keras_fcn.files import folder_beside
-    with folder_beside(arguments.output_dir.parent) as part:
+        from keras_fcn.storage.atomic import atomic_folder
+    with atomic_folder(arguments.output_dir.parent) as part:
         _write(part, config, arguments)
         os.replace(part, arguments.output_dir)
 
 
 def _write(part, config, arguments):
     """Fill the folder of the new network."""
-    from keras_fcn.datasets import camvid, load_dataset
-    from keras_fcn.files import write_json
+    from keras_fcn.datasets import camvid
+    from keras_fcn.datasets.load import load_dataset
     from keras_fcn.runs.folder import git_commit, versions
     from keras_fcn.runs.packed import PackedFolder
+    from keras_fcn.storage.atomic import write_json
 
     packed = PackedFolder(part)
     shutil.copy(arguments.weights, packed.weights_file)

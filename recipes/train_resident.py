@@ -34,6 +34,7 @@ import jax.numpy as jnp
 import keras
 import numpy as np
 from PIL import Image
+from recipes.inference_size import NATIVE, scaled_from_native, seen_at
 
 from keras_fcn.commands.recipes import read_recipe
 from keras_fcn.config import VARIANTS, TrainingConfig
@@ -46,7 +47,6 @@ from keras_fcn.training.augment import make_augment
 from keras_fcn.training.class_weights import class_weights_from_counts
 from keras_fcn.training.optimizer import make_optimizer
 from keras_fcn.training.trainer import Trainer
-from recipes.seen_size import NATIVE, scaled_from_native, seen_at
 
 logger = logging.getLogger("train_resident")
 
@@ -94,8 +94,8 @@ def main(argv: list[str] | None = None) -> None:
     arguments = _parse(argv)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     allow_memory_growth()
-    if arguments.hold_out:
-        held_out = load_camvid(arguments.data_dir, "train", arguments.hold_out)
+    if arguments.val_pattern:
+        held_out = load_camvid(arguments.data_dir, "train", arguments.val_pattern)
         validation = Images(held_out.image[::2], held_out.label_map[::2])
     else:
         validation = load_camvid(arguments.data_dir, "val")
@@ -109,7 +109,7 @@ def main(argv: list[str] | None = None) -> None:
             images = load_streets(arguments, config.num_images, config.image_size)
         else:
             images = load_camvid(
-                arguments.data_dir, "train", arguments.hold_out, is_wanted=False
+                arguments.data_dir, "train", arguments.val_pattern, is_wanted=False
             )
             if arguments.mix_streets:
                 size = images.image.shape[1:3]
@@ -426,7 +426,7 @@ def _parse(argv):
         help="where rendered streets are kept",
     )
     parser.add_argument(
-        "--hold-out",
+        "--val-pattern",
         metavar="PATTERN",
         help="train without the images whose names match; score every second of them",
     )

@@ -16,7 +16,7 @@ TROUSERS = [(44, 50, 70), (36, 36, 40), (96, 88, 76), (66, 74, 96), (120, 116, 1
 
 
 @dataclasses.dataclass(frozen=True)
-class Look:
+class InferenceMode:
     """Colors of a person."""
 
     skin: Color
@@ -26,7 +26,7 @@ class Look:
     shoes: Color
 
     @classmethod
-    def sample(cls, rng: np.random.Generator) -> "Look":
+    def sample(cls, rng: np.random.Generator) -> "InferenceMode":
         """Choose a person's colors."""
         return cls(
             skin=pick(rng, SKINS),

@@ -6,7 +6,7 @@ import numpy as np
 
 from street_rendering import classes
 from street_rendering.canvas import Billboard, Canvas
-from street_rendering.clothing import Look
+from street_rendering.clothing import InferenceMode
 from street_rendering.colors import Color, darken, pick
 from street_rendering.sampling import choose
 from street_rendering.things import ShadowBox, StandingThing
@@ -33,7 +33,7 @@ class Cyclist(StandingThing):
     is_facing_camera: bool
     has_helmet: bool
     frame: Color
-    look: Look
+    look: InferenceMode
 
     def shadow_box(self) -> ShadowBox:
         """Return the box that casts the shadow."""
@@ -135,5 +135,5 @@ class Cyclist(StandingThing):
             frame=pick(
                 rng, [(160, 40, 40), (40, 60, 120), (60, 62, 64), (200, 196, 60)]
             ),
-            look=Look.sample(rng),
+            look=InferenceMode.sample(rng),
         )

@@ -6,7 +6,7 @@ import numpy as np
 
 from street_rendering import classes
 from street_rendering.canvas import Billboard, Canvas
-from street_rendering.clothing import Look
+from street_rendering.clothing import InferenceMode
 from street_rendering.colors import darken
 from street_rendering.sampling import choose_by_share
 from street_rendering.things import ShadowBox, StandingThing
@@ -34,7 +34,7 @@ class Pedestrian(StandingThing):
     has_coat: bool
     has_bag: bool
     is_facing_camera: bool
-    look: Look
+    look: InferenceMode
 
     def shadow_box(self) -> ShadowBox:
         """Return the box that casts the shadow."""
@@ -119,5 +119,5 @@ class Pedestrian(StandingThing):
             has_coat=bool(rng.random() < 0.3),
             has_bag=bool(rng.random() < 0.3),
             is_facing_camera=bool(rng.random() < 0.5),
-            look=Look.sample(rng),
+            look=InferenceMode.sample(rng),
         )

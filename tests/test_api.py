@@ -14,7 +14,7 @@ import keras_fcn
 from keras_fcn.classes import ClassMap
 from keras_fcn.models.fcn import FCN
 from keras_fcn.prediction.segmenter import Segmenter, load
-from keras_fcn.prediction.stitching import shift_and_stitch
+from keras_fcn.prediction.shift_and_stitch import shift_and_stitch
 from tests.support.data import PROJECT
 
 PUBLIC = {

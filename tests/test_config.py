@@ -53,7 +53,7 @@ def test_reading_json_leaves_the_values_as_they_are():
             {"dataset": "camvid32", "classes": 32, "void_as_class": True},
             {"dataset": "camvid32-with-void"},
         ),
-        ({"partition": "without-0016E5"}, {"hold_out": "0016E5*"}),
+        ({"partition": "without-0016E5"}, {"val_pattern": "0016E5*"}),
         ({"samples_every": 1, "learning_rate": None}, {"learning_rate": 1e-4}),
         (
             {"samples_every": 1, "learning_rate": None, "optimizer": "sgd"},

@@ -17,8 +17,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from keras_fcn.files import remove_parts
 from keras_fcn.runs.checkpoints import Checkpoint, Checkpoints
+from keras_fcn.storage.atomic import remove_parts
 
 _CHANGES = ("open", "os.rename", "os.link", "os.mkdir", "os.remove", "os.rmdir")
 _SCORES = (0.3, 0.5, 0.4, 0.5, 0.6, 0.2, 0.7)  # of the epochs, in turn

@@ -16,10 +16,10 @@ from PIL import Image
 
 from keras_fcn.classes import ClassMap
 from keras_fcn.config import TrainingConfig
-from keras_fcn.folders.folder_data import FolderOptions, read_folder
-from keras_fcn.folders.label_files import read_labels
-from keras_fcn.image_frames import read_frames
-from keras_fcn.images import (
+from keras_fcn.datasets.folder.labels.files import read_labels
+from keras_fcn.datasets.folder.read import FolderOptions, read_folder
+from keras_fcn.images.frames import read_frames
+from keras_fcn.images.reading import (
     UnreadableImage,
     read_image,
     read_size,
@@ -171,7 +171,7 @@ def _arrays():
 
 
 def _read_arrays(path):
-    from keras_fcn.files import read_arrays
+    from keras_fcn.storage.atomic import read_arrays
 
     read_arrays(path)
 
@@ -304,7 +304,7 @@ def _read_folder(folder):
 
 
 def _read_names(path):
-    from keras_fcn.folders.split_names import read_list
+    from keras_fcn.datasets.folder.layouts.splits import read_list
 
     read_list(path)
 
@@ -419,7 +419,7 @@ def _read_prepared(pattern):
 
 
 def _read_class_table(path):
-    from keras_fcn.folders.class_table import read_class_table
+    from keras_fcn.datasets.folder.labels.class_table import read_class_table
 
     read_class_table(path)
 

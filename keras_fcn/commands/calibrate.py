@@ -36,7 +36,7 @@ def work(arguments: argparse.Namespace, given: set[str]) -> int:
         arguments: what was parsed.
         given: names of the flags that were given.
     """
-    from keras_fcn.datasets import as_in_training, load_dataset
+    from keras_fcn.datasets.load import as_in_training, load_dataset
     from keras_fcn.runs.bundled import find_network
     from keras_fcn.training.calibrate import calibrate
 
@@ -45,8 +45,8 @@ def work(arguments: argparse.Namespace, given: set[str]) -> int:
     others = {name: getattr(arguments, name) for name in given & set(DATA_FIELDS)}
     config = dataclasses.replace(trained, **others)
     if config.dataset != trained.dataset:
-        config = dataclasses.replace(config, hold_out=None)
-    splits = ("val",) if config.hold_out is None else ("train", "val")
+        config = dataclasses.replace(config, val_pattern=None)
+    splits = ("val",) if config.val_pattern is None else ("train", "val")
     dataset = load_dataset(config, splits, network.read_class_map())
     dataset = as_in_training(dataset, config)
     network.check_classes(dataset.class_map)

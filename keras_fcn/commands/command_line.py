@@ -210,7 +210,11 @@ def _own_temporary_folder():
     TensorFlow's AutoGraph leaves a file for each function that it translates, and the
     caches of large data sets are there too.
     """
-    from keras_fcn.files import TEMPORARY, remove_abandoned, work_folder  # has NumPy
+    from keras_fcn.storage.atomic import (  # has NumPy
+        TEMPORARY,
+        remove_abandoned,
+        work_folder,
+    )
 
     before, parent = tempfile.tempdir, Path(tempfile.gettempdir())
     remove_abandoned(parent, TEMPORARY)

@@ -82,12 +82,12 @@ def work(arguments: argparse.Namespace, given: set[str]) -> int:
         arguments: what was parsed.
         given: names of the flags that were given.
     """
+    from keras_fcn.datasets.folder.read import MissingSplit
     from keras_fcn.evaluation.evaluate import evaluate, format_report
-    from keras_fcn.files import write_json
-    from keras_fcn.folders.folder_data import MissingSplit
     from keras_fcn.prediction.predictor import make_predictor
     from keras_fcn.prediction.scaling import resolve_size
     from keras_fcn.runs.bundled import find_network
+    from keras_fcn.storage.atomic import write_json
 
     network = find_network(arguments.model, exported=True)
     trained = network.read_config()
@@ -142,7 +142,7 @@ def work(arguments: argparse.Namespace, given: set[str]) -> int:
 
 def _tell_of_size(training_size, split):
     """Name the flag where the network was trained to see images at another scale."""
-    side = split.typical_side
+    side = split.median_shorter_side
     if training_size and not 1 / _SAME_SCALE < side / training_size < _SAME_SCALE:
         logger.warning(
             "The images' shorter sides have %d pixels, and the network was trained to "
@@ -154,17 +154,17 @@ def _tell_of_size(training_size, split):
 
 def _load(config, trained, split, class_map):
     """The data set with a split, divided as the training's was."""
-    from keras_fcn.datasets import load_dataset
-    from keras_fcn.datasets.hold_out import hold_out
+    from keras_fcn.datasets.load import load_dataset
+    from keras_fcn.datasets.val_pattern import split_by_pattern
 
     holds_out = (
-        trained.hold_out is not None
+        trained.val_pattern is not None
         and split != "test"
         and config.dataset == trained.dataset
     )
     splits = ("train", "val") if holds_out else (split,)
     dataset = load_dataset(config, splits, class_map)
-    return hold_out(dataset, trained.hold_out) if holds_out else dataset
+    return split_by_pattern(dataset, trained.val_pattern) if holds_out else dataset
 
 
 def _default_output_dir(network, config, trained, arguments, usual_size):

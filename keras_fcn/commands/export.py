@@ -151,7 +151,7 @@ def work(arguments: argparse.Namespace, given: set[str]) -> int:
 
 def _load_calibration(network, arguments, given):
     """Training images for the ranges, and the scores on validation."""
-    from keras_fcn.datasets import as_in_training, load_dataset
+    from keras_fcn.datasets.load import as_in_training, load_dataset
     from keras_fcn.evaluation.evaluate import quick_scores
     from keras_fcn.serving.quantize import Calibration
 

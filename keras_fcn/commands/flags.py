@@ -9,13 +9,13 @@ from keras_fcn.commands.command_line import did_you_mean
 from keras_fcn.config import (
     DEFAULT_NETWORK,
     DENSE,
-    FILM_LABELS,
     OVERLAYS,
     POSITIVE_INT,
+    VIDEO_LABELS,
     Number,
     TrainingConfig,
 )
-from keras_fcn.prediction.tile_size import resolve_overlap
+from keras_fcn.prediction.options import resolve_overlap
 from keras_fcn.runs.names import bundled_names, check_run, network_path
 from keras_fcn.typing import Size
 
@@ -391,7 +391,7 @@ def add_output_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_film_arguments(parser: argparse.ArgumentParser) -> None:
+def add_video_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the flags for films and cameras.
 
     Args:
@@ -422,16 +422,16 @@ def add_film_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_choice(
         group,
-        "--film-labels",
-        FILM_LABELS,
+        "--video-labels",
+        VIDEO_LABELS,
         "label maps as a PNG for each frame, or as a lossless film (FFV1, whose grey "
         "values are the ids)",
         default="png",
     )
 
 
-def check_film_arguments(arguments: argparse.Namespace) -> None:
-    """Check that the flags of `add_film_arguments` go together.
+def check_video_arguments(arguments: argparse.Namespace) -> None:
+    """Check that the flags of `add_video_arguments` go together.
 
     Args:
         arguments: what was parsed.

@@ -1,4 +1,4 @@
-"""Look at a folder of images and labels before a training: all that is in it.
+"""Inspect a folder of images and labels before a training: all that is in it.
 
 It says how the folder is laid out and how its labels are read, counts the classes,
 lists all that is wrong, and draws a page of samples. Exit status 2: a training would
@@ -76,12 +76,12 @@ def work(arguments: argparse.Namespace, given: set[str]) -> int:
         arguments: what was parsed.
         given: names of the flags that were given.
     """
-    from keras_fcn.files import write_json
-    from keras_fcn.folders.folder_data import FolderOptions, read_folder
-    from keras_fcn.folders.report import format_report, report
-    from keras_fcn.folders.sample_page import sample_page
-    from keras_fcn.folders.survey import ProgressLine
-    from keras_fcn.images import write_png
+    from keras_fcn.datasets.folder.read import FolderOptions, read_folder
+    from keras_fcn.datasets.folder.report import format_report, report
+    from keras_fcn.datasets.folder.sample_page import sample_page
+    from keras_fcn.datasets.folder.scan import ProgressLine
+    from keras_fcn.images.reading import write_png
+    from keras_fcn.storage.atomic import write_json
     from keras_fcn.training.class_weights import class_weights_from_counts
 
     names = {option.name for option in fields(TrainingConfig)}.intersection(_FIELDS)

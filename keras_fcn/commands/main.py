@@ -16,7 +16,7 @@ _COMMANDS = {
     "inspect": "look at a folder of images and labels before a training",
     "pack": "make of a run what can be passed on",
     "curves": "draw the learning curves of runs",
-    "film-strip": "show how a prediction sharpens",
+    "samples": "show how a prediction sharpens",
 }
 _HELP = "\n".join(
     [

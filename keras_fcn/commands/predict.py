@@ -13,14 +13,14 @@ from pathlib import Path
 
 from keras_fcn.commands.command_line import Command, OneLineParser
 from keras_fcn.commands.flags import (
-    add_film_arguments,
     add_model_argument,
     add_output_arguments,
     add_prediction_arguments,
     add_server_arguments,
-    check_film_arguments,
+    add_video_arguments,
     check_prediction_arguments,
     check_server_arguments,
+    check_video_arguments,
     number_parser,
 )
 from keras_fcn.commands.predict_on_ray import (
@@ -76,7 +76,7 @@ def add_arguments(parser: OneLineParser) -> None:
         help="pixels that an image may have; a larger one is named and left out",
     )
     add_output_arguments(parser)
-    add_film_arguments(parser)
+    add_video_arguments(parser)
     add_prediction_arguments(parser)
     group = parser.add_argument_group("how sure it is")
     group.add_argument(
@@ -111,7 +111,7 @@ def check(arguments: argparse.Namespace, given: set[str]) -> None:
 
     check_server_arguments(given)
     check_prediction_arguments(arguments)
-    check_film_arguments(arguments)
+    check_video_arguments(arguments)
     if not arguments.images and arguments.list is None and arguments.camera is None:
         raise ValueError(
             "Needed: an image, a film, a folder, a glob, `list` or `camera`"
@@ -158,7 +158,7 @@ def work(arguments: argparse.Namespace, given: set[str]) -> int:
 
 
 def _predict_here(arguments, report, camera):
-    from keras_fcn.prediction.files import predict_images
+    from keras_fcn.prediction.batch import predict_images
     from keras_fcn.prediction.jobs import Job
     from keras_fcn.prediction.segmenter import load
 
@@ -179,17 +179,17 @@ def _predict_here(arguments, report, camera):
 
 
 def _predict_film_file(segmenter, job, outputs, arguments, report):
-    from keras_fcn.prediction.film_reader import FilmReader, UnreadableFilm
-    from keras_fcn.prediction.films import is_predicted
     from keras_fcn.prediction.results import Result
+    from keras_fcn.prediction.video.predict import is_predicted
+    from keras_fcn.prediction.video.reader import UnreadableVideo, VideoReader
 
     try:
-        with FilmReader(job.path, _clip(arguments)) as film:
+        with VideoReader(job.path, _clip(arguments)) as film:
             if outputs.skip_existing and is_predicted(film, job, outputs):
                 report.add(Result(job.path))
             else:
                 report.add_film(segmenter, film, job, outputs)
-    except (UnreadableFilm, FileNotFoundError) as error:
+    except (UnreadableVideo, FileNotFoundError) as error:
         logger.error("skipped: %s", error)
         report.add(Result(job.path, problem=str(error)))
 
@@ -198,13 +198,13 @@ def _open_camera(arguments):
     """The camera that was asked for; it is looked for before the network is loaded."""
     if arguments.camera is None:
         return nullcontext()
-    from keras_fcn.prediction.film_reader import CameraReader
+    from keras_fcn.prediction.video.reader import CameraReader
 
     return CameraReader(arguments.camera, _clip(arguments))
 
 
 def _clip(arguments):
-    from keras_fcn.prediction.film_reader import Clip
+    from keras_fcn.prediction.video.reader import Clip
 
     return Clip(arguments.start, arguments.end, arguments.every)
 
@@ -217,13 +217,13 @@ def _look(arguments):
 
 
 def _outputs(arguments):
-    from keras_fcn.overlays import OverlayStyle
+    from keras_fcn.drawing.overlays import OverlayStyle
     from keras_fcn.prediction.pictures import Outputs
 
     return Outputs(
         arguments.overlay,
         OverlayStyle(arguments.opacity, arguments.contours, arguments.legend),
-        arguments.film_labels,
+        arguments.video_labels,
         arguments.skip_existing,
         arguments.confidence,
     )
@@ -278,11 +278,11 @@ class _Report:
     def add_film(self, segmenter, film, job, outputs):
         """Predict a film, tell how far it is, and print its line."""
         from keras_fcn.commands.progress import Progress
-        from keras_fcn.prediction.films import predict_film
         from keras_fcn.prediction.results import Result
+        from keras_fcn.prediction.video.predict import predict_video
 
         progress, counts = Progress(film.name, film.num_frames), 0
-        with closing(predict_film(segmenter, film, job, outputs)) as results:
+        with closing(predict_video(segmenter, film, job, outputs)) as results:
             try:
                 for result in results:
                     self._count(result)

@@ -22,7 +22,7 @@ _OTHERS = (
     "start",
     "end",
     "every",
-    "film_labels",
+    "video_labels",
     "skip_existing",
     "csv",
 )

@@ -14,7 +14,7 @@ from keras_fcn.commands.recipes import check_options, read_recipe
 from keras_fcn.config import GROUPS, POSITIVE_INT, TrainingConfig
 from keras_fcn.errors import TrainingStopped
 from keras_fcn.runs.names import CONFIG_FILE, network_path
-from keras_fcn.training.cluster import find_cluster
+from keras_fcn.training.distributed.cluster import find_cluster
 
 logger = logging.getLogger(__name__)
 
@@ -147,7 +147,7 @@ def work(arguments: argparse.Namespace, given: set[str]) -> int:
         arguments: what was parsed.
         given: names of the options that were given.
     """
-    from keras_fcn.training.distribution import join
+    from keras_fcn.training.distributed.strategy import join
 
     devices = None if arguments.devices == "all" else arguments.devices
     distribution = join(find_cluster(), devices)
@@ -169,7 +169,7 @@ def _train(arguments, given, distribution):
     The other workers need no run's folder.
     """
     from keras_fcn.runs.folder import RunFolder
-    from keras_fcn.training.start import follow_start
+    from keras_fcn.training.resolve import follow_start
     from keras_fcn.training.train import resume, train
 
     path, every = arguments.resume or arguments.run_dir, arguments.checkpoint_every

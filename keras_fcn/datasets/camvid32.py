@@ -25,13 +25,13 @@ import tensorflow_datasets as tfds
 from keras_fcn.classes import ClassMap
 from keras_fcn.datasets import camvid
 from keras_fcn.datasets.dataset import SegmentationDataset
+from keras_fcn.datasets.folder.labels.class_table import VOID_NAMES, read_class_table
+from keras_fcn.datasets.folder.labels.decoder import VOID_ID, LabelDecoder
+from keras_fcn.datasets.folder.labels.files import StoredLabels
 from keras_fcn.datasets.pairing import Pair, pair_files
 from keras_fcn.datasets.prepared import prepared_dataset, segmentation_info
 from keras_fcn.errors import summarize
-from keras_fcn.folders.class_table import VOID_NAMES, read_class_table
-from keras_fcn.folders.label_decoder import VOID_ID, LabelDecoder
-from keras_fcn.folders.label_files import StoredLabels
-from keras_fcn.images import UnreadableImage, read_size, read_stored_values
+from keras_fcn.images.reading import UnreadableImage, read_size, read_stored_values
 
 IMAGE_SIZE = (720, 960)
 SPLITS = ("train", "val", "test")

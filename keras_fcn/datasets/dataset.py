@@ -91,7 +91,7 @@ class Split:
         return len(set(self.image_sizes)) == 1
 
     @property
-    def typical_side(self) -> int:
+    def median_shorter_side(self) -> int:
         """Median of the images' shorter sides, pixels."""
         return round(float(np.median([min(size) for size in self.image_sizes])))
 
@@ -106,15 +106,15 @@ class Split:
 class SegmentationDataset:
     """A data set: its classes, and its splits by name ("train", "val", "test").
 
-    `hold_out` is the pattern of the images held out for validation, None for the
-    published ones: see `datasets/hold_out.py`. `label_values` is how the labels of a
+    `val_pattern` is the pattern of the images held out for validation, None for the
+    published ones: see `datasets/val_pattern.py`. `label_values` is how the labels of a
     user's folder were read, None for other data.
     """
 
     name: str
     class_map: ClassMap
     splits: Mapping[str, Split]
-    hold_out: str | None = None
+    val_pattern: str | None = None
     label_values: str | None = None
 
     def split(self, name: str) -> Split:

@@ -4,7 +4,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from keras_fcn.errors import summarize
-from keras_fcn.images import IMAGE_SUFFIXES
+from keras_fcn.images.reading import IMAGE_SUFFIXES
 
 Pair = tuple[Path, Path]  # an image and its label map
 

@@ -15,14 +15,14 @@ import keras
 import tensorflow as tf
 
 from keras_fcn.datasets.dataset import Split
-from keras_fcn.files import TEMPORARY, remove_abandoned, work_folder
+from keras_fcn.storage.atomic import TEMPORARY, remove_abandoned, work_folder
 from keras_fcn.typing import Tensor
 
 logger = logging.getLogger(__name__)
 
 
 def cached_examples(
-    split: Split, budget: int, told_bytes: int | None = None
+    split: Split, budget: int, reported_bytes: int | None = None
 ) -> tf.data.Dataset:
     """Return a split's examples, decoded once and kept as uint8.
 
@@ -31,24 +31,24 @@ def cached_examples(
         budget: bytes of memory that may be used; a larger split is cached in a file
             in the temporary folder, removed when the process ends or, where it was
             killed, by the next one; a user's files are decoded anew in each epoch.
-        told_bytes: those that a line tells of where they do not fit: those of the split
-            when None; 0 for no line, as for the other parts of one whole.
+        reported_bytes: number to log where the examples do not fit; `split.num_bytes`
+            when None, no line when 0.
 
     Returns:
         tf.data.Dataset like `split.examples`; these where they are not cached.
     """
     if split.num_bytes <= budget:
         return split.examples.cache()
-    told_bytes = split.num_bytes if told_bytes is None else told_bytes
+    reported_bytes = split.num_bytes if reported_bytes is None else reported_bytes
     if split.reads_files:
-        _tell(told_bytes, "files are decoded in each epoch")
+        _tell(reported_bytes, "files are decoded in each epoch")
         return split.examples
     parent = Path(tempfile.gettempdir())
     remove_abandoned(parent, TEMPORARY)
     stack = ExitStack()
     folder = stack.enter_context(work_folder(parent, f"{TEMPORARY}cache-"))
     atexit.register(stack.close)
-    _tell(told_bytes, f"cached in {folder}")
+    _tell(reported_bytes, f"cached in {folder}")
     return split.examples.cache(str(folder / "examples"))
 
 

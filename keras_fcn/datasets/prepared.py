@@ -14,8 +14,8 @@ import tensorflow_datasets as tfds
 
 from keras_fcn.classes import ClassMap
 from keras_fcn.datasets.dataset import SegmentationDataset, Split
-from keras_fcn.files import folder_beside, move_into_place
-from keras_fcn.locks import lock
+from keras_fcn.storage.atomic import atomic_folder, move_into_place
+from keras_fcn.storage.locks import lock
 from keras_fcn.typing import Size
 
 logger = logging.getLogger(__name__)
@@ -123,7 +123,7 @@ def _prepare(make_builder, folder):
             return
         logger.info("Preparing %s in %s", name.parent, folder)
         tfds.disable_progress_bar()
-        with folder_beside(folder.parent) as part:
+        with atomic_folder(folder.parent) as part:
             builder = make_builder(data_dir=str(part))
             try:
                 with contextlib.redirect_stdout(io.StringIO()):  # TFDS prints lines

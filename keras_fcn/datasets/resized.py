@@ -5,7 +5,7 @@ import dataclasses
 import tensorflow as tf
 
 from keras_fcn.datasets.dataset import SegmentationDataset, Split
-from keras_fcn.image_scale import scaled_size
+from keras_fcn.images.scale import scaled_size
 
 
 def resized(dataset: SegmentationDataset, side: int) -> SegmentationDataset:

@@ -9,14 +9,14 @@ import tempfile
 import threading
 from pathlib import Path
 
-from keras_fcn.demo.answers import describe_image
-from keras_fcn.image_encoding import encode_label_map
-from keras_fcn.images import UnreadableImage, read_image
-from keras_fcn.prediction.film_reader import FilmReader, UnreadableFilm
-from keras_fcn.prediction.films import predict_film
+from keras_fcn.demo.results import describe_image
+from keras_fcn.images.encoding import encode_label_map
+from keras_fcn.images.reading import UnreadableImage, read_image
 from keras_fcn.prediction.jobs import LABELS, OVERLAY, Job
 from keras_fcn.prediction.pictures import Outputs
 from keras_fcn.prediction.segmenter import Segmenter
+from keras_fcn.prediction.video.predict import predict_video
+from keras_fcn.prediction.video.reader import UnreadableVideo, VideoReader
 
 _HOST = "127.0.0.1"  # this machine
 _LONGEST_FILM = 60.0  # seconds
@@ -81,7 +81,7 @@ def build_page(segmenter: Segmenter, name: str, folder: Path):
                     sources=["upload", "webcam"],
                     elem_id="film",
                 )
-                film_labels = gr.DownloadButton(
+                video_labels = gr.DownloadButton(
                     "Label maps (lossless film)",
                     interactive=False,
                     elem_id="film-labels",
@@ -101,7 +101,7 @@ def build_page(segmenter: Segmenter, name: str, folder: Path):
         film.change(
             answer_film,
             film,
-            [made, film_labels],
+            [made, video_labels],
             concurrency_limit=1,
         )
     return page
@@ -154,21 +154,21 @@ def _answer_film(gr, segmenter, path, folder, progress):
     if path is None:
         return None, gr.DownloadButton(value=None, interactive=False)
     job = Job(Path(path), _new_folder(folder) / Path(path).stem)
-    outputs = Outputs(film_labels="film")
+    outputs = Outputs(video_labels="film")
     try:
-        with FilmReader(job.path) as film:
+        with VideoReader(job.path) as film:
             if (film.duration or 0) > _LONGEST_FILM:
                 raise gr.Error(
                     f"The page takes films of up to {_LONGEST_FILM:.0f} seconds; this "
                     f"one has {film.duration:.0f}: keras-fcn predict takes any.",
                     print_exception=False,
                 )
-            results = predict_film(segmenter, film, job, outputs)
+            results = predict_video(segmenter, film, job, outputs)
             for count, result in enumerate(results, 1):
                 progress((count, film.num_frames), unit="frames")
                 if result.problem:
                     gr.Warning(result.problem)
-    except UnreadableFilm as error:
+    except UnreadableVideo as error:
         raise gr.Error(str(error), print_exception=False) from error
     overlay, labels = job.output(OVERLAY, ".mp4"), job.output(LABELS, ".mkv")
     return str(overlay), gr.DownloadButton(value=str(labels), interactive=True)

@@ -13,15 +13,15 @@ import numpy as np
 from keras_fcn.classes import ClassMap
 from keras_fcn.datasets.dataset import SegmentationDataset, Split
 from keras_fcn.datasets.pipeline import evaluation_batches
+from keras_fcn.drawing.overlays import overlay_with_legend
+from keras_fcn.drawing.panels import confusion_matrix_picture, sample_panel
 from keras_fcn.errors import printable
 from keras_fcn.evaluation.calibration import ConfidenceCounts
 from keras_fcn.evaluation.full_batches import with_full_batches
 from keras_fcn.evaluation.metrics import confusion_matrix_of, segmentation_scores
 from keras_fcn.evaluation.reliability import draw_reliability
-from keras_fcn.files import write_json
-from keras_fcn.images import write_png
-from keras_fcn.overlays import overlay_with_legend
-from keras_fcn.visualize import confusion_matrix_picture, sample_panel
+from keras_fcn.images.reading import write_png
+from keras_fcn.storage.atomic import write_json
 
 
 @dataclass(frozen=True)
@@ -152,7 +152,7 @@ def scores_report(
     return {
         "dataset": dataset.name,
         "split": split_name,
-        "hold_out": dataset.hold_out,
+        "val_pattern": dataset.val_pattern,
         "num_images": split.num_images,
         "image_sizes": [f"{height}x{width}" for height, width in sizes],
         "num_classes": len(names),
@@ -309,7 +309,7 @@ def format_report(report: dict) -> str:
         f"{report['dataset']} {report['split']}: {report['num_images']} images "
         f"({sizes}), {report['num_classes']} classes; {report['void_rule']}"
         + ("" if report["prediction"] == "one look" else f"; {report['prediction']}")
-        + _describe_hold_out(report),
+        + _describe_val_pattern(report),
         "",
         *class_table(report),
     ]
@@ -358,11 +358,11 @@ def class_table(report: dict) -> list[str]:
     return lines
 
 
-def _describe_hold_out(report):
+def _describe_val_pattern(report):
     """What must be known of the split where it is not the published one."""
-    if report["hold_out"] is None or report["split"] == "test":
+    if report["val_pattern"] is None or report["split"] == "test":
         return ""
-    return f"; held out for validation: {report['hold_out']}"
+    return f"; held out for validation: {report['val_pattern']}"
 
 
 def _percent(share):

@@ -6,7 +6,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from keras_fcn.evaluation.calibration import ConfidenceCounts
-from keras_fcn.files import written_beside
+from keras_fcn.storage.atomic import atomic_file
 
 
 def draw_reliability(counts: ConfidenceCounts, path: Path) -> None:
@@ -50,5 +50,5 @@ def draw_reliability(counts: ConfidenceCounts, path: Path) -> None:
     )
     for axes in (left, right):
         axes.grid(alpha=0.3)
-    with written_beside(path) as part:
+    with atomic_file(path) as part:
         figure.savefig(part, dpi=100)

@@ -21,11 +21,11 @@ from keras_fcn.errors import check_choice
 from keras_fcn.models.devices import use_xla
 from keras_fcn.models.layers import (
     CropToImage,
-    DrawnDropout,
     PadToMultiple,
+    SeededDropout,
     VGGPreprocessing,
 )
-from keras_fcn.models.undrawn import build_undrawn
+from keras_fcn.models.uninitialized import build_uninitialized
 from keras_fcn.models.upsampling import upsample
 from keras_fcn.models.weights import load_vgg16_weights
 
@@ -144,7 +144,7 @@ def network_to_load(config: TrainingConfig, num_classes: int) -> keras.Model:
     Raises:
         ValueError: as `FCN`.
     """
-    return build_undrawn(lambda: _configured(config, num_classes))
+    return build_uninitialized(lambda: _configured(config, num_classes))
 
 
 def resolve_head_filters(head: str, head_filters: int | None) -> int:
@@ -236,7 +236,7 @@ def dropout_model(model: keras.Model) -> keras.Model:
 
     def drawn(layer):
         if isinstance(layer, layers.Dropout):
-            return DrawnDropout.from_config(layer.get_config())
+            return SeededDropout.from_config(layer.get_config())
         return layer
 
     drawing = keras.models.clone_model(model, clone_function=drawn)

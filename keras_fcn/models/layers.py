@@ -96,7 +96,7 @@ class CropToImage(layers.Layer):
         return (*image_shape[:3], padded_shape[3])
 
 
-class DrawnDropout(layers.Dropout):
+class SeededDropout(layers.Dropout):
     """Dropout that is drawn in prediction too."""
 
     def call(self, inputs: Tensor, training: bool = False) -> Tensor:

@@ -12,8 +12,8 @@ import h5py
 import keras
 import numpy as np
 
-from keras_fcn.downloads import fetch
-from keras_fcn.hdf5 import check_arrays
+from keras_fcn.storage.downloads import fetch
+from keras_fcn.storage.hdf5 import check_arrays
 
 logger = logging.getLogger(__name__)
 

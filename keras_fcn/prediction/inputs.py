@@ -6,13 +6,13 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from keras_fcn.images import IMAGE_SUFFIXES
+from keras_fcn.images.reading import IMAGE_SUFFIXES
 
-FILM_SUFFIXES = (
+VIDEO_SUFFIXES = (
     ".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".mts",
     ".m2ts", ".wmv", ".asf", ".flv", ".3gp", ".ogv", ".mxf", ".vob", ".y4m",
 )  # fmt: skip
-_TAKEN = frozenset((*IMAGE_SUFFIXES, *FILM_SUFFIXES))
+_TAKEN = frozenset((*IMAGE_SUFFIXES, *VIDEO_SUFFIXES))
 _OUTPUTS = ("_labels", "_overlay", "_confidence")  # what an earlier prediction wrote
 
 Found = tuple[Path, Path]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from keras_fcn.errors import summarize
 from keras_fcn.prediction.inputs import (
-    FILM_SUFFIXES,
+    VIDEO_SUFFIXES,
     expand_list,
     find_files,
     read_list,
@@ -33,7 +33,7 @@ class Job:
     @property
     def is_film(self) -> bool:
         """Whether the file is a film, by its name."""
-        return self.path.suffix.lower() in FILM_SUFFIXES
+        return self.path.suffix.lower() in VIDEO_SUFFIXES
 
     def output(self, end: str, suffix: str, frame: int | None = None) -> Path:
         """Return the path of an output.

@@ -11,16 +11,16 @@ import numpy as np
 
 from keras_fcn.classes import ClassMap
 from keras_fcn.config import MAX_IMAGE_PIXELS
+from keras_fcn.drawing.overlays import OverlayStyle, overlay_with_legend
 from keras_fcn.errors import one_line
-from keras_fcn.image_encoding import (
+from keras_fcn.images.encoding import (
     encode_grey,
     encode_jpeg,
     encode_label_map,
     encode_photograph,
 )
-from keras_fcn.image_frames import read_frames
-from keras_fcn.images import UnreadableImage, write_content
-from keras_fcn.overlays import OverlayStyle, overlay_with_legend
+from keras_fcn.images.frames import read_frames
+from keras_fcn.images.reading import UnreadableImage, write_content
 from keras_fcn.prediction.confidence import confidence_picture
 from keras_fcn.prediction.jobs import CONFIDENCE, OVERLAY, Job
 from keras_fcn.prediction.results import Result, count_ids
@@ -39,14 +39,14 @@ class Outputs:
     Attributes:
         overlay: "png", "jpeg" or "none"; that of a film is a film.
         style: how the overlay looks.
-        film_labels: label maps of a film as "png", a file for each frame, or "film".
+        video_labels: label maps of a film as "png", a file for each frame, or "film".
         skip_existing: leave out images whose outputs are all there.
         confidence: write how sure each pixel is, too.
     """
 
     overlay: str = "png"
     style: OverlayStyle = OverlayStyle()
-    film_labels: str = "png"
+    video_labels: str = "png"
     skip_existing: bool = False
     confidence: bool = False
 

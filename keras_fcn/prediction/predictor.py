@@ -6,18 +6,18 @@ from dataclasses import dataclass
 import keras
 import numpy as np
 
-from keras_fcn.image_scale import scaled_size
+from keras_fcn.images.scale import scaled_size
 from keras_fcn.prediction.confidence import decide, label_of, probabilities_of
-from keras_fcn.prediction.looks import Look, make_look
+from keras_fcn.prediction.modes import InferenceMode, make_mode
+from keras_fcn.prediction.options import (
+    AUTOMATIC_TILE,
+    WHOLE_PIXELS,
+    resolve_overlap,
+)
 from keras_fcn.prediction.scaling import (
     resize_images,
     resized_strips,
     strips_of,
-)
-from keras_fcn.prediction.tile_size import (
-    AUTOMATIC_TILE,
-    WHOLE_PIXELS,
-    resolve_overlap,
 )
 from keras_fcn.prediction.tiles import tiled_scores
 from keras_fcn.typing import Size
@@ -39,7 +39,7 @@ class Predictor:
         overlap: pixels that two tiles share; None for 416, or half the tile.
     """
 
-    look: Look
+    look: InferenceMode
     size: int | None = None
     tile: Size | None = None
     overlap: int | None = None
@@ -121,20 +121,22 @@ class Predictor:
     def _strips(self, images) -> Iterator[Iterator[np.ndarray]]:
         """Scores of each image, in strips `(num_classes, rows, width)`."""
         size = images.shape[1:3]
-        seen_size = scaled_size(size, self.size)
-        seen = images if seen_size == size else resize_images(images, seen_size)
-        tile = self._tile_for(seen_size)
+        inference_size = scaled_size(size, self.size)
+        seen = (
+            images if inference_size == size else resize_images(images, inference_size)
+        )
+        tile = self._tile_for(inference_size)
         if tile is None:
             for scores in self.look.scores(seen):
                 yield (
                     strips_of(scores)
-                    if seen_size == size
+                    if inference_size == size
                     else resized_strips(scores, size)
                 )
             return
         for image in seen:
             bands = tiled_scores(self.look.scores, image, tile, self.overlap)
-            if seen_size == size:
+            if inference_size == size:
                 yield (strip for band in bands for strip in strips_of(band))
             else:
                 yield resized_strips(np.concatenate(list(bands)), size)
@@ -163,7 +165,7 @@ def make_predictor(
 
     Args:
         model: a network of `FCN`.
-        tta: as for `make_look`; so are the next four.
+        tta: as for `make_mode`; so are the next four.
         dense: likewise.
         stride_factor: likewise.
         uncertainty: likewise.
@@ -175,5 +177,5 @@ def make_predictor(
     Raises:
         ValueError: if the choices do not go together, or one is impossible.
     """
-    look = make_look(model, tta, dense, stride_factor, uncertainty, temperature)
+    look = make_mode(model, tta, dense, stride_factor, uncertainty, temperature)
     return Predictor(look, size, tile, overlap)

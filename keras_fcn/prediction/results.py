@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from keras_fcn.classes import ClassMap
-from keras_fcn.files import written_so_far
+from keras_fcn.storage.atomic import written_so_far
 from keras_fcn.typing import Size
 
 

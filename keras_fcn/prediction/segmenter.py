@@ -10,10 +10,10 @@ from PIL import Image
 
 from keras_fcn.classes import ClassMap
 from keras_fcn.config import DEFAULT_NETWORK, MAX_IMAGE_PIXELS
-from keras_fcn.image_opening import check_pixels
-from keras_fcn.images import read_image, to_rgb
+from keras_fcn.drawing.overlays import overlay, overlay_with_legend
+from keras_fcn.images.opening import check_pixels
+from keras_fcn.images.reading import read_image, to_rgb
 from keras_fcn.models.devices import allow_memory_growth
-from keras_fcn.overlays import overlay, overlay_with_legend
 from keras_fcn.prediction.confidence import mark_unknown
 from keras_fcn.prediction.predictor import make_predictor
 from keras_fcn.prediction.scaling import resolve_size

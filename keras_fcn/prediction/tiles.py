@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from keras_fcn.models.layers import MEAN_RGB
-from keras_fcn.prediction.tile_size import GRID, RECEPTIVE_FIELD, resolve_overlap
+from keras_fcn.prediction.options import GRID, RECEPTIVE_FIELD, resolve_overlap
 from keras_fcn.typing import Size
 
 _CONTEXT = 64  # pixels on each side, on the grid
@@ -36,7 +36,7 @@ def tiled_scores(
     Memory holds one row of tiles. On a terminal, a line tells how far it is.
 
     Args:
-        look: `Look.scores` of a network.
+        look: `InferenceMode.scores` of a network.
         image: RGB, `(height, width, 3)`.
         tile: height and width of a tile, pixels; taken down to multiples of 32.
         overlap: as for `resolve_overlap`; taken up to a multiple of 32 where the tile

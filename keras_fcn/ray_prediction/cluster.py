@@ -12,7 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from keras_fcn.errors import one_line
-from keras_fcn.files import TEMPORARY, remove_abandoned, work_folder
+from keras_fcn.storage.atomic import TEMPORARY, remove_abandoned, work_folder
 
 logger = logging.getLogger(__name__)
 

@@ -10,7 +10,6 @@ from typing import Any
 import ray
 
 import keras_fcn
-from keras_fcn.locks import Locked, lock
 from keras_fcn.prediction.pictures import Outputs
 from keras_fcn.ray_prediction.cluster import connected, share_of
 from keras_fcn.ray_prediction.manifest import Manifest
@@ -20,6 +19,7 @@ from keras_fcn.ray_prediction.sources import Sources
 from keras_fcn.ray_prediction.storage import Storage, is_url, root_of, without_options
 from keras_fcn.ray_prediction.worker import Worker
 from keras_fcn.runs.names import start_name
+from keras_fcn.storage.locks import Locked, lock
 
 logger = logging.getLogger(__name__)
 

@@ -14,9 +14,9 @@ from pathlib import Path
 from fsspec.utils import glob_translate
 
 from keras_fcn.errors import summarize
-from keras_fcn.images import IMAGE_SUFFIXES
+from keras_fcn.images.reading import IMAGE_SUFFIXES
 from keras_fcn.prediction.inputs import (
-    FILM_SUFFIXES,
+    VIDEO_SUFFIXES,
     expand_list,
     find_files,
     read_list,
@@ -69,7 +69,7 @@ def find_sources(
     for source, subfolder in _find(inputs, output_dir, list_file, roots):
         folder, name = posixpath.split(source)
         base, suffix = posixpath.splitext(name)
-        if suffix.lower() in FILM_SUFFIXES:
+        if suffix.lower() in VIDEO_SUFFIXES:
             raise ValueError(f"`ray` predicts images alone. Received: {source}")
         stem = posixpath.join(subfolder, base)
         other = found.setdefault(stem, source)
@@ -131,7 +131,7 @@ def _is_image(below, name, base, output_dir):
     """Whether a file of a searched folder is taken."""
     parts = below.strip("/").split("/")
     stem, suffix = posixpath.splitext(parts[-1])
-    if suffix.lower() not in (*IMAGE_SUFFIXES, *FILM_SUFFIXES):
+    if suffix.lower() not in (*IMAGE_SUFFIXES, *VIDEO_SUFFIXES):
         return False
     if any(part.startswith(".") for part in parts):
         return False

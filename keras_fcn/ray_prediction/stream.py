@@ -14,8 +14,8 @@ from pathlib import Path
 from queue import Empty
 
 from keras_fcn.prediction.jobs import Job
-from keras_fcn.prediction.overlap import overlapped, threads
 from keras_fcn.prediction.pictures import describe_failure
+from keras_fcn.prediction.prefetch import overlapped, threads
 from keras_fcn.prediction.results import Result
 from keras_fcn.ray_prediction.messages import Image, Row
 from keras_fcn.ray_prediction.storage import is_url
@@ -73,7 +73,7 @@ class Stream:
         call.outcome.set_result(call.rows)
 
     def _results(self, call):
-        from keras_fcn.prediction.files import predict_images
+        from keras_fcn.prediction.batch import predict_images
 
         settings = self._settings
         with threads(_AHEAD) as executor:

@@ -12,10 +12,10 @@ from pathlib import Path
 from queue import SimpleQueue
 
 import keras_fcn
-from keras_fcn.files import TEMPORARY, work_folder
 from keras_fcn.ray_prediction.messages import Image, Ready, Row, Settings
 from keras_fcn.ray_prediction.storage import Storage, root_of
 from keras_fcn.ray_prediction.stream import Call, Stream
+from keras_fcn.storage.atomic import TEMPORARY, work_folder
 
 # Where TensorFlow and the other runtimes read how many threads to take.
 _THREADS = ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")

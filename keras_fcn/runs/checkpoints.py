@@ -25,7 +25,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from keras_fcn.errors import shown, summarize
-from keras_fcn.files import move_into_place, read_json, write_json, written_beside
+from keras_fcn.storage.atomic import (
+    atomic_file,
+    move_into_place,
+    read_json,
+    write_json,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -179,7 +184,7 @@ class Checkpoints:
         Raises:
             OSError: if something can't be written; the checkpoint before stays.
         """
-        with written_beside(self.folder / checkpoint.state, is_durable=True) as part:
+        with atomic_file(self.folder / checkpoint.state, is_durable=True) as part:
             save_state(part)
         if before.state is not None:
             write_json(self.before_file, asdict(before), is_durable=True)
@@ -231,7 +236,7 @@ class Checkpoints:
             save_network: writes it to a path.
             metrics: its scores, which become `metrics.json`.
         """
-        with written_beside(self._best(epoch, ".keras"), is_durable=True) as part:
+        with atomic_file(self._best(epoch, ".keras"), is_durable=True) as part:
             save_network(part)
         write_json(self._best(epoch, ".json"), metrics, is_durable=True)
 
@@ -291,7 +296,7 @@ def write_history(path: Path, history: Sequence[dict]) -> None:
             left empty.
     """
     names = dict.fromkeys(name for row in history for name in row)
-    with written_beside(path) as part, part.open("w", newline="") as file:
+    with atomic_file(path) as part, part.open("w", newline="") as file:
         writer = csv.DictWriter(file, names)
         writer.writeheader()
         writer.writerows(history)
@@ -299,7 +304,7 @@ def write_history(path: Path, history: Sequence[dict]) -> None:
 
 def _copy(source, target):
     """Give a file a second name; where the disk has no such names, a copy."""
-    with written_beside(target) as part:
+    with atomic_file(target) as part:
         try:
             os.link(source, part)
         except OSError:

@@ -7,8 +7,8 @@ from pathlib import Path
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from keras_fcn.files import written_beside
 from keras_fcn.runs.folder import RunFolder
+from keras_fcn.storage.atomic import atomic_file
 
 _PANELS = (
     ("loss", "training loss, nats", 1),
@@ -45,7 +45,7 @@ def draw_curves(runs: Sequence[RunFolder], path: Path) -> None:
         axes.xaxis.get_major_locator().set_params(integer=True)
         axes.grid(alpha=0.3)
     panels[0].legend()
-    with written_beside(path) as part:
+    with atomic_file(path) as part:
         figure.savefig(part, dpi=100)
 
 

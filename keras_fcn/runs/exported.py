@@ -75,11 +75,11 @@ class ExportedFolder(NetworkFolder):
     def read_config(self) -> TrainingConfig:
         """Read what the network is and which data it was trained on, from its card."""
         card = self.read_card()
-        names = ("variant", "head", "dataset", "hold_out")
+        names = ("variant", "head", "dataset", "val_pattern")
         try:
             return TrainingConfig(
                 **{name: card[name] for name in names if name in card},
-                size=card.get("seen_size"),
+                size=card.get("inference_size"),
             )
         except (TypeError, ValueError) as error:
             raise ValueError(

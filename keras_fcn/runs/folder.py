@@ -27,19 +27,19 @@ from keras_fcn import __version__
 from keras_fcn.classes import ClassMap
 from keras_fcn.config import TrainingConfig, gone_options
 from keras_fcn.errors import shown
-from keras_fcn.files import (
-    folder_beside,
-    move_into_place,
-    read_json,
-    write_json,
-    written_beside,
-)
-from keras_fcn.locks import Locked, lock
 from keras_fcn.models.weights import variables_by_name
 from keras_fcn.runs.checkpoints import Checkpoint, Checkpoints
 from keras_fcn.runs.names import check_run
 from keras_fcn.runs.network_folder import NetworkFolder
 from keras_fcn.runs.saved_network import load_network
+from keras_fcn.storage.atomic import (
+    atomic_file,
+    atomic_folder,
+    move_into_place,
+    read_json,
+    write_json,
+)
+from keras_fcn.storage.locks import Locked, lock
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class RunFolder(NetworkFolder):
         """
         run = cls(path)
         run.check_is_free()
-        with folder_beside(path.parent) as part_path:
+        with atomic_folder(path.parent) as part_path:
             part = cls(part_path)
             part.tensorboard.mkdir()
             part.samples.mkdir()
@@ -210,7 +210,7 @@ def save_model(model: keras.Model, path: Path) -> None:
         model: the network.
         path: where to; ends in `.keras`.
     """
-    with written_beside(path) as part:
+    with atomic_file(path) as part:
         model.save(part)
 
 

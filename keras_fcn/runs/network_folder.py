@@ -20,11 +20,11 @@ import keras
 from keras_fcn.classes import ClassMap
 from keras_fcn.config import TrainingConfig
 from keras_fcn.errors import shown
-from keras_fcn.files import read_json
 from keras_fcn.models.fcn import network_to_load
 from keras_fcn.models.precision import use_precision
 from keras_fcn.models.weights import assign_arrays, variables_by_name
 from keras_fcn.runs.names import CONFIG_FILE
+from keras_fcn.storage.atomic import read_json
 from keras_fcn.typing import Tensor
 
 # Shorter sides of the data sets whose images are all of one size, pixels.

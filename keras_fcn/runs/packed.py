@@ -20,16 +20,16 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from keras_fcn.files import (
-    folder_beside,
+from keras_fcn.models.precision import resolve_precision
+from keras_fcn.runs.folder import RunFolder
+from keras_fcn.runs.network_folder import NetworkFolder
+from keras_fcn.storage.atomic import (
+    atomic_folder,
     move_into_place,
     read_arrays,
     read_json,
     write_json,
 )
-from keras_fcn.models.precision import resolve_precision
-from keras_fcn.runs.folder import RunFolder
-from keras_fcn.runs.network_folder import NetworkFolder
 
 logger = logging.getLogger(__name__)
 
@@ -102,7 +102,7 @@ def pack(run: RunFolder, output_dir: Path) -> PackedFolder:
         name: _stored(name, keras.ops.convert_to_numpy(variable))
         for name, variable in run.read_weights().items()
     }
-    with folder_beside(output_dir.parent) as part_path:
+    with atomic_folder(output_dir.parent) as part_path:
         part = PackedFolder(part_path)
         np.savez(part.weights_file, **arrays)
         checksum = hashlib.sha256(part.weights_file.read_bytes()).hexdigest()

@@ -15,7 +15,7 @@ import h5py
 import keras
 
 from keras_fcn.errors import one_line, shortened, shown
-from keras_fcn.hdf5 import MOST_SHRUNK, check_arrays
+from keras_fcn.storage.hdf5 import MOST_SHRUNK, check_arrays
 
 _WEIGHTS = "model.weights.h5"
 _MEMBERS = {"metadata.json", "config.json", _WEIGHTS}

@@ -8,18 +8,18 @@ from dataclasses import dataclass
 
 from keras_fcn.classes import ClassMap
 from keras_fcn.config import MAX_IMAGE_PIXELS
-from keras_fcn.images import read_image_and_orientation, turn_upright
+from keras_fcn.images.reading import read_image_and_orientation, turn_upright
 from keras_fcn.prediction.confidence import mark_unknown
 from keras_fcn.prediction.jobs import Job
 from keras_fcn.prediction.pictures import Outputs, Picture, write_picture
 from keras_fcn.prediction.results import Result
-from keras_fcn.serving.answers import (
+from keras_fcn.serving.errors import RefusedRequest, ServerError, ServerUnavailable
+from keras_fcn.serving.grpc_client import GrpcSender
+from keras_fcn.serving.responses import (
     LABELS,
     LABELS_AND_CONFIDENCE,
     read_label_map,
 )
-from keras_fcn.serving.errors import RefusedRequest, ServerError, ServerUnavailable
-from keras_fcn.serving.grpc_client import GrpcSender
 from keras_fcn.serving.rest_client import RestSender
 
 logger = logging.getLogger(__name__)

@@ -23,13 +23,13 @@ from keras_fcn.config import (
     SCALED_MAX_PIXELS,
 )
 from keras_fcn.errors import check_choice
-from keras_fcn.files import folder_beside, move_into_place, write_json
 from keras_fcn.prediction.scaling import resolve_size
 from keras_fcn.runs.folder import git_commit, versions
 from keras_fcn.runs.network_folder import NetworkFolder
 from keras_fcn.serving.convert import write_converted, write_quantized
 from keras_fcn.serving.quantize import Calibration
 from keras_fcn.serving.saved_model import write_saved_model
+from keras_fcn.storage.atomic import atomic_folder, move_into_place, write_json
 
 
 def export(
@@ -85,7 +85,7 @@ def export(
             f"`output_dir` must be a folder. Received: {output_dir}, a file"
         )
     # Its name has no number, so that a server does not look at it.
-    with folder_beside(output_dir) as part:
+    with atomic_folder(output_dir) as part:
         network = network_folder.build_model(
             precision if format == "savedmodel" else "float32"
         )
@@ -171,8 +171,8 @@ def _card(network_folder, network, format, precision):
         "variant": config.variant,
         "head": config.head,
         "dataset": config.dataset,
-        "hold_out": config.hold_out,
-        "seen_size": config.size,  # in training; "size" is the one exported for
+        "val_pattern": config.val_pattern,
+        "inference_size": config.size,  # in training; "size" is the one exported for
         "parameters": network.count_params(),
         "precision": precision,
         "classes": asdict(network_folder.read_class_map()),

@@ -9,7 +9,6 @@ from google.protobuf.message import DecodeError
 from tensorflow_serving.apis.predict_pb2 import PredictRequest, PredictResponse
 
 from keras_fcn.errors import one_line
-from keras_fcn.serving.answers import LABELS, most_answer_bytes, signature_of
 from keras_fcn.serving.errors import (
     ServerError,
     ServerUnavailable,
@@ -17,6 +16,7 @@ from keras_fcn.serving.errors import (
     shorten,
     wrong_signature,
 )
+from keras_fcn.serving.responses import LABELS, most_answer_bytes, signature_of
 
 _URL = re.compile(
     r"grpc://(?P<target>[^/\s]+:\d+)/(?P<name>[^/:\s]+)"

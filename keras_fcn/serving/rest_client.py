@@ -13,7 +13,6 @@ import urllib.request
 from collections.abc import Sequence
 
 from keras_fcn.errors import one_line
-from keras_fcn.serving.answers import LABELS, most_answer_bytes, signature_of
 from keras_fcn.serving.errors import (
     ServerError,
     ServerUnavailable,
@@ -22,6 +21,7 @@ from keras_fcn.serving.errors import (
     wrong_signature,
 )
 from keras_fcn.serving.http import StatusError, TooManyBytes, fetch
+from keras_fcn.serving.responses import LABELS, most_answer_bytes, signature_of
 
 _URL = re.compile(
     r"https?://(\[[^\]]+\]|[^/:\s]+)(:\d+)?/(\S+/)?"

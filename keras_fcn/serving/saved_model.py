@@ -18,8 +18,8 @@ from tensorflow_serving.apis.predict_pb2 import PredictRequest
 from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog, PredictLog
 
 from keras_fcn.classes import ClassMap
-from keras_fcn.files import write_json
 from keras_fcn.serving.signatures import serving_functions
+from keras_fcn.storage.atomic import write_json
 
 _WARM_UP_SIZE = (256, 320)
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-from keras_fcn.image_scale import LONGEST
+from keras_fcn.images.scale import LONGEST
 
 _VALUES_A_STRIP = 2**22  # scores, 16 MiB
 

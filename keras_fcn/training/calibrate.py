@@ -4,9 +4,9 @@ import logging
 
 from keras_fcn.datasets.dataset import SegmentationDataset
 from keras_fcn.evaluation.calibration import fit_temperature
-from keras_fcn.files import write_json
 from keras_fcn.models.fcn import scores_model
 from keras_fcn.runs.network_folder import NetworkFolder
+from keras_fcn.storage.atomic import write_json
 
 logger = logging.getLogger(__name__)
 
@@ -27,7 +27,7 @@ def calibrate(
 
     Returns:
         What is written: the report of `fit_temperature`, and the `dataset`, `split` and
-        `hold_out` that it was fitted on.
+        `val_pattern` that it was fitted on.
 
     Raises:
         OSError, ValueError: if the network is damaged, its file can't be written, or
@@ -37,7 +37,7 @@ def calibrate(
     report = {
         "dataset": dataset.name,
         "split": "val",
-        "hold_out": dataset.hold_out,
+        "val_pattern": dataset.val_pattern,
         **fit_temperature(
             scores.predict_on_batch,
             dataset.split("val"),

@@ -16,17 +16,17 @@ import numpy as np
 import tensorflow as tf
 
 from keras_fcn.classes import ClassMap
-from keras_fcn.evaluation.metrics import segmentation_scores
-from keras_fcn.images import write_label_map, write_png
-from keras_fcn.models.fcn import prediction_model
-from keras_fcn.runs.checkpoints import Checkpoint
-from keras_fcn.runs.folder import RunFolder
-from keras_fcn.training.event_files import naming_full_disk
-from keras_fcn.visualize import (
+from keras_fcn.drawing.panels import (
     confusion_matrix_picture,
     sample_panel,
     stack_panels,
 )
+from keras_fcn.evaluation.metrics import segmentation_scores
+from keras_fcn.images.reading import write_label_map, write_png
+from keras_fcn.models.fcn import prediction_model
+from keras_fcn.runs.checkpoints import Checkpoint
+from keras_fcn.runs.folder import RunFolder
+from keras_fcn.training.event_files import naming_full_disk
 
 logger = logging.getLogger(__name__)
 

@@ -7,7 +7,6 @@ import numpy as np
 import tensorflow as tf
 
 from keras_fcn.config import TrainingConfig
-from keras_fcn.datasets import as_in_training, load_dataset
 from keras_fcn.datasets.dataset import (
     LabelStatistics,
     SegmentationDataset,
@@ -15,9 +14,10 @@ from keras_fcn.datasets.dataset import (
     label_statistics,
 )
 from keras_fcn.datasets.lanes import Lane, cached_lanes
+from keras_fcn.datasets.load import as_in_training, load_dataset
 from keras_fcn.datasets.pipeline import cached_examples, validation_batches
 from keras_fcn.training.class_weights import class_weights_from_counts
-from keras_fcn.training.distribution import Distribution
+from keras_fcn.training.distributed.strategy import Distribution
 from keras_fcn.typing import Size
 
 _LARGEST_DEFAULT_CROP = 320  # pixels

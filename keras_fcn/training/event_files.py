@@ -13,7 +13,7 @@ from pathlib import Path
 import tensorflow as tf
 from tensorflow.core.util.event_pb2 import Event
 
-from keras_fcn.files import written_beside
+from keras_fcn.storage.atomic import atomic_file
 
 
 def keep_events_until(log_dir: Path, epoch: int) -> None:
@@ -34,7 +34,7 @@ def keep_events_until(log_dir: Path, epoch: int) -> None:
             continue
         kept = paths[0]
         if epoch:
-            with naming_full_disk(kept), written_beside(kept) as part:
+            with naming_full_disk(kept), atomic_file(kept) as part:
                 with tf.io.TFRecordWriter(str(part)) as writer:
                     for record in _records_until(paths, epoch):
                         writer.write(record)

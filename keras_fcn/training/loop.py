@@ -31,10 +31,10 @@ from keras_fcn.training.callbacks import (
     TensorBoardLogger,
 )
 from keras_fcn.training.data import TrainingData
-from keras_fcn.training.pace import Pace
+from keras_fcn.training.pace import TrainingProgress
 from keras_fcn.training.patience import has_stalled
 from keras_fcn.training.schedule import make_schedule
-from keras_fcn.training.stop import stop_asked_for
+from keras_fcn.training.stop import stop_requested
 from keras_fcn.training.trainer import Trainer, fetch, is_pending
 
 logger = logging.getLogger(__name__)
@@ -92,7 +92,7 @@ class TrainingLoop:
             PeerLost: if another worker is gone.
         """
         self.callbacks.on_train_begin()
-        with stop_asked_for() as self._is_stop_asked_for:
+        with stop_requested() as self._is_stop_asked_for:
             for epoch in range(self.start.epoch + 1, self.config.epochs + 1):
                 if has_stalled(self.history, self.config.patience):
                     self._tell_end()
@@ -144,7 +144,7 @@ class TrainingLoop:
         is_first = epoch == self.start.epoch + 1
         first_step = self.start.step if is_first else 0
         self.callbacks.on_epoch_begin(epoch)
-        self.trainer.seed_draws(draws, goes_on=first_step > 0)
+        self.trainer.seed_draws(draws, can_resume=first_step > 0)
         order_seed = int(draws.integers(2**31))
         logs = self._train_epoch(epoch, order_seed, first_step)
         scores = self.trainer.validate(
@@ -163,7 +163,7 @@ class TrainingLoop:
 
     def _train_epoch(self, epoch, order_seed, first_step):
         """Train on every image once; return the scores and the speed."""
-        pace = Pace(
+        pace = TrainingProgress(
             self.data.train.num_images,
             self.config.batch_size,
             self.seconds_between_reports,
@@ -175,7 +175,7 @@ class TrainingLoop:
         )
         logs, done, is_stopped = {}, first_step, False
         while done < self.steps_per_epoch and not is_stopped:
-            with self.trainer.epoch(goes_on=done > 0) as train_on:
+            with self.trainer.epoch(can_resume=done > 0) as train_on:
                 for step in range(done, self._next_checkpoint(done)):
                     self.callbacks.on_train_batch_begin(step)
                     scores = train_on(next(batches))

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from keras_fcn.typing import Tensor
 
 
-class Pace:
+class TrainingProgress:
     """Speed of an epoch so far.
 
     The host runs ahead of the device: figures are true when the device has been waited

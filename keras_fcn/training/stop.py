@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def stop_asked_for() -> Iterator[Callable[[], bool]]:
+def stop_requested() -> Iterator[Callable[[], bool]]:
     """Note SIGTERM in a block, so that a step can be finished and its state written.
 
     A second one does what it did before. In another thread than the main one, where

@@ -10,7 +10,6 @@ import keras
 
 from keras_fcn.config import TrainingConfig
 from keras_fcn.errors import summarize
-from keras_fcn.files import remove_parts
 from keras_fcn.models.devices import use_xla
 from keras_fcn.models.fcn import build_network
 from keras_fcn.models.precision import use_precision
@@ -18,15 +17,16 @@ from keras_fcn.models.weights import transfer_weights
 from keras_fcn.runs.bundled import find_network
 from keras_fcn.runs.checkpoints import Checkpoint
 from keras_fcn.runs.folder import RunFolder, versions
+from keras_fcn.storage.atomic import remove_parts
 from keras_fcn.training.augment import make_augment
 from keras_fcn.training.calibrate import calibrate
 from keras_fcn.training.data import TrainingData, load_training_data
-from keras_fcn.training.distribution import Distribution, peers_watched
+from keras_fcn.training.distributed.strategy import Distribution, peers_watched
 from keras_fcn.training.event_files import keep_events_until
 from keras_fcn.training.loop import TrainingLoop
 from keras_fcn.training.optimizer import make_optimizer
 from keras_fcn.training.patience import has_stalled
-from keras_fcn.training.start import absolute, check_start, resolve_config
+from keras_fcn.training.resolve import absolute, check_start, resolve_config
 from keras_fcn.training.trainer import Trainer
 
 logger = logging.getLogger(__name__)
@@ -75,7 +75,10 @@ def train(
         with distribution.together():
             if distribution.is_first:
                 run = RunFolder.create(
-                    run_path, config, data.dataset.class_map, data.train.typical_side
+                    run_path,
+                    config,
+                    data.dataset.class_map,
+                    data.train.median_shorter_side,
                 )
                 stack.enter_context(run.locked())
         try:

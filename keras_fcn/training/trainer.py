@@ -13,11 +13,11 @@ import numpy as np
 from keras import ops
 
 from keras_fcn.evaluation.metrics import ConfusionMatrix, count_on_device
-from keras_fcn.files import read_arrays
 from keras_fcn.models.replicas import sum_over_replicas, whole_batch_statistics
 from keras_fcn.models.weights import assign_arrays
+from keras_fcn.storage.atomic import read_arrays
 from keras_fcn.training.augment import Augment
-from keras_fcn.training.distribution import Distribution
+from keras_fcn.training.distributed.strategy import Distribution
 from keras_fcn.training.epoch_loss import EpochLoss
 from keras_fcn.training.losses import masked_cross_entropy
 from keras_fcn.typing import Tensor
@@ -57,7 +57,7 @@ class Trainer(keras.Model):
         self.epoch_loss = EpochLoss()
         self.confusion = ConfusionMatrix(num_classes, ignore_class)
 
-    def seed_draws(self, draws: np.random.Generator, goes_on: bool = False) -> None:
+    def seed_draws(self, draws: np.random.Generator, can_resume: bool = False) -> None:
         """Let augmentation and dropout follow from a generator.
 
         Keras does not save the states of its seed generators, so a resumed training
@@ -65,13 +65,13 @@ class Trainer(keras.Model):
 
         Args:
             draws: gives as many numbers as there are seed generators.
-            goes_on: keep the count of what has been drawn, of a state from within an
+            can_resume: keep the count of what has been drawn, of a state from within an
                 epoch.
         """
         states = [v for v in self.variables if v.name == "seed_generator_state"]
         seeds = draws.integers(2**31, size=len(states))
         for state, seed in zip(states, seeds, strict=True):
-            num_drawn = ops.convert_to_numpy(state)[1] if goes_on else 0
+            num_drawn = ops.convert_to_numpy(state)[1] if can_resume else 0
             state.assign(np.array([seed, num_drawn], dtype=state.dtype))
             if state is not self.augment.seed_generator.state:
                 # Dropout: the examples of each replica are others.
@@ -124,7 +124,7 @@ class Trainer(keras.Model):
         return {f"{index:05}": variable for index, variable in enumerate(variables)}
 
     @contextmanager
-    def epoch(self, goes_on: bool = False) -> Iterator[Step]:
+    def epoch(self, can_resume: bool = False) -> Iterator[Step]:
         """Give the compiled training step, and let the scores of the block add up.
 
         Keras's `train_on_batch` resets the scores before each call, and waits until the
@@ -132,9 +132,9 @@ class Trainer(keras.Model):
         The variables count after the block: on JAX they are handed from step to step.
 
         Args:
-            goes_on: add to the scores that there are.
+            can_resume: add to the scores that there are.
         """
-        if not goes_on:
+        if not can_resume:
             self.reset_metrics()
         if self.distribution.num_replicas > 1:
             yield self.distribution.compiled(self.train_step)

@@ -7,8 +7,8 @@ import logging
 import pytest
 
 from keras_fcn.commands import evaluate
-from keras_fcn.files import write_json
 from keras_fcn.runs.folder import RunFolder
+from keras_fcn.storage.atomic import write_json
 from tests.support.commands import outcome, refusal
 from tests.support.data import write_folder
 from tests.support.runs import change_config
@@ -52,7 +52,7 @@ def test_shift_and_stitch_is_said(run, capsys):
 
 
 def test_what_a_run_was_validated_on_is_what_is_scored(run, capsys):
-    change_config(run, hold_out="train_0*")  # one of 4 + 2
+    change_config(run, val_pattern="train_0*")  # one of 4 + 2
     flags = ("--model", run.path, "--split")
     assert " val: 1 images" in first_line(capsys, *flags, "val")
     assert " train: 5 images" in first_line(capsys, *flags, "train")

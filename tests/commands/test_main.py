@@ -20,7 +20,7 @@ NAMES = (
     "inspect",
     "pack",
     "curves",
-    "film-strip",
+    "samples",
 )
 HEAVY = {"tensorflow", "keras", "tensorflow_datasets", "jax"}
 
@@ -51,7 +51,7 @@ def test_version_is_the_packages():
     ("name", "hint"),
     [
         ("predcit", " (did you mean predict?)"),
-        ("film_strip", " (did you mean film-strip?)"),
+        ("film_strip", " (did you mean samples?)"),
         ("--verison", ""),
         ("qqq", ""),
     ],
@@ -121,8 +121,8 @@ def test_the_scripts_are_the_commands(name):
         ("pack {run}", "the following arguments are required: --output-dir"),
         ("curves {run} --output x.bmp", "--output needs a name in .png or .svg"),
         ("curves {run} no", "argument RUN: no is not a run"),
-        ("film-strip {run} --output x.jpg", "--output needs a name in .png or .gif"),
-        ("film-strip run --frame 3", "(did you mean --frames?)"),
+        ("samples {run} --output x.jpg", "--output needs a name in .png or .gif"),
+        ("samples run --frame 3", "(did you mean --frames?)"),
     ],
 )
 def test_errors_in_flags_are_one_line_and_light(tmp_path, arguments, needed):

@@ -195,7 +195,7 @@ def test_a_film_becomes_a_film_and_label_maps(run, film, tmp_path, capsys):
     assert last == f"Pictures: {tmp_path}/out/"
     made = describe_film(tmp_path / "out/film_overlay.mp4")
     assert len(made["times"]) == 8 and made["sound"] == "aac"
-    assert len(list((tmp_path / "out/film_labels").iterdir())) == 8
+    assert len(list((tmp_path / "out/video_labels").iterdir())) == 8
     rows = list(csv.DictReader(table.read_text().splitlines()))
     assert [row["frame"] for row in rows] == [str(n) for n in range(8)]
     # Again: it is there.
@@ -206,12 +206,12 @@ def test_a_film_becomes_a_film_and_label_maps(run, film, tmp_path, capsys):
 def test_flags_of_films_reach_them(run, film, tmp_path, capsys):
     status, _, _ = outcome(
         predict, capsys, film, "--model", run.path, "--output-dir", tmp_path / "out",
-        "--start", "0:00.2", "--end", "0.7", "--every", 2, "--film-labels", "film",
+        "--start", "0:00.2", "--end", "0.7", "--every", 2, "--video-labels", "film",
         "--overlay", "none",
     )  # fmt: skip
     assert status == 0
-    assert [path.name for path in (tmp_path / "out").iterdir()] == ["film_labels.mkv"]
-    times = describe_film(tmp_path / "out/film_labels.mkv")["times"]
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["video_labels.mkv"]
+    times = describe_film(tmp_path / "out/video_labels.mkv")["times"]
     assert times == [0, 200, 400]
 
 

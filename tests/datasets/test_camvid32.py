@@ -10,7 +10,8 @@ from PIL import Image
 import evaluate as evaluate_command
 import train as train_command
 from keras_fcn.config import TrainingConfig
-from keras_fcn.datasets import camvid, camvid32, load_dataset
+from keras_fcn.datasets import camvid, camvid32
+from keras_fcn.datasets.load import load_dataset
 from keras_fcn.runs.folder import RunFolder
 from tests.support.data import PROJECT, SHARED_DATA
 from tests.support.narrow import narrow_vgg16

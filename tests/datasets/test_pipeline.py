@@ -9,7 +9,7 @@ from PIL import Image
 
 import keras_fcn.datasets.pipeline as pipeline
 from keras_fcn.datasets.dataset import Split
-from keras_fcn.datasets.folder import load_folder
+from keras_fcn.datasets.folder.dataset import load_folder
 from keras_fcn.datasets.lanes import cached_lanes
 from keras_fcn.datasets.lanes import training_batches as batches_of_lanes
 from keras_fcn.datasets.pipeline import (

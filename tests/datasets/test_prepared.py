@@ -9,7 +9,7 @@ import pytest
 
 from keras_fcn.datasets.prepared import prepared_dataset
 from keras_fcn.datasets.streets import CLASS_MAP, Streets, streets_config
-from keras_fcn.locks import lock
+from keras_fcn.storage.locks import lock
 
 SIZE = (32, 48)
 CONFIG = streets_config(3, SIZE, seed=0)

@@ -8,8 +8,8 @@ import tensorflow as tf
 
 from keras_fcn.classes import ClassMap
 from keras_fcn.config import TrainingConfig
-from keras_fcn.datasets import as_in_training
 from keras_fcn.datasets.dataset import SegmentationDataset, Split
+from keras_fcn.datasets.load import as_in_training
 from keras_fcn.datasets.resized import resized
 from tests.support.data import draw_blocks
 
@@ -89,7 +89,7 @@ def test_a_training_sees_images_divided_and_at_its_size():
     train = data_set([(48, 64)] * 3).split("train")
     dataset = data_set([(48, 64)] * 2)
     dataset = dataclasses.replace(dataset, splits={"train": train, "val": train})
-    config = TrainingConfig(hold_out="2", size=24)
+    config = TrainingConfig(val_pattern="2", size=24)
     seen = as_in_training(dataset, config)
     assert seen.split("train").image_sizes == ((24, 32),) * 4
     assert seen.split("val").image_sizes == ((24, 32),) * 2

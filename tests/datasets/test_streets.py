@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from keras_fcn.config import TrainingConfig
-from keras_fcn.datasets import load_dataset
+from keras_fcn.datasets.load import load_dataset
 from street_rendering import render_street
 
 CONFIG = TrainingConfig(dataset="streets", num_images=5, image_size=(48, 64))

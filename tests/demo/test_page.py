@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from keras_fcn.commands import predict
-from keras_fcn.images import read_image
+from keras_fcn.images.reading import read_image
 from keras_fcn.prediction.segmenter import load
 from street_rendering import render_street
 from tests.support.data import PROJECT
@@ -180,4 +180,4 @@ def test_a_short_film_becomes_one_that_the_browser_plays(page, tmp_path):
     assert seconds == pytest.approx(1, abs=0.1) and error is None
     with page.expect_download() as download:
         page.click("#film-labels")
-    assert download.value.suggested_filename == "film_labels.mkv"
+    assert download.value.suggested_filename == "video_labels.mkv"

@@ -9,7 +9,7 @@ from keras_fcn.classes import ClassMap
 from keras_fcn.datasets.dataset import Split
 from keras_fcn.evaluation.calibration import ConfidenceCounts, fit_temperature
 from keras_fcn.evaluation.reliability import draw_reliability
-from keras_fcn.images import read_image
+from keras_fcn.images.reading import read_image
 
 CLASS_MAP = ClassMap(("a", "b", "c"), ((0, 0, 0), (1, 1, 1), (2, 2, 2)), void_id=255)
 

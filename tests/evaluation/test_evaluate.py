@@ -12,7 +12,9 @@ from sklearn.metrics import jaccard_score
 
 from keras_fcn.classes import ClassMap
 from keras_fcn.datasets.dataset import SegmentationDataset, Split
-from keras_fcn.datasets.folder import load_folder
+from keras_fcn.datasets.folder.dataset import load_folder
+from keras_fcn.drawing.overlays import overlay_with_legend
+from keras_fcn.drawing.panels import sample_panel
 from keras_fcn.evaluation import evaluate as evaluate_module
 from keras_fcn.evaluation.evaluate import (
     evaluate,
@@ -20,9 +22,7 @@ from keras_fcn.evaluation.evaluate import (
     predict_split,
     scores_report,
 )
-from keras_fcn.overlays import overlay_with_legend
 from keras_fcn.prediction.predictor import make_predictor
-from keras_fcn.visualize import sample_panel
 from tests.support.data import write_folder
 
 CLASS_MAP = ClassMap(("sky", "road"), ((0, 0, 255), (90, 90, 90)), void_id=255)
@@ -195,7 +195,7 @@ def test_a_class_that_is_nowhere_is_a_dash_and_not_in_the_mean(dataset):
     assert "over 2 of 3 classes" in text
 
 
-def with_errors(wrong, split_name="val", hold_out=None):
+def with_errors(wrong, split_name="val", val_pattern=None):
     """A data set of images of 20 pixels of sky, that many of them taken for road.
 
     The network of `red` reads its prediction from the image. IoU of sky is `(20 -
@@ -213,7 +213,7 @@ def with_errors(wrong, split_name="val", hold_out=None):
         {"name": list(wrong), "image": images, "label_map": label_maps}
     )
     split = Split(examples, ((4, 5),) * len(wrong))
-    return SegmentationDataset("squares", CLASS_MAP, {split_name: split}, hold_out)
+    return SegmentationDataset("squares", CLASS_MAP, {split_name: split}, val_pattern)
 
 
 def red(images):
@@ -331,7 +331,7 @@ def test_progress_is_shown_on_a_terminal_alone(
 
 
 def test_a_report_is_written_as_a_table(tmp_path):
-    dataset = with_errors(WRONG, hold_out="drive*")
+    dataset = with_errors(WRONG, val_pattern="drive*")
     report = evaluate(
         red, dataset, "val", tmp_path, num_worst=1, prediction="ten looks"
     )
@@ -375,15 +375,15 @@ def test_three_sizes_are_told_and_the_others_counted(tmp_path, num_sizes, told):
 
 
 @pytest.mark.parametrize(
-    ("split_name", "hold_out", "told"),
+    ("split_name", "val_pattern", "told"),
     [("val", None, False), ("val", "a*", True), ("test", "a*", False)],
 )
 def test_a_hold_out_is_told_but_of_the_test_images(
-    tmp_path, split_name, hold_out, told
+    tmp_path, split_name, val_pattern, told
 ):
-    dataset = with_errors({"one": 3}, split_name, hold_out)
+    dataset = with_errors({"one": 3}, split_name, val_pattern)
     report = evaluate(red, dataset, split_name, tmp_path)
-    assert report["hold_out"] == hold_out
+    assert report["val_pattern"] == val_pattern
     text = format_report(report)
     assert ("held out for validation: a*" in text) is told
     assert "one look" not in text  # which goes without saying

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from keras_fcn.datasets.folder import load_folder
+from keras_fcn.datasets.folder.dataset import load_folder
 from keras_fcn.evaluation.calibration import fit_temperature
 from keras_fcn.evaluation.evaluate import predict_split
 from tests.support.data import write_folder

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from keras_fcn.prediction import predictor as predictor_module
-from keras_fcn.prediction.looks import by_scores
+from keras_fcn.prediction.modes import by_scores
 from keras_fcn.prediction.predictor import Predictor, make_predictor
 from keras_fcn.prediction.scaling import resize_images, resized_strips
 from tests.support.data import draw_blocks

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from keras_fcn.image_scale import scaled_size
+from keras_fcn.images.scale import scaled_size
 from keras_fcn.prediction import scaling
 from keras_fcn.prediction.scaling import (
     resize_images,

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from keras_fcn.commands import predict as predict_command
-from keras_fcn.overlays import overlay, overlay_with_legend
+from keras_fcn.drawing.overlays import overlay, overlay_with_legend
 from keras_fcn.prediction.segmenter import Segmenter, as_rgb, load
 from keras_fcn.runs.names import FOLDER
 from tests.support.commands import outcome

@@ -9,8 +9,8 @@ from keras_fcn.config import VARIANTS
 from keras_fcn.models.fcn import FCN
 from keras_fcn.models.layers import MEAN_RGB
 from keras_fcn.prediction import tiles
+from keras_fcn.prediction.options import resolve_overlap
 from keras_fcn.prediction.predictor import make_predictor
-from keras_fcn.prediction.tile_size import resolve_overlap
 from keras_fcn.prediction.tiles import tiled_scores
 from tests.support.data import draw_blocks
 

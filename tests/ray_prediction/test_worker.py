@@ -9,8 +9,8 @@ from PIL import Image as Picture
 
 import keras_fcn
 from keras_fcn.config import MAX_IMAGE_PIXELS
-from keras_fcn.overlays import OverlayStyle
-from keras_fcn.prediction.files import predict_images
+from keras_fcn.drawing.overlays import OverlayStyle
+from keras_fcn.prediction.batch import predict_images
 from keras_fcn.prediction.jobs import Job
 from keras_fcn.prediction.pictures import Outputs
 from keras_fcn.prediction.segmenter import load

@@ -8,11 +8,11 @@ import sys
 import numpy as np
 import pytest
 from PIL import Image
+from recipes.inference_size import scaled_from_native, seen_at
 
 from keras_fcn.config import TrainingConfig
 from keras_fcn.models.fcn import FCN
 from keras_fcn.models.weights import variables_by_name
-from recipes.seen_size import scaled_from_native, seen_at
 from tests.support.data import PROJECT, draw_blocks
 
 pytest.importorskip("jax", reason="it runs on JAX")

@@ -151,7 +151,7 @@ def test_the_command_says_it_in_one_line(folder, scored_run, capsys, tmp_path):
 
 def test_the_card_names_the_data_and_their_size(folder):
     card = json.loads((folder / "card.json").read_text())
-    changed = {**card, "dataset": "streets", "seen_size": 72}
+    changed = {**card, "dataset": "streets", "inference_size": 72}
     (folder / "card.json").write_text(json.dumps(changed))
     config = ExportedFolder(folder).read_config()
     assert (config.dataset, config.size) == ("streets", 72)

@@ -15,7 +15,7 @@ from PIL import Image
 
 import predict
 from keras_fcn.classes import ClassMap
-from keras_fcn.images import read_image
+from keras_fcn.images.reading import read_image
 from keras_fcn.prediction.jobs import find_jobs
 from keras_fcn.serving.client import connect, predict_images_by_server, retrying
 from keras_fcn.serving.errors import ServerError, ServerUnavailable, shorten

@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from keras_fcn.images import read_image
+from keras_fcn.images.reading import read_image
 from keras_fcn.serving.image_decoding import (
     check_images,
     decode_image,

@@ -13,7 +13,7 @@ from tensorflow.core.protobuf.config_pb2 import CallableOptions
 from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
 
 from keras_fcn.classes import ClassMap
-from keras_fcn.images import read_image
+from keras_fcn.images.reading import read_image
 from keras_fcn.prediction.segmenter import load
 from keras_fcn.runs.folder import RunFolder
 from keras_fcn.serving import scaled_graph
@@ -311,7 +311,7 @@ def test_strips_of_an_answer_are_put_together(scored_run, tmp_path, monkeypatch)
 def test_the_card_tells_size_and_temperature(scaled, saved_model):
     card = json.loads((scaled[2] / "assets.extra/card.json").read_text())
     assert (card["size"], card["temperature"]) == (48, 40.0)
-    assert card["max_pixels"] == 2**25 and card["seen_size"] is None
+    assert card["max_pixels"] == 2**25 and card["inference_size"] is None
     card = json.loads((saved_model / "assets.extra/card.json").read_text())
     assert (card["size"], card["temperature"]) == (None, 1.0)
 

@@ -17,7 +17,7 @@ from keras_fcn.runs.checkpoints import Checkpoint
 from keras_fcn.runs.folder import RunFolder
 from keras_fcn.training.callbacks import SampleWriter
 from keras_fcn.training.data import TrainingData
-from keras_fcn.training.distribution import Distribution
+from keras_fcn.training.distributed.strategy import Distribution
 from keras_fcn.training.loop import TrainingLoop
 from keras_fcn.training.schedule import make_schedule
 from tests.support.data import numbered_split
@@ -37,13 +37,13 @@ class StandIn:
         self.adds_up = False
         self.distribution, self.trainable_variables = Distribution(), []
 
-    def seed_draws(self, draws, goes_on=False):
+    def seed_draws(self, draws, can_resume=False):
         self.drawn.append(int(draws.integers(2**31)))
 
     @contextmanager
-    def epoch(self, goes_on=False):
+    def epoch(self, can_resume=False):
         self.adds_up = True
-        self.seen = list(self.seen) if goes_on else []
+        self.seen = list(self.seen) if can_resume else []
         yield self._train_on
         self.adds_up = False
 

@@ -5,7 +5,7 @@ import tensorflow as tf
 from scipy.special import softmax
 from sklearn.metrics import log_loss
 
-from keras_fcn.images import read_stored_values
+from keras_fcn.images.reading import read_stored_values
 from keras_fcn.training.class_weights import class_weights_from_counts
 from keras_fcn.training.losses import masked_cross_entropy
 from tests.support.data import SHARED_DATA

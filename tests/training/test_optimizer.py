@@ -10,7 +10,7 @@ from keras_fcn.training.optimizer import (
     SlowEncoderSGD,
     make_optimizer,
 )
-from keras_fcn.training.start import resolve_config
+from keras_fcn.training.resolve import resolve_config
 
 
 def optimizer_of(name, **values):

@@ -20,13 +20,13 @@ import keras_fcn.training.loop as training_loop
 from keras_fcn.config import TrainingConfig
 from keras_fcn.datasets.dataset import Split
 from keras_fcn.errors import TrainingStopped
-from keras_fcn.files import read_arrays
 from keras_fcn.models.weights import variables_by_name
 from keras_fcn.runs.folder import RunFolder
+from keras_fcn.storage.atomic import read_arrays
 from keras_fcn.training.callbacks import CheckpointWriter
 from keras_fcn.training.data import training_crop
 from keras_fcn.training.loop import TrainingLoop
-from keras_fcn.training.start import follow_start
+from keras_fcn.training.resolve import follow_start
 from keras_fcn.training.train import is_finished, resume, train
 from keras_fcn.training.trainer import Trainer
 from tests.support.commands import call, training_arguments

@@ -1,0 +1,1 @@
+"""How label maps are stored, and how they are read as class ids."""

@@ -1,0 +1,1 @@
+"""Folder layouts: which label map belongs to which image, in which split."""

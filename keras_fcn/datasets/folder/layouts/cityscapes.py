@@ -1,0 +1,111 @@
+"""Cityscapes: leftImg8bit/ and gtFine/, its classes, and its two numberings.
+
+Cordts et al., "The Cityscapes Dataset for Semantic Urban Scene Understanding", 2016;
+the table is that of its scripts (`labels.py`).
+"""
+
+from pathlib import Path
+
+from keras_fcn.datasets.folder.labels.class_table import ClassEntry
+from keras_fcn.datasets.folder.layouts.matching import (
+    list_files,
+    match,
+    tell_of_files,
+    tell_of_matching,
+)
+from keras_fcn.datasets.folder.layouts.splits import split_folders
+from keras_fcn.datasets.folder.samples import Layout
+from keras_fcn.images.reading import IMAGE_SUFFIXES
+
+_IMAGES, _LABELS = "leftImg8bit", "gtFine"
+# Name, colour and id of the 19 classes that are scored, in the order of their trainIds.
+_CLASSES = (
+    ("road", (128, 64, 128), 7),
+    ("sidewalk", (244, 35, 232), 8),
+    ("building", (70, 70, 70), 11),
+    ("wall", (102, 102, 156), 12),
+    ("fence", (190, 153, 153), 13),
+    ("pole", (153, 153, 153), 17),
+    ("traffic light", (250, 170, 30), 19),
+    ("traffic sign", (220, 220, 0), 20),
+    ("vegetation", (107, 142, 35), 21),
+    ("terrain", (152, 251, 152), 22),
+    ("sky", (70, 130, 180), 23),
+    ("person", (220, 20, 60), 24),
+    ("rider", (255, 0, 0), 25),
+    ("car", (0, 0, 142), 26),
+    ("truck", (0, 0, 70), 27),
+    ("bus", (0, 60, 100), 28),
+    ("train", (0, 80, 100), 31),
+    ("motorcycle", (0, 0, 230), 32),
+    ("bicycle", (119, 11, 32), 33),
+)
+_LARGEST_ID = 33  # of all 34; those of no class are void
+
+
+def find_cityscapes(folder: Path) -> Layout | None:
+    """Find Cityscapes' folders.
+
+    `_labelIds` are taken where they are there, and `_labelTrainIds` otherwise; both
+    give the 19 classes that are scored, and void.
+
+    Args:
+        folder: holds leftImg8bit/ and gtFine/.
+
+    Returns:
+        The layout; None where the folder has another.
+
+    Raises:
+        FileNotFoundError: if gtFine has no label maps.
+    """
+    images_dir, labels_dir = folder / _IMAGES, folder / _LABELS
+    if not (images_dir.is_dir() and labels_dir.is_dir()):
+        return None
+    kind = "labelIds"
+    if not any(labels_dir.rglob(f"*_{_LABELS}_{kind}.png")):
+        kind = "labelTrainIds"
+    if not any(labels_dir.rglob(f"*_{_LABELS}_{kind}.png")):
+        raise FileNotFoundError(
+            f"{labels_dir} needs files *_{_LABELS}_labelIds.png or *_labelTrainIds.png"
+        )
+    layout = Layout(
+        f"Cityscapes: {_IMAGES}/ and {_LABELS}/, *_{kind}.png",
+        {},
+        _entries(kind),
+        f"Cityscapes' {kind}",
+        root=folder,
+    )
+    for split, path in split_folders(images_dir):
+        images = list_files(path, IMAGE_SUFFIXES)
+        labels = list_files(labels_dir / path.name, (".png",))
+        layout.problems += tell_of_files(images.hidden + labels.hidden, [], folder)
+        ending = f"_{_LABELS}_{kind}"
+        pictures = {
+            name.removesuffix(f"_{_IMAGES}"): p for name, p in images.files.items()
+        }
+        matching = match(
+            pictures,
+            {name: p for name, p in labels.files.items() if name.endswith(ending)},
+            ending,
+        )
+        layout.problems += tell_of_matching(
+            matching, pictures, folder, split, path, labels_dir / path.name
+        )
+        layout.splits[split] = matching.samples
+    return layout
+
+
+def _entries(kind):
+    is_train_ids = kind == "labelTrainIds"
+    entries = [
+        ClassEntry(name, color, train_id if is_train_ids else value, False)
+        for train_id, (name, color, value) in enumerate(_CLASSES)
+    ]
+    if not is_train_ids:
+        used = {entry.value for entry in entries}
+        entries += [
+            ClassEntry(f"void {value}", None, value, True)
+            for value in range(_LARGEST_ID + 1)
+            if value not in used
+        ]
+    return entries

@@ -1,0 +1,1 @@
+"""Drawing: overlays, panels and curves."""

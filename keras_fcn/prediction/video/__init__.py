@@ -1,0 +1,1 @@
+"""Video: reading, predicting and writing."""

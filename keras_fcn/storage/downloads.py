@@ -1,0 +1,63 @@
+"""Files from the network, kept in Keras's cache (`~/.keras`)."""
+
+import contextlib
+import os
+import shutil
+import sys
+import zipfile
+from pathlib import Path
+
+import keras
+
+from keras_fcn.storage.atomic import atomic_folder
+
+
+def fetch(
+    url: str,
+    file_name: str,
+    *,
+    cache_subdir: str,
+    otherwise: str,
+    md5: str | None = None,
+    extract: bool = False,
+) -> Path:
+    """Return a file of the cache, downloaded when it is missing.
+
+    A bar on standard error shows the progress.
+
+    Args:
+        url: where it is.
+        file_name: its name in the cache.
+        cache_subdir: folder of the cache.
+        otherwise: what a user can do without network; ends the error message.
+        md5: checksum in hexadecimal, where one is known.
+        extract: unpack the archive and return the folder. An archive that was cut
+            short is removed, so that the next call fetches it again.
+
+    Raises:
+        OSError: if it can't be fetched.
+    """
+    try:
+        with contextlib.redirect_stdout(sys.stderr):
+            path = keras.utils.get_file(
+                file_name, url, cache_subdir=cache_subdir, file_hash=md5
+            )
+        return _unpack(Path(path)) if extract else Path(path)
+    except Exception as error:  # get_file raises a bare Exception for the network
+        reason = " ".join(str(error).rpartition(" -- ")[2].split()) or repr(error)
+        raise OSError(f"{url} can't be downloaded ({reason}): {otherwise}") from error
+
+
+def _unpack(archive):
+    """Folder beside an archive with what is in it; a damaged archive is removed."""
+    folder = archive.with_suffix("")
+    if folder.is_dir():
+        return folder
+    try:
+        with atomic_folder(folder.parent) as part:
+            shutil.unpack_archive(archive, part)
+            os.replace(part, folder)
+    except (shutil.ReadError, zipfile.BadZipFile, EOFError):
+        archive.unlink()
+        raise
+    return folder

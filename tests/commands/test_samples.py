@@ -1,0 +1,31 @@
+"""`samples`: strips and films of runs."""
+
+import pytest
+from PIL import Image
+
+from keras_fcn.commands import samples
+from tests.support.commands import outcome, refusal
+from tests.support.runs import make_sampled_run
+
+
+@pytest.fixture
+def runs(tmp_path):
+    return [
+        make_sampled_run(tmp_path / "coarse", "32s", 3),
+        make_sampled_run(tmp_path / "fine", "8s", 2),
+    ]
+
+
+@pytest.mark.parametrize(("name", "frames"), [("strip.png", 1), ("film.gif", 5)])
+def test_the_suffix_says_what_is_made(runs, tmp_path, capsys, name, frames):
+    path = tmp_path / name
+    folders = [run.path for run in runs]
+    status, out, _ = outcome(samples, capsys, *folders, "--output", path)
+    assert (status, out) == (0, f"5 predictions: {path}\n")
+    with Image.open(path) as picture:
+        assert getattr(picture, "n_frames", 1) == frames
+
+
+def test_a_sample_that_is_not_there_is_one_line(runs, capsys):
+    line = refusal(samples, capsys, runs[0].path, "--sample", 9)
+    assert f"{runs[0].samples} holds no prediction of sample 9" in line

@@ -1,0 +1,257 @@
+"""How labels are read: decided once for all files, refused where it is ambiguous."""
+
+import numpy as np
+import pytest
+
+from keras_fcn.datasets.folder.read import FolderOptions, read_folder
+from keras_fcn.datasets.folder.scan import read_stored
+from tests.support.folders import write_image, write_labels
+
+GREYS = "name,r,g,b\nbackground,0,0,0\nobject,255,255,255\n"
+
+
+def read(folder, *labels, table=None, **options):
+    """Read a folder whose label maps hold these values."""
+    for index, values in enumerate(labels):
+        write_image(folder / f"images/{index}.png")
+        if isinstance(values, dict):
+            write_labels(folder / f"labels/{index}.png", **values)
+        else:
+            write_labels(folder / f"labels/{index}.png", values)
+    if table is not None:
+        (folder / "class_dict.csv").write_text(table)
+    options = FolderOptions(**options) if options else None
+    return read_folder(folder, options=options)
+
+
+def decoded(data):
+    """Different class ids of each label map, by name."""
+    samples = [sample for samples in data.splits.values() for sample in samples]
+    return {
+        sample.name: np.unique(
+            data.reading.decoder.decode(read_stored(sample, data.drawn))
+        ).tolist()
+        for sample in sorted(samples)
+    }
+
+
+def refusal(data):
+    with pytest.raises(ValueError) as caught:
+        data.refuse_problems()
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_ids_are_read_as_they_are_and_255_is_void(tmp_path):
+    data = read(tmp_path, (0, 1, 2), (0, 2, 255))
+    data.refuse_problems()
+    assert data.reading.kind == "ids"
+    assert decoded(data) == {"0": [0, 1, 2], "1": [0, 2, 255]}
+    assert data.reading.class_map.names == ("class_0", "class_1", "class_2")
+
+
+def test_black_and_white_is_background_and_object_and_said(tmp_path):
+    data = read(tmp_path, (0, 255), (0, 255), (0,))
+    data.refuse_problems()
+    assert data.reading.class_map.names == ("background", "object")
+    assert decoded(data) == {"0": [0, 1], "1": [0, 1], "2": [0]}
+    assert data.said[-1].endswith("black and white: 0 is background, 255 is object")
+
+
+def test_black_and_white_takes_the_names_of_a_table_without_colours(tmp_path):
+    (tmp_path / "classes.txt").write_text("skin\nlesion\n")
+    data = read(tmp_path, (0, 255), (0, 255))
+    assert data.reading.class_map.names == ("skin", "lesion")
+    assert data.reading.kind == "black-white"
+
+
+def test_a_table_that_has_white_alone_is_refused_with_both_readings(tmp_path):
+    message = refusal(read(tmp_path, (0, 255), (0, 255), table="road,255,255,255\n"))
+    assert "can be read as ids, the lines of class_dict.csv" in message
+    assert (
+        "or as colours, as in class_dict.csv, which lacks a line for 0,0,0" in message
+    )
+    assert "`label_values`" in message
+
+
+def test_a_file_of_0_and_255_in_a_set_of_ids_keeps_its_void(tmp_path):
+    data = read(tmp_path, (0, 1, 255), (0, 255), (0, 1), table=GREYS)
+    data.refuse_problems()
+    assert data.reading.kind == "ids"
+    assert decoded(data)["1"] == [0, 255]
+
+
+def test_files_of_0_1_and_files_of_0_255_are_refused_with_both_readings(tmp_path):
+    message = refusal(read(tmp_path, (0, 1), (0, 255), (0, 1)))
+    assert "ids, 255 is void; or as black and white in some files" in message
+    data = read(tmp_path, label_values="ids")
+    assert decoded(data)["1"] == [0, 255]
+
+
+def test_grey_colours_of_a_table_are_colours_where_all_values_are(tmp_path):
+    data = read(tmp_path, (0, 255), (255, 0), table=GREYS)
+    data.refuse_problems()
+    assert data.reading.kind == "colors"
+    assert decoded(data) == {"0": [0, 1], "1": [0, 1]}
+
+
+def test_lines_of_a_table_are_ids(tmp_path):
+    data = read(tmp_path, (0, 1), (0, 1), table=GREYS)
+    assert data.reading.kind == "ids"
+    assert decoded(data) == {"0": [0, 1], "1": [0, 1]}
+
+
+def test_a_table_of_other_greys_than_lines_is_refused_with_both_readings(tmp_path):
+    table = "name,r,g,b\none,1,1,1\nzero,0,0,0\n"
+    message = refusal(read(tmp_path, (0, 1), (0, 1), table=table))
+    assert "as colours, as in class_dict.csv; or as ids, the lines" in message
+    data = read(tmp_path, label_values="ids")
+    assert data.reading.class_map.names == ("one", "zero")
+    data.refuse_problems()
+
+
+def test_colours_are_read_by_the_table(tmp_path):
+    table = "name,r,g,b\nroad,128,64,128\nvoid,0,0,0\nsky,1,2,3\n"
+    colors = [(128, 64, 128), (0, 0, 0), (1, 2, 3)]
+    data = read(tmp_path, colors, colors[::-1], table=table)
+    data.refuse_problems()
+    assert decoded(data) == {"0": [0, 1, 255], "1": [0, 1, 255]}
+
+
+def test_rgba_and_palette_and_grey_files_may_be_mixed_by_colour(tmp_path):
+    table = "name,r,g,b\nroad,128,64,128\nsky,7,7,7\n"
+    palette = np.zeros((256, 3), "uint8")
+    palette[[3, 4]] = (128, 64, 128), (7, 7, 7)
+    data = read(
+        tmp_path,
+        [(128, 64, 128, 255), (7, 7, 7, 255)],
+        {"values": (3, 4), "palette": palette},
+        (7, 7),
+        table=table,
+    )
+    data.refuse_problems()
+    assert decoded(data) == {"0": [0, 1], "1": [0, 1], "2": [1]}
+
+
+def test_a_palette_that_can_be_read_both_ways_is_refused(tmp_path):
+    palette = np.zeros((256, 3), "uint8")
+    palette[[0, 1]] = (9, 8, 7), (1, 2, 3)
+    masks = [{"values": (0, 1), "palette": palette}] * 2
+    message = refusal(read(tmp_path, *masks, table="a,1,2,3\nb,9,8,7\n"))
+    assert "can be read as colours, as in class_dict.csv; or as ids" in message
+
+
+def test_a_palette_whose_order_is_that_of_the_table_is_read(tmp_path):
+    palette = np.zeros((256, 3), "uint8")
+    palette[[0, 1]] = (9, 8, 7), (1, 2, 3)
+    masks = [{"values": (0, 1), "palette": palette}] * 2
+    data = read(tmp_path, *masks, table="a,9,8,7\nb,1,2,3\n")
+    data.refuse_problems()
+    assert decoded(data) == {"0": [0, 1], "1": [0, 1]}
+
+
+def test_classes_take_the_colours_of_the_palette(tmp_path):
+    palette = np.zeros((256, 3), "uint8")
+    palette[[0, 1]] = (9, 8, 7), (1, 2, 3)
+    masks = [{"values": (0, 1), "palette": palette}] * 2
+    assert read(tmp_path, *masks).reading.class_map.colors == ((9, 8, 7), (1, 2, 3))
+
+
+def test_ids_of_16_bits_are_read_by_a_table_of_ids(tmp_path):
+    mask = {"values": (1000, 2000, 65535), "dtype": "uint16"}
+    data = read(tmp_path, mask, mask, table="id,name\n1000,road\n2000,sky\n")
+    data.refuse_problems()
+    assert decoded(data)["0"] == [0, 1, 255]
+    assert data.reading.class_map.names == ("road", "sky")
+
+
+def test_ids_above_254_without_a_table_are_refused_with_the_limit(tmp_path):
+    message = refusal(read(tmp_path, (0, 1), {"values": (0, 300), "dtype": "uint16"}))
+    assert "ids are 0 to 254 (at most 255 classes)" in message
+    assert "labels/1.png (300)" in message
+
+
+def test_colours_without_a_table_are_refused_with_the_colours(tmp_path):
+    message = refusal(read(tmp_path, [(1, 2, 3), (4, 4, 4)], (0, 1)))
+    assert "have colours, and there is no class_dict.csv" in message
+    assert "1,2,3 (640 pixels)" in message
+    assert "labels/0.png (1,2,3)" in message
+
+
+def test_colours_of_no_class_are_named_with_file_and_count(tmp_path):
+    colors = [(1, 2, 3), (250, 1, 7)]
+    message = refusal(read(tmp_path, colors, [(1, 2, 3)], table="a,1,2,3\nb,9,9,9\n"))
+    assert "1 colours of no class of class_dict.csv: 250,1,7 (640 pixels)" in message
+    assert "in 1 files: labels/0.png (250,1,7)" in message
+
+
+def test_ids_of_no_class_are_named_with_file_and_count(tmp_path):
+    table = "id,name\n0,road\n1,sky\n"
+    message = refusal(read(tmp_path, (0, 1), (0, 7), table=table))
+    assert "1 ids of no class of class_dict.csv: 7 (640 pixels), in 1 files" in message
+    assert "labels/1.png (7)" in message
+
+
+def test_void_is_named_by_name_or_by_id(tmp_path):
+    data = read(tmp_path, (0, 1, 2), (0, 1, 2), void=("0",))
+    assert data.reading.class_map.names == ("class_1", "class_2")
+    assert decoded(data)["0"] == [0, 1, 255]
+    data = read(tmp_path, table="id,name\n0,Edge\n1,road\n2,sky\n", void=("edge",))
+    assert data.reading.class_map.names == ("road", "sky")
+
+
+def test_void_stays_void_where_a_run_gives_the_classes(tmp_path):
+    data = read(tmp_path, (0, 1, 2), (0, 1, 2), void=("0",))
+    again = read_folder(
+        tmp_path,
+        ("val",),
+        FolderOptions(void=("0",), label_values="ids"),
+        class_map=data.reading.class_map,
+    )
+    again.refuse_problems()
+    assert again.reading.class_map.names == ("class_1", "class_2")
+    assert decoded(again).popitem()[1] == [0, 1, 255]
+
+
+def test_background_of_black_and_white_may_be_void(tmp_path):
+    data = read(tmp_path, (0, 255), (0, 255), void=("background",))
+    assert data.reading.class_map.names == ("object",)
+
+
+def test_void_of_no_class_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="Received: void=tree"):
+        read(tmp_path, (0, 1), (0, 1), void=("tree",))
+
+
+def test_one_class_is_refused_unless_asked_for(tmp_path):
+    message = refusal(read(tmp_path, (0,), (0,)))
+    assert "All labels of train are class_0" in message
+    assert "`accept` one-class" in message
+    read(tmp_path, accept=("one-class",)).refuse_problems()
+
+
+def test_nothing_but_void_is_refused(tmp_path):
+    assert "nothing but void" in refusal(read(tmp_path, (255,), (255,)))
+
+
+def test_few_gaps_between_ids_are_told_with_the_remapping(tmp_path):
+    data = read(tmp_path, (1, 2, 3), (1, 2, 3))
+    data.refuse_problems()
+    [problem] = [problem for problem in data.problems if problem.kind == "holes"]
+    assert "1 of 4 ids have no pixel: labels hold 1, 2, 3" in problem.message
+    assert "1 to 0, 2 to 1, 3 to 2" in problem.message
+
+
+def test_many_gaps_between_ids_are_refused(tmp_path):
+    message = refusal(read(tmp_path, (0, 1, 2, 99), (0, 1, 2, 99)))
+    assert "96 of 100 ids have no pixel" in message
+    assert "99 to 3" in message
+    read(tmp_path, label_values="ids").refuse_problems()
+
+
+def test_a_training_that_does_not_show_a_class_says_so(tmp_path):
+    data = read(tmp_path, (0, 1), (0, 1), table="id,name\n0,a\n1,b\n5,c\n")
+    data.refuse_problems()
+    assert "1 classes have no pixel: c" in [
+        problem.message for problem in data.problems
+    ]

@@ -1,0 +1,164 @@
+"""`folder`: the user's own images as tf.data; tests/folders has what they may be."""
+
+import logging
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from keras_fcn.commands.command_line import Command
+from keras_fcn.datasets.dataset import label_statistics
+from keras_fcn.datasets.folder.dataset import load_folder
+from keras_fcn.datasets.lanes import cached_lanes, training_batches
+from tests.support.commands import refusal
+from tests.support.data import write_folder
+
+SPLITS = ("train", "val")
+
+
+def examples_of(dataset, split="train"):
+    return list(dataset.split(split).examples.as_numpy_iterator())
+
+
+def save_label(folder, label, name="train_0", split="train"):
+    label.save(folder / "labels" / split / f"{name}.png")
+
+
+def test_images_come_with_their_labels_and_names(tiny_folder):
+    dataset = load_folder(tiny_folder, SPLITS)
+    example = examples_of(dataset)[1]
+    stored = np.asarray(Image.open(tiny_folder / "labels/train/train_1.png"))
+    image = np.asarray(Image.open(tiny_folder / "images/train/train_1.png"))
+    np.testing.assert_array_equal(example["label_map"], stored)
+    np.testing.assert_array_equal(example["image"], image)
+    assert example["name"] == b"train_1"
+    assert dataset.class_map.num_classes == 3
+    assert dataset.class_map.void_id == 255
+    assert dataset.label_values == "ids"
+
+
+def test_what_is_found_and_decided_is_said(tiny_folder, caplog):
+    with caplog.at_level(logging.INFO, "keras_fcn"):
+        load_folder(tiny_folder, SPLITS)
+    assert caplog.messages[0] == f"Reading {tiny_folder}"
+    assert "images/ with labels/ with folders train, val, test" in caplog.messages[1]
+    assert caplog.messages[2] == "train 4, val 2 images (64x48)"
+    assert caplog.messages[3] == "labels are read as ids, 255 is void"
+
+
+@pytest.mark.parametrize(
+    ("path", "change", "reason"),
+    [
+        ("images", Path.unlink, "There is no file {}"),
+        ("images", lambda p: p.write_bytes(b"x"), "{} is not an image of a kind"),
+        ("images", lambda p: Image.new("RGB", (9, 9)).save(p), "{} or its label map"),
+        ("labels", lambda p: Image.new("L", (64, 48), 7).save(p), "{} has ids of no"),
+    ],
+)
+def test_a_file_that_changes_during_a_training_is_named(
+    tmp_path, capsys, path, change, reason
+):
+    folder = write_folder(tmp_path / "data")
+
+    def work(*_):
+        dataset = load_folder(folder, SPLITS)
+        file = folder / path / "train/train_2.png"
+        change(file)
+        examples_of(dataset)
+
+    line = refusal(Command("Work.", lambda _: None, work), capsys)
+    assert reason.format(folder / path / "train/train_2.png") in line
+
+
+def test_labels_are_counted_as_a_look_at_each_image_does(tmp_path):
+    folder = write_folder(tmp_path / "mixed", {"train": 3, "val": 1})
+    Image.new("RGB", (70, 50)).save(folder / "images/train/big.png")
+    Image.new("L", (70, 50), 2).save(folder / "labels/train/big.png")
+    dataset = load_folder(folder, SPLITS)
+    split = dataset.split("train")
+    assert set(split.image_sizes) == {(48, 64), (50, 70)}
+    counted = label_statistics(split.examples, dataset.class_map)
+    np.testing.assert_array_equal(split.statistics.pixels, counted.pixels)
+    np.testing.assert_array_equal(
+        split.statistics.pixels_of_images_with_class,
+        counted.pixels_of_images_with_class,
+    )
+
+
+def test_images_beyond_the_memory_are_read_in_a_new_order_each_epoch(tmp_path):
+    split = load_folder(write_folder(tmp_path, {"train": 9, "val": 1}), SPLITS).split(
+        "train"
+    )
+    lanes = cached_lanes(split, range(2), batch_size=2, budget=1000)
+    assert not any(lane.is_cached for lane in lanes)
+
+    def order(seed):
+        batches = training_batches(
+            lanes, split, batch_size=2, void_id=255, order_seed=seed, budget=1000
+        )
+        images = [image for batch in batches for image in batch["image"].numpy()]
+        return [int(image.astype("int64").sum()) for image in images]
+
+    assert order(1) == order(1) != order(2)
+    assert sorted(order(1)) == sorted(order(2))
+    assert len(set(order(1))) == 9
+
+
+@pytest.mark.parametrize("content", [b"", b"not a picture", b"\x89PNG\r\n\x1a\n cut"])
+def test_an_unreadable_image_is_found_before_training(tiny_folder, content):
+    (tiny_folder / "images/train/train_3.png").write_bytes(content)
+    with pytest.raises(ValueError, match="1 of 6 .*train_3.png"):
+        load_folder(tiny_folder, SPLITS)
+
+
+def test_a_truncated_image_is_found_before_training(tiny_folder):
+    path = tiny_folder / "images/train/train_3.png"
+    path.write_bytes(path.read_bytes()[:-900])
+    with pytest.raises(ValueError, match="1 of 6 .*train_3.png"):
+        load_folder(tiny_folder, SPLITS)
+
+
+def test_all_that_is_wrong_is_counted_and_told_together(tiny_folder):
+    for index in range(4):
+        (tiny_folder / f"images/train/train_{index}.png").write_bytes(b"")
+    save_label(tiny_folder, Image.new("L", (60, 48)), "val_0", "val")
+    with pytest.raises(ValueError) as caught:
+        load_folder(tiny_folder, SPLITS)
+    message = str(caught.value)
+    assert "4 of 6 images or their labels can't be read" in message
+    assert "and 1 more" in message
+    assert "labels/val/val_0.png is 60x48, its image 64x48" in message
+    assert message.endswith("(2 problems)")
+
+
+def test_a_split_that_is_not_there_is_told_with_those_that_are(tiny_folder):
+    for kind in ("images", "labels"):
+        (tiny_folder / kind / "test").rename(tiny_folder / f"{kind}_put_away")
+    with pytest.raises(FileNotFoundError, match="no test images. It has: train 4, val"):
+        load_folder(tiny_folder, ("test",))
+
+
+def test_exif_orientation_turns_the_image_to_its_label(tiny_folder):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    lying = Image.new("RGB", (48, 64), (9, 9, 9))
+    (tiny_folder / "images/train/train_0.png").unlink()
+    lying.save(tiny_folder / "images/train/train_0.jpg", exif=exif)
+    dataset = load_folder(tiny_folder, SPLITS)
+    assert examples_of(dataset)[0]["image"].shape == (48, 64, 3)
+
+
+def test_a_split_without_some_classes_keeps_those_of_the_run(tiny_folder):
+    class_map = load_folder(tiny_folder, ("train",)).class_map
+    for path in (tiny_folder / "labels/test").iterdir():
+        Image.new("L", (64, 48), 0).save(path)
+    dataset = load_folder(tiny_folder, ("test",), class_map)
+    assert dataset.class_map == class_map
+
+
+def test_ids_that_the_run_does_not_know_are_named(tiny_folder):
+    class_map = load_folder(tiny_folder, ("train",)).class_map
+    save_label(tiny_folder, Image.new("L", (64, 48), 7), "test_1", "test")
+    with pytest.raises(ValueError, match=r"of no class of the run: 7 .*test_1.png \(7"):
+        load_folder(tiny_folder, ("test",), class_map)

@@ -1,0 +1,98 @@
+"""Validation drawn by a hash of names: it stays when images are added."""
+
+import pytest
+
+from keras_fcn.datasets.folder.read import FolderOptions, read_folder
+from keras_fcn.datasets.folder.samples import Sample
+from keras_fcn.datasets.folder.validation_split import assign_validation
+from tests.support.folders import write_pairs
+
+
+def samples_of(names):
+    return [Sample(name, f"{name}.png", f"{name}.png") for name in names]
+
+
+def names_of(samples):
+    return {sample.name for sample in samples}
+
+
+def test_about_the_share_is_drawn_and_nothing_is_lost():
+    samples = samples_of(f"image_{number}" for number in range(2000))
+    train, val = assign_validation(samples, 0.2, None)
+    assert 340 < len(val) < 460
+    assert names_of(train) | names_of(val) == names_of(samples)
+    assert len(train) + len(val) == 2000
+
+
+def test_images_that_are_added_move_no_other():
+    names = [f"image_{number}" for number in range(300)]
+    _, before = assign_validation(samples_of(names[::2]), 0.2, None)
+    _, after = assign_validation(samples_of(names), 0.2, None)
+    assert names_of(before) == names_of(after) & set(names[::2])
+
+
+@pytest.mark.parametrize("count", [2, 3, 5])
+@pytest.mark.parametrize("share", [0.01, 0.99])
+def test_neither_side_is_empty(count, share):
+    train, val = assign_validation(samples_of(map(str, range(count))), share, None)
+    assert train and val
+
+
+def test_groups_stay_together():
+    samples = samples_of(f"drive{d}_{n:03}" for d in range(30) for n in range(10))
+    train, val = assign_validation(samples, 0.3, "^drive[0-9]+")
+    groups = [
+        {name.partition("_")[0] for name in names_of(side)} for side in (train, val)
+    ]
+    assert not groups[0] & groups[1]
+    assert len(groups[0] | groups[1]) == 30
+
+
+def test_the_first_group_of_the_expression_counts():
+    samples = samples_of(["a_x_1", "b_x_2", "c_y_3"])
+    train, val = assign_validation(samples, 0.5, "^[a-z]_([xy])_")
+    assert {"a_x_1", "b_x_2"} in (names_of(train), names_of(val))
+
+
+@pytest.mark.parametrize(
+    ("pattern", "message"),
+    [
+        ("(", r"must be a regular expression .*Received: group_by=\("),
+        ("^a", "must match every name; 1 do not: b"),
+        ("^.", None),
+        ("$", "two groups .* Received: 1"),
+    ],
+)
+def test_an_expression_that_makes_no_groups_is_refused(pattern, message):
+    if message is None:
+        assert assign_validation(samples_of("ab"), 0.5, pattern)
+        return
+    with pytest.raises(ValueError, match=message):
+        assign_validation(samples_of("ab"), 0.5, pattern)
+
+
+def test_what_was_drawn_is_said(tmp_path):
+    write_pairs(tmp_path / "images", tmp_path / "labels", [f"{n}" for n in range(9)])
+    data = read_folder(tmp_path, options=FolderOptions(val_share=0.5))
+    count = len(data.splits["val"])
+    assert f"{count} of 9 images are drawn by a hash of their names" in data.said[1]
+    assert "(`val_share` 0.5)" in data.said[1]
+
+
+def test_a_train_folder_without_val_gives_some(tmp_path):
+    names = [f"{n}" for n in range(9)]
+    write_pairs(tmp_path / "train/images", tmp_path / "train/masks", names)
+    write_pairs(tmp_path / "test/images", tmp_path / "test/masks", ["z"])
+    data = read_folder(tmp_path)
+    assert len(data.splits["train"]) + len(data.splits["val"]) == 9
+    assert names_of(data.splits["test"]) == {"z"}
+
+
+def test_what_is_refused_names_the_folder(tmp_path):
+    write_pairs(tmp_path / "images", tmp_path / "labels", ["a"])
+    with pytest.raises(ValueError, match=f"^{tmp_path}: .* two images or more"):
+        read_folder(tmp_path)
+    write_pairs(tmp_path / "images", tmp_path / "labels", "bc", (0,))
+    write_pairs(tmp_path / "images", tmp_path / "labels", "a", (0,))
+    with pytest.raises(ValueError, match=f"^{tmp_path}: All labels of train are"):
+        read_folder(tmp_path).refuse_problems()

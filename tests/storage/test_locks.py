@@ -1,0 +1,99 @@
+"""A lock is held by one process, ends with it, and tells who has it."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+
+import pytest
+
+from keras_fcn.storage.locks import Locked, is_abandoned, lock, take
+from tests.support.data import PROJECT
+
+HOLD = (
+    "import sys; from pathlib import Path; from keras_fcn.storage.locks import lock\n"
+    "with lock(Path(sys.argv[1])):\n"
+    "    print('held', flush=True)\n"
+    "    sys.stdin.read()\n"
+)
+
+
+@pytest.fixture
+def holder(tmp_path):
+    """Another process that holds the lock `tmp_path / "lock"` until its input ends."""
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLD, tmp_path / "lock"],
+        cwd=PROJECT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout.readline() == "held\n"
+        yield process
+        process.kill()
+
+
+def test_a_second_process_is_told_who_holds_the_lock(holder, tmp_path):
+    whose = f"process {holder.pid} on {socket.gethostname()}"
+    assert not is_abandoned(tmp_path / "lock")
+    with pytest.raises(Locked, match=f"^{whose}$"), lock(tmp_path / "lock"):
+        pass
+
+
+def test_a_lock_ends_with_its_process_and_its_file_stays(holder, tmp_path):
+    os.kill(holder.pid, signal.SIGKILL)
+    holder.wait()
+    assert is_abandoned(tmp_path / "lock")
+    with lock(tmp_path / "lock"):
+        assert json.loads((tmp_path / "lock").read_text())["pid"] == os.getpid()
+        assert not is_abandoned(tmp_path / "lock")
+    assert not (tmp_path / "lock").exists()
+
+
+def test_who_waits_gets_the_lock_when_it_is_let_go(holder, tmp_path, caplog):
+    caplog.set_level("INFO", "keras_fcn")
+    waiting = subprocess.Popen(  # ends the holder after this process has begun to wait
+        [
+            sys.executable,
+            "-c",
+            f"import os,time; time.sleep(0.5); os.kill({holder.pid}, 2)",
+        ]
+    )
+    with lock(tmp_path / "lock", waits="prepares the data"):
+        assert holder.wait() != 0
+    waiting.wait()
+    (line,) = caplog.messages
+    assert line.startswith(f"Waiting for process {holder.pid} on ")
+    assert line.endswith(", which prepares the data")
+
+
+def test_a_file_that_says_nothing_of_its_holder_is_no_obstacle(tmp_path):
+    for text in ("", "[]", '{"pid": "x"}', '{"pid": null, "host": 3}', "\xff" * 9999):
+        (tmp_path / "lock").write_text(text)
+        held = take(tmp_path / "lock")
+        (tmp_path / "lock").write_text(text)
+        with pytest.raises(Locked, match="^another process$|^process"):
+            take(tmp_path / "lock")
+        os.close(held)
+
+
+def test_a_planted_link_is_not_followed(tmp_path):
+    (tmp_path / "thesis.txt").write_text("mine")
+    (tmp_path / "lock").symlink_to(tmp_path / "thesis.txt")
+    with pytest.raises(OSError), lock(tmp_path / "lock"):
+        pass
+    assert (tmp_path / "thesis.txt").read_text() == "mine"
+
+
+def test_without_locks_of_the_file_system_a_line_says_so(tmp_path, caplog, monkeypatch):
+    def refuse(*_):
+        raise OSError(37, "No locks available")
+
+    monkeypatch.setattr("keras_fcn.storage.locks.fcntl.flock", refuse)
+    with lock(tmp_path / "lock"):
+        pass
+    assert caplog.messages == [
+        f"{tmp_path / 'lock'}: its file system has no locks; none is taken"
+    ]

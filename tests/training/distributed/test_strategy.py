@@ -1,0 +1,239 @@
+"""Several devices and workers: what each computes, and what if one is gone."""
+
+import csv
+import json
+import signal
+import socket
+import time
+
+import keras
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+from benchmarks.local_workers import free_addresses, start_workers
+from keras_fcn.errors import LOST_STATUS, PeerLost
+from keras_fcn.training.distributed import strategy
+from keras_fcn.training.distributed.cluster import Cluster
+from keras_fcn.training.distributed.strategy import Distribution, join, peers_watched
+from keras_fcn.training.train import train
+from tests.support.commands import call, training_arguments
+from tests.support.data import tiny_config, write_folder
+
+SAME = ("loss", "mean_iou", "val_loss", "val_mean_iou", "val_pixel_accuracy")
+
+
+class Strategy:
+    """Stands for one of tf.distribute with eight devices."""
+
+    num_replicas_in_sync = 8
+
+
+@pytest.fixture
+def second_of_four():
+    addresses = tuple(f"host{index}:1" for index in range(4))
+    return Distribution(Strategy(), Cluster(addresses, 1))
+
+
+def test_one_device_has_the_whole_batch_and_asks_nobody():
+    alone = Distribution()
+    assert alone.is_first and alone.pieces(5) == [range(5)]
+    alone.check_batch_size(5)
+    assert alone.exchange({"a": 1}) == [{"a": 1}]
+    assert alone.agree(True, False) == [True, False]
+    assert alone.seconds_of_all_reduce(2**40) == 0
+    assert alone.describe() == ""
+    with pytest.raises(OSError, match="^its own$"), alone.together():
+        raise OSError("its own")
+    done = []
+    assert alone.first_then_others(lambda: done.append(1) or 7) == 7 and done == [1]
+
+
+def test_pieces_of_the_batch_follow_the_workers(second_of_four):
+    assert not second_of_four.is_first and second_of_four.num_local == 2
+    assert second_of_four.pieces(16) == [range(4, 6), range(6, 8)]
+    assert second_of_four.describe() == "8 devices on 4 workers"
+
+
+@pytest.mark.parametrize(
+    ("batch_size", "nearest"), [(3, "8 is"), (9, "8 or 16 is"), (23, "16 or 24 is")]
+)
+def test_a_batch_that_does_not_come_out_even_is_refused(
+    second_of_four, batch_size, nearest
+):
+    second_of_four.check_batch_size(24)
+    with pytest.raises(ValueError, match=f"{nearest} nearest.*batch_size={batch_size}"):
+        second_of_four.check_batch_size(batch_size)
+
+
+def test_workers_that_differ_are_named(second_of_four, monkeypatch):
+    told = [{"`seed`": 1, "x": 2}, {"`seed`": 1, "x": 2}, {"`seed`": 3, "x": 2}]
+    monkeypatch.setattr(second_of_four, "exchange", lambda value: told)
+    with pytest.raises(ValueError, match="same way.* worker 2: `seed` 3 instead of 1"):
+        second_of_four.check_same({}, "way")
+    told.pop()
+    second_of_four.check_same({}, "way")
+
+
+def test_what_fails_on_one_worker_begins_on_none(second_of_four, monkeypatch):
+    given = []
+
+    def exchange(value):
+        given.append(value)
+        return ["no such folder", value]
+
+    monkeypatch.setattr(second_of_four, "exchange", exchange)
+    with pytest.raises(ValueError, match="because of worker 0: no such folder"):
+        with second_of_four.together():
+            pass
+    with pytest.raises(OSError, match="^mine$"), second_of_four.together():
+        raise OSError("mine")
+    assert given == [None, "mine"]
+
+
+@pytest.mark.parametrize(
+    ("message", "who"),
+    [
+        (
+            "device_/job:worker/replica:0/task:1/device:CPU:0}} Collective ops is "
+            "aborted by: Socket closed\nfrom /job:worker/replica:0/task:0",
+            "Worker 0 is gone",
+        ),
+        (
+            "Collective ops is aborted by: Error reported from /job:worker/task:12: "
+            "unhealthy: /job:worker/replica:0/task:12",
+            "Worker 12 is gone",
+        ),
+        ("Barrier failed: heartbeat timeout", "Another worker is gone"),
+    ],
+)
+def test_a_worker_that_is_gone_is_named(message, who):
+    with pytest.raises(PeerLost, match=f"^{who}: .*`auto_resume`$"), peers_watched():
+        raise tf.errors.UnavailableError(None, None, message)
+
+
+def test_other_errors_of_tensorflow_stay_what_they_are():
+    with pytest.raises(tf.errors.InternalError, match="^no memory$"), peers_watched():
+        raise tf.errors.InternalError(None, None, "no memory")
+
+
+def test_workers_that_do_not_answer_are_named(monkeypatch, caplog):
+    monkeypatch.setattr(strategy, "START_TIMEOUT", 0.6)
+    own, there, away = free_addresses(3)
+    port = int(there.rpartition(":")[2])
+    with socket.create_server(("127.0.0.1", port)), caplog.at_level("INFO"):
+        with pytest.raises(PeerLost, match=f"from worker 2 at {away}: are all workers"):
+            strategy._wait_for_peers(Cluster((own, there, away), 0))
+        assert caplog.messages == [f"Waiting for worker 2 at {away}"]
+        strategy._wait_for_peers(Cluster((own, there), 0))
+
+
+def test_a_second_process_of_one_worker_is_refused():
+    own, other = free_addresses(2)
+    port = int(own.rpartition(":")[2])
+    with socket.create_server(("127.0.0.1", port)):
+        with pytest.raises(ValueError, match=f"Port {port} of worker 0 must be free"):
+            strategy._wait_for_peers(Cluster((own, other), 0))
+
+
+def test_what_waits_for_ever_in_a_library_is_ended():
+    code = (
+        "import ctypes, keras_fcn.training.distributed.strategy as distribution\n"
+        "with distribution._killed_after(60): print('in time', flush=True)\n"
+        "with distribution._killed_after(0.5):\n"
+        "    ctypes.PyDLL(None).sleep(60)"  # and Python can't run meanwhile
+    )
+    started = time.monotonic()
+    process = call("-c", code, check=False)
+    assert process.returncode == -signal.SIGKILL and time.monotonic() - started < 50
+    assert process.stdout == "in time\n"
+    assert process.stderr.endswith("did not come together within 0 s\n")
+
+
+def test_jax_trains_on_one_device(monkeypatch, second_of_four):
+    monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
+    assert join(None).num_replicas == join(None, 1).num_replicas == 1
+    with pytest.raises(ValueError, match="JAX backend.*devices=2"):
+        join(None, 2)
+    with pytest.raises(ValueError, match="JAX backend.*several workers"):
+        join(Cluster(("a:1", "b:1"), 0))
+
+
+def test_more_devices_than_there_are_is_refused():
+    with pytest.raises(ValueError, match="at most 1, .* Received: devices=9"):
+        join(None, 9)
+
+
+def history_of(run):
+    with (run / "history.csv").open() as file:
+        return [{k: float(row[k]) for k in SAME} for row in csv.DictReader(file)]
+
+
+@pytest.mark.slow
+def test_a_worker_that_is_killed_costs_steps_and_no_result(tmp_path):
+    folder = write_folder(tmp_path / "mine", {"train": 11, "val": 3})
+    options = {"optimizer": "sgd", "dropout": 0, "head-filters": 8, "epochs": 2}
+    run = tmp_path / "run"
+    arguments = [
+        *training_arguments(folder, run, **options),
+        "--auto-resume", "--checkpoint-every", 1,
+    ]  # fmt: skip
+    workers = start_workers(arguments, 2, tmp_path / "killed")
+    try:
+        while not (run / "checkpoint.json").exists():
+            assert all(worker.poll() is None for worker in workers)
+            time.sleep(0.05)
+        workers[1].kill()
+        assert workers[0].wait(60) == LOST_STATUS
+    finally:
+        for worker in workers:
+            worker.kill()
+            worker.wait()
+    *_, last = (tmp_path / "killed" / "worker-0.log").read_text().splitlines()
+    assert "gone" in last and "--auto-resume" in last
+    checkpoint = json.loads((run / "checkpoint.json").read_text())
+    assert checkpoint["epoch"] > 0 or checkpoint["step"] > 0
+
+    again = start_workers(arguments, 2, tmp_path / "again")
+    assert [worker.wait(600) for worker in again] == [0, 0]
+    assert "Going on with" in (tmp_path / "again" / "worker-0.log").read_text()
+    alone = train(
+        tiny_config(
+            folder, optimizer="sgd", dropout=0.0, head_filters=8, epochs=2, batch_size=4
+        ),
+        tmp_path / "alone",
+    )
+    for row, other in zip(history_of(run), history_of(alone.path), strict=True):
+        assert row == pytest.approx(other, abs=1e-4)
+
+
+ON_TWO_DEVICES = """
+import sys
+import tensorflow as tf
+(cpu,) = tf.config.list_physical_devices("CPU")
+parts = [tf.config.LogicalDeviceConfiguration()] * 2
+tf.config.set_logical_device_configuration(cpu, parts)
+from keras_fcn.commands.train import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+@pytest.mark.slow
+def test_two_devices_of_a_machine_train_as_one(tmp_path):
+    """Pictures of different sizes, a last batch that is not full, dropout off."""
+    folder = write_folder(tmp_path / "mine", {"train": 6, "val": 3})
+    for kind, mode in (("images", "RGB"), ("labels", "L")):
+        for split, number in (("train", 9), ("val", 9)):
+            color = (9, 90, len(split)) if mode == "RGB" else 1
+            picture = Image.new(mode, (80, 40), color)
+            picture.save(folder / kind / split / f"{split}_{number}.png")
+    options = {"optimizer": "sgd", "dropout": 0, "head-filters": 8, "variant": "8s"}
+    for devices in (1, 2):
+        arguments = training_arguments(
+            folder, tmp_path / f"on-{devices}", **options, devices=devices
+        )
+        process = call("-c", ON_TWO_DEVICES, *arguments, check=False)
+        assert process.returncode == 0, process.stderr
+    assert "Training on 2 devices" in process.stderr
+    one, two = (history_of(tmp_path / f"on-{devices}") for devices in (1, 2))
+    assert two[0] == pytest.approx(one[0], abs=1e-4)
