@@ -32,6 +32,7 @@ torture: $(VENV)/.installed-dev
 lint: $(VENV)/.installed-dev
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
 
 docs-figures: $(VENV)/.installed
 	$(RUN_PYTHON) docs/draw_figures.py

@@ -22,10 +22,11 @@ import importlib
 import sys
 from typing import TYPE_CHECKING, Any
 
+from keras_fcn.version import __version__
+
 if TYPE_CHECKING:
     from keras_fcn.api import FCN, ClassMap, Segmenter, load, shift_and_stitch
 
-__version__ = "0.2.0"
 __all__ = ["FCN", "ClassMap", "Segmenter", "__version__", "load", "shift_and_stitch"]
 
 

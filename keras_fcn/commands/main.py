@@ -3,8 +3,8 @@
 import importlib
 import sys
 
-from keras_fcn import __version__
 from keras_fcn.commands.command_line import did_you_mean
+from keras_fcn.version import __version__
 
 _COMMANDS = {
     "train": "train a network, or go on with a training",

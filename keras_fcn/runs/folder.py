@@ -23,7 +23,6 @@ from pathlib import Path
 
 import keras
 
-from keras_fcn import __version__
 from keras_fcn.classes import ClassMap
 from keras_fcn.config import TrainingConfig, gone_options
 from keras_fcn.errors import shown
@@ -40,6 +39,7 @@ from keras_fcn.storage.atomic import (
     write_json,
 )
 from keras_fcn.storage.locks import Locked, lock
+from keras_fcn.version import __version__
 
 
 @dataclass(frozen=True)
