@@ -5,6 +5,7 @@ turn those into their flags.
 """
 
 from collections.abc import Collection, Sequence
+from difflib import get_close_matches
 
 # Exit status of a worker whose peers are gone. Kubeflow starts a pod again whose status
 # is 128 or more (138 is what it leaves to users), and every other launcher too.
@@ -98,3 +99,14 @@ def check_choice(name: str, value: object, choices: Collection[str]) -> None:
         raise ValueError(
             f"`{name}` must be one of {', '.join(choices)}. Received: {name}={value}"
         )
+
+
+def did_you_mean(word: str, words: Collection[str]) -> str:
+    """Return " (did you mean X?)" with the nearest of some words; "" without one.
+
+    Args:
+        word: what was typed.
+        words: the words that are accepted.
+    """
+    nearest = get_close_matches(word, words, n=1, cutoff=0.5)
+    return f" (did you mean {nearest[0]}?)" if nearest else ""

@@ -2,7 +2,7 @@
 
 import pytest
 
-from keras_fcn.errors import check_choice, one_line, printable, summarize
+from keras_fcn.errors import check_choice, did_you_mean, one_line, printable, summarize
 
 
 @pytest.mark.parametrize(
@@ -64,3 +64,15 @@ def test_a_choice_is_taken_and_anything_else_refused(choices):
 def test_what_would_steer_a_terminal_is_written_out(text, shown):
     assert printable(text) == shown
     assert one_line(ValueError(text)).isprintable()
+
+
+@pytest.mark.parametrize(
+    ("word", "expected"),
+    [
+        ("trian", " (did you mean train?)"),
+        ("evaluation", " (did you mean evaluate?)"),
+        ("zzz", ""),
+    ],
+)
+def test_the_nearest_word_is_offered_where_one_is_near(word, expected):
+    assert did_you_mean(word, ("train", "evaluate", "predict")) == expected

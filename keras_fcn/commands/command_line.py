@@ -9,15 +9,21 @@ import signal
 import sys
 import tempfile
 import warnings
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 
 from keras_fcn.commands.signals import stop_line, stopped_by_signals
 from keras_fcn.commands.startup import quick_imports, quiet_start
-from keras_fcn.errors import LOST_STATUS, PeerLost, TrainingStopped, one_line, printable
+from keras_fcn.errors import (
+    LOST_STATUS,
+    PeerLost,
+    TrainingStopped,
+    did_you_mean,
+    one_line,
+    printable,
+)
 
 _DISK_IS_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 Work = Callable[[argparse.Namespace, set[str]], int]
@@ -162,17 +168,6 @@ class _LineFormatter(logging.Formatter):
     def format(self, record):
         lines = super().format(record).split("\n")
         return self._parser.with_flags("\n".join(map(printable, lines)))
-
-
-def did_you_mean(word: str, words: Collection[str]) -> str:
-    """Return " (did you mean X?)" with the nearest of some words; "" without one.
-
-    Args:
-        word: what was typed.
-        words: what there is.
-    """
-    nearest = get_close_matches(word, words, n=1, cutoff=0.5)
-    return f" (did you mean {nearest[0]}?)" if nearest else ""
 
 
 class _HelpFormatter(

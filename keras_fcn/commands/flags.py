@@ -5,7 +5,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import Field, fields
 from pathlib import Path
 
-from keras_fcn.commands.command_line import did_you_mean
 from keras_fcn.config import (
     DEFAULT_NETWORK,
     DENSE,
@@ -15,6 +14,7 @@ from keras_fcn.config import (
     Number,
     TrainingConfig,
 )
+from keras_fcn.errors import did_you_mean
 from keras_fcn.prediction.options import resolve_overlap
 from keras_fcn.runs.names import bundled_names, check_run, network_path
 from keras_fcn.typing import Size

@@ -3,7 +3,7 @@
 import importlib
 import sys
 
-from keras_fcn.commands.command_line import did_you_mean
+from keras_fcn.errors import did_you_mean
 from keras_fcn.version import __version__
 
 _COMMANDS = {

@@ -6,9 +6,10 @@ from collections.abc import Collection
 from dataclasses import fields
 from pathlib import Path
 
-from keras_fcn.commands.command_line import did_you_mean, format_value
+from keras_fcn.commands.command_line import format_value
 from keras_fcn.commands.flags import option_parser
 from keras_fcn.config import FOLDER_FIELDS, TrainingConfig
+from keras_fcn.errors import did_you_mean
 
 if sys.version_info >= (3, 11):
     import tomllib

@@ -12,7 +12,6 @@ from keras_fcn.commands import command_line
 from keras_fcn.commands.command_line import (
     Command,
     OneLineParser,
-    did_you_mean,
     format_value,
 )
 from tests.support.commands import call, outcome, refusal
@@ -224,18 +223,6 @@ def test_a_mistyped_flag_is_one_line_with_the_nearest(parser, capsys, argv, need
 def test_after_two_hyphens_all_are_names(parser):
     arguments, given = parser.parse(["--tta", "--", "--odd.png"])
     assert arguments.images == ["--odd.png"] and given == {"tta", "images"}
-
-
-@pytest.mark.parametrize(
-    ("word", "expected"),
-    [
-        ("trian", " (did you mean train?)"),
-        ("evaluation", " (did you mean evaluate?)"),
-        ("zzz", ""),
-    ],
-)
-def test_the_nearest_word_is_offered_where_one_is_near(word, expected):
-    assert did_you_mean(word, ("train", "evaluate", "predict")) == expected
 
 
 @pytest.mark.parametrize(
