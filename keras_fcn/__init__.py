@@ -1,21 +1,21 @@
 """Fully convolutional networks (FCN-32s, 16s, 8s) for semantic segmentation, in Keras.
 
     >>> import keras_fcn
-    >>> segmenter = keras_fcn.load("fcn8s-camvid")   # bundled; or a run's folder
+    >>> segmenter = keras_fcn.load("fcn8s-camvid")   # a bundled network or a run
     >>> label_map = segmenter("street.jpg")          # uint8 (height, width), class ids
     >>> segmenter.class_map.names[label_map[0, 0]]
     'sky'
 
-A path, a Pillow image or a uint8 RGB array goes in, also several of them.
-`segmenter.probabilities(image)` and `segmenter.overlay(image, label_map)` give more;
-`segmenter.model` is the Keras model. `FCN` builds networks to train:
+A `Segmenter` takes a path, a Pillow image or a uint8 RGB array, or a list of them. It
+also has `probabilities(image)`, `overlay(image, label_map)` and `model`, the Keras
+model. `FCN` and `from_pretrained` return networks to train:
 
     >>> model = keras_fcn.FCN("8s", num_classes=11, head="compact", weights=None)
-    >>> model = keras_fcn.FCN.from_pretrained("fcn8s-camvid", num_classes=3)
+    >>> model = keras_fcn.from_pretrained("fcn8s-camvid", num_classes=3)
 
-TensorFlow or JAX is imported when one of these names is first used. That also
-registers the layers, so that `keras.saving.load_model` reads the `best.keras` of a run;
-where Keras is there already, importing the package does.
+The first use of any of these names imports Keras and registers the layers, which
+`keras.saving.load_model` needs to read the `best.keras` of a run. If Keras has been
+imported already, importing `keras_fcn` registers them.
 """
 
 import importlib
@@ -25,20 +25,39 @@ from typing import TYPE_CHECKING, Any
 from keras_fcn.version import __version__
 
 if TYPE_CHECKING:
-    from keras_fcn.api import FCN, ClassMap, Segmenter, load, shift_and_stitch
+    from keras_fcn.classes import ClassMap
+    from keras_fcn.models.fcn import FCN
+    from keras_fcn.prediction.segmenter import Segmenter, load
+    from keras_fcn.prediction.shift_and_stitch import shift_and_stitch
+    from keras_fcn.runs.bundled import from_pretrained
 
-__all__ = ["FCN", "ClassMap", "Segmenter", "__version__", "load", "shift_and_stitch"]
+__all__ = [
+    "FCN",
+    "ClassMap",
+    "Segmenter",
+    "__version__",
+    "from_pretrained",
+    "load",
+    "shift_and_stitch",
+]
+# Imported on first use: `keras_fcn.version` must not take the seconds of TensorFlow.
+_MODULES = {
+    "FCN": "models.fcn",
+    "ClassMap": "classes",
+    "Segmenter": "prediction.segmenter",
+    "from_pretrained": "runs.bundled",
+    "load": "prediction.segmenter",
+    "shift_and_stitch": "prediction.shift_and_stitch",
+}
 
 
 def __getattr__(name: str) -> Any:
-    """Import the public names when they are asked for."""
-    if name in __all__:
-        return getattr(importlib.import_module("keras_fcn.api"), name)
+    if name in _MODULES:
+        return getattr(importlib.import_module(f"keras_fcn.{_MODULES[name]}"), name)
     raise AttributeError(f"module 'keras_fcn' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    """The public names, without modules and imports."""
     return sorted(__all__)
 
 

@@ -1,8 +1,8 @@
 """Kinds of options, and dataclasses whose values are checked when they are made.
 
 A kind is an annotated type: its bounds, how an error message describes it, and the
-word that stands for a value in `--help`. A class of options uses kinds as the types of
-its fields. This module imports neither TensorFlow nor Keras:
+word that stands for a value in the help of a command. A class of options uses kinds as
+the types of its fields. This module imports neither TensorFlow nor Keras:
 
     @validated
     class PredictionOptions:
@@ -59,7 +59,7 @@ class Kind:
 
     Attributes:
         expected: what a value must be, as in "a positive integer".
-        metavar: stands for the value in `--help`.
+        metavar: stands for the value in the help of a command.
     """
 
     expected: str

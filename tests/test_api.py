@@ -15,12 +15,14 @@ from keras_fcn.classes import ClassMap
 from keras_fcn.models.fcn import FCN
 from keras_fcn.prediction.segmenter import Segmenter, load
 from keras_fcn.prediction.shift_and_stitch import shift_and_stitch
+from keras_fcn.runs.bundled import from_pretrained
 from tests.support.data import PROJECT
 
 PUBLIC = {
     "FCN": FCN,
     "ClassMap": ClassMap,
     "Segmenter": Segmenter,
+    "from_pretrained": from_pretrained,
     "load": load,
     "shift_and_stitch": shift_and_stitch,
 }
@@ -83,7 +85,7 @@ sys.modules["keras"] = ModuleType("keras")  # stands for one that is imported
 imported = []
 class Finder:
     def find_spec(self, name, path=None, target=None):
-        if name.startswith("keras_fcn."):
+        if name.startswith("keras_fcn.") and name != "keras_fcn.version":
             imported.append(name)
             raise SystemExit(print(*imported))
 sys.meta_path.insert(0, Finder())
@@ -99,7 +101,7 @@ def test_help_explains_with_an_example():
         ">>> import keras_fcn",
         '>>> segmenter = keras_fcn.load("fcn8s-camvid")',
         '>>> label_map = segmenter("street.jpg")',
-        "FCN.from_pretrained",
+        "from_pretrained",
         "class Segmenter(",
         "load(name:",
         "shift_and_stitch(",
@@ -119,7 +121,7 @@ def test_every_public_name_is_explained_with_its_arguments(name):
 
 @pytest.fixture(scope="module")
 def pretrained():
-    return keras_fcn.FCN.from_pretrained()
+    return keras_fcn.from_pretrained()
 
 
 def weights_by_layer(model):
@@ -141,7 +143,7 @@ def test_the_bundled_network_is_that_of_load_and_trainable(pretrained):
 
 def test_a_start_for_other_classes_scores_anew_and_says_so(pretrained, caplog):
     with caplog.at_level(logging.INFO, logger="keras_fcn"):
-        model = keras_fcn.FCN.from_pretrained("fcn8s-camvid", num_classes=3)
+        model = keras_fcn.from_pretrained("fcn8s-camvid", num_classes=3)
     warnings = [
         record.getMessage()
         for record in caplog.records
@@ -169,11 +171,11 @@ def test_a_start_for_other_classes_scores_anew_and_says_so(pretrained, caplog):
 
 
 def test_as_many_other_classes_start_anew_too(pretrained):
-    model = keras_fcn.FCN.from_pretrained(num_classes=11)
+    model = keras_fcn.from_pretrained(num_classes=11)
     assert not model.get_layer("score_fr").kernel.numpy().any()
     assert pretrained.get_layer("score_fr").kernel.numpy().any()
 
 
 def test_an_unknown_name_is_refused():
     with pytest.raises(ValueError, match="`name` must be .* Received: name=vgg16"):
-        keras_fcn.FCN.from_pretrained("vgg16")
+        keras_fcn.from_pretrained("vgg16")

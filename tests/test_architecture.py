@@ -12,7 +12,7 @@ DOCUMENT = (PROJECT / "docs/architecture.md").read_text()
 MODULES = sorted(PACKAGE.rglob("*.py"))
 OUTSIDE = {"street_rendering", "benchmarks", "tests"}
 ORDER = re.findall(r"^\| `(\w+)/` \|", DOCUMENT, re.MULTILINE)
-PUBLIC = ("__init__.py", "api.py", "__main__.py")
+PUBLIC = ("__init__.py", "__main__.py")
 
 
 def imported_by(path):

@@ -58,7 +58,7 @@ def FCN(
     channel order and the means of VGG16 are inside. Under a mixed precision policy the
     encoder computes in the short type, the scores and their upsampling in float32.
 
-    `FCN.from_pretrained()` returns one that is trained.
+    `from_pretrained()` returns one that is trained.
 
     Args:
         variant: "32s", "16s", "8s" or "4s", the stride of the finest scores that are

@@ -82,7 +82,7 @@ def test_each_bundled_network_is_small_and_described(name):
 def test_the_default_knows_a_drawn_street():
     # The scenes of its training have the seed 0.
     image, label_map = render_street(seed=1, index=0, height=180, width=240)
-    model = keras_fcn.FCN.from_pretrained()
+    model = keras_fcn.from_pretrained()
     assert isinstance(model, keras.Model)
     prediction = np.asarray(prediction_model(model).predict_on_batch(image[None]))[0]
     names = find_network(DEFAULT_NETWORK).read_class_map().names
