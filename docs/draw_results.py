@@ -29,7 +29,7 @@ from keras_fcn.drawing.panels import (
 )
 from keras_fcn.evaluation.evaluate import ImageResult, predict_split
 from keras_fcn.evaluation.metrics import segmentation_scores
-from keras_fcn.images.reading import write_png
+from keras_fcn.images.encoding import write_png
 from keras_fcn.prediction.predictor import make_predictor
 from keras_fcn.runs.bundled import find_network
 from keras_fcn.storage.atomic import atomic_file

@@ -80,7 +80,7 @@ def work(arguments: argparse.Namespace, given: set[str]) -> int:
     from keras_fcn.datasets.folder.report import format_report, report
     from keras_fcn.datasets.folder.sample_page import sample_page
     from keras_fcn.datasets.folder.scan import ProgressLine
-    from keras_fcn.images.reading import write_png
+    from keras_fcn.images.encoding import write_png
     from keras_fcn.storage.atomic import write_json
     from keras_fcn.training.class_weights import class_weights_from_counts
 

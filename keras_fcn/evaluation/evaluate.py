@@ -20,7 +20,7 @@ from keras_fcn.evaluation.calibration import ConfidenceCounts
 from keras_fcn.evaluation.full_batches import with_full_batches
 from keras_fcn.evaluation.metrics import confusion_matrix_of, segmentation_scores
 from keras_fcn.evaluation.reliability import draw_reliability
-from keras_fcn.images.reading import write_png
+from keras_fcn.images.encoding import write_png
 from keras_fcn.storage.atomic import write_json
 
 

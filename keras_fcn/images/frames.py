@@ -4,46 +4,43 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL.TiffImagePlugin import TiffImageFile
 
 from keras_fcn.config import MAX_IMAGE_PIXELS
-from keras_fcn.images.opening import check_pixels, decode, opened
+from keras_fcn.images.opening import check_pixels, decode, open_image
 from keras_fcn.images.reading import to_rgb
 
-# Of other formats (MPO, which phones name .jpg) the first image is taken: what follows
-# are previews of it, and depth.
+# Of other formats only the first image is read: in MPO, which phones name .jpg, the
+# others are previews and depth.
 _WITH_FRAMES = ("GIF", "TIFF", "WEBP", "PNG")
-_SUBFILE_TYPE = 254  # tag of TIFF
+_SUBFILE_TYPE = 254  # TIFF tag; bit 0 marks a smaller copy of another page
 
 
 def read_frames(
     path: Path, max_pixels: int = MAX_IMAGE_PIXELS
 ) -> Iterator[tuple[int | None, np.ndarray]]:
-    """Read the images of a file one after the other.
+    """Read the images of a file one by one.
 
     Args:
-        path: as for `read_image`. Pages of a TIFF that are smaller copies of others, as
-            pyramids have them, are left out.
-        max_pixels: pixels that each may have.
+        path: as for `read_image`. Pages of a TIFF that are smaller copies of other
+            pages (pyramids) are skipped.
+        max_pixels: the largest accepted number of pixels of each image.
 
     Yields:
-        The number of an image, from 0 on, and the image as `read_image` gives it; None
-        as the number where there is no other.
+        The index of the image in the file, or None if the file has a single image; and
+        the image, uint8 RGB `(height, width, 3)`.
 
     Raises:
-        UnreadableImage, FileNotFoundError: as `read_image`; where a later image is
-            damaged, after those before it.
+        UnreadableImage, FileNotFoundError: as `read_image`; if a later image is
+            damaged, after the images before it were yielded.
     """
-    with opened(path, max_pixels) as image:
-        count = image.n_frames if image.format in _WITH_FRAMES else 1
+    with open_image(path, max_pixels) as image:
+        count = getattr(image, "n_frames", 1) if image.format in _WITH_FRAMES else 1
         for index in range(count):
             image.seek(index)
-            if index and _is_smaller_copy(image):
-                continue
+            if index and isinstance(image, TiffImageFile):
+                if image.tag_v2.get(_SUBFILE_TYPE, 0) & 1:
+                    continue
             check_pixels(path, image.size, max_pixels)
             decode(image, Path(path))
             yield (index if count > 1 else None), to_rgb(image, str(path))[0]
-
-
-def _is_smaller_copy(image: Image.Image):
-    return image.format == "TIFF" and bool(image.tag_v2.get(_SUBFILE_TYPE, 0) & 1)

@@ -1,41 +1,71 @@
-"""Image files from strangers: opened by content, checked before they are decoded."""
+"""Open untrusted image files: format and size are checked before pixels are decoded."""
 
+import io
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
-from PIL import Image, UnidentifiedImageError
+import cv2
+import numpy as np
+from PIL import Image, ImageChops, ImageFile, UnidentifiedImageError
 
 from keras_fcn.errors import one_line
-from keras_fcn.images.headers import FORMATS, open_header
-from keras_fcn.images.truncation import describes_all_pixels, is_truncated
 from keras_fcn.storage.regular_files import check_is_regular
 
-_BYTES_PER_PIXEL = 14  # as measured: Pillow's own 4, a copy, and RGB twice
+# An allow-list: Pillow runs Ghostscript for EPS, for example.
+FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "PPM", "GIF")
+_BYTES_PER_PIXEL = 14  # measured peak: Pillow's 4, one copy of them, and RGB twice
+_JPEG_END = b"\xff\xd9"
+_pillow_limit_lock = threading.Lock()
 
 
 class UnreadableImage(ValueError):
-    """A file that can't be decoded as an image; the message is one line."""
+    """A file that cannot be decoded as an image; the message is one line."""
+
+
+def open_header(
+    file: BinaryIO, formats: tuple[str, ...] = FORMATS
+) -> ImageFile.ImageFile:
+    """Open an image of any size without decoding its pixels.
+
+    Args:
+        file: the image file; its first bytes determine the format.
+        formats: the accepted formats, of `FORMATS`.
+
+    Raises:
+        PIL.UnidentifiedImageError: if the file has none of these formats.
+        Exception: of any type, if the header is damaged.
+    """
+    # Pillow's limit on pixels is one variable for the whole process. It is lifted here
+    # only, because callers check the size against their own limit.
+    with _pillow_limit_lock:
+        limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+        try:
+            return Image.open(file, formats=formats)
+        finally:
+            Image.MAX_IMAGE_PIXELS = limit
 
 
 @contextmanager
-def opened(path: Path, max_pixels: int) -> Iterator[Image.Image]:
-    """Open an image of a known format; only its header is read.
+def open_image(path: Path, max_pixels: int) -> Iterator[ImageFile.ImageFile]:
+    """Open an image file; only the header is read.
 
-    Whatever the block raises counts as a fault of the file: Pillow's decoders raise
-    errors of many kinds.
+    Every exception in the `with` block becomes `UnreadableImage`, because Pillow's
+    decoders raise exceptions of many types for damaged files.
 
     Args:
-        path: a regular file; its content tells the format, not its name.
-        max_pixels: pixels that it may have.
+        path: a regular file; its content determines the format, not its name.
+        max_pixels: the largest accepted number of pixels.
 
     Yields:
-        The image; `decode` decodes it.
+        The image, for `decode`.
 
     Raises:
-        UnreadableImage: if it is no image of `FORMATS`, is damaged or too large, or is
-            no regular file.
+        UnreadableImage: if the file has none of `FORMATS`, is damaged, too large or not
+            a regular file.
         FileNotFoundError: if there is no such file.
     """
     path = Path(path)
@@ -43,14 +73,18 @@ def opened(path: Path, max_pixels: int) -> Iterator[Image.Image]:
         raise FileNotFoundError(f"There is no file {path}")
     try:
         check_is_regular(path)
-        # By a file object: Pillow garbles turned grey TIFFs that it opens by name.
+        # A file object, not the path: Pillow memory-maps files that it opens by name,
+        # and garbles rotated grey TIFFs then.
         with path.open("rb") as file, open_header(file) as image:
             check_pixels(path, image.size, max_pixels)
             yield image
     except UnreadableImage:
         raise
     except UnidentifiedImageError as error:
-        raise UnreadableImage(f"{path} is {_kind(path)}") from error
+        found = "not an image in a supported format (" + ", ".join(FORMATS) + ")"
+        if path.stat().st_size == 0:
+            found = "an empty file"
+        raise UnreadableImage(f"{path} is {found}") from error
     except Exception as error:
         raise UnreadableImage(f"{path} can't be decoded ({one_line(error)})") from error
 
@@ -59,16 +93,16 @@ def check_pixels(name: object, size: tuple[int, int], max_pixels: int) -> None:
     """Refuse an image that would need too much memory.
 
     Args:
-        name: which image, for the message.
-        size: its width and height, in Pillow's order.
-        max_pixels: pixels that an image may have.
+        name: the image's name in the error message.
+        size: width and height, in Pillow's order.
+        max_pixels: the largest accepted number of pixels.
 
     Raises:
-        UnreadableImage: if it has more; tells what reading it would take.
+        UnreadableImage: if it has more; the message gives the memory it would need.
     """
     width, height = size
     if width * height > max_pixels:
-        # Sizes in JSON can be beyond all floats.
+        # JSON files can give sizes that do not fit into a float.
         memory = min(width * height, sys.maxsize) * _BYTES_PER_PIXEL / 2**30
         raise UnreadableImage(
             f"{name} must have at most {max_pixels} pixels, `max_pixels`. Received: "
@@ -76,31 +110,53 @@ def check_pixels(name: object, size: tuple[int, int], max_pixels: int) -> None:
         )
 
 
-def decode(image: Image.Image, path: Path) -> None:
-    """Decode an image, and refuse one that is cut off.
+def decode(image: ImageFile.ImageFile, path: Path) -> None:
+    """Decode an image's pixels.
 
     Args:
-        image: what `opened` gave, or a later frame of it.
+        image: from `open_image`, at any frame.
         path: its file.
 
     Raises:
-        UnreadableImage: if there are fewer data than pixels.
-        Exception: of any kind, if the data are damaged.
+        UnreadableImage: if the file ends properly but lacks data for some pixels.
+        Exception: of any type, if the data are damaged or end too early.
     """
-    is_whole = describes_all_pixels(image)
+    boxes = [tile.extents or (0, 0, *image.size) for tile in image.tile]
+    num_described = sum((x1 - x0) * (y1 - y0) for x0, y0, x1, y1 in boxes)
+    # GIFs may have frames smaller than the image. `load` empties `image.tile`.
+    is_complete = image.format != "TIFF" or num_described >= image.width * image.height
     image.load()
-    if image.tell() == 0:  # the first frame
+    if image.tell() == 0:
         with path.open("rb") as file:
-            is_whole = is_whole and not is_truncated(image, file)
-    if not is_whole:
+            is_complete = is_complete and not is_truncated(image, file)
+    if not is_complete:
         raise UnreadableImage(
-            f"{path} is cut off: it has data for a part of its "
-            f"{image.width}x{image.height} pixels alone"
+            f"{path} is truncated: it lacks the data of some of its "
+            f"{image.width}x{image.height} pixels"
         )
 
 
-def _kind(path):
-    """What a file is that Pillow does not know."""
-    if path.stat().st_size == 0:
-        return "an empty file"
-    return f"not an image of a kind that is read ({', '.join(FORMATS)})"
+def is_truncated(image: ImageFile.ImageFile, file: BinaryIO) -> bool:
+    """Whether a PNG or JPEG ends properly but lacks data for its last pixels.
+
+    Pillow raises an error where a file ends too early. It accepts a file with an end
+    marker, as left by "repair" tools and interrupted writers, and fills the rest.
+
+    Args:
+        image: decoded, the first image of its file.
+        file: the file.
+    """
+    last = np.array(image.getpixel((image.width - 1, image.height - 1)))
+    # Missing pixels are 0. The last pixel of an interlaced PNG is not decoded last.
+    if image.format == "PNG" and (image.info.get("interlace") or not last.any()):
+        is_too_long = max(image.size) > 1_000_000  # pixels, the limit of OpenCV
+        encoded = np.frombuffer(file.read(), "uint8")
+        return not is_too_long and cv2.imdecode(encoded, cv2.IMREAD_UNCHANGED) is None
+    # Missing pixels are grey. Additional data change them, and no others.
+    if image.format in ("JPEG", "MPO") and np.isin(last, (127, 128)).all():
+        content = file.read()
+        longer = content[: content.rfind(_JPEG_END)] + b"\x55" * 64 + _JPEG_END
+        with open_header(io.BytesIO(longer), ("JPEG",)) as other:
+            difference = ImageChops.difference(image, other.convert(image.mode))
+        return difference.getbbox(alpha_only=False) is not None
+    return False

@@ -1,23 +1,17 @@
-"""Image and label-map files: every kind that users have in, palette PNGs out."""
+"""Read image and label-map files of every supported format and pixel type."""
 
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageOps
 
-from keras_fcn.classes import ClassMap
 from keras_fcn.config import MAX_IMAGE_PIXELS
-from keras_fcn.images.encoding import encode_label_map, encode_png
-from keras_fcn.images.opening import (
-    UnreadableImage,
-    decode,
-    opened,
-)
-from keras_fcn.storage.atomic import atomic_file
+from keras_fcn.images.opening import UnreadableImage, decode, open_image
 
 __all__ = [
     "IMAGE_SUFFIXES",
     "UnreadableImage",
+    "apply_orientation",
     "read_image",
     "read_image_and_orientation",
     "read_label_image",
@@ -25,15 +19,12 @@ __all__ = [
     "read_size_and_orientation",
     "read_stored_values",
     "to_rgb",
-    "turn_upright",
-    "write_content",
-    "write_label_map",
-    "write_png",
 ]
 
 IMAGE_SUFFIXES = (
     ".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".ppm", ".gif",
 )  # fmt: skip
+_ORIENTATION = 0x0112  # EXIF tag
 
 
 def read_image(path: Path, max_pixels: int = MAX_IMAGE_PIXELS) -> np.ndarray:
@@ -43,11 +34,11 @@ def read_image(path: Path, max_pixels: int = MAX_IMAGE_PIXELS) -> np.ndarray:
     upper eight bits are kept) become RGB; an EXIF orientation is applied.
 
     Args:
-        path: a file of one of `FORMATS`, whatever its name is.
-        max_pixels: pixels that it may have.
+        path: a file in one of `FORMATS`; its name does not matter.
+        max_pixels: the largest accepted number of pixels.
 
     Raises:
-        UnreadableImage: if the file is empty, cut off, too large or no image.
+        UnreadableImage: if the file is empty, truncated, too large or not an image.
         FileNotFoundError: if there is no such file.
     """
     return read_image_and_orientation(path, max_pixels)[0]
@@ -56,19 +47,20 @@ def read_image(path: Path, max_pixels: int = MAX_IMAGE_PIXELS) -> np.ndarray:
 def read_image_and_orientation(
     path: Path, max_pixels: int = MAX_IMAGE_PIXELS
 ) -> tuple[np.ndarray, int]:
-    """Read an image as `read_image` does, and how it was turned for that.
+    """Read an image as `read_image` does, and its EXIF orientation.
 
     Args:
         path: as for `read_image`.
         max_pixels: as for `read_image`.
 
     Returns:
-        The image, and its EXIF orientation, 1 to 8; 1 where it was not turned.
+        uint8 RGB `(height, width, 3)`, upright, and the EXIF orientation that was
+        applied, 1 to 8; 1 if there was none.
 
     Raises:
         UnreadableImage, FileNotFoundError: as `read_image`.
     """
-    with opened(path, max_pixels) as image:
+    with open_image(path, max_pixels) as image:
         decode(image, Path(path))
         return to_rgb(image, str(path))
 
@@ -76,42 +68,43 @@ def read_image_and_orientation(
 def to_rgb(
     image: Image.Image, name: str = "The Pillow image"
 ) -> tuple[np.ndarray, int]:
-    """Turn a Pillow image into RGB as `read_image` does, and say how it was turned.
+    """Convert a Pillow image to RGB as `read_image` does.
 
     Args:
-        image: of any mode but "F".
-        name: what an error calls it.
+        image: of any mode except "F".
+        name: the image's name in the error message.
 
     Returns:
-        uint8 `(height, width, 3)`, and the EXIF orientation, 1 to 8.
+        uint8 `(height, width, 3)`, upright, and the EXIF orientation that was applied,
+        1 to 8.
 
     Raises:
-        UnreadableImage: if its values are floats: Pillow would make 0 of all below 1.
+        UnreadableImage: if its pixels are floats. Their range is unknown, and Pillow
+            would truncate values in [0, 1] to 0.
     """
     if image.mode == "F":
         raise UnreadableImage(
-            f"{name} has floats, which may mean anything: needed whole numbers from 0 "
-            "to 255"
+            f"{name} has floats as pixel values: expected integers from 0 to 255"
         )
     orientation = _orientation(image)
     image = _upright(image, orientation)
-    if image.mode.startswith("I"):  # 16-bit grey; Pillow's own conversion clips
+    if image.mode.startswith("I"):  # 16-bit grey; Pillow would clip it at 255
         grey = (np.asarray(image).astype("uint32") >> 8).clip(0, 255).astype("uint8")
         image = Image.fromarray(grey)
-    if image.mode != "RGB":  # converting would copy it
+    if image.mode != "RGB":  # `convert` would copy an RGB image
         image = image.convert("RGB")
     return np.asarray(image), orientation
 
 
-def turn_upright(label_map: np.ndarray, orientation: int) -> np.ndarray:
-    """Turn a label map of the pixels as stored the way `read_image` turns the image.
+def apply_orientation(label_map: np.ndarray, orientation: int) -> np.ndarray:
+    """Apply an image's EXIF orientation to a label map of the pixels as stored.
 
     Args:
         label_map: uint8 `(height, width)`.
-        orientation: what `read_image_and_orientation` gave.
+        orientation: from `read_image_and_orientation`.
 
     Returns:
-        uint8, `(width, height)` for an orientation from 5 on.
+        uint8 `(height, width)`; `(width, height)` if `orientation` is 5 to 8.
     """
     stored = Image.fromarray(label_map)
     stored.getexif()[_ORIENTATION] = orientation
@@ -119,29 +112,35 @@ def turn_upright(label_map: np.ndarray, orientation: int) -> np.ndarray:
 
 
 def read_stored_values(path: Path, max_pixels: int = MAX_IMAGE_PIXELS) -> np.ndarray:
-    """Read what a label file stores, without any conversion of values.
+    """Read the pixel values of a label file without conversion.
 
     Args:
         path: as for `read_image`.
         max_pixels: as for `read_image`.
 
     Returns:
-        Palette indices or grey values, integer `(height, width)`, or uint8 RGB
-        `(height, width, 3)` for a colour file.
+        Palette indices or grey values, integer `(height, width)`; 0 and 1 for a bilevel
+        file; uint8 RGB `(height, width, 3)` for a colour file.
 
     Raises:
         UnreadableImage, FileNotFoundError: as `read_image`.
     """
-    with opened(path, max_pixels) as image:
+    with open_image(path, max_pixels) as image:
         decode(image, Path(path))
-        return _stored_values(image)
+        if image.mode == "1":
+            return np.asarray(image).astype("uint8")
+        if image.mode == "LA":
+            return np.asarray(image.getchannel("L"))
+        if image.mode in ("P", "L") or image.mode.startswith("I"):
+            return np.asarray(image)
+        return np.asarray(image.convert("RGB"))
 
 
 def read_size(path: Path, max_pixels: int = MAX_IMAGE_PIXELS) -> tuple[int, int]:
-    """Return height and width of an image file as `read_image` gives it.
+    """Return height and width of the array that `read_image` returns for a file.
 
     Args:
-        path: the file; it is decoded only where Pillow needs that for its EXIF.
+        path: the file; it is decoded only if Pillow needs that for the EXIF data.
         max_pixels: as for `read_image`.
 
     Raises:
@@ -153,7 +152,7 @@ def read_size(path: Path, max_pixels: int = MAX_IMAGE_PIXELS) -> tuple[int, int]
 def read_size_and_orientation(
     path: Path, max_pixels: int = MAX_IMAGE_PIXELS
 ) -> tuple[tuple[int, int], int]:
-    """Return what `read_size` does, and the EXIF orientation, 1 to 8.
+    """Return the size that `read_size` returns, and the EXIF orientation, 1 to 8.
 
     Args:
         path: as for `read_size`.
@@ -162,16 +161,16 @@ def read_size_and_orientation(
     Raises:
         UnreadableImage, FileNotFoundError: as `read_image`.
     """
-    with opened(path, max_pixels) as image:
+    with open_image(path, max_pixels) as image:
         width, height = image.size
         orientation = _orientation(image)
-        # Pillow gives the turned size of a TIFF, the stored one of all others.
-        is_on_its_side = image.format != "TIFF" and orientation >= 5
-    return ((width, height) if is_on_its_side else (height, width)), orientation
+        # Pillow applies the orientation to the size of a TIFF, and of no other format.
+        is_transposed = image.format != "TIFF" and orientation >= 5
+    return ((width, height) if is_transposed else (height, width)), orientation
 
 
 def read_label_image(path: Path, max_pixels: int = MAX_IMAGE_PIXELS) -> Image.Image:
-    """Return a label file as Pillow decodes it, with its mode, palette and format.
+    """Read a label file as a Pillow image, with its mode, palette and format.
 
     Args:
         path: as for `read_image`.
@@ -180,66 +179,19 @@ def read_label_image(path: Path, max_pixels: int = MAX_IMAGE_PIXELS) -> Image.Im
     Raises:
         UnreadableImage, FileNotFoundError: as `read_image`.
     """
-    with opened(path, max_pixels) as image:
+    with open_image(path, max_pixels) as image:
         decode(image, Path(path))
         return image
 
 
-def write_png(path: Path, image: np.ndarray) -> None:
-    """Write uint8 RGB `(height, width, 3)`, beside and renamed.
-
-    Args:
-        path: where to; ends in `.png`.
-        image: the picture.
-    """
-    write_content(path, encode_png(image))
-
-
-def write_label_map(path: Path, label_map: np.ndarray, class_map: ClassMap) -> None:
-    """Write a palette PNG whose pixel values are the class ids, beside and renamed.
-
-    Args:
-        path: where to; ends in `.png`.
-        label_map: integer `(height, width)`, ids up to 255.
-        class_map: the colours of the palette.
-    """
-    write_content(path, encode_label_map(label_map, class_map))
-
-
-def write_content(path: Path, content: bytes) -> None:
-    """Write a file, beside and renamed.
-
-    Args:
-        path: where to; its folder is there.
-        content: all of it.
-    """
-    with atomic_file(path) as part:
-        part.write_bytes(content)
-
-
-_ORIENTATION = 0x0112  # tag of EXIF
-
-
-def _upright(image, orientation):
-    """The image turned as its EXIF orientation says; as it is where that is damaged."""
+def _upright(image: Image.Image, orientation: int) -> Image.Image:
     return ImageOps.exif_transpose(image) if orientation > 1 else image
 
 
-def _orientation(image):
-    """EXIF orientation, 1 to 8; 1 where there is none or it is damaged."""
+def _orientation(image: Image.Image) -> int:
+    """EXIF orientation, 1 to 8; 1 if there is none or it is damaged."""
     try:
         orientation = image.getexif().get(_ORIENTATION, 1)
-    except Exception:  # of any kind: EXIF is parsed by nothing but Pillow's own code
+    except Exception:  # Pillow's EXIF parser raises exceptions of many types
         return 1
     return orientation if orientation in range(1, 9) else 1
-
-
-def _stored_values(image):
-    """Palette indices, grey values or RGB of a decoded image."""
-    if image.mode == "LA":
-        image = image.getchannel("L")
-    elif image.mode == "1":
-        image = image.convert("L").point(lambda value: value // 255)
-    elif image.mode != "P" and image.mode != "L" and not image.mode.startswith("I"):
-        image = image.convert("RGB")
-    return np.asarray(image)

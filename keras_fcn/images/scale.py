@@ -1,25 +1,26 @@
-"""The size at which a network sees an image, in training and in prediction."""
+"""The size to which images are resized for the network."""
 
 from keras_fcn.typing import Size
 
-# Of a scaled image, longer to shorter side of the training images: what is longer, a
-# panorama or a strip of one row, is made smaller. So no image needs more memory.
-LONGEST = 8
+# Longer to shorter side. Longer images (panoramas, strips of one row) are resized to
+# less than the requested shorter side, which bounds the memory that an image needs.
+MAX_ASPECT_RATIO = 8
 
 
 def scaled_size(image_size: Size, side: int | None) -> Size:
-    """Return the size at which a network looks at an image.
+    """Return the size of an image after resizing to a given shorter side.
 
     Args:
-        image_size: the image's height and width, pixels.
-        side: what the shorter side becomes, pixels; None leaves the image as it is.
+        image_size: height and width of the image, pixels.
+        side: the new length of the shorter side, pixels; None keeps the size.
 
     Returns:
-        Height and width, the aspect kept, each at least 1. Where the longer side would
-        be more than eight times `side`, it becomes that, and the shorter one less.
+        Height and width with the same aspect ratio, each at least 1. If the longer side
+        would exceed `8 * side`, it becomes `8 * side`, and the shorter side less than
+        `side`.
     """
     if side is None:
         return image_size
-    scale = min(side / min(image_size), LONGEST * side / max(image_size))
+    scale = min(side / min(image_size), MAX_ASPECT_RATIO * side / max(image_size))
     height, width = (max(1, round(scale * length)) for length in image_size)
     return height, width

@@ -14,13 +14,14 @@ from keras_fcn.config import MAX_IMAGE_PIXELS
 from keras_fcn.drawing.overlays import OverlayStyle, overlay_with_legend
 from keras_fcn.errors import one_line
 from keras_fcn.images.encoding import (
-    encode_grey,
     encode_jpeg,
     encode_label_map,
     encode_photograph,
+    encode_png,
+    write_content,
 )
 from keras_fcn.images.frames import read_frames
-from keras_fcn.images.reading import UnreadableImage, write_content
+from keras_fcn.images.reading import UnreadableImage
 from keras_fcn.prediction.confidence import confidence_picture
 from keras_fcn.prediction.jobs import CONFIDENCE, OVERLAY, Job
 from keras_fcn.prediction.results import Result, count_ids
@@ -220,7 +221,7 @@ def _write(picture, class_map, outputs):
     if confidence_path := outputs.confidence_path(job, frame):
         confidence_path.parent.mkdir(parents=True, exist_ok=True)
         write_content(
-            confidence_path, encode_grey(confidence_picture(picture.confidence))
+            confidence_path, encode_png(confidence_picture(picture.confidence))
         )
     # Last: who sees a label map finds the overlay too.
     write_content(labels_path, encode_label_map(picture.label_map, class_map))

@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl
 from pyarrow import ArrowInvalid, fs
 
 from keras_fcn.errors import one_line
-from keras_fcn.images.reading import write_content
+from keras_fcn.images.encoding import write_content
 
 # Their files are there whole or not at all: when they are closed.
 _OBJECT_STORES = ("s3", "gcs", "abfs")

@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from keras_fcn.drawing.panels import film_strip, titled
-from keras_fcn.images.reading import write_png
+from keras_fcn.images.encoding import write_png
 from keras_fcn.runs.folder import RunFolder
 from keras_fcn.storage.atomic import atomic_file
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from keras_fcn.classes import ClassMap
 from keras_fcn.config import MAX_IMAGE_PIXELS
-from keras_fcn.images.reading import read_image_and_orientation, turn_upright
+from keras_fcn.images.reading import apply_orientation, read_image_and_orientation
 from keras_fcn.prediction.confidence import mark_unknown
 from keras_fcn.prediction.jobs import Job
 from keras_fcn.prediction.pictures import Outputs, Picture, write_picture
@@ -214,9 +214,9 @@ def _take(answer, sent, class_map):
             f"The server's model has more than {class_map.num_classes} classes (one "
             f"is {label_map.max()}): say by `model` which run was exported"
         )
-    picture.label_map = turn_upright(label_map, sent.orientation)
+    picture.label_map = apply_orientation(label_map, sent.orientation)
     for confidence in rest:
-        upright = turn_upright(confidence, sent.orientation)
+        upright = apply_orientation(confidence, sent.orientation)
         picture.confidence = upright.astype("float32") / 255
 
 

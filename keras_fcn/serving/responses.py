@@ -10,8 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from keras_fcn.errors import one_line
-from keras_fcn.images.headers import open_header
-from keras_fcn.images.truncation import is_truncated
+from keras_fcn.images.opening import is_truncated, open_header
 from keras_fcn.serving.errors import ServerError
 from keras_fcn.typing import Size
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-from keras_fcn.images.scale import LONGEST
+from keras_fcn.images.scale import MAX_ASPECT_RATIO
 
 _VALUES_A_STRIP = 2**22  # scores, 16 MiB
 
@@ -29,7 +29,7 @@ def seen_at(images: tf.Tensor, side: int | None) -> tf.Tensor:
     size = tf.cast(tf.shape(images)[1:3], tf.float64)
     scale = tf.minimum(
         side / tf.reduce_min(size),
-        LONGEST * side / tf.reduce_max(size),
+        MAX_ASPECT_RATIO * side / tf.reduce_max(size),
     )
     scaled = tf.maximum(tf.cast(tf.round(scale * size), tf.int32), 1)
     return tf.image.resize(images, scaled, antialias=True)

@@ -22,7 +22,7 @@ from keras_fcn.drawing.panels import (
     stack_panels,
 )
 from keras_fcn.evaluation.metrics import segmentation_scores
-from keras_fcn.images.reading import write_label_map, write_png
+from keras_fcn.images.encoding import write_label_map, write_png
 from keras_fcn.models.fcn import prediction_model
 from keras_fcn.runs.checkpoints import Checkpoint
 from keras_fcn.runs.folder import RunFolder

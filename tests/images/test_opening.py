@@ -1,4 +1,4 @@
-"""What is opened, and what is refused before any of it is decoded."""
+"""Formats, sizes and kinds of file that are refused before decoding."""
 
 import os
 import shutil
@@ -11,7 +11,7 @@ import warnings
 import pytest
 from PIL import Image
 
-from keras_fcn.images.headers import FORMATS
+from keras_fcn.images.opening import FORMATS
 from keras_fcn.images.reading import (
     UnreadableImage,
     read_image,
@@ -36,9 +36,7 @@ def refusal(path, read=read_image, **options):
 
 
 @pytest.mark.parametrize("read", READ)
-def test_postscript_by_the_name_of_a_png_starts_no_ghostscript(
-    tmp_path, monkeypatch, read
-):
+def test_postscript_named_png_does_not_start_ghostscript(tmp_path, monkeypatch, read):
     started = tmp_path / "started"
     ghostscript = tmp_path / "bin/gs"
     ghostscript.parent.mkdir()
@@ -47,27 +45,27 @@ def test_postscript_by_the_name_of_a_png_starts_no_ghostscript(
     monkeypatch.setenv("PATH", f"{ghostscript.parent}:{os.environ['PATH']}")
     path = tmp_path / "a.png"
     path.write_bytes(EPS)
-    assert "is not an image of a kind that is read (PNG, JPEG" in refusal(path, read)
+    assert "is not an image in a supported format (PNG, JPEG" in refusal(path, read)
     assert not started.exists()
     assert shutil.which("gs") == str(ghostscript)
 
 
 @pytest.mark.parametrize("kind", ["ICO", "TGA", "PCX", "DDS", "JPEG2000", "PDF"])
-def test_other_formats_are_refused_whatever_their_name(tmp_path, kind):
+def test_other_formats_are_refused_whatever_the_file_name(tmp_path, kind):
     path = tmp_path / "a.png"
     Image.fromarray(smooth_image()).save(path, kind)
-    assert "is not an image of a kind that is read" in refusal(path)
+    assert "is not an image in a supported format" in refusal(path)
 
 
 @pytest.mark.parametrize("kind", FORMATS)
-def test_the_content_tells_the_format_not_the_name(tmp_path, kind):
+def test_the_content_determines_the_format_not_the_file_name(tmp_path, kind):
     path = tmp_path / "a.xyz"
     path.write_bytes(encode(smooth_image(), kind))
     assert read_image(path).shape == smooth_image().shape
 
 
 @pytest.mark.parametrize("read", READ)
-def test_a_fifo_is_refused_and_not_waited_for(tmp_path, read):
+def test_a_fifo_is_refused_without_waiting(tmp_path, read):
     path = tmp_path / "a.png"
     os.mkfifo(path)
     assert "must be a regular file. Received: a FIFO" in refusal(path, read)
@@ -77,10 +75,10 @@ def test_a_fifo_is_refused_and_not_waited_for(tmp_path, read):
 
 
 @pytest.mark.parametrize("size", [(13_300, 13_300), (178_000_000, 1), (1, 2**31 - 1)])
-def test_too_many_pixels_are_refused_from_the_header(tmp_path, size):
+def test_too_many_pixels_are_refused_before_decoding(tmp_path, size):
     path = tmp_path / "a.png"
     path.write_bytes(make_png(*size, b""))
-    for read in READ:  # Pillow decodes a PNG to look for its EXIF
+    for read in READ:  # Pillow decodes a PNG to find its EXIF data
         message = refusal(path, read)
         assert (
             f"at most 100000000 pixels, `max_pixels`. Received: {size[0]}x" in message
@@ -88,7 +86,7 @@ def test_too_many_pixels_are_refused_from_the_header(tmp_path, size):
         assert "GiB to read" in message
 
 
-def test_the_limit_is_the_callers_and_not_pillows(tmp_path, monkeypatch):
+def test_the_limit_on_pixels_is_the_callers_not_pillows(tmp_path, monkeypatch):
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10)
     path = tmp_path / "a.png"
     path.write_bytes(encode(smooth_image()))  # 33 x 47
@@ -119,7 +117,7 @@ def test_reading_a_refused_image_takes_no_memory(tmp_path):
 @pytest.mark.parametrize(
     "error", [struct.error("x"), KeyError("x"), RecursionError(), MemoryError()]
 )
-def test_an_error_of_any_kind_in_a_decoder_is_one_line(tmp_path, monkeypatch, error):
+def test_any_exception_in_a_decoder_becomes_one_line(tmp_path, monkeypatch, error):
     def fail(_):
         raise error
 
@@ -129,7 +127,7 @@ def test_an_error_of_any_kind_in_a_decoder_is_one_line(tmp_path, monkeypatch, er
     assert "can't be decoded (" in refusal(path)
 
 
-def test_pillows_limit_stands_after_many_threads(tmp_path):
+def test_concurrent_reads_leave_pillows_limit_unchanged(tmp_path):
     path = tmp_path / "a.png"
     path.write_bytes(encode(smooth_image()))
     limit = Image.MAX_IMAGE_PIXELS

@@ -5,7 +5,7 @@ import json
 import numpy as np
 
 from keras_fcn.classes import ClassMap
-from keras_fcn.images.reading import write_label_map
+from keras_fcn.images.encoding import write_label_map
 from keras_fcn.runs.folder import RunFolder
 from tests.support.data import tiny_config
 

@@ -10,8 +10,7 @@ import numpy as np
 
 from keras_fcn.classes import ClassMap
 from keras_fcn.drawing.overlays import legend, legend_scale, overlay, overlay_palette
-from keras_fcn.images.encoding import encode_grey, encode_label_map
-from keras_fcn.images.reading import write_content
+from keras_fcn.images.encoding import encode_label_map, encode_png, write_content
 from keras_fcn.prediction.batch import predict_pictures
 from keras_fcn.prediction.confidence import confidence_picture
 from keras_fcn.prediction.jobs import LABELS, OVERLAY, Job
@@ -131,7 +130,7 @@ class _FilmOutputs:
             write_content(path, encode_label_map(picture.label_map, self._class_map))
         if path := self._outputs.confidence_path(job, frame):
             path.parent.mkdir(parents=True, exist_ok=True)
-            write_content(path, encode_grey(confidence_picture(picture.confidence)))
+            write_content(path, encode_png(confidence_picture(picture.confidence)))
         counts, size = count_ids(picture.label_map), picture.label_map.shape
         seconds = picture.seconds + time.perf_counter() - begun
         return Result(job.path, frame, size, seconds, counts)

@@ -10,8 +10,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from keras_fcn.datasets.folder.labels.polygons import check_points
-from keras_fcn.images.headers import open_header
-from keras_fcn.images.opening import check_pixels
+from keras_fcn.images.opening import check_pixels, open_header
 from keras_fcn.storage.regular_files import check_is_regular
 
 BACKGROUND = "_background_"
