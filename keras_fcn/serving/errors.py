@@ -1,13 +1,14 @@
-"""What can go wrong between a client and TensorFlow Serving, in one line each."""
+"""Errors of the clients of TensorFlow Serving, each with a message of one line."""
 
 import re
 
 from keras_fcn.errors import printable
 
-_LONGEST = 240  # characters of a server's message; REST may send a request back in it
+_MAX_LENGTH = 240  # characters; REST may return the whole request in its message
 
-# How TensorFlow Serving words that a request is not of the model's signature:
-# util/json_tensor.cc, servables/tensorflow/predict_util.cc and TensorFlow's session.
+# Messages of TensorFlow Serving for a request that does not match the model's
+# signature: util/json_tensor.cc, servables/tensorflow/predict_util.cc and TensorFlow's
+# session.
 _OTHER_SIGNATURE = re.compile(
     r"does not have named input|keys must be equal to|is not of expected type"
     r"|input size does not match signature|alias not found in signature"
@@ -16,61 +17,61 @@ _OTHER_SIGNATURE = re.compile(
 
 
 class ServerError(OSError):
-    """The server can't predict; the message is one line."""
+    """The request failed; the message is one line."""
 
 
 class ServerUnavailable(ServerError):
-    """There is no server, or it has no room at the moment: may be tried again."""
+    """There is no server, or it is overloaded: the request may be sent again."""
 
 
 class RefusedRequest(ServerError):
-    """The server refused what was sent; a part of it may be accepted."""
+    """The server refused the request; parts of it may be accepted."""
 
 
 def server_error(code: str, message: str, address: str) -> ServerError:
-    """Turn a status of TensorFlow Serving into an exception.
+    """Convert a status of TensorFlow Serving into an exception.
 
     Args:
-        code: name of the status, as in "NOT_FOUND".
-        message: what the server says; long ones are shortened in the middle.
-        address: the server and its model, as the user gave it.
+        code: name of the status, such as "NOT_FOUND".
+        message: the server's message; long ones are shortened in the middle.
+        address: URL of the model.
 
     Returns:
-        `ServerUnavailable` or `RefusedRequest` where trying again or sending less may
-        help; `ServerError` otherwise.
+        `ServerUnavailable` or `RefusedRequest` where another try or a smaller request
+        may succeed; `ServerError` otherwise.
     """
-    said = shorten(message)
+    details = shorten(message)
     if code == "UNAVAILABLE":
-        return ServerUnavailable(f"{address} is not available ({said})")
+        return ServerUnavailable(f"{address} is not available ({details})")
     if code == "NOT_FOUND":
         return ServerError(
-            f"{address} is no model of this server ({said}): give the name that it was "
-            "started with"
+            f"{address}: the server has no such model ({details}): give the name that "
+            "the server was started with"
         )
     if code in ("INVALID_ARGUMENT", "FAILED_PRECONDITION"):
         if _OTHER_SIGNATURE.search(message):
-            return wrong_signature(said, address)
-        return RefusedRequest(f"the server refused it ({said})")
+            return wrong_signature(details, address)
+        return RefusedRequest(f"refused by the server ({details})")
     if code == "RESOURCE_EXHAUSTED":
-        return RefusedRequest(f"it is too large for the server ({said})")
+        return RefusedRequest(f"too large for the server ({details})")
     if code == "DEADLINE_EXCEEDED":
         return ServerError(
-            f"{address} gave no answer in time ({said}): raise `timeout`, or lower "
+            f"{address} did not answer in time ({details}): raise `timeout`, or lower "
             "`images_per_request`"
         )
-    return ServerError(f"{address} failed with {code} ({said})")
+    return ServerError(f"{address} failed with {code} ({details})")
 
 
-def wrong_signature(found: str, address: str) -> ServerError:
-    """Say that a model is not one that `export` wrote.
+def wrong_signature(received: str, address: str) -> ServerError:
+    """Return the error for a model that `keras-fcn export` did not write.
 
     Args:
-        found: what it asks for or answers instead.
-        address: the server and its model.
+        received: the inputs, outputs or message of the model.
+        address: URL of the model.
     """
     return ServerError(
-        f"{address} has another signature: needed image_bytes to label_png_bytes, as "
-        f"an export writes it. Received: {shorten(found)}"
+        f"{address} has another signature: expected image_bytes to label_png_bytes, as "
+        f"an export has, got {shorten(received)}"
     )
 
 
@@ -78,11 +79,11 @@ def shorten(message: str) -> str:
     """Return a message as one line of at most 240 characters.
 
     Args:
-        message: of any length and content; the places in the graph that TensorFlow
-            appends are dropped, and what is still too long loses its middle.
+        message: of any length and content. The graph locations that TensorFlow appends
+            are dropped; a message that is still too long loses its middle.
     """
     line = printable(" ".join(message.partition("[[{{")[0].split()))
-    if len(line) <= _LONGEST:
+    if len(line) <= _MAX_LENGTH:
         return line
-    half = (_LONGEST - 5) // 2
+    half = (_MAX_LENGTH - 5) // 2
     return f"{line[:half]} ... {line[-half:]}"

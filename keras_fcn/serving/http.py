@@ -1,23 +1,24 @@
-"""One HTTP request with one deadline, from the connection to the answer's last byte."""
+"""One HTTP request with a deadline and a limit on the size of the answer."""
 
-import http.client
-import socket
-import threading
-import urllib.error
-import urllib.request
-from functools import partial
+import ipaddress
+import os
+import time
+from urllib.parse import urlsplit
 
-_MOST_OF_AN_ERROR = 2**16  # bytes that are read of the answer that tells of an error
+import requests
+
+_CHUNK_BYTES = 2**16
+_MAX_ERROR_BYTES = 2**16  # read of the body of an error response
 
 
 class StatusError(Exception):
-    """An answer with a status of an error, or of a redirection.
+    """The response has an HTTP status of 300 or more.
 
     Attributes:
-        code: the status, 300 or more.
-        body: up to 64 KiB of the answer.
-        reason: the status in the server's words.
-        location: where a redirection leads to; "" without one.
+        code: the HTTP status.
+        body: up to 64 KiB of the response's body.
+        reason: the reason phrase of the status line.
+        location: the target of a redirect; "" without one.
     """
 
     def __init__(self, code: int, body: bytes, reason: str, location: str):
@@ -26,140 +27,90 @@ class StatusError(Exception):
         self.reason, self.location = reason, location
 
 
-class TooManyBytes(Exception):
-    """An answer that is larger than it can need to be."""
+class ResponseTooLarge(Exception):
+    """The body of the response exceeds the limit."""
 
 
-def fetch(request: urllib.request.Request, seconds: float, most_bytes: int) -> bytes:
-    """Send a request and return the body of its answer.
+def post_json(url: str, body: bytes, timeout: float, max_bytes: int) -> bytes:
+    """Send a POST request and return the body of the response.
 
-    A socket's own timeout begins anew with each byte, so that a server which drips
-    would be waited for without end. Here the connection is shut when the time is over.
-    Redirections are not followed: what was meant for one server is sent to no other.
+    Redirects are not followed: the images are meant for one server only. Proxies are
+    those of the environment, except for loopback addresses. Certificates are checked
+    against `REQUESTS_CA_BUNDLE` or `SSL_CERT_FILE`, where set, else certifi's.
 
     Args:
-        request: by `http://` or `https://`; proxies are those of the environment.
-        seconds: for all of it.
-        most_bytes: of the body; what is beyond them is not read.
+        url: `http://` or `https://` URL.
+        body: JSON text.
+        timeout: seconds for the body of the response to arrive, counted from the start
+            of the request; also the longest silence of the server, so that a request
+            ends within twice this time once the headers are there.
+        max_bytes: size limit of the body.
 
     Raises:
-        TimeoutError: if the time is over.
-        TooManyBytes: if there are more.
-        StatusError: for a status of an error, or of a redirection.
-        OSError, http.client.HTTPException, ValueError: if it fails otherwise;
-            IncompleteRead where the answer breaks off.
+        TimeoutError: if the body is not complete in time.
+        ResponseTooLarge: if the body exceeds `max_bytes`.
+        StatusError: if the status is 300 or more.
+        requests.RequestException, urllib3.exceptions.HTTPError: if the request fails.
+            The cause is `root_cause` of it.
     """
-    watch = _Watch(seconds)
-    opener = urllib.request.build_opener(_Http(watch), _Https(watch), _NoRedirection)
-    try:
-        with opener.open(request, timeout=seconds) as response:
-            body = _read(response, most_bytes)
-    except urllib.error.HTTPError as error:
-        status_error = _status_error(error)
-        watch.check()
-        raise status_error from error
-    except Exception:
-        watch.check()  # what was shut fails in many ways
-        raise
-    finally:
-        watch.stop()
-    watch.check()  # an answer without a length ends where it was shut
-    return body
+    deadline = time.monotonic() + timeout
+    # No proxy for the scheme; without the keys requests takes the environment's.
+    proxies = {"http": "", "https": ""} if _is_loopback(url) else {}
+    # "identity": a small compressed body may be of any size in memory.
+    headers = {"Content-Type": "application/json", "Accept-Encoding": "identity"}
+    with requests.Session() as session:
+        request = session.prepare_request(
+            requests.Request("POST", url, headers=headers, data=body)
+        )
+        settings = session.merge_environment_settings(
+            request.url, proxies, True, None, None
+        )
+        certificates = settings["verify"]
+        if certificates is True:  # requests itself ignores OpenSSL's variable
+            certificates = os.environ.get("SSL_CERT_FILE") or True
+        # The adapter, because Session.send(allow_redirects=False) reads the whole body
+        # of a redirect to prepare the next request.
+        response = session.get_adapter(url).send(
+            request,
+            stream=True,
+            timeout=timeout,
+            verify=certificates or True,
+            proxies=settings["proxies"],
+        )
+        with response:
+            if response.status_code < 300:
+                content, is_complete = _read(response, max_bytes, deadline)
+                if not is_complete:
+                    raise ResponseTooLarge(f"more than {max_bytes} bytes")
+                return content
+            content, _ = _read(response, _MAX_ERROR_BYTES, deadline)
+            location = response.headers.get("Location", "")
+            raise StatusError(response.status_code, content, response.reason, location)
 
 
-class _Watch:
-    """Shuts a connection when its time is over."""
+def root_cause(error: BaseException) -> BaseException:
+    """Return the exception that an exception of requests or urllib3 was raised for."""
+    while (inner := error.__cause__ or error.__context__) is not None:
+        error = inner
+    return error
 
-    def __init__(self, seconds):
-        self._lock, self._socket, self._is_over = threading.Lock(), None, False
-        self._timer = threading.Timer(seconds, self._end)
-        self._timer.daemon = True
-        self._timer.start()
 
-    def watch(self, connected):
-        """Shut this socket in time, or at once."""
-        with self._lock:
-            self._socket = connected
-        self.check()
-
-    def check(self):
-        """Raise TimeoutError if the time is over."""
-        if self._is_over:
+def _read(response, max_bytes, deadline):
+    """Up to `max_bytes` of the body, and whether that is all of it."""
+    content = bytearray()
+    # Not iter_content: it waits for a whole chunk, however slowly its bytes arrive.
+    while chunk := response.raw.read1(_CHUNK_BYTES, decode_content=False):
+        content += chunk
+        if time.monotonic() > deadline:
             raise TimeoutError
-
-    def stop(self):
-        self._timer.cancel()
-
-    def _end(self):
-        with self._lock:
-            self._is_over = True
-            if self._socket is not None:
-                try:
-                    # Not SSLSocket's, which another thread may be reading from.
-                    socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
-                except OSError:  # it has been closed by the other side
-                    pass
+        if len(content) > max_bytes:
+            return bytes(content[:max_bytes]), False
+    return bytes(content), True
 
 
-class _Connection(http.client.HTTPConnection):
-    def __init__(self, host, *, watch, **options):
-        super().__init__(host, **options)
-        self._watch = watch
-
-    def connect(self):
-        super().connect()
-        self._watch.watch(self.sock)
-
-
-class _SecureConnection(http.client.HTTPSConnection):
-    def __init__(self, host, *, watch, **options):
-        super().__init__(host, **options)
-        self._watch = watch
-
-    def connect(self):
-        super().connect()  # the handshake has a deadline of its own, in C
-        self._watch.watch(self.sock)
-
-
-class _Http(urllib.request.HTTPHandler):
-    def __init__(self, watch):
-        super().__init__()
-        self._connection = partial(_Connection, watch=watch)
-
-    def http_open(self, request):
-        return self.do_open(self._connection, request)
-
-
-class _Https(urllib.request.HTTPSHandler):
-    def __init__(self, watch):
-        super().__init__()
-        self._connection = partial(_SecureConnection, watch=watch)
-
-    def https_open(self, request):
-        return self.do_open(self._connection, request)
-
-
-class _NoRedirection(urllib.request.HTTPRedirectHandler):
-    def http_error_302(self, *_):
-        return None  # and so it is an error
-
-    http_error_301 = http_error_303 = http_error_307 = http_error_308 = http_error_302
-
-
-def _read(response, most_bytes):
-    body = response.read(most_bytes + 1)
-    if len(body) > most_bytes:
-        raise TooManyBytes(f"more than {most_bytes} bytes")
-    if response.length:  # what is missing of the length that was announced
-        raise http.client.IncompleteRead(body, response.length)
-    return body
-
-
-def _status_error(error):
-    with error:
-        try:
-            body = error.read(_MOST_OF_AN_ERROR)
-        except (OSError, http.client.HTTPException, ValueError):
-            body = b""
-        location = error.headers.get("Location", "")
-        return StatusError(error.code, body, str(error.reason), location)
+def _is_loopback(url):
+    host = urlsplit(url).hostname or ""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:  # a name
+        return host == "localhost"

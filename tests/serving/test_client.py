@@ -1,4 +1,4 @@
-"""predict.py --server against a stand-in that speaks TensorFlow Serving's protocols."""
+"""`keras-fcn predict --server` with a stand-in for TensorFlow Serving."""
 
 import io
 import logging
@@ -6,7 +6,6 @@ import shutil
 import socket
 import ssl
 import subprocess
-import urllib.request
 
 import numpy as np
 import pytest
@@ -17,7 +16,7 @@ import predict
 from keras_fcn.classes import ClassMap
 from keras_fcn.images.reading import read_image
 from keras_fcn.prediction.jobs import find_jobs
-from keras_fcn.serving.client import connect, predict_images_by_server, retrying
+from keras_fcn.serving.client import connect, predict_images_by_server, with_retries
 from keras_fcn.serving.errors import ServerError, ServerUnavailable, shorten
 from keras_fcn.serving.export import export
 from tests.support.commands import outcome, refusal
@@ -29,11 +28,6 @@ CLASS_MAP = ClassMap(("a", "b", "c"), ((255, 0, 0), (0, 255, 0), (0, 0, 255)), 2
 APIS = ("rest", "grpc")
 
 
-@pytest.fixture(autouse=True)
-def no_proxy(monkeypatch):
-    monkeypatch.setenv("no_proxy", "127.0.0.1")
-
-
 @pytest.fixture
 def server():
     with StandIn(fake_model) as stand_in:
@@ -42,7 +36,7 @@ def server():
 
 @pytest.fixture
 def run(tmp_path):
-    """As much of a run as the client needs: it has no network."""
+    """The files of a run that the client reads; there is no network among them."""
     (tmp_path / "run").mkdir()
     (tmp_path / "run/config.json").write_text("{}")
     CLASS_MAP.save(tmp_path / "run/classes.json")
@@ -50,7 +44,7 @@ def run(tmp_path):
 
 
 def save_image(path, size=(48, 64), seed=0, **options):
-    """A PNG or JPEG of blocks; gives its path."""
+    """Write a PNG or JPEG of blocks, and return its path."""
     path.parent.mkdir(exist_ok=True)
     image, _ = draw_blocks(*size, 3, seed)
     Image.fromarray(image).save(path, **options)
@@ -67,7 +61,7 @@ def unused_port():
         return listener.getsockname()[1]
 
 
-def predict_by(server, api, tmp_path, *paths, num_images=4, **limits):
+def predict_by_server(server, api, tmp_path, *paths, num_images=4, **limits):
     jobs = find_jobs([str(path) for path in paths], tmp_path / "out")
     send = connect(url_of(server, api), timeout=20, num_retries=0)
     return list(predict_images_by_server(send, CLASS_MAP, jobs, num_images, **limits))
@@ -88,12 +82,12 @@ def read_ids(path):
 
 
 @pytest.mark.parametrize("api", APIS)
-def test_images_of_several_sizes_get_their_label_maps(server, api, tmp_path):
+def test_label_maps_of_images_of_several_sizes(server, api, tmp_path):
     paths = [
         save_image(tmp_path / f"in/{height}.png", (height, 70), seed=height)
         for height in (48, 33, 80)
     ]
-    results = predict_by(server, api, tmp_path, *paths)
+    results = predict_by_server(server, api, tmp_path, *paths)
     assert [result.path for result in results] == paths
     assert server.requests == [[path.read_bytes() for path in paths]]
     for result, path in zip(results, paths, strict=True):
@@ -106,50 +100,52 @@ def test_images_of_several_sizes_get_their_label_maps(server, api, tmp_path):
         ):
             assert labels.mode == "P"
             assert labels.getpalette()[:9] == [255, 0, 0, 0, 255, 0, 0, 0, 255]
-            assert both.size[1] > labels.size[1]  # the legend
+            assert both.size[1] > labels.size[1]  # with a legend
 
 
 @pytest.mark.parametrize("api", APIS)
-def test_requests_hold_so_many_images(server, api, tmp_path):
+def test_requests_have_at_most_images_per_request(server, api, tmp_path):
     paths = [save_image(tmp_path / f"in/{index}.png") for index in range(5)]
-    predict_by(server, api, tmp_path, *paths, num_images=2)
+    predict_by_server(server, api, tmp_path, *paths, num_images=2)
     assert [len(images) for images in server.requests] == [2, 2, 1]
 
 
-def test_requests_hold_so_many_bytes_and_a_larger_file_goes_alone(server, tmp_path):
+def test_requests_have_at_most_request_bytes_except_for_single_files(server, tmp_path):
     paths = [save_image(tmp_path / f"in/{index}.png") for index in range(7)]
     large = save_image(tmp_path / "in/2.png", (200, 200))
     limit = 2 * paths[0].stat().st_size
     assert large.stat().st_size > limit
-    predict_by(server, "rest", tmp_path, *paths, request_bytes=limit)
+    predict_by_server(server, "rest", tmp_path, *paths, request_bytes=limit)
     assert [len(images) for images in server.requests] == [2, 1, 2, 2]
 
 
-def test_bytes_that_end_in_zero_arrive(server, tmp_path):
+def test_trailing_zero_bytes_are_sent(server, tmp_path):
     path = save_image(tmp_path / "in/x.png")
     path.write_bytes(path.read_bytes() + b"\0\0")
-    predict_by(server, "grpc", tmp_path, path)
+    predict_by_server(server, "grpc", tmp_path, path)
     assert server.requests[0][0].endswith(b"\0\0")
 
 
-def test_an_answer_beyond_the_default_limit_of_grpc_arrives(server, tmp_path):
+def test_response_beyond_the_default_limit_of_grpc_is_received(server, tmp_path):
     server.predict = lambda images: [
-        answer + bytes(5 * 2**20) for answer in fake_model(images)
+        png + bytes(5 * 2**20) for png in fake_model(images)
     ]
     path = save_image(tmp_path / "in/x.png")
     path.write_bytes(path.read_bytes() + bytes(5 * 2**20))
-    (result,) = predict_by(server, "grpc", tmp_path, path)
+    (result,) = predict_by_server(server, "grpc", tmp_path, path)
     assert result.status == "done"
 
 
 @pytest.mark.parametrize("suffix", ["png", "jpg"])
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_label_maps_are_turned_as_the_image_is(server, tmp_path, orientation, suffix):
+def test_label_maps_are_turned_by_exif_orientation(
+    server, tmp_path, orientation, suffix
+):
     exif = Image.Exif()
     exif[0x0112] = orientation
     options = {"quality": 95, "subsampling": 0} if suffix == "jpg" else {}
     path = save_image(tmp_path / f"in/x.{suffix}", (48, 64), exif=exif, **options)
-    predict_by(server, "rest", tmp_path, path)
+    predict_by_server(server, "rest", tmp_path, path)
     ids = read_ids(tmp_path / "out/x_labels.png")
     assert ids.shape == ((64, 48) if orientation >= 5 else (48, 64))
     assert np.array_equal(ids, label(read_image(path)))
@@ -158,23 +154,21 @@ def test_label_maps_are_turned_as_the_image_is(server, tmp_path, orientation, su
 
 
 @pytest.mark.parametrize("api", APIS)
-def test_a_bad_image_is_left_out_and_the_others_are_written(
+def test_refused_image_is_skipped_and_the_others_are_written(
     server, api, tmp_path, caplog
 ):
     good = [save_image(tmp_path / f"in/{index}.png") for index in range(3)]
     bad = tmp_path / "in/bad.jpg"
     Image.new("CMYK", (20, 20)).save(bad)
-    results = predict_by(server, api, tmp_path, good[0], bad, *good[1:])
+    results = predict_by_server(server, api, tmp_path, good[0], bad, *good[1:])
     assert [bool(result.problem) for result in results] == [False, True, False, False]
     assert [len(images) for images in server.requests] == [4, 1, 1, 1, 1]
-    assert "bad.jpg: the server refused it (Expected image" in caplog.text
+    assert "bad.jpg: refused by the server (Expected image" in caplog.text
     assert "node map" not in caplog.text
     assert not (tmp_path / "out/bad_labels.png").exists()
 
 
-def test_files_that_a_server_does_not_take_are_told_and_left_out(
-    server, tmp_path, caplog
-):
+def test_files_of_other_formats_are_skipped_with_a_message(server, tmp_path, caplog):
     paths = [
         save_image(tmp_path / f"in/{suffix}.{suffix}")
         for suffix in ("webp", "tiff", "bmp", "png")
@@ -182,7 +176,7 @@ def test_files_that_a_server_does_not_take_are_told_and_left_out(
     (tmp_path / "in/empty.png").write_bytes(b"")
     (tmp_path / "in/text.jpg").write_text("words")
     paths += [tmp_path / "in/empty.png", tmp_path / "in/text.jpg"]
-    results = predict_by(server, "rest", tmp_path, *paths)
+    results = predict_by_server(server, "rest", tmp_path, *paths)
     written = [result.path.name for result in results if not result.problem]
     assert written == ["png.png"]
     assert [len(images) for images in server.requests] == [1]
@@ -191,23 +185,23 @@ def test_files_that_a_server_does_not_take_are_told_and_left_out(
     assert "text.jpg is not an image" in caplog.text
 
 
-def test_nothing_is_sent_when_nothing_can_be(server, tmp_path):
+def test_no_request_is_sent_without_images(server, tmp_path):
     path = save_image(tmp_path / "in/x.webp")
-    assert predict_by(server, "rest", tmp_path, path)[0].status == "failed"
+    assert predict_by_server(server, "rest", tmp_path, path)[0].status == "failed"
     assert server.requests == []
 
 
-def test_a_png_by_another_name_is_sent(server, tmp_path):
+def test_png_with_another_suffix_is_sent(server, tmp_path):
     path = save_image(tmp_path / "in/x.png").rename(tmp_path / "in/x.bmp")
-    assert predict_by(server, "rest", tmp_path, path)[0].status == "done"
+    assert predict_by_server(server, "rest", tmp_path, path)[0].status == "done"
 
 
 @pytest.mark.parametrize("api", APIS)
-def test_a_busy_server_is_asked_again(server, api, tmp_path):
+def test_request_is_retried_while_the_server_is_unavailable(server, api, tmp_path):
     waits = []
     path = save_image(tmp_path / "in/x.png")
     server.failures = [Status("UNAVAILABLE", QUEUE_IS_FULL)] * 2
-    send = retrying(connect(url_of(server, api), 20, 0), 2, waits.append, lambda: 0)
+    send = with_retries(connect(url_of(server, api), 20, 0), 2, waits.append, lambda: 0)
     assert len(send([path.read_bytes()])) == 1
     assert waits == [0.5, 1.0]
     assert len(server.requests) == 3
@@ -216,50 +210,52 @@ def test_a_busy_server_is_asked_again(server, api, tmp_path):
         send([path.read_bytes()])
 
 
-def test_the_waits_double_up_to_eight_seconds_and_are_cut_at_random():
+def test_waits_double_up_to_eight_seconds_and_are_reduced_at_random():
     def busy(_):
         raise ServerUnavailable("busy")
 
     waits = []
     with pytest.raises(ServerUnavailable):
-        retrying(busy, 7, waits.append, lambda: 0)([b""])
+        with_retries(busy, 7, waits.append, lambda: 0)([b""])
     assert waits == [0.5, 1, 2, 4, 8, 8, 8]
     waits.clear()
     with pytest.raises(ServerUnavailable):
-        retrying(busy, 3, waits.append, lambda: 0.5)([b""])
+        with_retries(busy, 3, waits.append, lambda: 0.5)([b""])
     assert waits == [0.375, 0.75, 1.5]
     waits.clear()
     with pytest.raises(ServerUnavailable):
-        retrying(busy, 2000, waits.append, lambda: 0)([b""])
+        with_retries(busy, 2000, waits.append, lambda: 0)([b""])
     assert waits[-1] == 8
 
 
-def test_other_errors_are_not_tried_again():
+def test_other_errors_are_not_retried():
     def broken(_):
         raise ServerError("broken")
 
     with pytest.raises(ServerError, match="broken"):
-        retrying(broken, 3, pytest.fail)([b""])
+        with_retries(broken, 3, pytest.fail)([b""])
 
 
 @pytest.mark.parametrize("api", APIS)
-def test_no_answer_in_time_is_one_line(server, api, run, capsys):
+def test_timeout_is_a_one_line_error(server, api, run, capsys):
     server.predict = lambda images: server.stopped.wait(30) or images
     image = save_image(run.parent / "in/x.png")
     line = refusal(predict, capsys, *arguments(server, api, run, image, timeout=0.3))
-    assert "gave no answer in time (waited 0.3 s): raise --timeout" in line
+    assert "did not answer in time (waited 0.3 s): raise --timeout" in line
 
 
-def test_the_servers_own_time_limit_is_one_line(server, run, capsys):
+def test_time_limit_of_the_server_is_a_one_line_error(server, run, capsys):
     server.failures = [Status("DEADLINE_EXCEEDED", "Timed out")]
     image = save_image(run.parent / "in/x.png")
     line = refusal(predict, capsys, *arguments(server, "rest", run, image))
-    assert "gave no answer in time (Timed out)" in line
+    assert "did not answer in time (Timed out)" in line
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:{}/v1/models/fcn",
                                  "grpc://127.0.0.1:{}/fcn"])  # fmt: skip
-def test_no_server_is_one_line_after_the_retries(url, run, capsys, monkeypatch, caplog):
+def test_missing_server_is_a_one_line_error_after_the_retries(
+    url, run, capsys, monkeypatch, caplog
+):
     caplog.set_level(logging.INFO, "keras_fcn")
     monkeypatch.setattr("keras_fcn.serving.client._FIRST_WAIT", 0.01)
     image, url = save_image(run.parent / "in/x.png"), url.format(unused_port())
@@ -271,8 +267,8 @@ def test_no_server_is_one_line_after_the_retries(url, run, capsys, monkeypatch, 
 
 
 @pytest.fixture
-def https_server(tmp_path, monkeypatch):
-    """A stand-in by HTTPS, and the file of its certificate, which is for localhost."""
+def https_server(tmp_path):
+    """A stand-in with HTTPS, and its certificate file, which is for localhost."""
     key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
     names = ("-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost")
     subprocess.run(
@@ -283,29 +279,29 @@ def https_server(tmp_path, monkeypatch):
     )
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     tls.load_cert_chain(certificate, key)
-    monkeypatch.setenv("no_proxy", "127.0.0.1,localhost")
-    monkeypatch.setattr(urllib.request, "_opener", None)  # which keeps certificates
     with StandIn(fake_model, tls=tls) as stand_in:
         yield stand_in, certificate
-    urllib.request.install_opener(None)
 
 
 @pytest.mark.skipif(not shutil.which("openssl"), reason="openssl is not installed")
 @pytest.mark.parametrize(
-    ("host", "is_known", "reason"),
+    ("host", "variable", "reason"),
     [
-        ("localhost", False, "self-signed certificate"),
-        ("127.0.0.1", True, "IP address mismatch"),
-        ("localhost", True, None),
+        ("localhost", None, "self-signed certificate"),
+        ("127.0.0.1", "SSL_CERT_FILE", "IP address mismatch"),
+        ("localhost", "SSL_CERT_FILE", None),
+        ("localhost", "REQUESTS_CA_BUNDLE", None),
     ],
 )
-def test_a_server_that_is_not_trusted_is_one_line_and_not_asked_again(
-    https_server, host, is_known, reason, run, capsys, caplog, monkeypatch
+def test_untrusted_certificate_is_a_one_line_error_and_not_retried(
+    https_server, host, variable, reason, run, capsys, caplog, monkeypatch
 ):
     caplog.set_level(logging.INFO, "keras_fcn")
     server, certificate = https_server
-    if is_known:
-        monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"):
+        monkeypatch.delenv(name, raising=False)
+    if variable:
+        monkeypatch.setenv(variable, str(certificate))
     url = server.rest_url.replace("http://127.0.0.1", f"https://{host}")
     image = save_image(run.parent / "in/x.png")
     flags = ("--server", url, "--model", run, "--output-dir", run.parent / "out")
@@ -313,32 +309,32 @@ def test_a_server_that_is_not_trusted_is_one_line_and_not_asked_again(
         assert outcome(predict, capsys, image, *flags)[0] == 0
         return
     line = refusal(predict, capsys, image, *flags)
-    assert f"{url} gives no trusted connection (" in line and reason in line
+    assert f"{url}: no trusted connection (" in line and reason in line
     assert "again in" not in caplog.text and server.requests == []
 
 
-def test_https_where_http_is_spoken_is_one_line(server, run, capsys, caplog):
+def test_https_url_of_an_http_server_is_a_one_line_error(server, run, capsys, caplog):
     caplog.set_level(logging.INFO, "keras_fcn")
     image = save_image(run.parent / "in/x.png")
     url = server.rest_url.replace("http:", "https:")
     line = refusal(predict, capsys, image, "--server", url, "--model", run)
-    assert f"{url} gives no trusted connection (" in line
+    assert f"{url}: no trusted connection (" in line
     assert "again in" not in caplog.text
 
 
 @pytest.mark.parametrize("api", APIS)
 @pytest.mark.parametrize("version", ["", "/versions/7"])
-def test_no_such_model_is_one_line(server, api, run, capsys, version):
+def test_unknown_model_is_a_one_line_error(server, api, run, capsys, version):
     image = save_image(run.parent / "in/x.png")
     url = url_of(server, api)[:-3] + "other" + version
     line = refusal(predict, capsys, image, "--server", url, "--model", run)
     wanted = "Specific(other, 7)" if version else "Latest(other)"
     assert f"Servable not found for request: {wanted}" in line
-    assert "give the name that it was started with" in line
+    assert "give the name that the server was started with" in line
 
 
 @pytest.mark.parametrize("api", APIS)
-def test_versions_and_labels_are_asked_for(server, api, tmp_path):
+def test_versions_and_labels_are_requested(server, api, tmp_path):
     image = save_image(tmp_path / "in/x.png").read_bytes()
     for suffix in ("", "/versions/3", "/labels/stable"):
         connect(url_of(server, api) + suffix, 20, 0)([image])
@@ -349,17 +345,17 @@ def test_versions_and_labels_are_asked_for(server, api, tmp_path):
 
 @pytest.mark.parametrize("api", APIS)
 @pytest.mark.parametrize("changed", ["input_name", "output_name"])
-def test_another_signature_is_one_line(server, api, changed, run, capsys):
+def test_other_signature_is_a_one_line_error(server, api, changed, run, capsys):
     setattr(server, changed, "probabilities")
     server.predict = lambda images: [[0.1] * 1000 for _ in images]
     images = [save_image(run.parent / f"in/{index}.png") for index in range(2)]
     line = refusal(predict, capsys, *arguments(server, api, run, *images))
-    assert "has another signature: needed image_bytes to label_png_bytes" in line
+    assert "has another signature: expected image_bytes to label_png_bytes" in line
     assert len(line) < 600
-    assert len(server.requests) <= 1  # not tried image by image
+    assert len(server.requests) <= 1  # not one by one
 
 
-def test_too_large_a_message_is_told_for_the_image_alone(run, capsys, caplog):
+def test_too_large_message_is_an_error_of_its_image(run, capsys, caplog):
     small = save_image(run.parent / "in/small.png")
     large = save_image(run.parent / "in/large.png")
     large.write_bytes(large.read_bytes() + bytes(200_000))
@@ -367,11 +363,11 @@ def test_too_large_a_message_is_told_for_the_image_alone(run, capsys, caplog):
         flags = arguments(server, "grpc", run, small, large)
         status, out, _ = outcome(predict, capsys, *flags)
     assert status == 1 and "small.png" in out
-    assert "large.png: it is too large for the server" in caplog.text
+    assert "large.png: too large for the server" in caplog.text
     assert "larger than max" in caplog.text
 
 
-def test_too_large_for_a_proxy_is_told(server, run, capsys, caplog):
+def test_request_that_is_too_large_for_a_proxy_is_reported(server, run, capsys, caplog):
     server.raw = (413, b"<html><h1>413 Request Entity Too Large</h1></html>")
     image = save_image(run.parent / "in/x.png")
     status, out, _ = outcome(predict, capsys, *arguments(server, "rest", run, image))
@@ -380,14 +376,14 @@ def test_too_large_for_a_proxy_is_told(server, run, capsys, caplog):
 
 
 @pytest.mark.parametrize("body", [b"hello", b"[]", b'{"outputs": []}'])
-def test_a_server_of_another_kind_is_one_line(server, run, capsys, body):
+def test_other_kind_of_server_is_a_one_line_error(server, run, capsys, body):
     server.raw = (200, body)
     image = save_image(run.parent / "in/x.png")
     line = refusal(predict, capsys, *arguments(server, "rest", run, image))
     assert "did not answer as TensorFlow Serving" in line
 
 
-def test_the_port_of_the_other_protocol_is_one_line(server, run, capsys):
+def test_port_of_the_other_protocol_is_a_one_line_error(server, run, capsys):
     image = save_image(run.parent / "in/x.png")
     rest, grpc = server.rest_url, server.grpc_url
     crossed = grpc.split("/")[2], rest.split("/")[2]
@@ -401,34 +397,36 @@ def test_the_port_of_the_other_protocol_is_one_line(server, run, capsys):
 
 
 @pytest.mark.parametrize(
-    ("answers", "needed"),
+    ("respond", "expected"),
     [
-        (lambda images: [], "a label map per image: 1. Received: 0"),
-        (lambda images: [b"words"], "must be a grey 8-bit PNG"),
+        (lambda images: [], "a label map for each of 1 images. Received: 0"),
+        (lambda images: [b"words"], "expected a grey 8-bit PNG"),
         (
             lambda images: [encode_label_map(np.zeros((4, 4, 3), "uint8"))],
             "a PNG of mode RGB",
         ),
         (
             lambda images: [encode_label_map(np.zeros((4, 4), "uint8"))],
-            "Received: (4, 4)",
+            "got (4, 4)",
         ),
         (
             lambda images: [encode_label_map(np.full((48, 64), 9, "uint8"))],
-            "say by --model",
+            "name the exported run by --model",
         ),
     ],
 )
 @pytest.mark.parametrize("api", APIS)
-def test_wrong_answers_are_one_line(server, api, answers, needed, run, capsys):
-    server.predict = answers
+def test_invalid_response_is_a_one_line_error(
+    server, api, respond, expected, run, capsys
+):
+    server.predict = respond
     image = save_image(run.parent / "in/x.png")
     line = refusal(predict, capsys, *arguments(server, api, run, image))
-    assert needed in line
+    assert expected in line
     assert not list((run.parent / "out").glob("*_labels.png"))
 
 
-def test_a_server_that_fails_is_one_line(server, run, capsys):
+def test_server_failure_is_a_one_line_error(server, run, capsys):
     image = save_image(run.parent / "in/x.png")
     for api in APIS:
         server.failures = [Status("INTERNAL", "broken")]
@@ -444,14 +442,14 @@ def test_a_server_that_fails_is_one_line(server, run, capsys):
         "grpc://localhost/fcn", "ftp://localhost/v1/models/fcn",
     ],
 )  # fmt: skip
-def test_addresses_of_another_form_are_one_line(url, run, capsys):
+def test_invalid_server_address_is_a_one_line_error(url, run, capsys):
     image = save_image(run.parent / "in/x.png")
     line = refusal(predict, capsys, image, "--server", url, "--model", run)
-    assert "--server needs" in line and f"Received: {url}" in line
+    assert "--server must be" in line and f"Received: {url}" in line
 
 
 @pytest.mark.parametrize(
-    ("flags", "needed"),
+    ("flags", "expected"),
     [
         (("--server", "grpc://h:1/fcn", "--tta"), "leave out --tta"),
         (("--server", "grpc://h:1/fcn", "--dense", "shift-and-stitch"), "--dense"),
@@ -463,13 +461,13 @@ def test_addresses_of_another_form_are_one_line(url, run, capsys):
         (("--images-per-request", "0"), "from 1 on"),
     ],
 )
-def test_flags_that_do_not_go_together_are_one_line(flags, needed, tmp_path, capsys):
+def test_conflicting_flags_are_a_one_line_error(flags, expected, tmp_path, capsys):
     image = save_image(tmp_path / "in/x.png")
-    assert needed in refusal(predict, capsys, image, *flags)
+    assert expected in refusal(predict, capsys, image, *flags)
 
 
 @pytest.mark.parametrize("api", APIS)
-def test_status_is_that_of_predicting_without_a_server(server, api, run, capsys):
+def test_exit_status_is_that_of_predicting_without_a_server(server, api, run, capsys):
     good = save_image(run.parent / "in/good.png")
     bad = run.parent / "in/bad.png"
     bad.write_bytes(b"")
@@ -482,7 +480,9 @@ def test_status_is_that_of_predicting_without_a_server(server, api, run, capsys)
     assert outcome(predict, capsys, *arguments(server, api, run, bad))[:2] == (2, "")
 
 
-def test_the_network_that_comes_along_names_the_classes(server, tmp_path, capsys):
+def test_class_names_are_those_of_the_bundled_network_by_default(
+    server, tmp_path, capsys
+):
     image = save_image(tmp_path / "in/x.png")
     flags = ("--server", server.rest_url, "--output-dir", tmp_path / "out")
     status, out, _ = outcome(predict, capsys, image, *flags)
@@ -491,7 +491,7 @@ def test_the_network_that_comes_along_names_the_classes(server, tmp_path, capsys
 
 @pytest.mark.slow
 @pytest.mark.parametrize("api", APIS)
-def test_the_exported_model_gives_what_predicting_without_a_server_gives(
+def test_served_label_maps_are_those_of_predicting_without_a_server(
     api, packed_run, tmp_path, capsys, caplog
 ):
     version = export(packed_run, tmp_path / "export", max_pixels=8192)
@@ -513,34 +513,34 @@ def test_the_exported_model_gives_what_predicting_without_a_server_gives(
         flags = ("--server", url_of(server, api), "--retries", 0)
         out = ("--output-dir", tmp_path / "served")
         assert outcome(predict, capsys, folder, *model, *flags, *out)[0] == 1
-    assert "large.png: the server refused it" in caplog.text
-    out = ("--output-dir", tmp_path / "here")
+    assert "large.png: refused by the server" in caplog.text
+    out = ("--output-dir", tmp_path / "local")
     assert outcome(predict, capsys, folder, *model, *out)[0] == 0
     served = sorted((tmp_path / "served").glob("*_labels.png"))
     assert [path.name[0] for path in served] == ["a", "b", "c"]
     for path in served:
-        same = read_ids(path) == read_ids(tmp_path / "here" / path.name)
+        same = read_ids(path) == read_ids(tmp_path / "local" / path.name)
         assert same.mean() > 0.999
 
 
-def test_long_messages_lose_their_middle():
+def test_long_messages_are_shortened_in_the_middle():
     line = shorten("start\n" + "x" * 10_000 + " keys must be equal to: y")
     assert line.startswith("start x") and line.endswith("equal to: y")
     assert len(line) < 241
 
 
 def confidence_of(images):
-    """The fake model is as sure as a pixel is green."""
-    pictures = (Image.open(io.BytesIO(content)).convert("RGB") for content in images)
-    return [encode_label_map(np.asarray(picture)[..., 1]) for picture in pictures]
+    """The confidence of the fake model is the green channel."""
+    decoded = (Image.open(io.BytesIO(content)).convert("RGB") for content in images)
+    return [encode_label_map(np.asarray(picture)[..., 1]) for picture in decoded]
 
 
 @pytest.mark.parametrize("api", APIS)
-def test_a_server_tells_how_sure_it_is(server, api, run, tmp_path, capsys):
-    server.tell_confidence = confidence_of
+def test_confidence_of_the_server_is_written(server, api, run, tmp_path, capsys):
+    server.predict_confidence = confidence_of
     stored = read_image(save_image(tmp_path / "in/street.png"))
     exif = Image.Exif()
-    exif[0x0112] = 6  # shown turned by 90 degrees
+    exif[0x0112] = 6  # displayed rotated by 90 degrees
     path = tmp_path / "in/turned.png"
     Image.fromarray(stored).save(path, exif=exif)
     least = float(np.median(stored[..., 1])) / 255
@@ -558,15 +558,41 @@ def test_a_server_tells_how_sure_it_is(server, api, run, tmp_path, capsys):
 
 
 @pytest.mark.parametrize("api", APIS)
-def test_a_model_that_tells_no_confidence_is_one_line(server, api, run, tmp_path):
+def test_model_without_confidence_is_a_one_line_error(server, api, tmp_path):
     path = save_image(tmp_path / "in/street.png")
     send = connect(url_of(server, api), 20, 0, with_confidence=True)
     with pytest.raises(ServerError, match='"confidence" not found'):
         send([path.read_bytes()])
 
 
-def test_an_image_of_too_many_pixels_is_not_sent(server, tmp_path, caplog):
+def test_image_with_too_many_pixels_is_not_sent(server, tmp_path, caplog):
     path = save_image(tmp_path / "in/x.png")
-    results = predict_by(server, "rest", tmp_path, path, max_pixels=48 * 64 - 1)
+    results = predict_by_server(server, "rest", tmp_path, path, max_pixels=48 * 64 - 1)
     assert "at most 3071 pixels" in caplog.text
     assert len(results) == 1 and server.requests == []
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_loopback_addresses_bypass_the_proxy(
+    host, server, run, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{unused_port()}")
+    image = save_image(tmp_path / "in/x.png")
+    url = server.rest_url.replace("127.0.0.1", host)
+    flags = ("--server", url, "--model", run, "--output-dir", tmp_path / "out")
+    assert outcome(predict, capsys, image, *flags, "--retries", 0)[0] == 0
+
+
+def test_other_addresses_are_requested_from_the_proxy(
+    server, run, tmp_path, capsys, monkeypatch, caplog
+):
+    image = save_image(tmp_path / "in/x.png")
+    flags = ("--server", "http://serving.invalid:8501/v1/models/fcn", "--model", run)
+    flags += ("--retries", 0)
+    monkeypatch.setenv("http_proxy", server.rest_url.partition("/v1")[0])
+    outcome(predict, capsys, image, *flags)
+    # A proxy gets the whole URL in the request line, a server only the path.
+    assert "POST http://serving.invalid:8501/v1/models/fcn:predict" in caplog.text
+    monkeypatch.setenv("no_proxy", "serving.invalid")
+    assert "There is no server at" in refusal(predict, capsys, image, *flags)

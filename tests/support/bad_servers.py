@@ -1,4 +1,4 @@
-"""Servers that do what no server should: by HTTP, by gRPC, and by neither."""
+"""Broken and hostile servers: of HTTP, of gRPC, and of neither."""
 
 import base64
 import json
@@ -15,14 +15,14 @@ from tensorflow_serving.apis.predict_pb2 import PredictResponse
 from tests.support.fake_servers import encode_label_map
 from tests.support.image_files import encode, make_png, png_chunk, smooth_image
 
-SIZE = (48, 64)  # height and width of the image that is sent
+SIZE = (48, 64)  # height and width of the image in the request
 ESCAPES = "\x1b[2J\x1b]0;owned\x07\x9b31m\u202egnp\r\nforged: line"
 GOOD = encode_label_map(np.zeros(SIZE, "uint8"))
 DEEP = "[" * 200_000
 
 
-def answer(body, status="200 OK", *headers):
-    """A whole HTTP answer with a right length."""
+def response(body, status="200 OK", *headers):
+    """A complete HTTP response with a correct length."""
     body = body.encode() if isinstance(body, str) else body
     lines = [f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", *headers]
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
@@ -30,16 +30,16 @@ def answer(body, status="200 OK", *headers):
 
 def predictions(*pngs):
     encoded = [{"b64": base64.b64encode(png).decode()} for png in pngs]
-    return answer(json.dumps({"predictions": encoded}))
+    return response(json.dumps({"predictions": encoded}))
 
 
-def instead(value):
-    """An answer whose predictions are another value, as JSON text."""
-    return answer(f'{{"predictions": {value}}}')
+def predictions_json(value):
+    """A response whose predictions are this JSON text."""
+    return response(f'{{"predictions": {value}}}')
 
 
 def redirection(location, status="307 Temporary Redirect"):
-    return answer(b"", status, f"Location: {location}")
+    return response(b"", status, f"Location: {location}")
 
 
 def start(*headers):
@@ -49,21 +49,19 @@ def start(*headers):
 CHUNKED = start("Transfer-Encoding: chunked")
 
 
-def with_text_bomb():
+def png_with_bomb():
     text = b"Comment\0\0" + zlib.compress(bytes(100_000_000))
     return GOOD[:33] + png_chunk(b"zTXt", text) + GOOD[33:]
 
 
-# What is sent, then what is sent again and again; each drop after a pause, or at once.
+# Sent once, then sent again and again: after a pause each (DRIPPING) or without one.
+# Headers sent byte by byte are missing: requests has no total deadline over headers.
 DRIPPING = {
-    "drips its status": (b"", b"H"),
-    "drips a header": (b"HTTP/1.1 200 OK\r\nX: ", b"y"),
-    "drips headers": (b"HTTP/1.1 200 OK\r\n", b"X: y\r\n"),
     "drips a body": (start("Content-Length: 100000"), b" "),
     "drips a body without a length": (start(), b" "),
     "drips chunks": (CHUNKED, b"1\r\n \r\n"),
+    "drips a chunk": (CHUNKED + b"ffff\r\n", b" "),
     "drips an error": (b"HTTP/1.1 500 x\r\nContent-Length: 99999\r\n\r\n", b" "),
-    "goes on with 100 Continue": (b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
     "is silent": (b"", b""),
     "is silent after its headers": (start("Content-Length: 9"), b""),
 }
@@ -77,48 +75,56 @@ ENDLESS = {
     "has an endless header": (b"HTTP/1.1 200 OK\r\nX: ", b"y" * 65_536),
     "has headers without end": (b"HTTP/1.1 200 OK\r\n", b"X: y\r\n" * 1000),
     "has an endless error": (b"HTTP/1.1 500 x\r\n\r\n", b"y" * 65_536),
+    "redirects without end": (
+        b"HTTP/1.1 307 x\r\nLocation: http://127.0.0.1/\r\n\r\n",
+        b"y" * 65_536,
+    ),
 }
 ANSWERS = {
     "closes at once": b"",
-    "closes within its status": b"HTTP/1.1 20",
-    "closes within its headers": b"HTTP/1.1 200 OK\r\nContent-Le",
-    "closes within its body": start("Content-Length: 1000") + b'{"predictions": [',
+    "closes during its status": b"HTTP/1.1 20",
+    "closes during its headers": b"HTTP/1.1 200 OK\r\nContent-Le",
+    "closes during its body": start("Content-Length: 1000") + b'{"predictions": [',
     "has a chunk of no size": CHUNKED + b"zz\r\nabc\r\n0\r\n\r\n",
     "has a chunk of negative size": CHUNKED + b"-5\r\nabc\r\n0\r\n\r\n",
     "has a chunk of a petabyte": CHUNKED + b"3ffffffffffff\r\nabc",
-    "breaks off its chunks": CHUNKED + b"5\r\nab",
+    "ends within a chunk": CHUNKED + b"5\r\nab",
     "has a negative length": start("Content-Length: -1") + b"{}",
-    "has a length that is no number": start("Content-Length: x") + b"{}",
+    "has a length that is not a number": start("Content-Length: x") + b"{}",
     "has two lengths": start("Content-Length: 2", "Content-Length: 9") + b"{}",
     "speaks SSH": b"SSH-2.0-OpenSSH_9.2\r\n",
     "speaks TLS": bytes([21, 3, 1, 0, 2, 2, 70]) * 9,
     "answers bytes": bytes(range(256)) * 10,
-    "has a status that is none": b"HTTP/1.1 abc OK\r\n\r\n",
-    "has status 999": answer(b"", "999 x"),
+    "has an invalid status": b"HTTP/1.1 abc OK\r\n\r\n",
+    "has status 999": response(b"", "999 x"),
     "has no content": b"HTTP/1.1 204 No Content\r\n\r\n",
-    "answers nothing": answer(b""),
+    "has an empty body": response(b""),
     "redirects to a file": redirection("file:///etc/passwd"),
     "redirects by FTP": redirection("ftp://127.0.0.1/x", "302 Found"),
-    "redirects to nowhere": answer(b"", "301 Moved"),
+    "redirects without a location": response(b"", "301 Moved"),
     "redirects with escapes": redirection("http://\x1b[2J/", "303 See Other"),
-    "nests its answer": answer(DEEP),
-    "nests its predictions": instead(DEEP),
-    "nests its error": answer('{"error": ' + DEEP, "500 Error"),
-    "answers in UTF-16": answer("﻿{}".encode("utf-16")),
-    "answers what is no text": answer(b"\xff\xfe\xfa" * 50),
-    "has a number of many digits": instead("9" * 100_000),
-    "says escapes": answer(json.dumps({"error": ESCAPES}), "500 Error"),
-    "has escapes in its reason": answer(b"", f"500 {ESCAPES[:12]}"),
-    "answers a page": answer("<html><h1>Sign in</h1>" + "<p>x" * 9999, "401 Sign in"),
-    "answers zipped": answer(zlib.compress(b"{}"), "200 OK", "Content-Encoding: gzip"),
-    "has null for predictions": instead("null"),
-    "has a number for predictions": instead("7"),
-    "has a word for predictions": instead('"words"'),
-    "has a null among predictions": instead("[null]"),
-    "has lists among predictions": instead("[[[1]]]"),
-    "has a number for base64": instead('[{"b64": 7}]'),
-    "has base64 of other letters": instead('[{"b64": "é漢"}]'),
-    "has base64 that is none": instead('[{"b64": "a"}]'),
+    "nests its body": response(DEEP),
+    "nests its predictions": predictions_json(DEEP),
+    "nests its error": response('{"error": ' + DEEP, "500 Error"),
+    "answers in UTF-16": response("﻿{}".encode("utf-16")),
+    "answers bytes that are not UTF-8": response(b"\xff\xfe\xfa" * 50),
+    "has a number of many digits": predictions_json("9" * 100_000),
+    "has escapes in its error": response(json.dumps({"error": ESCAPES}), "500 Error"),
+    "has escapes in its reason": response(b"", f"500 {ESCAPES[:12]}"),
+    "answers a web page": response(
+        "<html><h1>Sign in</h1>" + "<p>x" * 9999, "401 Sign in"
+    ),
+    "answers compressed": response(
+        zlib.compress(b"{}"), "200 OK", "Content-Encoding: gzip"
+    ),
+    "has null for predictions": predictions_json("null"),
+    "has a number for predictions": predictions_json("7"),
+    "has a string for predictions": predictions_json('"words"'),
+    "has a null among predictions": predictions_json("[null]"),
+    "has lists among predictions": predictions_json("[[[1]]]"),
+    "has a number for base64": predictions_json('[{"b64": 7}]'),
+    "has base64 with other characters": predictions_json('[{"b64": "é漢"}]'),
+    "has invalid base64": predictions_json('[{"b64": "a"}]'),
     "answers no image": predictions(),
     "answers two images": predictions(GOOD, GOOD),
     "answers a thousand images": predictions(*[GOOD] * 1000),
@@ -126,19 +132,19 @@ ANSWERS = {
     "answers words": predictions(b"words"),
     "answers a JPEG": predictions(encode(np.zeros(SIZE, "uint8"), "JPEG")),
     "answers PostScript": predictions(b"%!PS-Adobe-3.0 EPSF-3.0\n"),
-    "answers a PNG of colours": predictions(encode(smooth_image())),
+    "answers an RGB PNG": predictions(encode(smooth_image())),
     "answers another size": predictions(encode_label_map(np.zeros((4, 4), "uint8"))),
     "answers 50000x50000": predictions(make_png(50_000, 50_000, b"", 8, 0)),
-    "answers a row": predictions(make_png(64, 48, bytes(65), 8, 0)),
+    "answers one row": predictions(make_png(64, 48, bytes(65), 8, 0)),
     "answers half a PNG": predictions(GOOD[: len(GOOD) // 2]),
-    "answers a bomb of text": predictions(with_text_bomb()),
+    "answers a decompression bomb": predictions(png_with_bomb()),
     "answers other classes": predictions(encode_label_map(np.full(SIZE, 9, "uint8"))),
 }
 
 
 @contextmanager
 def listening(handle):
-    """A server of TCP that calls `handle(connection, stopped)`; gives its port."""
+    """A TCP server that calls `handle(connection, stopped)`; yields its port."""
     stopped = threading.Event()
     listener = socket.create_server(("127.0.0.1", 0))
     listener.settimeout(0.05)
@@ -147,7 +153,7 @@ def listening(handle):
         with connection:
             try:
                 handle(connection, stopped)
-            except OSError:  # the client has left
+            except OSError:  # the client has closed the connection
                 pass
 
     def accept():
@@ -179,7 +185,7 @@ def read_request(connection):
 
 
 def answering(content):
-    """Answers with bytes and closes."""
+    """Handler that sends bytes and closes the connection."""
 
     def handle(connection, _):
         read_request(connection)
@@ -189,7 +195,7 @@ def answering(content):
 
 
 def repeating(first, again, pause):
-    """Answers with bytes, and then others until the client leaves."""
+    """Handler that sends `first`, then `again` until the client closes."""
 
     def handle(connection, stopped):
         read_request(connection)
@@ -200,7 +206,7 @@ def repeating(first, again, pause):
     return handle
 
 
-def response(*label_maps, output="label_png_bytes"):
+def grpc_response(*label_maps, output="label_png_bytes"):
     message = PredictResponse()
     message.outputs[output].dtype = 7  # strings
     message.outputs[output].string_val.extend(label_maps)
@@ -220,30 +226,30 @@ def abort(code, details):
     return predict
 
 
-# Functions from request and context to bytes, or those bytes.
+# Serialized responses, or functions from request and context to one.
 RPC_ANSWERS = {
     "answers bytes": b"\xff\xff\xff\xff",
-    "answers nothing": b"",
+    "answers no bytes": b"",
     "answers a nested message": b"\x0b" * 5000,
     "answers without end": bytes(20 * 2**20),
-    "answers no image": response(),
-    "answers two images": response(GOOD, GOOD),
-    "answers words": response(b"words"),
-    "answers a PNG of colours": response(encode(smooth_image())),
-    "answers 50000x50000": response(make_png(50_000, 50_000, b"", 8, 0)),
-    "answers a row": response(make_png(64, 48, bytes(65), 8, 0)),
-    "answers other classes": response(encode_label_map(np.full(SIZE, 9, "uint8"))),
-    "has another output": response(GOOD, output=ESCAPES[:4]),
+    "answers no image": grpc_response(),
+    "answers two images": grpc_response(GOOD, GOOD),
+    "answers words": grpc_response(b"words"),
+    "answers an RGB PNG": grpc_response(encode(smooth_image())),
+    "answers 50000x50000": grpc_response(make_png(50_000, 50_000, b"", 8, 0)),
+    "answers one row": grpc_response(make_png(64, 48, bytes(65), 8, 0)),
+    "answers other classes": grpc_response(encode_label_map(np.full(SIZE, 9, "uint8"))),
+    "has another output": grpc_response(GOOD, output=ESCAPES[:4]),
     "has no strings": in_tensor_content(GOOD),
-    "says escapes": abort(grpc.StatusCode.INTERNAL, ESCAPES),
-    "is for others": abort(grpc.StatusCode.UNAUTHENTICATED, "sign in"),
-    "fails without a word": abort(grpc.StatusCode.UNKNOWN, ""),
+    "has escapes in its error": abort(grpc.StatusCode.INTERNAL, ESCAPES),
+    "requires authentication": abort(grpc.StatusCode.UNAUTHENTICATED, "sign in"),
+    "fails without a message": abort(grpc.StatusCode.UNKNOWN, ""),
 }
 
 
 @contextmanager
 def answering_by_grpc(predict, compression=None):
-    """A gRPC server that answers every call with these bytes; gives its port."""
+    """A gRPC server that answers every call by `predict`; yields its port."""
 
     class Handler(grpc.GenericRpcHandler):
         def service(self, details):

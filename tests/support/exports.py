@@ -1,4 +1,4 @@
-"""Exports that tests of several rooms load."""
+"""Exports that tests of several subpackages load."""
 
 from importlib.util import find_spec
 
@@ -6,7 +6,7 @@ import pytest
 
 from keras_fcn.serving.export import export
 
-# By format, the package that runs it.
+# The package that runs each format.
 PACKAGES = {
     "savedmodel": "tensorflow",
     "openvino": "openvino",

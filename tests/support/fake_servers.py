@@ -1,4 +1,4 @@
-"""A model that is no network, for the stand-in of TensorFlow Serving."""
+"""A model without a network, for the stand-in for TensorFlow Serving."""
 
 import io
 
@@ -9,7 +9,7 @@ from tests.support.serving_stand_in import Status
 
 
 def label(pixels):
-    """The fake model: dark, middling and bright red are the classes 0, 1 and 2."""
+    """Classes 0, 1 and 2 are pixels with a low, medium and high red value."""
     return (pixels[..., 0] // 86).astype("uint8")
 
 
@@ -20,14 +20,14 @@ def encode_label_map(label_map):
 
 
 def fake_model(images):
-    """Label maps of the pixels as stored; CMYK stands for what a server refuses."""
-    answers = []
+    """Label maps of the pixels as stored; CMYK is refused."""
+    label_pngs = []
     for content in images:
-        picture = Image.open(io.BytesIO(content))
-        if picture.mode == "CMYK":
+        image = Image.open(io.BytesIO(content))
+        if image.mode == "CMYK":
             raise Status(
                 "INVALID_ARGUMENT",
                 "Expected image (JPEG, PNG, or GIF), got CMYK\n\t [[{{node map}}]]",
             )
-        answers.append(encode_label_map(label(np.asarray(picture.convert("RGB")))))
-    return answers
+        label_pngs.append(encode_label_map(label(np.asarray(image.convert("RGB")))))
+    return label_pngs

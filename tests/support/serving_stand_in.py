@@ -1,9 +1,8 @@
-"""A server on loopback that speaks TensorFlow Serving's REST and gRPC.
+"""A stand-in for TensorFlow Serving on loopback, with REST and gRPC.
 
-It answers with a Python function instead of a SavedModel. Statuses, JSON and messages
-are those of TensorFlow Serving: model_servers/http_server.cc (which status is which of
-HTTP's), util/json_tensor.cc, servables/tensorflow/predict_util.cc and
-core/basic_manager.cc.
+Its model is a Python function instead of a SavedModel. Statuses, JSON and messages are
+those of TensorFlow Serving: model_servers/http_server.cc (HTTP statuses),
+util/json_tensor.cc, servables/tensorflow/predict_util.cc and core/basic_manager.cc.
 """
 
 import base64
@@ -34,7 +33,7 @@ _PATH = re.compile(
 
 
 class Status(Exception):
-    """An answer that is an error: code and message of a tensorflow::Status."""
+    """An error response: code and message of a tensorflow::Status."""
 
     def __init__(self, code, message):
         super().__init__(message)
@@ -42,29 +41,29 @@ class Status(Exception):
 
 
 class StandIn:
-    """Both servers, one model; a context manager.
+    """A REST and a gRPC server of one model; a context manager.
 
     Attributes:
         predict: function from a list of encoded images to a list of encoded label maps,
             which may raise `Status`.
-        failures: errors with which the next requests are answered, first in first out.
+        failures: errors returned for the next requests, in this order.
         requests: the lists of images that were received, in order.
-        specs: name, version and label of the model asked for, in order.
+        specs: requested name, version and label of the model, in order.
         input_name, output_name: the signature.
-        tell_confidence: like `predict`, for the second output of the signature
-            `confidence`; None where the model has no such signature.
-        raw: (status, body) with which REST answers instead, as a proxy would.
+        predict_confidence: like `predict`, for the second output of the signature
+            `confidence`; None if the model has no such signature.
+        raw: (status, body) that REST returns instead, as a proxy would.
 
-    With `tls`, an ssl.SSLContext, REST speaks HTTPS.
+    With `tls`, an ssl.SSLContext, REST uses HTTPS.
     """
 
     def __init__(self, predict, name="fcn", max_message_bytes=-1, tls=None):
         self.predict, self.name = predict, name
         self.failures, self.requests, self.specs = [], [], []
         self.input_name, self.output_name = "image_bytes", "label_png_bytes"
-        self.tell_confidence = None
+        self.predict_confidence = None
         self.raw = None
-        self.stopped = threading.Event()  # ends an answer that waits
+        self.stopped = threading.Event()  # ends a `predict` that waits for it
         self._http = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         if tls is not None:
             self._http.socket = tls.wrap_socket(self._http.socket, server_side=True)
@@ -102,8 +101,8 @@ class StandIn:
     def grpc_url(self):
         return f"grpc://127.0.0.1:{self._grpc_port}/{self.name}"
 
-    def answer(self, name, version, label, images):
-        """What the model says to images; raises `Status`."""
+    def respond(self, name, version, label, images):
+        """Outputs of the model for images; raises `Status`."""
         self.specs.append((name, version, label))
         if name != self.name:
             wanted = f"Specific({name}, {version})" if version else f"Latest({name})"
@@ -114,15 +113,15 @@ class StandIn:
         return self.predict(images)
 
     def confidence(self, signature, images):
-        """Answers of the second output by name; none of `serving_default`."""
+        """The second output by name; empty for `serving_default`."""
         if signature != "confidence":
             return {}
-        if self.tell_confidence is None:
+        if self.predict_confidence is None:
             raise Status(
                 "INVALID_ARGUMENT",
                 f'Serving signature name: "{signature}" not found in signature def',
             )
-        return {"confidence_png_bytes": self.tell_confidence(images)}
+        return {"confidence_png_bytes": self.predict_confidence(images)}
 
 
 class _Servicer(prediction_service_pb2_grpc.PredictionServiceServicer):
@@ -154,12 +153,12 @@ class _Servicer(prediction_service_pb2_grpc.PredictionServiceServicer):
         images = tf.make_ndarray(request.inputs[server.input_name])
         if images.ndim != 1 or images.dtype != object:
             raise Status("INVALID_ARGUMENT", "image_bytes must be strings, [N]")
-        answers = server.answer(
+        label_pngs = server.respond(
             spec.name, spec.version.value, spec.version_label, list(images)
         )
         response = predict_pb2.PredictResponse()
         columns = {
-            server.output_name: answers,
+            server.output_name: label_pngs,
             **server.confidence(spec.signature_name, list(images)),
         }
         for name, column in columns.items():
@@ -205,28 +204,28 @@ def _handler(server):
                 ) from error
             name, version, label = found.groups()
             if name != server.name:
-                server.answer(name, version, label, [])
+                server.respond(name, version, label, [])
             images = [
                 _decode(instance, index, server.input_name)
                 for index, instance in enumerate(_instances(request))
             ]
-            answers = server.answer(name, version, label, images)
+            label_pngs = server.respond(name, version, label, images)
             if not server.output_name.endswith("_bytes"):
-                return {"predictions": answers}
-            answers = [{"b64": base64.b64encode(each).decode()} for each in answers]
+                return {"predictions": label_pngs}
+            label_pngs = [{"b64": base64.b64encode(png).decode()} for png in label_pngs]
             more = server.confidence(request.get("signature_name"), images)
-            if not more:  # of one output the name is left out
-                return {"predictions": answers}
+            if not more:  # a single output has no name
+                return {"predictions": label_pngs}
             return {
                 "predictions": [
                     {
-                        server.output_name: answer,
+                        server.output_name: label_png,
                         **{
                             name: {"b64": base64.b64encode(column[index]).decode()}
                             for name, column in more.items()
                         },
                     }
-                    for index, answer in enumerate(answers)
+                    for index, label_png in enumerate(label_pngs)
                 ]
             }
 
@@ -255,7 +254,7 @@ def _instances(request):
 
 
 def _decode(instance, index, input_name):
-    """Bytes of `{"image_bytes": {"b64": ...}}`, or `{"b64": ...}` for the one input."""
+    """Bytes of `{"image_bytes": {"b64": ...}}`, or of `{"b64": ...}` for one input."""
     if set(instance) == {"b64"}:
         instance = {input_name: instance}
     place = f"Failed to process element: {index}"
