@@ -8,10 +8,10 @@ RUN := runs/streets-fcn32s-$(shell date +%Y%m%d-%H%M%S)
 
 .PHONY: train test torture lint docs-figures requirements clean
 
-# The main job on the embedded data: train FCN-32s, score it on test, draw overlays.
+# Train FCN-32s on rendered street scenes, evaluate it on test, and write overlays.
 train: $(VENV)/.installed
-	@echo "Training FCN-32s on rendered streets, from the bundled network"
-	@echo "(--init-from pretrained): better and sooner than from random weights."
+	@echo "Training FCN-32s on rendered street scenes, from the bundled network"
+	@echo "(--init-from pretrained), which needs fewer epochs than random weights."
 	$(RUN_PYTHON) train.py --config recipes/streets-fcn32s.toml --run-dir $(RUN)
 	$(RUN_PYTHON) evaluate.py --model $(RUN) --split test
 	@echo "Overlays:    $(RUN)/evaluation-test/overlays/"
@@ -21,7 +21,7 @@ train: $(VENV)/.installed
 test: $(VENV)/.installed-dev
 	$(RUN_PYTHON) -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
-# Long trials of what must never happen: docs/reliability.md has what came of them.
+# Long-running robustness tests; docs/reliability.md has the results.
 torture: $(VENV)/.installed-dev
 	$(RUN_PYTHON) -m torture.killed_writes --epochs 7
 	$(RUN_PYTHON) -m torture.killed_trainings --kills 100 --seed 1
@@ -37,8 +37,8 @@ lint: $(VENV)/.installed-dev
 docs-figures: $(VENV)/.installed
 	$(RUN_PYTHON) docs/draw_figures.py
 
-# The pinned sets, from the ranges in pyproject.toml. uv keeps the pins that still fit;
-# with `UV_ARGS=--upgrade` it takes the newest.
+# Pin the ranges of pyproject.toml. uv keeps existing pins that are still in range;
+# `UV_ARGS=--upgrade` selects the newest versions.
 requirements:
 	$(UV) pip compile --quiet --universal --python-version 3.10 pyproject.toml \
 		-o requirements.txt $(UV_ARGS)
@@ -50,9 +50,9 @@ requirements:
 clean:
 	rm -rf $(VENV) build dist *.egg-info
 
-# The project itself is built by the setuptools that requirements.txt pins.
+# --no-build-isolation builds with the setuptools that requirements.txt pins.
 $(VENV)/.installed: requirements.txt pyproject.toml
-	$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 14) and "keras-fcn needs Python 3.10, 3.11, 3.12 or 3.13; say which by PYTHON=python3.12. Received: " + sys.version.split()[0])'
+	$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 14) and "keras-fcn needs Python 3.10, 3.11, 3.12 or 3.13; select one with PYTHON=python3.12. Received: " + sys.version.split()[0])'
 	$(PYTHON) -m venv $(VENV)
 	$(RUN_PYTHON) -m pip install --quiet -r requirements.txt
 	$(RUN_PYTHON) -m pip install --quiet --no-deps --no-build-isolation --editable .

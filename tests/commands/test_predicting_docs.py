@@ -15,13 +15,13 @@ from tests.support.films import describe_film, write_film
 
 PAGE = (PROJECT / "docs/predicting.md").read_text()
 HEADINGS = (
-    "Images in",
-    "Pictures out",
-    "Size",
+    "Input images",
+    "Output files",
+    "Inference size",
     "Tiles",
     "Confidence",
-    "Video and camera",
-    "The page",
+    "Videos and cameras",
+    "The page in the browser",
 )
 
 
@@ -52,8 +52,8 @@ def media(tmp_path, monkeypatch):
         Image.fromarray(draw_blocks(48, 64, 3, index)[0]).save(tmp_path / name)
     (tmp_path / "list.txt").write_text("image.png\nphotographs/a.png\n")
     frames = [Image.fromarray(draw_blocks(48, 64, 3, n)[0]) for n in range(3)]
-    frames[0].save(tmp_path / "moving.gif", save_all=True, append_images=frames[1:])
-    write_film(tmp_path / "film.mp4", [100 * n for n in range(10)], sound="aac")
+    frames[0].save(tmp_path / "animation.gif", save_all=True, append_images=frames[1:])
+    write_film(tmp_path / "video.mp4", [100 * n for n in range(10)], sound="aac")
     return tmp_path
 
 
