@@ -174,6 +174,15 @@ class TrainingConfig:
         POSITIVE_INT,
         "N",
     )
+    mix: str | None = _option(
+        "data",
+        None,
+        "second data set with the same classes: each step takes, in addition to its "
+        "batch_size images, as many of its training images. streets:12000 renders "
+        "12,000; a data set (camvid, or camvid=DIR), or a folder of your own; N of "
+        "its images, or all",
+        metavar="NAME[:N]",
+    )
     size: int | None = _option(
         "data",
         None,
@@ -185,7 +194,8 @@ class TrainingConfig:
     cache_budget: int = _option(
         "data",
         1024,
-        "memory for decoded images, MiB; beyond it a file is used",
+        "memory for decoded images, MiB; a data set that is larger is decoded in "
+        "each epoch",
         POSITIVE_INT,
         "MIB",
     )

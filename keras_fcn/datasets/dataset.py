@@ -1,5 +1,6 @@
 """What every data set looks like to the rest of the project."""
 
+import dataclasses
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
@@ -32,17 +33,15 @@ class Split:
     Attributes:
         records: what is stored of each image, in order.
         image_sizes: `(height, width)` of every image, in the order of `records`.
-        decode: makes the example of a record; None where records are examples.
+        decode: makes the example of a record; None where records are examples. Records
+            are small (numbers), so that all of them can be held and shuffled.
         statistics: of its labels, where they have been counted and checked already.
-        reads_files: whether records only name files, and are light to hold; where the
-            decoded images do not fit into memory, they are decoded in each epoch.
     """
 
     records: tf.data.Dataset
     image_sizes: tuple[Size, ...]
     decode: Callable | None = None
     statistics: LabelStatistics | None = None
-    reads_files: bool = False
 
     @property
     def examples(self) -> tf.data.Dataset:
@@ -78,7 +77,29 @@ class Split:
         )
         sizes = zip(self.image_sizes, chosen, strict=True)
         kept = tuple(size for size, is_chosen in sizes if is_chosen)
-        return Split(records, kept, self.decode, reads_files=self.reads_files)
+        return Split(records, kept, self.decode)
+
+    def sampled(self, numbers: np.ndarray) -> tf.data.Dataset:
+        """Return the examples of some images, decoded when they are read.
+
+        Args:
+            numbers: of the images, from 0, in any order and as often as wanted.
+        """
+        table = self.records.batch(self.num_images).get_single_element()
+        chosen = tf.nest.map_structure(lambda part: tf.gather(part, numbers), table)
+        return self.decoded(tf.data.Dataset.from_tensor_slices(chosen))
+
+    def changed(self, change: Callable[[dict], dict]) -> "Split":
+        """Return the split with a change of every example.
+
+        Args:
+            change: takes and returns an example.
+        """
+
+        def decode(*record):  # tf.data passes the parts of a tuple one by one
+            return change(self.decode(*record) if self.decode else record[0])
+
+        return dataclasses.replace(self, decode=decode)
 
     @property
     def num_images(self) -> int:

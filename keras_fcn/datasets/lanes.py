@@ -1,8 +1,10 @@
-"""Training images in lanes: an order that is the same for one worker and for many.
+"""Order of the training images, the same for one worker and for many.
 
 A batch of B takes one image from each of B lanes: lane p has the images p, p + B,
-p + 2B ..., and gives them in an order of its own. So who computes some positions of the
-batch reads and keeps their lanes alone, and yet all batches are those of one worker.
+p + 2B ..., in an order of its own. A worker that computes some positions of the batch
+reads and caches their lanes only, and all batches are still those of a single worker.
+Images of a second data set stand next to those of the first: positions 0, 0, 1, 1 ...,
+so that the part of each worker is contiguous in the whole batch of 2B.
 """
 
 import math
@@ -22,7 +24,7 @@ class Lane:
     Attributes:
         position: in the batch, from 0.
         part: its images; one at least.
-        examples: theirs, cached where they fit into memory or a file.
+        examples: theirs, cached where they fit into memory.
         is_cached: whether they are.
         num_images: how many of them are trained on: 0 where the batch is larger than
             the split, and the position is filled up in each step.
@@ -38,7 +40,7 @@ class Lane:
 def cached_lanes(
     split: Split, positions: range, *, batch_size: int, budget: int
 ) -> list[Lane]:
-    """Return some lanes of a split, decoded once and kept as uint8.
+    """Return some lanes of a split, decoded once and kept as uint8 where they fit.
 
     Args:
         split: the training images.
@@ -62,7 +64,7 @@ def cached_lanes(
                 part.num_bytes if fits else 0,
                 num_bytes if position == positions[0] else 0,
             ),
-            fits or not split.reads_files,
+            fits,
             part.num_images if position < num_images else 0,
         )
         for position, part in zip(positions, parts, strict=True)
@@ -76,7 +78,7 @@ def training_batches(
     batch_size: int,
     void_id: int,
     order_seed: int,
-    budget: int,
+    mixed: Split | None = None,
     one_shape: bool = False,
     num_skipped: int = 0,
     device: int = 0,
@@ -90,61 +92,65 @@ def training_batches(
     map of void. So all batches have one size, for which a step is compiled once, and
     the statistics of batch normalisation are of images as they are.
 
-    Pictures of different sizes are padded to the largest of the batch, the label map
+    Images of different sizes are padded to the largest of the batch, the label map
     with void.
 
     Args:
         lanes: those of one device.
         split: what they are of, all lanes together.
-        batch_size: of all devices together.
+        batch_size: of all devices together, without the second data set.
         void_id: label of the padding.
         order_seed: from which the order follows, 0 to 2**31 - 1.
-        budget: bytes of memory that shuffling may hold, for all lanes of the split.
-        one_shape: pad pictures of different sizes to the largest of the split.
+        mixed: training images of a second data set: each image of the first is
+            followed by one of them. They are sampled without replacement, all again
+            where an epoch needs more, and decoded when they are needed.
+        one_shape: pad images of different sizes to the largest of the data.
         num_skipped: batches that are left out at the start.
         device: number of the accelerator, as for `to_device`.
 
     Returns:
-        Yields `{"image", "label_map", "size"}`: uint8 `(lanes, height, width, 3)`,
-        uint8 `(lanes, height, width)`, and int32 `(lanes, 2)`, the height and width
-        of each picture.
+        Yields `{"image", "label_map", "size"}`: uint8 `(N, height, width, 3)`, uint8
+        `(N, height, width)`, and int32 `(N, 2)`, the height and width of each image. N
+        is the number of lanes, twice that with `mixed`.
     """
     num_steps = math.ceil(split.num_images / batch_size)
     seeds = np.random.default_rng(order_seed).integers(2**31, size=batch_size)
-    # A buffer of the whole lane where it fits: then all orders are equally likely.
-    # Names of files always do; and cached images in memory are held anyway.
-    bytes_an_image = max(1, split.num_bytes // split.num_images)
-    buffer_size = max(1, min(num_steps, budget // batch_size // bytes_an_image))
-    if split.reads_files:
-        buffer_size = num_steps
-
-    def shuffled(dataset, lane):
-        return dataset.shuffle(
-            buffer_size,
-            seed=int(seeds[lane.position]),
-            reshuffle_each_iteration=False,
-        ).take(lane.num_images)
 
     def stream(lane):
+        # The whole lane is in the buffer, so that all orders are equally likely:
+        # records are small, and cached images are in memory already.
+        def shuffled(dataset):
+            seed = int(seeds[lane.position])
+            shuffled = dataset.shuffle(num_steps, seed, reshuffle_each_iteration=False)
+            return shuffled.take(lane.num_images)
+
         if lane.is_cached:
-            examples = shuffled(lane.examples, lane)
+            examples = shuffled(lane.examples)
         else:
-            examples = lane.part.decoded(shuffled(lane.part.records, lane))
+            examples = lane.part.decoded(shuffled(lane.part.records))
         fillers = lane.examples.take(1).repeat(num_steps - lane.num_images)
         kept = examples.map(sized, num_parallel_calls=tf.data.AUTOTUNE)
         return kept.concatenate(fillers.map(sized).map(void(void_id)))
 
     turns = tf.data.Dataset.range(len(lanes)).repeat(num_steps)
-    in_turns = tf.data.Dataset.choose_from_datasets([*map(stream, lanes)], turns)
-    in_turns = in_turns.skip(num_skipped * len(lanes))
-    if split.has_one_size:
+    images = tf.data.Dataset.choose_from_datasets([*map(stream, lanes)], turns)
+    images = images.skip(num_skipped * len(lanes))
+    image_sizes, num_images = split.image_sizes, len(lanes)
+    if mixed is not None:
+        numbers = _sample_numbers(mixed.num_images, num_steps, batch_size, order_seed)
+        own = numbers[num_skipped:, [lane.position for lane in lanes]]
+        others = mixed.sampled(own.ravel()).map(sized)
+        turns = tf.data.Dataset.range(2).repeat()
+        images = tf.data.Dataset.choose_from_datasets([images, others], turns)
+        image_sizes, num_images = image_sizes + mixed.image_sizes, 2 * len(lanes)
+    if len(set(image_sizes)) == 1:
         # (N, H, W, 3) and (N, H, W)
-        batches = in_turns.batch(len(lanes), drop_remainder=True)
+        batches = images.batch(num_images, drop_remainder=True)
         return to_device(batches, device)
-    height, width = np.max(split.image_sizes, axis=0) if one_shape else (None, None)
+    height, width = np.max(image_sizes, axis=0) if one_shape else (None, None)
     # At the lower right; None is the largest of the batch.
-    batches = in_turns.padded_batch(
-        len(lanes),
+    batches = images.padded_batch(
+        num_images,
         {"image": (height, width, 3), "label_map": (height, width), "size": (2,)},
         padding_values={
             "image": tf.constant(0, tf.uint8),
@@ -154,3 +160,10 @@ def training_batches(
         drop_remainder=True,
     )
     return to_device(batches, device)
+
+
+def _sample_numbers(num_images, num_steps, batch_size, order_seed):
+    """Numbers of the second data set's images, int `(num_steps, batch_size)`."""
+    # Not the generator of the lanes: both would give the same numbers.
+    order = np.random.default_rng((order_seed, 1)).permutation(num_images)
+    return np.resize(order, (num_steps, batch_size))

@@ -1,18 +1,25 @@
 """The data sets by name: `camvid`, `camvid32`, `streets` and `folder`."""
 
+import dataclasses
+from collections import Counter
 from functools import partial
 from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
 
 from keras_fcn.classes import ClassMap
 from keras_fcn.config import TrainingConfig
 from keras_fcn.datasets import camvid, streets
 from keras_fcn.datasets.camvid32 import load_camvid32
-from keras_fcn.datasets.dataset import SegmentationDataset
+from keras_fcn.datasets.dataset import SegmentationDataset, Split
 from keras_fcn.datasets.folder.dataset import load_folder
 from keras_fcn.datasets.folder.read import FolderOptions
+from keras_fcn.datasets.mix import parse_mix
 from keras_fcn.datasets.prepared import prepared_dataset
 from keras_fcn.datasets.resized import resized
 from keras_fcn.datasets.val_pattern import split_by_pattern
+from keras_fcn.images.scale import scaled_size
 
 _STREETS_SEED = 0  # the data stay the same when a training's seed changes
 
@@ -67,6 +74,77 @@ def load_dataset(
     if config.dataset == "folder":
         return load_folder(folder, splits, class_map, FolderOptions.of(config))
     return load_camvid32(folder, splits, config.dataset)
+
+
+def load_mix(config: TrainingConfig, first: SegmentationDataset) -> Split | None:
+    """Return the images that `mix` adds to a training; None without it.
+
+    Args:
+        config: the training.
+        first: its data set, as `load_dataset` returns it.
+
+    Returns:
+        Training images at the training's size, with the first data set's void id.
+
+    Raises:
+        OSError: if files are missing or can't be fetched.
+        ValueError: if the option or the data are not usable, or the classes differ.
+    """
+    if config.mix is None:
+        return None
+    mix = parse_mix(config.mix)
+    if mix.name == "streets":
+        config = dataclasses.replace(
+            config,
+            num_images=mix.num_images or config.num_images,
+            image_size=_rendered_size(first.split("train"), config.size),
+        )
+    # How labels are read and named may differ from one folder to the other.
+    second = load_dataset(
+        dataclasses.replace(
+            config,
+            dataset=mix.name,
+            data_dir=mix.folder,
+            label_suffix=None,
+            label_values="auto",
+            group_by=None,
+        ),
+        ("train",),
+        first.class_map,
+    )
+    classes = [", ".join(dataset.class_map.names) for dataset in (first, second)]
+    if classes[0] != classes[1]:
+        raise ValueError(
+            f"`mix` expects the classes of the training images ({classes[0]}), got "
+            f"{config.mix} with {classes[1]}"
+        )
+    split = second.split("train")
+    num_images = mix.num_images or split.num_images
+    if num_images > split.num_images:
+        raise ValueError(
+            f"`mix` expects at most {split.num_images} images, as many as are in "
+            f"{config.mix.rpartition(':')[0]}, got {num_images}"
+        )
+    if num_images < split.num_images:
+        # Evenly spaced: the first images of a data set are often of one video.
+        split = split.part(np.arange(num_images) * split.num_images // num_images)
+    old, new = second.class_map.void_id, first.class_map.void_id
+
+    def renumber_void(example):
+        label_map = example["label_map"]
+        label_map = tf.where(label_map == old, tf.cast(new, tf.uint8), label_map)
+        return {**example, "label_map": label_map}
+
+    second = dataclasses.replace(second, splits={"train": split.changed(renumber_void)})
+    return as_in_training(second, dataclasses.replace(config, val_pattern=None)).split(
+        "train"
+    )
+
+
+def _rendered_size(train, side):
+    """The most frequent size of the images, no larger than they are trained on."""
+    size = Counter(train.image_sizes).most_common(1)[0][0]
+    return size if side is None else min(size, scaled_size(size, side))
 
 
 def as_in_training(

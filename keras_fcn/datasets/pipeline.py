@@ -4,18 +4,13 @@ Nothing is augmented here; images and label maps stay uint8 until they are on th
 device.
 """
 
-import atexit
 import logging
-import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
-from pathlib import Path
 
 import keras
 import tensorflow as tf
 
 from keras_fcn.datasets.dataset import Split
-from keras_fcn.storage.atomic import TEMPORARY, remove_abandoned, work_folder
 from keras_fcn.typing import Tensor
 
 logger = logging.getLogger(__name__)
@@ -24,13 +19,12 @@ logger = logging.getLogger(__name__)
 def cached_examples(
     split: Split, budget: int, reported_bytes: int | None = None
 ) -> tf.data.Dataset:
-    """Return a split's examples, decoded once and kept as uint8.
+    """Return a split's examples, decoded once and kept as uint8 where they fit.
 
     Args:
         split: the split.
-        budget: bytes of memory that may be used; a larger split is cached in a file
-            in the temporary folder, removed when the process ends or, where it was
-            killed, by the next one; a user's files are decoded anew in each epoch.
+        budget: bytes of memory that may be used; a larger split is decoded each time
+            it is read.
         reported_bytes: number to log where the examples do not fit; `split.num_bytes`
             when None, no line when 0.
 
@@ -40,24 +34,16 @@ def cached_examples(
     if split.num_bytes <= budget:
         return split.examples.cache()
     reported_bytes = split.num_bytes if reported_bytes is None else reported_bytes
-    if split.reads_files:
-        _tell(reported_bytes, "files are decoded in each epoch")
-        return split.examples
-    parent = Path(tempfile.gettempdir())
-    remove_abandoned(parent, TEMPORARY)
-    stack = ExitStack()
-    folder = stack.enter_context(work_folder(parent, f"{TEMPORARY}cache-"))
-    atexit.register(stack.close)
-    _tell(reported_bytes, f"cached in {folder}")
-    return split.examples.cache(str(folder / "examples"))
-
-
-def _tell(num_bytes, what):
-    if num_bytes:
-        size = f"{num_bytes / 2**30:.1f} GiB"
-        if num_bytes < 2**30:
-            size = f"{num_bytes / 2**20:.0f} MiB"
-        logger.info("%s of decoded images exceed the memory budget: %s", size, what)
+    if reported_bytes:
+        size = f"{reported_bytes / 2**30:.1f} GiB"
+        if reported_bytes < 2**30:
+            size = f"{reported_bytes / 2**20:.0f} MiB"
+        logger.info(
+            "%s of decoded images exceed the memory budget: they are decoded in each "
+            "epoch",
+            size,
+        )
+    return split.examples
 
 
 def evaluation_batches(

@@ -26,8 +26,7 @@ def resized(dataset: SegmentationDataset, side: int) -> SegmentationDataset:
 
 
 def _resized(split: Split, side: int) -> Split:
-    def resize(*record):  # tf.data hands over the parts of a tuple one by one
-        example = split.decode(*record) if split.decode else record[0]
+    def resize(example):
         image, label_map = example["image"], example["label_map"]
         size = tf.numpy_function(
             lambda height, width: scaled_size((height, width), side),
@@ -42,4 +41,4 @@ def _resized(split: Split, side: int) -> Split:
         return {**example, "image": image, "label_map": label_map[..., 0]}
 
     sizes = tuple(scaled_size(size, side) for size in split.image_sizes)
-    return dataclasses.replace(split, image_sizes=sizes, decode=resize)
+    return dataclasses.replace(split.changed(resize), image_sizes=sizes)

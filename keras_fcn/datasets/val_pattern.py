@@ -61,5 +61,4 @@ def _one_after_the_other(first, second):
         marked(first, True).concatenate(marked(second, False)),
         first.image_sizes + second.image_sizes,
         decode,
-        reads_files=first.reads_files,
     )

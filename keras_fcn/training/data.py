@@ -14,7 +14,7 @@ from keras_fcn.datasets.dataset import (
     label_statistics,
 )
 from keras_fcn.datasets.lanes import Lane, cached_lanes
-from keras_fcn.datasets.load import as_in_training, load_dataset
+from keras_fcn.datasets.load import as_in_training, load_dataset, load_mix
 from keras_fcn.datasets.pipeline import cached_examples, validation_batches
 from keras_fcn.training.class_weights import class_weights_from_counts
 from keras_fcn.training.distributed.strategy import Distribution
@@ -30,6 +30,7 @@ class TrainingData:
     Attributes:
         dataset: the data set.
         train_lanes: for each device of this worker, the lanes of its training images.
+        mixed: training images of a second data set, or None.
         validation_batches: for each device of this worker, makes its batches.
         train_pixels: int64 `(num_classes,)`, training pixels of each class.
         class_weights: float32 `(num_classes,)` or None.
@@ -38,6 +39,7 @@ class TrainingData:
 
     dataset: SegmentationDataset
     train_lanes: list[list[Lane]]
+    mixed: Split | None
     validation_batches: list[tf.data.Dataset]
     train_pixels: np.ndarray
     class_weights: np.ndarray | None
@@ -61,10 +63,23 @@ class TrainingData:
         """
         return math.ceil(self.train.num_images / batch_size)
 
+    def images_per_epoch(self, batch_size: int) -> int:
+        """Return the number of images that an epoch takes, of both data sets.
+
+        Args:
+            batch_size: images of the first one in a batch.
+        """
+        num_mixed = self.num_steps(batch_size) * batch_size if self.mixed else 0
+        return self.train.num_images + num_mixed
+
     @property
     def has_one_size(self) -> bool:
-        """Whether all images have one size in both splits."""
-        return self.train.has_one_size and self.validation.has_one_size
+        """Whether a split's images have one size, and `mixed` that of train."""
+        sizes = {
+            *self.train.image_sizes,
+            *(self.mixed.image_sizes if self.mixed else ()),
+        }
+        return len(sizes) == 1 and self.validation.has_one_size
 
 
 def load_training_data(
@@ -84,10 +99,11 @@ def load_training_data(
     """
 
     def load():
-        return as_in_training(load_dataset(config, ("train", "val")), config)
+        dataset = load_dataset(config, ("train", "val"))
+        return as_in_training(dataset, config), load_mix(config, dataset)
 
-    dataset = distribution.first_then_others(load)
-    _check_same_data(dataset, distribution)
+    dataset, mixed = distribution.first_then_others(load)
+    _check_same_data(dataset, mixed, distribution)
     train = dataset.split("train")
     with distribution.together():
         crop = training_crop(config.crop, train)
@@ -108,15 +124,17 @@ def load_training_data(
         statistics.pixels,
         statistics.pixels_of_images_with_class,
     )
-    return TrainingData(dataset, lanes, batches, statistics.pixels, class_weights, crop)
+    return TrainingData(
+        dataset, lanes, mixed, batches, statistics.pixels, class_weights, crop
+    )
 
 
-def _check_same_data(dataset, distribution):
+def _check_same_data(dataset, mixed, distribution):
     """Refuse workers that have other images or classes than the first one."""
     class_map = dataset.class_map
     values = {"classes": list(class_map.names), "void": class_map.void_id}
-    for name in ("train", "val"):
-        split = dataset.split(name)
+    splits = {name: dataset.split(name) for name in ("train", "val")}
+    for name, split in (splits | ({"mixed": mixed} if mixed else {})).items():
         sizes = {f"{h}x{w}": 0 for h, w in split.image_sizes}
         values[f"number of {name} images"] = split.num_images
         values[f"sizes of {name} images"] = list(sizes)

@@ -133,6 +133,10 @@ class TrainingLoop:
         )
 
     @property
+    def _images_per_step(self):
+        return self.config.batch_size * (1 if self.data.mixed is None else 2)
+
+    @property
     def _class_map(self):
         return self.data.dataset.class_map
 
@@ -164,8 +168,8 @@ class TrainingLoop:
     def _train_epoch(self, epoch, order_seed, first_step):
         """Train on every image once; return the scores and the speed."""
         pace = TrainingProgress(
-            self.data.train.num_images,
-            self.config.batch_size,
+            self.data.images_per_epoch(self.config.batch_size),
+            self._images_per_step,
             self.seconds_between_reports,
             first_step,
         )
@@ -212,7 +216,7 @@ class TrainingLoop:
                 batch_size=self.config.batch_size,
                 void_id=self._class_map.void_id,
                 order_seed=order_seed,
-                budget=self.config.cache_budget * 2**20,  # MiB
+                mixed=self.data.mixed,
                 one_shape=use_xla(self.data.has_one_size),
                 num_skipped=first_step,
                 device=device,
@@ -260,7 +264,7 @@ class TrainingLoop:
         self._has_asked_for_report = False
         if self._seconds_of_all_reduce:
             # 0 where the only step so far is the one that was compiled.
-            steps_per_second = logs["images_per_second"] / self.config.batch_size
+            steps_per_second = logs["images_per_second"] / self._images_per_step
             share = self._seconds_of_all_reduce * steps_per_second
             logs["all_reduce"] = min(1.0, share)
         return logs

@@ -4,6 +4,7 @@ import dataclasses
 from pathlib import Path
 
 from keras_fcn.config import TrainingConfig
+from keras_fcn.datasets.mix import absolute_mix
 from keras_fcn.models.fcn import resolve_head_filters
 from keras_fcn.models.precision import resolve_precision
 from keras_fcn.runs.bundled import find_network
@@ -59,6 +60,7 @@ def resolve_config(config: TrainingConfig) -> TrainingConfig:
         config,
         precision=resolve_precision(config.precision),
         data_dir=absolute(config.data_dir),
+        mix=absolute_mix(config.mix),
         init_from=config.init_from and start_name(config.init_from),
         **{
             name: value

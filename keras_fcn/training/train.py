@@ -335,6 +335,13 @@ def _log_training(config, data, trainer):
         data.validation.num_images,
         class_map.num_classes,
     )
+    if data.mixed is not None:
+        logger.info(
+            "mix %s: %d images, of which each step takes as many as of %s",
+            config.mix,
+            data.mixed.num_images,
+            data.dataset.name,
+        )
     shown = zip(class_map.names, data.train_pixels, strict=True)
     absent = [name for name, count in shown if not count]
     if absent:

@@ -68,6 +68,35 @@ def test_images_are_trained_on_validated_and_scored_at_the_size_asked_for(
     assert run.read_temperature() == temperature  # fitted at the same size
 
 
+def test_a_second_data_set_is_in_the_runs_configuration(folder, tmp_path, capsys):
+    second = write_folder(tmp_path / "second")
+    arguments = training_arguments(folder, tmp_path / "run", mix=f"{second}:2")
+    status, _, err = outcome(train, capsys, *arguments)
+    assert status == 0, err
+    assert RunFolder.open(tmp_path / "run").read_config().mix == f"{second}:2"
+    line = refusal(train, capsys, "--resume", tmp_path / "run", "--mix", "streets:3")
+    assert f"--mix {second}:2. Received: --mix streets:3" in line
+
+
+@pytest.mark.parametrize(
+    ("mix", "needed"),
+    [
+        ("street:3", "--mix expects one of camvid, "),
+        ("street:3", "got street (did you mean streets?)"),
+        ("no/such/folder", "There is no folder no/such/folder: --mix takes camvid"),
+        ("streets:0", "--mix expects a positive integer after streets:, got 0"),
+        ("{folder}:9", "--mix expects at most 4 images, as many as are in"),
+        ("streets:3", "(class_0, class_1, class_2), got streets:3 with sky, building"),
+        ("camvid32", "--mix camvid32 expects the folder of its images"),
+    ],
+)
+def test_an_unusable_second_data_set_is_one_line(folder, tmp_path, capsys, mix, needed):
+    mix = mix.format(folder=folder)
+    arguments = training_arguments(folder, tmp_path / "run", mix=mix)
+    assert needed in refusal(train, capsys, *arguments)
+    assert not (tmp_path / "run").exists()
+
+
 def test_flags_reach_the_configuration(folder, tmp_path, capsys, trained):
     arguments = training_arguments(folder, tmp_path / "run", variant="16s", seed=3)
     flags = ["--no-flip", "--scale", "1,1", "--hue", "0", "--freeze-upsampling"]

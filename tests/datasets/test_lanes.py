@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from keras_fcn.datasets.dataset import Split
 from keras_fcn.datasets.lanes import cached_lanes, training_batches
@@ -11,16 +12,18 @@ from tests.support.data import numbered_split
 VOID = 255
 
 
-def batches_of(num_images, pieces, batch_size=4, seed=3, split=None, **options):
+def batches_of(
+    num_images, pieces, batch_size=4, seed=3, budget=2**20, split=None, **options
+):
     """Numbers of the images of each batch, and which of them are void."""
     keras.utils.set_random_seed(0)
     split = split or numbered_split(num_images)
     parts = []
     for piece in pieces:
-        lanes = cached_lanes(split, piece, batch_size=batch_size, budget=2**20)
+        lanes = cached_lanes(split, piece, batch_size=batch_size, budget=budget)
         batches = training_batches(
             lanes, split, batch_size=batch_size, void_id=VOID, order_seed=seed,
-            **{"budget": 2**20, **options},
+            **options,
         )  # fmt: skip
         parts.append(list(batches.as_numpy_iterator()))
     return [
@@ -74,12 +77,88 @@ def test_batches_can_be_left_out_at_the_start():
         assert batches_of(11, TWO, num_skipped=num_skipped) == whole[num_skipped:]
 
 
-def test_the_order_depends_on_the_budget_and_not_on_the_devices():
-    budget = 4 * 16 * 3  # three images of 16 bytes for each lane of four
-    little = batches_of(40, ONE, budget=budget)
-    assert little == batches_of(40, TWO, budget=budget) != batches_of(40, ONE)
-    # The first of a lane is among its first three.
-    assert all(n < 3 * 4 for n, _ in little[0])
+def test_the_order_depends_neither_on_the_budget_nor_on_the_devices():
+    little = batches_of(40, ONE, budget=1)
+    assert little == batches_of(40, TWO, budget=1) == batches_of(40, ONE)
+
+
+def second_split(num_images):
+    """Images of 3x5 pixels with the numbers 100, 101, ..."""
+    split = numbered_split(num_images)
+
+    def enlarge(example):
+        image = tf.cast(tf.fill((3, 5, 3), example["image"][0, 0, 0] + 100), tf.uint8)
+        return {**example, "image": image, "label_map": image[..., 0] % 2}
+
+    return Split(split.records, ((3, 5),) * num_images, enlarge)
+
+
+@pytest.mark.parametrize("num_images", [8, 11])
+@pytest.mark.parametrize("num_mixed", [1, 3, 5, 12, 50])
+def test_each_image_is_followed_by_one_of_the_second_data_set(num_images, num_mixed):
+    mixed = second_split(num_mixed)
+    alone = batches_of(num_images, ONE)
+    one = batches_of(num_images, ONE, mixed=mixed)
+    assert one == batches_of(num_images, TWO, mixed=mixed)
+    assert one == batches_of(num_images, FOUR, mixed=mixed)
+    assert [batch[::2] for batch in one] == alone  # also what fills up the last
+    others = [n for batch in one for n, is_void in batch[1::2] if not is_void]
+    assert len(others) == 4 * len(one)
+    # Each as often as any other, but for one.
+    counts = np.bincount(others, minlength=100 + num_mixed)[100:]
+    assert counts.sum() == len(others) and counts.max() - counts.min() <= 1
+
+
+def test_the_second_data_set_is_sampled_again_in_each_epoch():
+    mixed = second_split(50)
+    epochs = [
+        [n for batch in batches_of(12, ONE, seed=seed, mixed=mixed) for n, _ in batch]
+        for seed in (1, 1, 2)
+    ]
+    assert epochs[0] == epochs[1] != epochs[2]
+    assert len({*epochs[0][1::2], *epochs[2][1::2]}) > 12
+    assert epochs[0][1::2] != sorted(epochs[0][1::2])
+
+
+@pytest.mark.parametrize("num_skipped", [1, 2])
+def test_skipped_batches_are_those_of_both_data_sets(num_skipped):
+    whole = batches_of(11, TWO, mixed=second_split(5))
+    rest = batches_of(11, TWO, mixed=second_split(5), num_skipped=num_skipped)
+    assert rest == whole[num_skipped:]
+
+
+@pytest.mark.parametrize("one_shape", [False, True])
+def test_images_of_a_second_size_are_padded_with_void(one_shape):
+    split = numbered_split(4)
+    lanes = cached_lanes(split, range(2), batch_size=2, budget=2**20)
+    batches = training_batches(
+        lanes, split, batch_size=2, void_id=VOID, order_seed=0,
+        mixed=second_split(3), one_shape=one_shape,
+    )  # fmt: skip
+    for batch in batches.as_numpy_iterator():
+        assert batch["image"].shape == (4, 3, 5, 3)
+        assert batch["size"].tolist() == [[2, 2], [3, 5]] * 2
+        assert (batch["label_map"][::2, 2:] == VOID).all()
+        assert (batch["label_map"][::2, :, 2:] == VOID).all()
+        assert (batch["label_map"][1::2] != VOID).all()
+
+
+def test_the_second_data_set_is_decoded_when_it_is_used_and_no_more():
+    decoded = []
+
+    def note(number):
+        decoded.append(int(number))
+        return number
+
+    def decode(example):
+        number = tf.numpy_function(note, [example["image"][0, 0, 0]], tf.uint8)
+        with tf.control_dependencies([number]):
+            return {**example, "image": tf.identity(example["image"])}
+
+    split = numbered_split(50)
+    mixed = Split(split.records, split.image_sizes, decode)
+    (batch,) = batches_of(2, [range(2)], batch_size=2, mixed=mixed)
+    assert sorted(decoded) == sorted(n for n, _ in batch[1::2])
 
 
 def test_a_device_decodes_its_lanes_alone_and_once():
@@ -90,8 +169,6 @@ def test_a_device_decodes_its_lanes_alone_and_once():
         return number
 
     def decode(example):
-        import tensorflow as tf
-
         number = tf.numpy_function(
             note, [tf.cast(example["image"][0, 0, 0], tf.int64)], tf.int64
         )
@@ -102,7 +179,7 @@ def test_a_device_decodes_its_lanes_alone_and_once():
     lanes = cached_lanes(counted, range(2, 4), batch_size=4, budget=2**20)
     for seed in (1, 2):
         batches = training_batches(
-            lanes, counted, batch_size=4, void_id=VOID, order_seed=seed, budget=2**20
+            lanes, counted, batch_size=4, void_id=VOID, order_seed=seed
         )
         assert len(list(batches)) == 3
     assert sorted(decoded) == [2, 3, 6, 7, 10, 11]

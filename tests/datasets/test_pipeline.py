@@ -41,9 +41,7 @@ def training_batches(split, batch_size, budget=BUDGET, **options):
     """Those of one device, which has all lanes."""
     positions = range(batch_size)
     lanes = cached_lanes(split, positions, batch_size=batch_size, budget=budget)
-    return batches_of_lanes(
-        lanes, split, batch_size=batch_size, budget=budget, void_id=255, **options
-    )
+    return batches_of_lanes(lanes, split, batch_size=batch_size, void_id=255, **options)
 
 
 def batches_of(split, order_seed=0, batch_size=2):
@@ -175,61 +173,23 @@ def counting_split(split):
     return Split(split.examples.map(example), split.image_sizes), decoded
 
 
-@pytest.mark.parametrize("budget", [BUDGET, 1])
-def test_each_image_is_decoded_once_in_memory_and_in_a_file(budget):
+@pytest.mark.parametrize(("missing", "times"), [(0, 1), (1, 3)])
+def test_images_within_the_budget_are_decoded_once_and_others_each_time(missing, times):
     counted, decoded = counting_split(numbered_split(4))
-    examples = cached_examples(counted, budget)
+    examples = cached_examples(counted, counted.num_bytes - missing)
     for _ in range(3):
         assert len(list(examples)) == 4
-    assert len(decoded) == 4
+    assert len(decoded) == 4 * times
 
 
-def test_a_split_beyond_the_budget_is_cached_in_a_file(monkeypatch, tmp_path):
-    monkeypatch.setattr(pipeline.tempfile, "tempdir", str(tmp_path))
-    for _ in cached_examples(numbered_split(4), budget=1):
-        pass
-    assert list(tmp_path.glob("keras-fcn-cache-*/examples*"))
-
-
-def test_a_split_as_large_as_the_budget_is_cached_in_memory(monkeypatch):
-    split = numbered_split(4)
-
-    def refuse(*_):
-        raise AssertionError("a folder was made")
-
-    monkeypatch.setattr(pipeline, "work_folder", refuse)
-    cached_examples(split, budget=split.num_bytes)
-    with pytest.raises(AssertionError, match="a folder was made"):
-        cached_examples(split, budget=split.num_bytes - 1)
-
-
-def test_a_cache_in_a_file_is_told_and_removed_at_the_end(
-    split, monkeypatch, tmp_path, caplog
-):
-    at_exit = []
-    monkeypatch.setattr(
-        pipeline.atexit,
-        "register",
-        lambda *call, **options: at_exit.append((call, options)),
-    )
-    monkeypatch.setattr(pipeline.tempfile, "tempdir", str(tmp_path))
-    left = tmp_path / "keras-fcn-cache-of-a-killed-process"
-    left.mkdir()
-    (left / "lock").write_text("")
-    (left / "examples.data").write_text("gigabytes")
+def test_images_beyond_the_budget_are_reported(split, caplog):
     large = Split(split.examples, ((2**14, 3 * 2**14),))  # 4 bytes a pixel: 3 GiB
     with caplog.at_level("INFO", "keras_fcn"):
-        for _ in cached_examples(large, BUDGET):
-            pass
-    (folder,) = tmp_path.glob("keras-fcn-cache-*")
-    assert list(folder.iterdir())
+        cached_examples(large, BUDGET)
     assert caplog.messages == [
-        f"3.0 GiB of decoded images exceed the memory budget: cached in {folder}"
+        "3.0 GiB of decoded images exceed the memory budget: they are decoded in each "
+        "epoch"
     ]
-    (((remove, *arguments), options),) = at_exit
-    for _ in range(2):  # a folder that is gone already is no error
-        remove(*arguments, **options)
-        assert not folder.exists()
 
 
 @pytest.fixture

@@ -118,7 +118,7 @@ def fetched(monkeypatch):
 
 @pytest.fixture
 def make_loop(trainer, tmp_path):
-    def make(finished=0, num_images=5, step=0, **values):
+    def make(finished=0, num_images=5, step=0, mixed=None, **values):
         values = {"epochs": 2, "batch_size": 2, "learning_rate": 1.0, **values}
         split = numbered_split(num_images)
         dataset = SegmentationDataset(
@@ -134,7 +134,9 @@ def make_loop(trainer, tmp_path):
             num_batches=-(-num_images // size),
             void_id=255,
         )
-        data = TrainingData(dataset, [lanes], [batches], np.ones(2), None, (2, 2))
+        data = TrainingData(
+            dataset, [lanes], mixed, [batches], np.ones(2), None, (2, 2)
+        )
         return TrainingLoop(
             trainer,
             TrainingConfig(**values),
@@ -194,7 +196,7 @@ def test_draws_and_order_follow_from_the_seed(make_loop, trainer, orders):
 
 
 def test_images_are_trained_on_once_an_epoch(make_loop, trainer, orders):
-    run_recorded(make_loop(epochs=1, cache_budget=3))
+    run_recorded(make_loop(epochs=1))
     shapes = {batch["image"].shape for batch in trainer.batches}
     assert shapes == {(2, 2, 2, 3)} and len(trainer.batches) == 3
     images, label_maps = (
@@ -204,7 +206,6 @@ def test_images_are_trained_on_once_an_epoch(make_loop, trainer, orders):
     is_labelled = (label_maps != 255).any(axis=(1, 2))
     assert sorted(images[is_labelled, 0, 0, 0]) == [0, 1, 2, 3, 4]
     (options,) = orders
-    assert options["budget"] == 3 * 2**20  # bytes
     assert (options["batch_size"], options["void_id"]) == (2, 255)
 
 
@@ -231,6 +232,14 @@ def test_speed_and_wait_are_told_without_the_step_that_is_compiled(make_loop, ca
     assert [logs["data_wait"] for logs in told] == pytest.approx([0.25] * 5)
     speeds = [logs["images_per_second"] for logs in told]
     assert speeds == pytest.approx([2 / 0.4, 3 / 0.8, 2 / 0.4, 4 / 0.8, 5 / 1.2])
+
+
+def test_speed_counts_the_images_of_both_data_sets(make_loop):
+    loop = make_loop(epochs=2, mixed=numbered_split(3))
+    loop.seconds_between_reports = 0.35
+    told = run_recorded(loop).logs_of("on_train_batch_end")[1:]
+    speeds = [logs["images_per_second"] for logs in told]
+    assert speeds == pytest.approx([4 / 0.4, 7 / 0.8, 4 / 0.4, 8 / 0.8, 11 / 1.2])
 
 
 def test_the_share_of_the_all_reduce_is_of_a_steps_time(make_loop, monkeypatch):

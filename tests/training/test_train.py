@@ -294,6 +294,81 @@ def test_a_state_within_an_epoch_goes_on_to_the_same_bits(
     assert_same_training(run, stopped)
 
 
+@pytest.fixture(scope="module")
+def mixed_options(tmp_path_factory):
+    """A second folder, of images of another size."""
+    folder = write_folder(
+        tmp_path_factory.mktemp("data") / "second", {"train": 7, "val": 1}, (40, 50)
+    )
+    return {"mix": f"{folder}:5", "batch_size": 3, "epochs": 2}
+
+
+@pytest.fixture(scope="module")
+def mixed_run(folder, mixed_options, tmp_path_factory):
+    """A finished run with a second data set, its log, and what steps were given."""
+    given, lines = [], []
+    path = tmp_path_factory.mktemp("runs") / "mixed"
+    call, handler = Trainer.call, logging.Handler()
+    handler.emit = lambda record: lines.append(record.getMessage())
+    progress = logging.getLogger("keras_fcn")
+    level = progress.level
+
+    def spy(trainer, inputs, training=False):
+        given.append((training, inputs["image"].shape))
+        return call(trainer, inputs, training)
+
+    progress.addHandler(handler)
+    progress.setLevel(logging.INFO)
+    try:
+        with narrow_vgg16(), pytest.MonkeyPatch.context() as patch:
+            patch.setattr(Trainer, "call", spy)
+            return train(tiny_config(folder, **mixed_options), path), lines, given
+    finally:
+        progress.removeHandler(handler)
+        progress.setLevel(level)
+
+
+def test_a_step_takes_as_many_images_of_the_second_data_set(mixed_run, mixed_options):
+    run, lines, given = mixed_run
+    sizes = {is_training: shape[0] for is_training, shape in given}
+    assert sizes == {True: 6, False: 3}
+    start = f"mix {mixed_options['mix']}: 5 images, of which each step takes as many as"
+    assert any(line.startswith(start) for line in lines)
+    assert run.read_config().mix == mixed_options["mix"]
+    # Validation is of the first data set alone: 2 images of 48x64, 1 row void.
+    pixels = np.sum(run.read_metrics()["confusion_matrix"])
+    assert pixels == 2 * 47 * 64
+
+
+def test_class_weights_are_counted_in_the_first_data_set(
+    mixed_run, folder, tmp_path, caplog
+):
+    alone = tiny_config(folder, epochs=1, batch_size=3)
+    with caplog.at_level(logging.INFO, "keras_fcn"):
+        train(alone, tmp_path / "run")
+    (weights,) = [m for m in caplog.messages if m.startswith("Class weights")]
+    assert weights in mixed_run[1]
+
+
+@pytest.mark.parametrize("step", [1, 2], ids=["between steps", "before validation"])
+def test_a_mixed_training_resumes_to_the_same_bits(
+    mixed_run, mixed_options, folder, tmp_path, monkeypatch, step
+):
+    asked = TrainingLoop._agree
+
+    def ask(loop, pace):
+        if loop.history and pace._num_steps == step:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return asked(loop, pace)
+
+    path = tmp_path / "stopped"
+    with monkeypatch.context() as patch:
+        patch.setattr(TrainingLoop, "_agree", ask)
+        with pytest.raises(TrainingStopped, match=f"after step {step} of epoch 2"):
+            train(tiny_config(folder, **mixed_options), path)
+    assert_same_training(mixed_run[0], resume(path))
+
+
 def test_points_of_an_unfinished_epoch_are_not_doubled(folder, tmp_path, monkeypatch):
     path = tmp_path / "killed"
 

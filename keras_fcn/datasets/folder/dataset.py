@@ -82,7 +82,7 @@ def _split(data: FolderData, name, max_pixels):
 
     numbers = tf.data.Dataset.range(len(samples))
     statistics = LabelStatistics(*data.count_classes(name))
-    return Split(numbers, sizes, _decoder(samples, read), statistics, reads_files=True)
+    return Split(numbers, sizes, _decoder(samples, read), statistics)
 
 
 def _decoder(samples: Sequence[Sample], read: Read) -> Callable:

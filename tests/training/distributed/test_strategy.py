@@ -228,6 +228,8 @@ def test_two_devices_of_a_machine_train_as_one(tmp_path):
             picture = Image.new(mode, (80, 40), color)
             picture.save(folder / kind / split / f"{split}_{number}.png")
     options = {"optimizer": "sgd", "dropout": 0, "head-filters": 8, "variant": "8s"}
+    second = write_folder(tmp_path / "second", {"train": 3, "val": 1}, (30, 40))
+    options["mix"] = second
     for devices in (1, 2):
         arguments = training_arguments(
             folder, tmp_path / f"on-{devices}", **options, devices=devices

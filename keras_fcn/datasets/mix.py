@@ -1,0 +1,84 @@
+"""The second data set of a training, as the option `mix` names it."""
+
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+from keras_fcn.config import DATASETS
+from keras_fcn.errors import did_you_mean
+
+_NAMES = tuple(name for name in DATASETS if name != "folder")
+_TAKEN = f"{', '.join(_NAMES)}, or the path of a folder"
+
+
+class Mix(NamedTuple):
+    """What `mix` asks for.
+
+    Attributes:
+        name: a data set; "folder" for a path.
+        folder: where its images are, None for their usual place.
+        num_images: how many of its training images are used, None for all.
+    """
+
+    name: str
+    folder: str | None
+    num_images: int | None
+
+
+def parse_mix(text: str) -> Mix:
+    """Read `NAME[:N]`, `NAME=DIR[:N]` or `DIR[:N]`.
+
+    Args:
+        text: the value of `mix`.
+
+    Raises:
+        FileNotFoundError: if a folder does not exist.
+        ValueError: if the data set is unknown or N is not a positive integer.
+    """
+    source, colon, count = text.rpartition(":")
+    if not colon or Path(text).is_dir():  # a folder's name may have a colon
+        source, count = text, None
+    name, _, folder = source.partition("=")
+    if count is not None and not re.fullmatch("0*[1-9][0-9]{0,9}", count):
+        raise ValueError(
+            f"`mix` expects a positive integer after {source}:, got "
+            f"{count or 'nothing'}"
+        )
+    num_images = None if count is None else int(count)
+    if name not in _NAMES:
+        _check_folder(source)
+        return Mix("folder", source, num_images)
+    if name == "streets" and folder:
+        raise ValueError(f"`mix` streets is rendered and takes no folder, got {folder}")
+    if name.startswith("camvid32") and not folder:
+        raise ValueError(
+            f"`mix` {name} expects the folder of its images, as in {name}=DIR: train/, "
+            "train_labels/, val/, val_labels/ and class_dict.csv, as in the copy on "
+            "Kaggle"
+        )
+    if folder and not Path(folder).is_dir():
+        raise FileNotFoundError(f"There is no folder {folder} for `mix` {name}")
+    return Mix(name, folder or None, num_images)
+
+
+def absolute_mix(text: str | None) -> str | None:
+    """Return a value of `mix` with an absolute path; None for None.
+
+    Args:
+        text: a value that `parse_mix` accepts.
+    """
+    if text is None or (mix := parse_mix(text)).folder is None:
+        return text
+    prefix = "" if mix.name == "folder" else f"{mix.name}="
+    suffix = "" if mix.num_images is None else f":{mix.num_images}"
+    return f"{prefix}{Path(mix.folder).absolute()}{suffix}"
+
+
+def _check_folder(source):
+    if source and Path(source).is_dir():
+        return
+    if "/" in source:
+        raise FileNotFoundError(f"There is no folder {source}: `mix` takes {_TAKEN}")
+    raise ValueError(
+        f"`mix` expects one of {_TAKEN}, got {source or 'nothing'}{did_you_mean(source, _NAMES)}"
+    )

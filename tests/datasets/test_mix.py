@@ -1,0 +1,188 @@
+"""A second data set in each step: how it is named, loaded and refused."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from keras_fcn.config import TrainingConfig
+from keras_fcn.datasets.load import load_dataset, load_mix
+from keras_fcn.datasets.mix import Mix, absolute_mix, parse_mix
+from street_rendering import render_street
+from tests.support.data import draw_blocks, write_folder
+
+
+def loaded(dataset, data_dir, mix, **changes):
+    """The first data set, and the images that `mix` adds to it."""
+    config = TrainingConfig(dataset=dataset, data_dir=data_dir, mix=mix, **changes)
+    first = load_dataset(config, ("train", "val"))
+    return first, load_mix(config, first)
+
+
+def add_classes(folder, *names):
+    lines = [f"{name},{10 * n},0,0" for n, name in enumerate(names)]
+    (folder / "class_dict.csv").write_text("\n".join(["name,r,g,b", *lines]))
+    return folder
+
+
+def test_names_folders_and_counts_are_told_apart(tmp_path):
+    (tmp_path / "a:7").mkdir()
+    assert parse_mix("streets:12000") == Mix("streets", None, 12000)
+    assert parse_mix("camvid") == Mix("camvid", None, None)
+    assert parse_mix(f"camvid={tmp_path}:9") == Mix("camvid", str(tmp_path), 9)
+    assert parse_mix(str(tmp_path)) == Mix("folder", str(tmp_path), None)
+    assert parse_mix(f"{tmp_path}:12") == Mix("folder", str(tmp_path), 12)
+    assert parse_mix(f"{tmp_path}/a:7") == Mix("folder", f"{tmp_path}/a:7", None)
+
+
+def test_paths_become_absolute(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine").mkdir()
+    assert absolute_mix("mine:3") == f"{tmp_path}/mine:3"
+    assert absolute_mix("camvid=mine") == f"camvid={tmp_path}/mine"
+    assert absolute_mix("streets:3") == "streets:3"
+    assert absolute_mix(None) is None
+
+
+@pytest.mark.parametrize(
+    ("mix", "message"),
+    [
+        ("street:5", r"path of a folder, got street \(did you mean streets\?\)$"),
+        ("qqqqq", "`mix` expects one of camvid, .*, or the path of a folder, got qqq"),
+        ("folder", "got folder"),
+        ("", "got nothing$"),
+        ("nothing/there", "There is no folder nothing/there: `mix` takes camvid, "),
+        ("camvid=nothing", "There is no folder nothing for `mix` camvid"),
+        ("streets:0", "`mix` expects a positive integer after streets:, got 0$"),
+        ("streets:-3", "a positive integer after streets:, got -3"),
+        ("streets:1.5", "a positive integer after streets:, got 1.5"),
+        ("streets:many", "a positive integer after streets:, got many"),
+        ("streets:", "a positive integer after streets:, got nothing"),
+        ("streets=x", "streets is rendered and takes no folder, got x"),
+        ("camvid32:5", "`mix` camvid32 expects the folder of its images, .*Kaggle"),
+    ],
+)
+def test_what_names_no_data_set_is_refused(mix, message):
+    with pytest.raises((ValueError, FileNotFoundError), match=message) as caught:
+        parse_mix(mix)
+    assert "\n" not in str(caught.value)
+
+
+def test_streets_are_rendered_at_the_size_of_the_first_data_set(tiny_camvid):
+    first, mixed = loaded("camvid", str(tiny_camvid), "streets:3")
+    assert first.split("train").num_images == 4
+    assert mixed.image_sizes == ((48, 64),) * 3
+    for number, example in enumerate(mixed.examples.as_numpy_iterator()):
+        image, label_map = render_street(0, number, 48, 64)
+        np.testing.assert_array_equal(example["image"], image)
+        np.testing.assert_array_equal(example["label_map"], label_map)
+
+
+@pytest.mark.parametrize(("size", "rendered"), [(96, (48, 64)), (24, (24, 32))])
+def test_the_second_data_set_is_brought_to_the_size_of_the_training(
+    tiny_camvid, size, rendered, monkeypatch
+):
+    sizes = []
+
+    def render(seed, number, height, width):
+        sizes.append((height, width))
+        return render_street(seed, number, height, width)
+
+    monkeypatch.setattr("keras_fcn.datasets.streets.render_street", render)
+    # A number of images that no other test has prepared.
+    count = 4 + size // 24
+    _, mixed = loaded("camvid", str(tiny_camvid), f"streets:{count}", size=size)
+    assert set(sizes) == {rendered}
+    assert set(mixed.image_sizes) == {(size, size * 64 // 48)}
+    for example in mixed.examples.as_numpy_iterator():
+        assert example["image"].shape == (*mixed.image_sizes[0], 3)
+        assert example["label_map"].shape == mixed.image_sizes[0]
+
+
+def test_images_of_a_part_are_evenly_spaced_and_void_is_that_of_the_first(
+    tiny_camvid, tmp_path
+):
+    classes = load_dataset(
+        TrainingConfig(dataset="camvid", data_dir=str(tiny_camvid)), ("train",)
+    ).class_map.names
+    folder = write_folder(tmp_path / "mine", {"train": 7, "val": 1}, size=(20, 30))
+    add_classes(folder, *classes)
+    _, mixed = loaded("camvid", str(tiny_camvid), f"{folder}:3")
+    examples = list(mixed.examples.as_numpy_iterator())
+    assert [e["name"] for e in examples] == [b"train_0", b"train_2", b"train_4"]
+    for example in examples:
+        stored = np.asarray(
+            Image.open(folder / f"labels/train/{example['name'].decode()}.png")
+        )
+        expected = np.where(stored == 255, 11, stored)
+        np.testing.assert_array_equal(example["label_map"], expected)
+        assert (expected == 11).any()
+
+
+def test_camvid_is_mixed_into_a_folder_without_its_validation_images(
+    tiny_camvid, tmp_path
+):
+    names = loaded("camvid", str(tiny_camvid), None)[0].class_map.names
+    folder = add_classes(write_folder(tmp_path / "mine"), *names)
+    first, mixed = loaded(
+        "folder", str(folder), f"camvid={tiny_camvid}", val_pattern="val_1"
+    )
+    assert first.class_map.void_id == 255
+    names = [e["name"].decode() for e in mixed.examples.as_numpy_iterator()]
+    assert names == [f"train_{n}" for n in range(4)]
+    ids = [set(np.unique(e["label_map"])) for e in mixed.examples.as_numpy_iterator()]
+    assert all(255 in found and 11 not in found for found in ids)
+
+
+def test_the_folder_of_the_kaggle_copy_is_checked(tiny_camvid, tmp_path):
+    with pytest.raises(FileNotFoundError, match="camvid32 needs .*class_dict.csv"):
+        loaded("camvid", str(tiny_camvid), f"camvid32-merged={tmp_path}")
+
+
+def test_a_folder_of_numbered_classes_takes_those_of_the_first(tmp_path):
+    first = add_classes(write_folder(tmp_path / "first"), "road", "sky", "tree")
+    second = write_folder(tmp_path / "second", {"train": 2, "val": 1})
+    assert loaded("folder", str(first), str(second))[1].num_images == 2
+
+
+def test_other_classes_are_refused_with_both_lists(tmp_path):
+    first = add_classes(write_folder(tmp_path / "first"), "road", "sky", "tree")
+    other = add_classes(write_folder(tmp_path / "other"), "road", "tree", "sky")
+    with pytest.raises(
+        ValueError, match=r"\(road, sky, tree\), got \S*other with road, tree, sky$"
+    ):
+        loaded("folder", str(first), str(other))
+
+
+def test_more_images_than_there_are_are_refused_with_both_numbers(tmp_path):
+    folder = write_folder(tmp_path / "mine")
+    assert loaded("folder", str(folder), f"{folder}:4")[1].num_images == 4
+    with pytest.raises(ValueError, match=r"at most 4 images, .*/mine, got 5$"):
+        loaded("folder", str(folder), f"{folder}:5")
+
+
+def test_options_that_say_how_one_folder_is_read_do_not_hold_for_the_second(tmp_path):
+    first = tmp_path / "first"
+    for number in range(3):
+        image, label_map = draw_blocks(48, 64, 3, seed=number)
+        for name, array in ((f"{number}", image), (f"{number}_mask", label_map)):
+            path = first / f"{name}.png"
+            path.parent.mkdir(exist_ok=True)
+            Image.fromarray(array).save(path)
+    second = write_folder(tmp_path / "second")
+    options = {"label_suffix": "_mask", "label_values": "ids", "group_by": "^[0-9]"}
+    _, mixed = loaded("folder", str(first), str(second), **options)
+    assert mixed.num_images == 4
+
+
+def test_camvid_that_can_not_be_downloaded_says_where_to_get_it(
+    tmp_path, monkeypatch, tiny_camvid
+):
+    import tensorflow_datasets as tfds
+
+    from keras_fcn.datasets import camvid
+
+    monkeypatch.setattr(tfds.core.constants, "DATA_DIR", str(tmp_path / "empty"))
+    folder = write_folder(tmp_path / "mine")
+    monkeypatch.setattr(camvid, "URL", "http://127.0.0.1:9/none.zip")
+    with pytest.raises(OSError, match="for `mix`: camvid=DIR"):
+        loaded("folder", str(folder), "camvid")
