@@ -80,5 +80,6 @@ def _check_folder(source):
     if "/" in source:
         raise FileNotFoundError(f"There is no folder {source}: `mix` takes {_TAKEN}")
     raise ValueError(
-        f"`mix` expects one of {_TAKEN}, got {source or 'nothing'}{did_you_mean(source, _NAMES)}"
+        f"`mix` expects one of {_TAKEN}, got {source or 'nothing'}"
+        + did_you_mean(source, _NAMES)
     )
