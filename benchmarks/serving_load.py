@@ -32,6 +32,7 @@ from keras_fcn.config import POSITIVE_INT, Number
 from keras_fcn.runs.bundled import find_network
 from keras_fcn.serving.client import connect
 from keras_fcn.serving.export import export
+from keras_fcn.serving.options import ExportOptions
 from street_rendering import render_street
 
 PRECISIONS = ("float32", "bfloat16")
@@ -117,7 +118,10 @@ main = Command(__doc__, add_arguments, work).main
 def export_and_load(model, folder):
     """Signatures of a network by precision, as TensorFlow alone gives them."""
     run = find_network(model)
-    versions = [export(run, folder, precision=precision) for precision in PRECISIONS]
+    versions = [
+        export(run, folder, ExportOptions(precision=precision))
+        for precision in PRECISIONS
+    ]
     loaded = [tf.saved_model.load(str(version)) for version in versions]
     return dict(zip(PRECISIONS, loaded, strict=True))
 

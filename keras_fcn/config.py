@@ -30,23 +30,6 @@ CLASS_WEIGHTS = (
     "fourth-root-median-frequency",
 )
 LABEL_VALUES = ("auto", "ids", "colors", "black-white")
-# Formats of an export, and the precisions that each has.
-EXPORT_FORMATS = {
-    "savedmodel": ("float32", "bfloat16"),
-    "onnx": ("float32", "float16", "int8"),
-    "litert": ("float32", "float16", "int8"),
-    "openvino": ("float32", "float16", "int8"),
-}
-EXPORT_PRECISIONS = ("float32", "bfloat16", "float16", "int8")
-NUM_CALIBRATION = 64  # images that int8's ranges are taken from
-MAX_LOSS = 0.5  # points of mean IoU, out of 100, that int8 may lose
-# Pixels that an image sent to a SavedModel may have, padded to multiples of 32: the
-# default, of which the compact head needs about 4 GiB, and its bounds: a pixel, and
-# the greatest int32.
-DEFAULT_MAX_PIXELS = 2**22
-# The default where the network looks at another size than that which is sent.
-SCALED_MAX_PIXELS = 2**25
-LEAST_MAX_PIXELS, MOST_MAX_PIXELS = 32 * 32, 2**31 - 1
 # Pixels that an image file may have which is read here, by default: 1.4 GB to read.
 MAX_IMAGE_PIXELS = 100_000_000
 GROUPS = ("data", "network", "schedule", "augmentation", "output")

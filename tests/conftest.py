@@ -21,6 +21,7 @@ from keras_fcn.models.fcn import FCN
 from keras_fcn.runs.folder import RunFolder, save_model
 from keras_fcn.runs.packed import PackedFolder, pack
 from keras_fcn.serving.export import export
+from keras_fcn.serving.options import ExportOptions
 from keras_fcn.training.train import train
 from tests.support.data import draw_blocks, tiny_config, write_folder
 
@@ -81,7 +82,8 @@ def scored_run(model, tmp_path_factory):
 @pytest.fixture(scope="session")
 def saved_model(scored_run, tmp_path_factory):
     """Folder of a SavedModel of `model` that takes images of 40,000 pixels."""
-    return export(scored_run, tmp_path_factory.mktemp("export"), max_pixels=40_000)
+    folder = tmp_path_factory.mktemp("export")
+    return export(scored_run, folder, ExportOptions(max_pixels=40_000))
 
 
 @pytest.fixture

@@ -24,6 +24,7 @@ from PIL import Image
 from keras_fcn.config import DEFAULT_NETWORK
 from keras_fcn.runs.bundled import find_network
 from keras_fcn.serving.export import export
+from keras_fcn.serving.options import ExportOptions
 from street_rendering import render_street
 from torture.mutations import mutate
 
@@ -187,7 +188,9 @@ def main(argv: list[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
     with tempfile.TemporaryDirectory() as folder:
         version = export(
-            find_network(arguments.model), Path(folder, "fcn"), max_pixels=MAX_PIXELS
+            find_network(arguments.model),
+            Path(folder, "fcn"),
+            ExportOptions(max_pixels=MAX_PIXELS),
         )
         loaded = tf.saved_model.load(str(version))
         function = loaded.signatures["serving_default"]

@@ -16,18 +16,15 @@ from keras_fcn.commands.flags import (
     add_size_argument,
     number_parser,
 )
-from keras_fcn.config import (
-    DATA_FIELDS,
+from keras_fcn.config import DATA_FIELDS, POSITIVE_INT, Number
+from keras_fcn.serving.options import (
     DEFAULT_MAX_PIXELS,
     EXPORT_FORMATS,
     EXPORT_PRECISIONS,
     LEAST_MAX_PIXELS,
-    MAX_LOSS,
     MOST_MAX_PIXELS,
-    NUM_CALIBRATION,
-    POSITIVE_INT,
     SCALED_MAX_PIXELS,
-    Number,
+    ExportOptions,
 )
 
 # Of the data for int8; `--max-pixels` is that of a SavedModel here.
@@ -83,7 +80,7 @@ def add_arguments(parser: OneLineParser) -> None:
     group.add_argument(
         "--num-calibration",
         type=number_parser(POSITIVE_INT),
-        default=NUM_CALIBRATION,
+        default=ExportOptions.num_calibration,
         metavar="N",
         help="training images that the ranges of the features are taken from",
     )
@@ -92,7 +89,7 @@ def add_arguments(parser: OneLineParser) -> None:
         type=number_parser(
             Number(float, lambda value: value >= 0, "a number from 0 on")
         ),
-        default=MAX_LOSS,
+        default=ExportOptions.max_loss,
         metavar="POINTS",
         help="points of mean IoU on validation that may be lost; an export that loses "
         "more is refused",
@@ -107,18 +104,18 @@ def check(arguments: argparse.Namespace, given: set[str]) -> None:
         arguments: what was parsed.
         given: names of the flags that were given.
     """
-    if arguments.format != "savedmodel" and "max_pixels" in given:
-        raise ValueError("`max_pixels` is for `format` savedmodel")
-    if arguments.precision not in EXPORT_FORMATS[arguments.format]:
-        raise ValueError(
-            f"`format` {arguments.format} has `precision` "
-            f"{', '.join(EXPORT_FORMATS[arguments.format])}. "
-            f"Received: precision={arguments.precision}"
-        )
+    arguments.options = ExportOptions(
+        arguments.format,
+        arguments.precision,
+        arguments.max_pixels,
+        arguments.size,
+        arguments.num_calibration,
+        arguments.max_loss,
+    )
     if arguments.precision != "int8":
         for name in ("num_calibration", "max_loss", *_CALIBRATION_FIELDS):
             if name in given:
-                raise ValueError(f"`{name}` is for `precision` int8")
+                raise ValueError(f"`{name}` requires `precision` int8")
 
 
 def work(arguments: argparse.Namespace, given: set[str]) -> int:
@@ -135,15 +132,7 @@ def work(arguments: argparse.Namespace, given: set[str]) -> int:
     calibration = None
     if arguments.precision == "int8":
         calibration = _load_calibration(network, arguments, given)
-    version = export(
-        network,
-        arguments.output_dir,
-        arguments.format,
-        arguments.precision,
-        arguments.max_pixels,
-        arguments.size,
-        calibration,
-    )
+    version = export(network, arguments.output_dir, arguments.options, calibration)
     size = sum(path.stat().st_size for path in version.rglob("*") if path.is_file())
     print(f"Exported: {version}/ ({size / 1e6:.1f} MB)")
     return 0
@@ -175,7 +164,6 @@ def _load_calibration(network, arguments, given):
     return Calibration(
         list(images.as_numpy_iterator()),
         lambda label_maps: quick_scores(label_maps, dataset, "val"),
-        arguments.max_loss,
     )
 
 

@@ -6,6 +6,7 @@ float32 RGB in [0, 255] `(batch, height, width, 3)`, to probabilities.
 
 import os
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -154,7 +155,7 @@ class SavedModel(Runtime):
 
 
 # By format: the file that is opened, and the runtime.
-RUNTIMES: dict[str, tuple[str, type[Runtime]]] = {
+RUNTIMES: dict[str, tuple[str, Callable[[Path], Runtime]]] = {
     "openvino": ("model.xml", OpenVino),
     "onnx": ("model.onnx", Onnx),
     "litert": ("model.tflite", LiteRt),

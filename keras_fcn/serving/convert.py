@@ -1,11 +1,17 @@
-"""A network in the formats of other runtimes, by Keras's export and their tools."""
+"""Writes a network in the formats of other runtimes, by Keras's export and converters.
+
+What is written maps `image`, float32 RGB `(batch, height, width, 3)`, to the class
+probabilities, float32 `(batch, height, width, num_classes)`.
+"""
 
 import logging
 import platform
 import sys
 import textwrap
 import warnings
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from unittest import mock
 
@@ -14,6 +20,7 @@ import tensorflow as tf
 from keras import ops
 
 from keras_fcn.runs.runtimes import RUNTIMES
+from keras_fcn.serving.options import ExportOptions
 from keras_fcn.serving.quantize import (
     Calibration,
     import_quantizer,
@@ -25,156 +32,152 @@ from keras_fcn.serving.quantize import (
 
 logger = logging.getLogger(__name__)
 
-_LONGEST_REASON = 300  # characters; converters print whole graphs
-# The packages that write a format, by format and precision.
+_MAX_REASON = 300  # characters; converters print whole graphs
+# Extras of the package that contain the converters, by precision.
 _EXTRAS = {"int8": "int8,formats", "float32": "formats", "float16": "formats"}
 
 
 def write_converted(
     network: keras.Model,
-    format: str,
     folder: Path,
-    precision: str,
+    options: ExportOptions,
     temperature: float = 1.0,
 ) -> None:
-    """Write class probabilities as a function of the image.
+    """Write a network in float32, or with weights in float16.
 
     Args:
         network: a network of `FCN` in float32.
-        format: one of `EXPORT_FORMATS` but savedmodel.
-        folder: an empty folder that is there.
-        precision: "float32", or "float16" for weights in half as many bytes.
-        temperature: by which the logits are divided before the softmax.
+        folder: an existing empty folder.
+        options: a format other than savedmodel.
+        temperature: divides the logits before the softmax.
 
     Raises:
-        ValueError: if a package is missing, or the network can't be converted.
-        OSError, MemoryError, RuntimeError: if a file can't be written.
+        ValueError: if a package is missing, or the network cannot be converted.
+        OSError, MemoryError, RuntimeError: if a file cannot be written.
     """
-    path = folder / RUNTIMES[format][0]
-    options = {}
-    if precision == "float16" and format == "litert":
-        options = {
+    path = folder / RUNTIMES[options.format][0]
+    is_half = options.precision == "float16"
+    settings = {}
+    if is_half and options.format == "litert":
+        settings = {
             "optimizations": [tf.lite.Optimize.DEFAULT],
             "target_spec": {"supported_types": [tf.float16]},
         }
+    with _conversion_errors(options):
+        _convert(network, options.format, path, temperature, settings)
+        if is_half and options.format == "openvino":
+            import openvino
 
-    def write():
-        _convert(network, format, path, temperature, options)
-        if precision == "float16" and format != "litert":
-            _halve(format, path)
-
-    _converting(write, format, precision)
+            model = openvino.Core().read_model(path)
+            save_openvino(model, path, compress_to_fp16=True)
+        elif is_half and options.format == "onnx":
+            _store_kernels_in_float16(path)
 
 
 def write_quantized(
     network: keras.Model,
-    format: str,
     folder: Path,
+    options: ExportOptions,
     calibration: Calibration,
     temperature: float = 1.0,
 ) -> dict:
-    """Write class probabilities as a function of the image, computed in int8.
+    """Write a network that computes in int8.
 
     Args:
-        network: as for `write_converted`; so are the others.
-        format: likewise.
-        folder: likewise.
+        network: as in `write_converted`.
+        folder: as in `write_converted`.
+        options: as in `write_converted`, with the greatest loss.
         calibration: images and scores.
-        temperature: likewise.
+        temperature: as in `write_converted`.
 
     Returns:
-        The scores on validation, `float` and `int8`, and what was lost.
+        The scores on the validation images, `float` and `int8`, and their difference.
 
     Raises:
-        ValueError: as `write_converted`; or if more than `calibration.max_loss` is
-            lost.
-        OSError, MemoryError, RuntimeError: if a file can't be written.
+        ValueError: as in `write_converted`, or if more than `options.max_loss` points
+            of mean IoU are lost.
+        OSError, MemoryError, RuntimeError: if a file cannot be written.
     """
-    file_name, runtime = RUNTIMES[format]
+    file_name, runtime = RUNTIMES[options.format]
     path, num_classes = folder / file_name, network.output.shape[-1]
-
-    def quantize():
-        if format == "litert":
-            _convert(network, format, path, temperature, litert_options(calibration))
-        elif format == "onnx":
+    with _conversion_errors(options):
+        # First, because conversion and scores take minutes.
+        import_quantizer(options.format)
+    in_float = replace(options, precision="float32")
+    write_converted(network, folder, in_float, temperature)
+    scores = {"float": calibration.score(runtime(folder).label_maps)}
+    logger.info(
+        "Validation mean IoU in float32: %.1f %%", 100 * scores["float"]["mean_iou"]
+    )
+    with _conversion_errors(options):
+        if options.format == "litert":
+            settings = litert_options(calibration)
+            _convert(network, "litert", path, temperature, settings)
+        elif options.format == "onnx":
             quantize_onnx(path, num_classes, calibration)
         else:
             quantize_openvino(path, num_classes, calibration)
-
-    # Before the minutes that conversion and scores take.
-    _converting(lambda: import_quantizer(format), format, "int8")
-    write_converted(network, format, folder, "float32", temperature)
-    scores = {"float": calibration.score(runtime(folder).label_maps)}
-    logger.info(
-        "Validation mean IoU in float: %.1f %%", 100 * scores["float"]["mean_iou"]
-    )
-    _converting(quantize, format, "int8")
     scores["int8"] = calibration.score(runtime(folder).label_maps)
     lost = 100 * (scores["float"]["mean_iou"] - scores["int8"]["mean_iou"])
     logger.info(
-        "Validation mean IoU in int8: %.1f %%, %.2f points less",
+        "Validation mean IoU in int8: %.1f %%, a loss of %.2f points",
         100 * scores["int8"]["mean_iou"],
         lost,
     )
-    if not lost <= calibration.max_loss:
+    num_calibration = len(calibration.images)
+    if not lost <= options.max_loss:  # also if it is NaN
         raise ValueError(
-            f"`precision` int8 may lose `max_loss` {calibration.max_loss:g} points of "
-            f"mean IoU on validation. Received: {lost:.2f} points less, with "
-            f"`num_calibration` {len(calibration.images)}: give more images, or accept "
-            "a greater loss"
+            f"`precision` int8 loses {lost:.2f} points of mean IoU on the validation "
+            f"images, more than `max_loss` {options.max_loss:g}, with "
+            f"`num_calibration` {num_calibration}: use more images, or allow a greater "
+            "loss"
         )
-    return {**scores, "points_lost": lost, "num_calibration": len(calibration.images)}
+    return {**scores, "points_lost": lost, "num_calibration": num_calibration}
 
 
-def _convert(network, format, path, temperature, options):
-    """Keras's own export."""
+def _convert(network, format, path, temperature, settings):
     probabilities = keras.Model(
         network.input, ops.softmax(network.output / temperature), name=network.name
     )
-    probabilities(ops.zeros((1, 1, 1, 3)))  # Keras asks ONNX's models for one call
+    probabilities(ops.zeros((1, 1, 1, 3)))  # Keras's ONNX export requires a built model
     with (
-        _openvino_on_python_3_13() if format == "openvino" else nullcontext(),
+        _tensorflow_version_for_openvino()
+        if format == "openvino" and sys.version_info >= (3, 13)
+        else nullcontext(),
         warnings.catch_warnings(),
     ):
-        # Keras looks for names that NumPy 2 is about to give a meaning.
+        # Keras 3.15 uses names that NumPy deprecates.
         warnings.simplefilter("ignore", FutureWarning)
-        probabilities.export(str(path), format=format, verbose=False, **options)
+        probabilities.export(str(path), format=format, verbose=False, **settings)
 
 
-def _openvino_on_python_3_13():
-    """Let OpenVINO 2026.4 know TensorFlow's version.
+def _tensorflow_version_for_openvino():
+    """Give OpenVINO the version of TensorFlow.
 
-    It asks by `exec("import tensorflow")` and `exec("del tensorflow")` in a function,
-    of which the second no longer sees what the first has made (PEP 667).
+    OpenVINO 2026.4 calls `exec("import tensorflow")` and `exec("del tensorflow")` in a
+    function. From Python 3.13 on (PEP 667) the second fails, because it does not see
+    the names of the first.
     """
-    if sys.version_info < (3, 13):
-        return nullcontext()
-    versions = {
+    environment = {
         "python_version": platform.python_version(),
         "tensorflow": tf.__version__,
         "sys_platform": sys.platform,
     }
     return mock.patch(
         "openvino.frontend.tensorflow.utils.get_environment_setup",
-        lambda framework: dict(versions),
+        lambda framework: dict(environment),
     )
 
 
-def _halve(format, path):
-    """Write a file anew with its weights in float16 (ONNX: its kernels)."""
-    if format == "openvino":
-        import openvino
-
-        model = openvino.Core().read_model(path)
-        save_openvino(model, path, compress_to_fp16=True)
-        return
+def _store_kernels_in_float16(path):
+    """Rewrite an ONNX file with its kernels in float16 and casts to float32."""
     import onnx
 
     model = onnx.load(path)
     for weights in model.graph.initializer:
         if weights.data_type != onnx.TensorProto.FLOAT or len(weights.dims) < 4:
-            continue  # no kernel
-        # The runtime casts them back when it loads the file.
+            continue  # not a kernel
+        # The runtime evaluates the casts once, when it loads the file.
         name, array = weights.name, onnx.numpy_helper.to_array(weights)
         stored = onnx.numpy_helper.from_array(array.astype("float16"), f"{name}_stored")
         weights.CopyFrom(stored)
@@ -185,20 +188,22 @@ def _halve(format, path):
     onnx.save(model, path)
 
 
-def _converting(write, format, precision):
-    """Run a conversion, and word its errors."""
+@contextmanager
+def _conversion_errors(options: ExportOptions) -> Iterator[None]:
+    """Turn the errors of converters into a ValueError of one line."""
     try:
-        write()
+        yield
     except ImportError as error:
         raise ValueError(
-            f"`format` {format} in {precision} needs a package that is not installed: "
-            f"pip install 'keras-fcn[{_EXTRAS[precision]}]' ({error})"
+            f"`format` {options.format} in {options.precision} requires a package that "
+            "is not installed: "
+            f"pip install 'keras-fcn[{_EXTRAS[options.precision]}]' ({error})"
         ) from error
     except (OSError, MemoryError, RuntimeError, tf.errors.OpError):
         raise
-    except Exception as error:  # converters have classes of their own
-        reason = textwrap.shorten(str(error), _LONGEST_REASON)
+    except Exception as error:  # converters raise classes of their own
+        reason = textwrap.shorten(str(error), _MAX_REASON)
         raise ValueError(
-            f"`format` {format}: the network could not be converted "
+            f"`format` {options.format}: the network could not be converted "
             f"({type(error).__name__}: {reason})"
         ) from error

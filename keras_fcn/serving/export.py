@@ -1,10 +1,10 @@
-"""A trained network for programs that have neither Keras nor this package.
+"""Exports a trained network for programs without Keras and without this package.
 
 OUTPUT_DIR/
   1/, 2/, ...                  SavedModels: see `saved_model.py`
   onnx-1/  litert-1/  openvino-1/  openvino-int8-1/
                                model.onnx, model.tflite, or model.xml with model.bin;
-                               beside it classes.json and card.json
+                               also classes.json and card.json
 """
 
 import re
@@ -15,18 +15,15 @@ from pathlib import Path
 import keras
 import tensorflow as tf
 
-from keras_fcn.config import (
-    DEFAULT_MAX_PIXELS,
-    EXPORT_FORMATS,
-    LEAST_MAX_PIXELS,
-    MOST_MAX_PIXELS,
-    SCALED_MAX_PIXELS,
-)
-from keras_fcn.errors import check_choice
 from keras_fcn.prediction.scaling import resolve_size
 from keras_fcn.runs.folder import git_commit, versions
 from keras_fcn.runs.network_folder import NetworkFolder
 from keras_fcn.serving.convert import write_converted, write_quantized
+from keras_fcn.serving.options import (
+    DEFAULT_MAX_PIXELS,
+    SCALED_MAX_PIXELS,
+    ExportOptions,
+)
 from keras_fcn.serving.quantize import Calibration
 from keras_fcn.serving.saved_model import write_saved_model
 from keras_fcn.storage.atomic import atomic_folder, move_into_place, write_json
@@ -35,148 +32,111 @@ from keras_fcn.storage.atomic import atomic_folder, move_into_place, write_json
 def export(
     network_folder: NetworkFolder,
     output_dir: Path,
-    format: str = "savedmodel",
-    precision: str = "float32",
-    max_pixels: int | None = None,
-    size: int | str = "auto",
+    options: ExportOptions | None = None,
     calibration: Calibration | None = None,
 ) -> Path:
-    """Write a network into a new folder of `output_dir`, whole or not at all.
+    """Write a network into a new folder of `output_dir`, completely or not at all.
 
     Args:
         network_folder: a run, or a packed or bundled network.
-        output_dir: where the numbered folders are; made when missing.
-        format: one of `EXPORT_FORMATS`. All but savedmodel map `image`, float32 RGB in
-            [0, 255] `(batch, height, width, 3)`, to the probabilities, float32
-            `(batch, height, width, num_classes)`.
-        precision: one of those of the format in `EXPORT_FORMATS`, whatever the run was
-            trained in. A SavedModel in bfloat16 computes in it; float16 halves the
-            file, and the runtime chooses its arithmetic; int8 is computed in.
-        max_pixels: pixels that an image sent to a SavedModel may have, padded to
-            multiples of 32; 1,024 to 2**31 - 1. None for 2**22 with `size` native, else
-            for 2**25, because what is computed has another size than the image.
-        size: the scale at which a SavedModel looks at images, as for `keras_fcn.load`;
-            it is brought about in the graph. The other formats look at the images that
-            they get; their card has the size.
-        calibration: images and scores, for int8.
+        output_dir: folder of the versions; created if missing.
+        options: by default a SavedModel in float32.
+        calibration: images and scores; required for int8.
 
     Returns:
         The new folder.
 
     Raises:
-        ValueError: if the choices do not go together, a package is missing, the network
-            can't be converted, or its folder is damaged.
-        OSError: if a file of it is missing, or `output_dir` can't be written.
+        ValueError: if a package is missing, the network cannot be converted, int8 loses
+            too much, or the network's folder is damaged.
+        OSError: if a file of the network is missing, or `output_dir` cannot be written.
     """
-    _check_choices(format, precision, max_pixels)
-    if precision == "int8" and calibration is None:
+    options = options or ExportOptions()
+    if keras.backend.backend() != "tensorflow":
         raise ValueError(
-            "`precision` int8 needs `calibration`, images and their labels"
+            "Export requires Keras on TensorFlow: set KERAS_BACKEND=tensorflow. "
+            f"Received: {keras.backend.backend()}"
         )
-    side = resolve_size(size, network_folder.read_training_size())
-    temperature = network_folder.read_temperature()
-    if max_pixels is None:
-        max_pixels = DEFAULT_MAX_PIXELS if side is None else SCALED_MAX_PIXELS
-    prefix = "" if format == "savedmodel" else f"{format}-"
-    if precision != "float32" and format != "savedmodel":
-        prefix += f"{precision}-"
     if output_dir.exists() and not output_dir.is_dir():
         raise NotADirectoryError(
             f"`output_dir` must be a folder. Received: {output_dir}, a file"
         )
-    # Its name has no number, so that a server does not look at it.
+    prefix = "" if options.format == "savedmodel" else f"{options.format}-"
+    if prefix and options.precision != "float32":
+        prefix += f"{options.precision}-"
+    # Written under a name that is not a number, which a server does not load.
     with atomic_folder(output_dir) as part:
-        network = network_folder.build_model(
-            precision if format == "savedmodel" else "float32"
-        )
-        class_map = network_folder.read_class_map()
-        card = {
-            **_card(network_folder, network, format, precision),
-            "size": side,
-            "temperature": temperature,
-        }
         try:
-            if format == "savedmodel":
-                write_saved_model(
-                    network, class_map, card, part, max_pixels, side, temperature
-                )
-            else:
-                if precision == "int8":
-                    card["validation"] = write_quantized(
-                        network, format, part, calibration, temperature
-                    )
-                else:
-                    write_converted(network, format, part, precision, temperature)
-                class_map.save(part / "classes.json")
-                write_json(part / "card.json", card)
-        except (tf.errors.OpError, RuntimeError) as error:  # also OpenVINO's
-            reason = re.sub(r"\{\{.*?\}\}", "", str(error))  # places in a graph
+            _write(network_folder, part, options, calibration)
+        except (tf.errors.OpError, RuntimeError) as error:  # RuntimeError: OpenVINO
+            reason = re.sub(r"\{\{.*?\}\}", "", str(error))  # locations in a graph
             raise OSError(
                 f"{output_dir}: the model could not be written ({reason.strip()})"
             ) from error
-        return _rename_to_next(part, output_dir, prefix)
+        while True:
+            path = output_dir / f"{prefix}{next_version(output_dir, prefix)}"
+            try:
+                move_into_place(part, path)
+                return path
+            except OSError:
+                if not path.exists():  # else another process has taken the number
+                    raise
 
 
 def next_version(output_dir: Path, prefix: str = "") -> int:
-    """Return one more than the greatest number of a folder or file in `output_dir`.
+    """Return the greatest number of a folder or file in `output_dir` plus one.
 
     Args:
-        output_dir: a folder that is there.
-        prefix: stands before the number; "" for the versions of a server.
+        output_dir: an existing folder.
+        prefix: text before the number; "" for the versions of a server.
     """
     pattern = re.compile(re.escape(prefix) + "([0-9]+)")
     found = (pattern.fullmatch(path.name) for path in output_dir.iterdir())
     return 1 + max((int(match[1]) for match in found if match), default=0)
 
 
-def _rename_to_next(part, output_dir, prefix):
-    """Rename a folder to the next free number, also where another process takes one."""
-    while True:
-        path = output_dir / f"{prefix}{next_version(output_dir, prefix)}"
-        try:
-            move_into_place(part, path)
-            return path
-        except OSError:
-            if not path.exists():
-                raise
-
-
-def _check_choices(format, precision, max_pixels):
-    check_choice("format", format, EXPORT_FORMATS)
-    if precision not in EXPORT_FORMATS[format]:
-        raise ValueError(
-            f"`format` {format} has `precision` {', '.join(EXPORT_FORMATS[format])}. "
-            f"Received: precision={precision}"
-        )
-    if max_pixels is not None and not (
-        LEAST_MAX_PIXELS <= max_pixels <= MOST_MAX_PIXELS
-    ):
-        raise ValueError(
-            f"`max_pixels` must be {LEAST_MAX_PIXELS} to {MOST_MAX_PIXELS}. "
-            f"Received: max_pixels={max_pixels}"
-        )
-    if keras.backend.backend() != "tensorflow":
-        raise ValueError(
-            "Export needs Keras on TensorFlow: set KERAS_BACKEND=tensorflow. "
-            f"Received: {keras.backend.backend()}"
-        )
-
-
-def _card(network_folder, network, format, precision):
-    """What an exported model is, as JSON."""
-    config = network_folder.read_config()
-    return {
+def _write(network_folder, folder, options, calibration):
+    is_saved_model = options.format == "savedmodel"
+    inference_size = resolve_size(options.size, network_folder.read_training_size())
+    temperature = network_folder.read_temperature()
+    class_map, config = network_folder.read_class_map(), network_folder.read_config()
+    network = network_folder.build_model(
+        options.precision if is_saved_model else "float32"
+    )
+    card = {
         "model": network_folder.path.resolve().name,
-        "format": format,
+        "format": options.format,
         "variant": config.variant,
         "head": config.head,
         "dataset": config.dataset,
         "val_pattern": config.val_pattern,
-        "inference_size": config.size,  # in training; "size" is the one exported for
+        "inference_size": config.size,  # of the training; "size" is that of the export
         "parameters": network.count_params(),
-        "precision": precision,
-        "classes": asdict(network_folder.read_class_map()),
+        "precision": options.precision,
+        "classes": asdict(class_map),
         "exported": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "git_commit": git_commit(),
         "versions": versions(),
+        "size": inference_size,
+        "temperature": temperature,
     }
+    if is_saved_model:
+        max_pixels = options.max_pixels or (
+            DEFAULT_MAX_PIXELS if inference_size is None else SCALED_MAX_PIXELS
+        )
+        write_saved_model(
+            network, class_map, card, folder, max_pixels, inference_size, temperature
+        )
+        return
+    if options.precision == "int8":
+        if calibration is None:
+            raise ValueError(
+                "`precision` int8 requires `calibration`, images and their labels"
+            )
+        card["validation"] = write_quantized(
+            network, folder, options, calibration, temperature
+        )
+    else:
+        write_converted(network, folder, options, temperature)
+    class_map.save(folder / "classes.json")
+    write_json(folder / "card.json", card)

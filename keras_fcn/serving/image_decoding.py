@@ -1,52 +1,51 @@
-"""Image files to arrays inside a TensorFlow graph, each checked before it is decoded.
+"""Decoding of image files in a TensorFlow graph, with checks before the decoding.
 
-Files come from strangers: what is no PNG or JPEG, is damaged, or would need too much
-memory is refused by name, and never decoded beyond its header.
+Files are untrusted input. One that is neither PNG nor JPEG, is damaged, or would need
+too much memory is refused with a message that names it; beyond the size limit nothing
+but the header is decoded.
 """
 
 import tensorflow as tf
 
-_PNG_START = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR"  # width and height follow
+_PNG_START = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR"  # followed by width and height
 _JPEG_START = b"\xff\xd8\xff"
 _STRIDE = 32  # the network pads height and width to multiples of it
-_MOST_NAMED = 10  # gRPC cuts off or refuses messages of more than some kilobytes
+_MAX_NAMED = 10  # gRPC truncates or refuses messages of more than some kilobytes
 
 
 def decode_image(image_bytes: tf.Tensor) -> tf.Tensor:
     """Decode a PNG or JPEG to uint8 RGB `(height, width, 3)`, as `read_image` does.
 
     Grey, palette, RGBA (the alpha channel is dropped), CMYK and 16-bit files (the upper
-    eight bits are kept) become RGB. An EXIF orientation is not applied: the pixels are
-    those that are stored.
+    eight bits are kept) become RGB. The EXIF orientation is not applied.
 
     Args:
-        image_bytes: string scalar, a file that `describe_problems` found nothing
-            against.
+        image_bytes: string scalar, a file without problem in `describe_problems`.
     """
-    # This operation decodes PNG files too. The method is that of other decoders;
-    # TensorFlow's default is less exact.
+    # decode_jpeg decodes PNG too. INTEGER_ACCURATE is the DCT of other decoders;
+    # TensorFlow's default is less accurate.
     image = tf.io.decode_jpeg(image_bytes, channels=3, dct_method="INTEGER_ACCURATE")
     return tf.ensure_shape(image, [None, None, 3])
 
 
 def check_images(image_bytes: tf.Tensor, max_pixels: int) -> list[tf.Operation]:
-    """Return operations that fail with INVALID_ARGUMENT unless each file can be used.
+    """Return operations that fail with INVALID_ARGUMENT unless all files are valid.
 
-    The message names the files at fault by their index, up to ten of them, as in
-    `refused 2 of 3 images: image_bytes[0] is empty; image_bytes[2] ...`.
+    The message contains the indices of up to ten invalid files, as in `refused 2 of 3
+    images: image_bytes[0] is empty; image_bytes[2] ...`.
 
     Args:
         image_bytes: string `(batch,)`, encoded images.
-        max_pixels: pixels that an image may have, padded to multiples of 32.
+        max_pixels: limit for an image, padded to multiples of 32.
     """
     num_images = tf.size(image_bytes)
-    needs_images = tf.debugging.Assert(
-        num_images > 0, ["image_bytes has no image: send one or more"]
+    is_not_empty = tf.debugging.Assert(
+        num_images > 0, ["image_bytes must have at least one image. Received: 0"]
     )
-    with tf.control_dependencies([needs_images]):
+    with tf.control_dependencies([is_not_empty]):
         problems = describe_problems(image_bytes, max_pixels)
-    at_fault = tf.where(problems != "")[:, 0]
-    named = at_fault[:_MOST_NAMED]
+    invalid = tf.where(problems != "")[:, 0]
+    named = invalid[:_MAX_NAMED]
     messages = tf.strings.join(
         [
             "image_bytes[",
@@ -58,26 +57,27 @@ def check_images(image_bytes: tf.Tensor, max_pixels: int) -> list[tf.Operation]:
     message = tf.strings.join(
         [
             "refused ",
-            tf.strings.as_string(tf.size(at_fault)),
+            tf.strings.as_string(tf.size(invalid)),
             " of ",
             tf.strings.as_string(num_images),
             " images: ",
             tf.strings.reduce_join(messages, separator="; "),
         ]
     )
-    return [needs_images, tf.debugging.Assert(tf.size(at_fault) == 0, [message])]
+    return [is_not_empty, tf.debugging.Assert(tf.size(invalid) == 0, [message])]
 
 
 def describe_problems(image_bytes: tf.Tensor, max_pixels: int) -> tf.Tensor:
-    """Say what is wrong with each encoded image.
+    """Return the problem of each encoded image.
 
-    A decoder's error ends a graph without a word of which image it was. tf.data can
-    leave out the elements that fail: those that are missing are the damaged ones. Its
-    functions have no branches, each of which would cost milliseconds at each request.
+    The error of a decoder ends the graph and does not contain the index of the image.
+    Therefore the images are decoded by a tf.data pipeline that skips elements with
+    errors: the missing elements are the damaged images. The pipeline has no branches,
+    each of which would take milliseconds per request.
 
     Args:
         image_bytes: string `(batch,)`.
-        max_pixels: as for `check_images`.
+        max_pixels: as in `check_images`.
 
     Returns:
         string `(batch,)`, empty for an image that can be decoded.
@@ -85,31 +85,49 @@ def describe_problems(image_bytes: tf.Tensor, max_pixels: int) -> tf.Tensor:
     pixel = tf.zeros((1, 1, 3), tf.uint8)
     good_png, good_jpeg = tf.io.encode_png(pixel), tf.io.encode_jpeg(pixel)
     num_images = tf.size(image_bytes)
-    files = tf.concat([image_bytes, [good_png]], axis=0)  # so that one is always left
+    files = tf.concat([image_bytes, [good_png]], axis=0)  # get_single_element needs one
+
+    def describe(index, file):
+        """The problem of one file, "" for none; fails if it cannot be decoded."""
+        is_png, is_jpeg = (
+            _starts_with(file, _PNG_START),
+            _starts_with(file, _JPEG_START),
+        )
+        # Zeros, because a file may end within its header.
+        header = tf.strings.substr(file + b"\0" * 24, len(_PNG_START), 8)
+        png_size = tf.io.decode_raw(header, tf.int32, little_endian=False)[::-1]
+        jpeg_shape = tf.image.extract_jpeg_shape(tf.where(is_jpeg, file, good_jpeg))
+        size = tf.where(is_png, png_size, jpeg_shape[:2])  # height, width
+        problem = tf.where(
+            is_png | is_jpeg,
+            check_pixels(size, max_pixels),
+            "is neither a PNG nor a JPEG file",
+        )
+        problem = tf.where(tf.equal(tf.strings.length(file), 0), "is empty", problem)
+        # A file with a problem is replaced by an image of one pixel, not decoded.
+        image = decode_image(tf.where(tf.equal(problem, ""), file, good_png))
+        # An unused result would be removed from the optimised graph, and its decoder.
+        return index, tf.where(tf.size(image) > 0, problem, "has no pixels")
+
     indices, problems = (
         tf.data.Dataset.from_tensor_slices((tf.range(num_images + 1), files))
-        .map(
-            lambda index, file: (
-                index,
-                _describe_problem(file, max_pixels, good_png, good_jpeg),
-            )
-        )
+        .map(describe)
         .ignore_errors()
         .batch(tf.size(files, tf.int64))
         .get_single_element()
     )
-    damaged = tf.fill([num_images + 1], "cannot be decoded: it is damaged or cut off")
+    damaged = tf.fill([num_images + 1], "cannot be decoded: it is damaged or truncated")
     described = tf.tensor_scatter_nd_update(damaged, indices[:, None], problems)
     return described[:num_images]
 
 
 def check_pixels(size: tf.Tensor, max_pixels: int) -> tf.Tensor:
-    """Return "", or what is wrong with the size of an image.
+    """Return "", or the problem of the size of an image.
 
     Args:
         size: int `(2,)`, height and width.
-        max_pixels: pixels that an image may have, padded to multiples of 32: a strip
-            of one row needs the memory of 32.
+        max_pixels: limit for an image, padded to multiples of 32 as the network does:
+            an image of one row takes the memory of 32.
     """
     size = tf.cast(size, tf.int64)
     padded = size + -size % _STRIDE
@@ -130,28 +148,6 @@ def check_pixels(size: tf.Tensor, max_pixels: int) -> tf.Tensor:
             ]
         ),
     )
-
-
-def _describe_problem(file, max_pixels, good_png, good_jpeg):
-    """Problem of one file, "" without; fails where it can't be decoded.
-
-    What is not to be decoded is replaced by a good image of one pixel.
-    """
-    is_png, is_jpeg = _starts_with(file, _PNG_START), _starts_with(file, _JPEG_START)
-    # Zeros are put after a file that ends within its header.
-    header = tf.strings.substr(file + b"\0" * 24, len(_PNG_START), 8)
-    png_size = tf.io.decode_raw(header, tf.int32, little_endian=False)[::-1]
-    jpeg_shape = tf.image.extract_jpeg_shape(tf.where(is_jpeg, file, good_jpeg))
-    size = tf.where(is_png, png_size, jpeg_shape[:2])
-    problem = tf.where(
-        is_png | is_jpeg,
-        check_pixels(size, max_pixels),
-        "is neither a PNG nor a JPEG file",
-    )
-    problem = tf.where(tf.equal(tf.strings.length(file), 0), "is empty", problem)
-    image = decode_image(tf.where(tf.equal(problem, ""), file, good_png))
-    # A decoder whose result is not used would be left out of the optimised graph.
-    return tf.where(tf.size(image) > 0, problem, "has no pixels")
 
 
 def _starts_with(file, start):

@@ -1,21 +1,19 @@
-"""Exported networks in int8: post-training quantisation, by each format's own tool.
+"""Post-training quantisation of exported networks to int8, by the tool of each format.
 
-Weights and features become int8; their ranges are those that the calibration images
-show. Scores and their upsampling stay in float: they are little work, and what is
-decided by small differences.
+Weights and features become int8; the ranges of the features are taken from calibration
+images. The score convolutions and the upsampling stay in float: they are little of the
+computation, and small differences of logits decide the class.
 """
 
 import logging
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 
-logger = logging.getLogger(__name__)
+from keras_fcn.progress import Progress
 
 # By format; TensorFlow itself quantises for LiteRT.
 _QUANTIZERS = {"openvino": "nncf", "onnx": "onnxruntime.quantization"}
@@ -23,90 +21,77 @@ _QUANTIZERS = {"openvino": "nncf", "onnx": "onnxruntime.quantization"}
 
 @dataclass(frozen=True)
 class Calibration:
-    """What quantisation needs.
+    """The data of a quantisation.
 
     Attributes:
-        images: uint8 RGB `(height, width, 3)` of the training images, whose features
-            give the ranges.
-        score: function of `label_maps` of a network to its mean IoU and pixel accuracy
-            on validation, shares in [0, 1].
-        max_loss: points of mean IoU, out of 100, that may be lost.
+        images: training images, uint8 RGB `(height, width, 3)`.
+        score: function from `Runtime.label_maps` to the mean IoU and pixel accuracy on
+            the validation images, in [0, 1].
     """
 
     images: Sequence[np.ndarray]
     score: Callable[[Callable[[np.ndarray], np.ndarray]], dict[str, float]]
-    max_loss: float
 
     def batches(self) -> Iterator[np.ndarray]:
-        """Yield float32 `(1, height, width, 3)` images, and tell how far it is."""
-        for number, image in enumerate(self.images, start=1):
-            if sys.stderr.isatty():
-                sys.stderr.write(f"\r\x1b[Kcalibrating {number}/{len(self.images)}")
-                sys.stderr.flush()
+        """Yield each image as float32 `(1, height, width, 3)`, and show progress."""
+        for image in Progress(self.images, description="Calibrating"):
             yield image[None].astype("float32")
-        if sys.stderr.isatty():
-            sys.stderr.write("\r\x1b[K")
 
 
-def import_quantizer(format: str) -> ModuleType | None:
-    """Return the package that quantises a format; None where it is TensorFlow.
+def import_quantizer(format: str) -> None:
+    """Import the package that quantises a format.
 
     Args:
-        format: one of `EXPORT_FORMATS` but savedmodel.
+        format: an export format other than savedmodel.
 
     Raises:
         ImportError: if it is not installed.
     """
-    return import_module(_QUANTIZERS[format]) if format in _QUANTIZERS else None
+    if format in _QUANTIZERS:
+        import_module(_QUANTIZERS[format])
 
 
 def quantize_openvino(model: Path, num_classes: int, calibration: Calibration) -> None:
-    """Quantise an OpenVINO model in its place.
+    """Quantise an OpenVINO model in place.
 
     Args:
         model: the `.xml` file.
-        num_classes: channels of the scores.
+        num_classes: channels of the logits.
         calibration: the images.
 
     Raises:
         ImportError: if NNCF is not installed.
     """
-    nncf = import_quantizer("openvino")
+    import nncf
     import openvino
 
     logging.getLogger("nncf").setLevel(logging.WARNING)
     network = openvino.Core().read_model(model)
-
-    def is_score(operation):
+    in_float = []
+    for operation in network.get_ops():
         kind = operation.get_type_name()
-        if kind == "Convolution":
-            kernel = operation.input(1).get_partial_shape()  # (filters, channels, ...)
-            return kernel[0] == num_classes
-        return kind == "ConvolutionBackpropData"
-
-    scores = [
-        operation.get_friendly_name()
-        for operation in network.get_ops()
-        if is_score(operation)
-    ]
+        if kind == "ConvolutionBackpropData" or (
+            kind == "Convolution"  # its kernel: (filters, channels, height, width)
+            and operation.input(1).get_partial_shape()[0] == num_classes
+        ):
+            in_float.append(operation.get_friendly_name())
     quantized = nncf.quantize(
         network,
         nncf.Dataset(list(calibration.batches())),
         subset_size=len(calibration.images),
         preset=nncf.QuantizationPreset.MIXED,
-        ignored_scope=nncf.IgnoredScope(names=scores),
+        ignored_scope=nncf.IgnoredScope(names=in_float),
     )
     save_openvino(quantized, model)
 
 
 def save_openvino(network: object, path: Path, **options: bool) -> None:
-    """Write an OpenVINO model in place of the one that it was made from.
-
-    The weights of that one are mapped from its file, which must not be written to.
+    """Replace the files of an OpenVINO model.
 
     Args:
-        network: the model.
-        path: the `.xml` file; that of the weights is beside it.
+        network: a model that may have been read from `path`. Its weights are then
+            mapped from the file, which must not be overwritten.
+        path: the `.xml` file; the `.bin` file is next to it.
         options: of `openvino.save_model`.
     """
     import openvino
@@ -118,22 +103,22 @@ def save_openvino(network: object, path: Path, **options: bool) -> None:
 
 
 def quantize_onnx(model: Path, num_classes: int, calibration: Calibration) -> None:
-    """Quantise an ONNX model in its place, as QDQ.
+    """Quantise an ONNX model in place, with QDQ operators.
 
     Args:
         model: the `.onnx` file.
-        num_classes: channels of the scores.
+        num_classes: channels of the logits.
         calibration: the images.
 
     Raises:
         ImportError: if ONNX Runtime is not installed.
     """
     import onnx
+    from onnxruntime import quantization
 
-    quantization = import_quantizer("onnx")
     network = onnx.load(model)
     shapes = {tensor.name: tensor.dims for tensor in network.graph.initializer}
-    scores = [
+    in_float = [
         node.name
         for node in network.graph.node
         if node.op_type == "Conv" and shapes[node.input[1]][0] == num_classes
@@ -153,17 +138,17 @@ def quantize_onnx(model: Path, num_classes: int, calibration: Calibration) -> No
         model,
         Reader(),
         quant_format=quantization.QuantFormat.QDQ,
-        # What x86 multiplies: unsigned features by signed weights.
+        # x86 CPUs multiply unsigned features by signed weights.
         activation_type=quantization.QuantType.QUInt8,
         weight_type=quantization.QuantType.QInt8,
         per_channel=True,
         op_types_to_quantize=["Conv", "MaxPool", "Relu"],
-        nodes_to_exclude=scores,
+        nodes_to_exclude=in_float,
     )
 
 
 def litert_options(calibration: Calibration) -> dict:
-    """Return what LiteRT's converter needs to quantise.
+    """Return the options of LiteRT's converter for int8.
 
     Args:
         calibration: the images.

@@ -1,14 +1,13 @@
-"""A network as a SavedModel for TensorFlow Serving.
+"""Writes a network as a SavedModel for TensorFlow Serving.
 
 FOLDER/
   saved_model.pb, variables/   the four signatures of `signatures.py`
   assets/classes.json          names, colours and void
-  assets.extra/card.json       what the model is, its signatures and versions
+  assets.extra/card.json       training options, classes, signatures and versions
   assets.extra/tf_serving_warmup_requests
-                               requests that the server runs before it goes ready
+                               requests that the server runs before the model is ready
 """
 
-from collections.abc import Callable
 from pathlib import Path
 
 import keras
@@ -30,24 +29,24 @@ def write_saved_model(
     card: dict,
     folder: Path,
     max_pixels: int,
-    size: int | None = None,
+    inference_size: int | None = None,
     temperature: float = 1.0,
 ) -> None:
-    """Write a network as a SavedModel that needs TensorFlow alone.
+    """Write a network as a SavedModel that requires only TensorFlow.
 
     Args:
         network: a network of `FCN`, on TensorFlow's backend.
         class_map: its classes.
-        card: what the model is; the signatures and the limit are added to it.
-        folder: an empty folder that is there.
-        max_pixels: pixels that an image may have, padded to multiples of 32.
-        size: as for `serving_functions`; so is the next.
-        temperature: likewise.
+        card: description of the model; the signatures and the limit are added.
+        folder: an existing empty folder.
+        max_pixels: as in `serving_functions`.
+        inference_size: as in `serving_functions`.
+        temperature: as in `serving_functions`.
 
     Raises:
         OSError, tf.errors.OpError: if a file can't be written.
     """
-    functions = serving_functions(network, max_pixels, size, temperature)
+    functions = serving_functions(network, max_pixels, inference_size, temperature)
     module = tf.Module()
     module.network_variables = [variable.value for variable in network.variables]
     extra = folder / "assets.extra"
@@ -56,13 +55,13 @@ def write_saved_model(
     class_map.save(classes)
     module.classes = tf.saved_model.Asset(str(classes))
     tf.saved_model.save(module, str(folder), signatures=functions)
-    classes.unlink()  # of which the SavedModel has its own copy now
+    classes.unlink()  # the SavedModel contains a copy
     write_json(
         extra / "card.json",
         {
             **card,
             "max_pixels": max_pixels,
-            "orientation": "pixels as they are stored; EXIF is not applied",
+            "orientation": "pixels as stored in the file; EXIF is not applied",
             "signatures": {
                 name: _describe_signature(function)
                 for name, function in functions.items()
@@ -76,12 +75,12 @@ def write_saved_model(
 
 
 def warm_up_requests(max_pixels: int) -> list[PredictRequest]:
-    """Return a request for each signature and codec, small and always the same.
+    """Return a small constant request for each signature and image format.
 
     Args:
-        max_pixels: pixels that the model takes; the images are smaller.
+        max_pixels: limit of the model; the images have fewer pixels.
     """
-    side = int(max_pixels**0.5) // 32 * 32  # the padding leaves it as it is
+    side = int(max_pixels**0.5) // 32 * 32  # a multiple of 32 is not padded
     height, width = (min(side, length) for length in _WARM_UP_SIZE)
     rows, columns = np.mgrid[:height, :width] % 256
     image = np.stack([rows, columns, rows // 2 + columns // 2], -1).astype("uint8")
@@ -101,19 +100,17 @@ def warm_up_requests(max_pixels: int) -> list[PredictRequest]:
     return requests
 
 
-def _describe_signature(function: Callable) -> dict:
-    """Inputs and outputs of a signature by name, as JSON holds them."""
+def _describe_signature(function: tf.types.experimental.PolymorphicFunction) -> dict:
+    """Dtype and shape of each input and output, as JSON."""
     concrete = function.get_concrete_function()
-    return {
-        "inputs": {
-            spec.name: _describe_spec(spec) for spec in function.input_signature
-        },
-        "outputs": {
-            name: _describe_spec(spec)
-            for name, spec in concrete.structured_outputs.items()
-        },
+    specs = {
+        "inputs": {spec.name: spec for spec in function.input_signature},
+        "outputs": concrete.structured_outputs,
     }
-
-
-def _describe_spec(spec):
-    return {"dtype": spec.dtype.name, "shape": spec.shape.as_list()}
+    return {
+        kind: {
+            name: {"dtype": spec.dtype.name, "shape": spec.shape.as_list()}
+            for name, spec in by_name.items()
+        }
+        for kind, by_name in specs.items()
+    }

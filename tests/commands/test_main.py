@@ -117,7 +117,7 @@ def test_the_scripts_are_the_commands(name):
         ("predict x.png --timeout 3", "--timeout is for --server, which is missing"),
         ("export --format onxn --output-dir x", "Received: onxn (did you mean onnx?)"),
         ("export", "the following arguments are required: --output-dir"),
-        ("export --output-dir x --format onnx --max-pixels 4096", "is for --format"),
+        ("export --output-dir x --format onnx --max-pixels 4096", "requires --format"),
         ("pack {run}", "the following arguments are required: --output-dir"),
         ("curves {run} --output x.bmp", "--output needs a name in .png or .svg"),
         ("curves {run} no", "argument RUN: no is not a run"),

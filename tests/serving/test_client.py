@@ -19,6 +19,7 @@ from keras_fcn.prediction.jobs import find_jobs
 from keras_fcn.serving.client import connect, predict_images_by_server, with_retries
 from keras_fcn.serving.errors import ServerError, ServerUnavailable, shorten
 from keras_fcn.serving.export import export
+from keras_fcn.serving.options import ExportOptions
 from tests.support.commands import outcome, refusal
 from tests.support.data import draw_blocks
 from tests.support.fake_servers import encode_label_map, fake_model, label
@@ -494,7 +495,7 @@ def test_class_names_are_those_of_the_bundled_network_by_default(
 def test_served_label_maps_are_those_of_predicting_without_a_server(
     api, packed_run, tmp_path, capsys, caplog
 ):
-    version = export(packed_run, tmp_path / "export", max_pixels=8192)
+    version = export(packed_run, tmp_path / "export", ExportOptions(max_pixels=8192))
     signature = tf.saved_model.load(str(version)).signatures["serving_default"]
 
     def saved_model(images):

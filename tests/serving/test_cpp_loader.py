@@ -47,12 +47,12 @@ def program(tmp_path_factory):
 BAD_ARRAYS = {
     "label_map uint8 1 8 8 4": "Received: (1, 8, 8, 4)",
     "probabilities uint8 1 8 8 1": "Received: (1, 8, 8, 1)",
-    "label_map uint8 8 8 3": "image must be of rank 4",
+    "label_map uint8 8 8 3": "image must have rank 4",
     "label_map uint8 0 8 8 3": "with one image or more",
     "label_map float 1 8 8 3": "to be uint8 but float is provided",
     "serving_default uint8 1": "to be string but uint8 is provided",
-    "serving_default string 1 1": "image_bytes must be of rank 1",
-    "serving_default string": "image_bytes must be of rank 1",
+    "serving_default string 1 1": "image_bytes must have rank 1",
+    "serving_default string": "image_bytes must have rank 1",
     "serving_default string 0": "image_bytes has no image",
 }
 FOUR_IMAGES = "probabilities uint8 4 33 47 3"

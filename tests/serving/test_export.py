@@ -1,4 +1,4 @@
-"""Versions of an export: what is written, refused and left behind."""
+"""Export: versions, formats and errors."""
 
 import importlib
 import json
@@ -22,9 +22,12 @@ from keras_fcn.config import DEFAULT_NETWORK, UPSAMPLING, TrainingConfig
 from keras_fcn.models.fcn import build_network
 from keras_fcn.runs.folder import RunFolder, save_model
 from keras_fcn.serving.export import export, next_version
+from keras_fcn.serving.options import ExportOptions
 from tests.support.commands import outcome, refusal
 from tests.support.data import PROJECT, draw_blocks
 from tests.support.narrow import narrow_vgg16
+
+BFLOAT16 = ExportOptions(precision="bfloat16")
 
 
 def probabilities_of(model, images, temperature=1.0):
@@ -34,7 +37,7 @@ def probabilities_of(model, images, temperature=1.0):
 
 @pytest.fixture
 def quick(monkeypatch):
-    """Export that writes one file instead of a SavedModel."""
+    """Replace the SavedModel of an export by one small file."""
 
     def write(network, class_map, card, folder, *options):
         assert network.compute_dtype == card["precision"]
@@ -54,26 +57,28 @@ def quick(monkeypatch):
         ([".part-12", "onnx-4", "1.old", "-3", "x5"], 1),
     ],
 )
-def test_the_next_version_is_above_all_numbers(tmp_path, names, expected):
+def test_next_version_is_the_greatest_number_plus_one(tmp_path, names, expected):
     for name in names:
         (tmp_path / name).mkdir()
     assert next_version(tmp_path) == expected
 
 
-def test_a_file_with_a_number_takes_it_too(tmp_path):
+def test_next_version_counts_files(tmp_path):
     (tmp_path / "3").write_text("")
     assert next_version(tmp_path) == 4
 
 
-def test_versions_follow_each_other_and_stay(scored_run, quick, tmp_path):
+def test_versions_are_numbered_and_unchanged_by_later_exports(
+    scored_run, quick, tmp_path
+):
     folder = tmp_path / "export/fcn"
     assert export(scored_run, folder) == folder / "1"
-    assert export(scored_run, folder, precision="bfloat16") == folder / "2"
+    assert export(scored_run, folder, BFLOAT16) == folder / "2"
     assert sorted(path.name for path in folder.iterdir()) == ["1", "2"]
     assert "float32" in (folder / "1/saved_model.pb").read_text()
 
 
-def test_a_number_that_another_process_took_is_not_overwritten(
+def test_version_written_by_another_process_is_not_overwritten(
     scored_run, quick, tmp_path, monkeypatch
 ):
     (tmp_path / "1").mkdir()
@@ -86,15 +91,15 @@ def test_a_number_that_another_process_took_is_not_overwritten(
     assert (tmp_path / "1/saved_model.pb").read_text() == "theirs"
 
 
-def test_exports_at_once_take_different_numbers(
+def test_concurrent_exports_have_different_numbers(
     scored_run, model, tmp_path, monkeypatch
 ):
     count = 4
-    all_are_there = threading.Barrier(count)
+    all_have_started = threading.Barrier(count)
 
     def write(network, class_map, card, folder, *options):
         (folder / "saved_model.pb").write_text(str(folder))
-        all_are_there.wait(60)
+        all_have_started.wait(60)
 
     monkeypatch.setattr(type(scored_run), "build_model", lambda *_: model)
     monkeypatch.setattr("keras_fcn.serving.export.write_saved_model", write)
@@ -106,7 +111,7 @@ def test_exports_at_once_take_different_numbers(
     assert len(contents) == count
 
 
-def test_a_watching_server_never_sees_a_part(scored_run, tmp_path, monkeypatch):
+def test_partial_export_has_no_version_number(scored_run, tmp_path, monkeypatch):
     seen = []
 
     def write(network, class_map, card, folder, *options):
@@ -126,7 +131,9 @@ def test_a_watching_server_never_sees_a_part(scored_run, tmp_path, monkeypatch):
         (tf.errors.ResourceExhaustedError(None, None, "No space left"), OSError),
     ],
 )
-def test_a_failure_leaves_nothing(scored_run, tmp_path, monkeypatch, error, raised):
+def test_failed_export_leaves_no_files(
+    scored_run, tmp_path, monkeypatch, error, raised
+):
     def write(network, class_map, card, folder, *options):
         (folder / "saved_model.pb").write_text("half")
         raise error
@@ -137,7 +144,9 @@ def test_a_failure_leaves_nothing(scored_run, tmp_path, monkeypatch, error, rais
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_full_disk_is_one_line_and_leaves_nothing(scored_run, tmp_path, capsys):
+def test_full_disk_is_a_one_line_error_and_leaves_no_files(
+    scored_run, tmp_path, capsys
+):
     limit = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, limit[1]))
     try:
@@ -157,7 +166,7 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(scored_run, tmp_path, capsys
         ("litert", tf.errors.ResourceExhaustedError(None, None, "No space left")),
     ],
 )
-def test_a_full_disk_is_one_line_with_the_other_formats(
+def test_full_disk_is_a_one_line_error_with_other_formats(
     scored_run, tmp_path, capsys, monkeypatch, format, error
 ):
     def write_half(_, path, **__):
@@ -170,14 +179,14 @@ def test_a_full_disk_is_one_line_with_the_other_formats(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_is_no_run_is_one_line(tmp_path, capsys):
+def test_folder_without_a_run_is_a_one_line_error(tmp_path, capsys):
     for model in (tmp_path / "missing", tmp_path):
         flags = ("--model", model, "--output-dir", tmp_path / "export")
         assert "is not a run" in refusal(command, capsys, *flags)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_output_folder_that_is_a_file_is_one_line(scored_run, tmp_path, capsys):
+def test_output_dir_that_is_a_file_is_a_one_line_error(scored_run, tmp_path, capsys):
     taken = tmp_path / "taken"
     taken.write_text("mine")
     for folder in (taken, taken / "fcn"):
@@ -186,8 +195,10 @@ def test_an_output_folder_that_is_a_file_is_one_line(scored_run, tmp_path, capsy
     assert taken.read_text() == "mine"
 
 
-def test_no_permission_to_write_is_one_line(scored_run, tmp_path, capsys, monkeypatch):
-    if os.geteuid() == 0:  # to whom no folder is forbidden
+def test_missing_permission_is_a_one_line_error(
+    scored_run, tmp_path, capsys, monkeypatch
+):
+    if os.geteuid() == 0:  # root may write to any folder
 
         def forbid(path, *_, **__):
             raise PermissionError(13, "Permission denied", str(path))
@@ -205,16 +216,22 @@ def test_no_permission_to_write_is_one_line(scored_run, tmp_path, capsys, monkey
         (["--max-pixels", str(2**31)], "Received: 2147483648"),
         (["--max-pixels", str(10**30)], "needed a whole number from 1024"),
         (["--max-pixels", "x"], "Received: x"),
-        (["--precision", "float16"], "savedmodel has --precision float32, bfloat16."),
+        (
+            ["--precision", "float16"],
+            "--format savedmodel must be one of float32, bfloat16.",
+        ),
         (["--format", "pb"], "needed one of savedmodel, onnx"),
         (
             ["--format", "onnx", "--precision", "bfloat16"],
-            "onnx has --precision float3",
+            "--format onnx must be one of float32, float16, int8.",
         ),
-        (["--format", "onnx", "--max-pixels", "4096"], "is for --format savedmodel"),
+        (
+            ["--format", "onnx", "--max-pixels", "4096"],
+            "--max-pixels requires --format savedmodel",
+        ),
     ],
 )
-def test_flags_that_do_not_go_together_are_one_line(
+def test_invalid_flags_are_a_one_line_error(
     scored_run, tmp_path, capsys, flags, expected
 ):
     arguments = ["--model", scored_run.path, "--output-dir", tmp_path / "fcn", *flags]
@@ -223,24 +240,23 @@ def test_flags_that_do_not_go_together_are_one_line(
 
 
 @pytest.mark.parametrize("max_pixels", [1023, 2**31, 10**30])
-def test_a_limit_that_no_image_can_have_is_refused(scored_run, tmp_path, max_pixels):
+def test_invalid_max_pixels_is_refused(max_pixels):
     with pytest.raises(ValueError, match=f"Received: max_pixels={max_pixels}"):
-        export(scored_run, tmp_path / "fcn", max_pixels=max_pixels)
-    assert not (tmp_path / "fcn").exists()
+        ExportOptions(max_pixels=max_pixels)
 
 
-def test_a_missing_package_is_named(scored_run, tmp_path, monkeypatch):
+def test_missing_package_is_named(scored_run, tmp_path, monkeypatch):
     def export_without(*_, **__):
         raise ImportError("This requires the tf2onnx module.")
 
     monkeypatch.setattr(keras.Model, "export", export_without)
     with pytest.raises(ValueError, match=r"not installed: pip .*\[formats\].*tf2onnx"):
-        export(scored_run, tmp_path, "onnx")
+        export(scored_run, tmp_path, ExportOptions(format="onnx"))
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("error", [ConverterError, KeyError, TypeError])
-def test_a_failed_conversion_is_one_line(
+def test_failed_conversion_is_a_one_line_error(
     scored_run, tmp_path, capsys, monkeypatch, error
 ):
     def fail(*_, **__):
@@ -254,7 +270,7 @@ def test_a_failed_conversion_is_one_line(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_bundled_network_is_the_default(quick, tmp_path, capsys):
+def test_bundled_network_is_the_default(quick, tmp_path, capsys):
     status, out, _ = outcome(command, capsys, "--output-dir", tmp_path)
     assert status == 0
     assert out.startswith(f"Exported: {tmp_path / '1'}/ (")
@@ -264,7 +280,7 @@ def test_the_bundled_network_is_the_default(quick, tmp_path, capsys):
     }
 
 
-def test_the_precision_that_is_asked_for_is_exported(quick, packed, tmp_path, capsys):
+def test_precision_flag_is_passed_to_the_export(quick, packed, tmp_path, capsys):
     flags = ("--model", packed.path, "--precision", "bfloat16")
     assert outcome(command, capsys, *flags, "--output-dir", tmp_path / "fcn")[0] == 0
     written = json.loads((tmp_path / "fcn/1/saved_model.pb").read_text())
@@ -303,12 +319,12 @@ OTHER_RUNTIMES = [
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("format", "file_name", "packages", "run"), OTHER_RUNTIMES)
-def test_other_runtimes_give_the_keras_models_probabilities(
+def test_probabilities_of_other_runtimes_equal_those_of_keras(
     packed_run, tmp_path, format, file_name, packages, run
 ):
     for package in packages:
         pytest.importorskip(package)
-    version = export(packed_run, tmp_path, format)
+    version = export(packed_run, tmp_path, ExportOptions(format=format))
     assert version == tmp_path / f"{format}-1"
     assert (version / "classes.json").is_file() and (version / "card.json").is_file()
     network = packed_run.build_model("float32")
@@ -324,16 +340,13 @@ def test_other_runtimes_give_the_keras_models_probabilities(
 
 def run_saved_model(path, images):
     loaded = tf.saved_model.load(path)
-    answer = loaded.signatures["probabilities"](image=tf.cast(images, tf.uint8))
-    return answer["probabilities"].numpy()
+    outputs = loaded.signatures["probabilities"](image=tf.cast(images, tf.uint8))
+    return outputs["probabilities"].numpy()
 
 
 @pytest.fixture(scope="module", params=[m for m in UPSAMPLING if m != "transposed"])
 def upsampling_run(request, tmp_path_factory):
-    """A run without its training for each way to enlarge scores but the default.
-
-    All its weights are random.
-    """
+    """A run with random weights for each upsampling method but the default."""
     config = TrainingConfig(
         variant="16s",
         head="compact",
@@ -364,24 +377,25 @@ def upsampling_run(request, tmp_path_factory):
     ("format", "file_name", "packages", "run"),
     [("savedmodel", "", [], run_saved_model), *OTHER_RUNTIMES],
 )
-def test_every_way_to_enlarge_scores_is_exported(
+def test_every_upsampling_method_is_exported(
     upsampling_run, tmp_path, format, file_name, packages, run
 ):
     for package in packages:
         pytest.importorskip(package)
     images = draw_blocks(45, 70, 3, seed=0)[0][None].astype("float32")
     with narrow_vgg16():
-        version = export(upsampling_run, tmp_path, format, size="native")
+        options = ExportOptions(format=format, size="native")
+        version = export(upsampling_run, tmp_path, options)
         network = upsampling_run.build_model("float32")
     received = run(str(version / file_name), images)
     expected = probabilities_of(network, images)
     assert received.shape == (1, 45, 70, 3)
-    assert expected.std() > 0.05  # not the same everywhere
+    assert expected.std() > 0.05  # not constant
     np.testing.assert_allclose(received, expected, atol=1e-3)
 
 
 @pytest.mark.slow
-def test_the_command_prints_one_line_and_nothing_of_tensorflow(packed_run, tmp_path):
+def test_command_prints_one_line_and_no_messages_of_tensorflow(packed_run, tmp_path):
     result = subprocess.run(
         [sys.executable, "export.py", "--model", packed_run.path, "--output-dir"]
         + [tmp_path / "fcn"],

@@ -113,4 +113,4 @@ def test_the_message_stays_short():
 
 
 def test_no_image_is_an_error():
-    assert "image_bytes has no image: send one or more" in error_of()
+    assert "image_bytes must have at least one image. Received: 0" in error_of()

@@ -17,7 +17,7 @@ NUM_IMAGES = 2004
 PNG_START = b"\x89PNG\r\n\x1a\n"
 REFUSAL = re.compile(
     r"refused 1 of 1 images: image_bytes\[0\] (is empty|is neither a PNG nor a JPEG "
-    r"file|cannot be decoded: it is damaged or cut off|has -?\d+ rows and -?\d+ "
+    r"file|cannot be decoded: it is damaged or truncated|has -?\d+ rows and -?\d+ "
     r"columns: this model takes 1 to 40000 pixels, padded to multiples of 32)"
 )
 

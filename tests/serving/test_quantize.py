@@ -1,4 +1,4 @@
-"""Networks in int8: what is lost, what is kept in float, what is refused."""
+"""Export in int8 and float16."""
 
 import json
 import sys
@@ -11,16 +11,18 @@ import keras_fcn
 from keras_fcn.commands import export as command
 from keras_fcn.serving import convert, quantize
 from keras_fcn.serving.export import export
+from keras_fcn.serving.options import ExportOptions
 from keras_fcn.serving.quantize import Calibration
 from tests.support.commands import outcome, refusal
 from tests.support.data import draw_blocks
 
 PACKAGES = {"openvino": "nncf", "onnx": "onnxruntime", "litert": "ai_edge_litert"}
+OPENVINO_INT8 = ExportOptions(format="openvino", precision="int8")
 IMAGES = [draw_blocks(64, 64, 3, seed=seed)[0] for seed in range(4)]
 
 
 def agreement_with(model):
-    """A score: the share of pixels that are labelled as by a network."""
+    """A score: the share of pixels with the same label as by a network."""
     images = np.stack(IMAGES)
     expected = np.argmax(model.predict_on_batch(images), axis=-1)
 
@@ -38,29 +40,32 @@ def agreement_with(model):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("format", PACKAGES)
-def test_int8_labels_nearly_as_float_does(format, scored_run, model, tmp_path):
+def test_int8_label_maps_are_close_to_those_of_float(
+    format, scored_run, model, tmp_path
+):
     pytest.importorskip(PACKAGES[format])
-    calibration = Calibration(IMAGES, agreement_with(model), max_loss=10)
-    path = export(scored_run, tmp_path, format, "int8", calibration=calibration)
+    calibration = Calibration(IMAGES, agreement_with(model))
+    options = ExportOptions(format=format, precision="int8", max_loss=10.0)
+    path = export(scored_run, tmp_path, options, calibration)
     assert path.name == f"{format}-int8-1"
     card = json.loads((path / "card.json").read_text())
     scores = card["validation"]
     assert card["precision"] == "int8" and scores["num_calibration"] == 4
     assert scores["float"]["mean_iou"] > 0.99
-    assert 0.9 < scores["int8"]["mean_iou"] < 1  # it is another arithmetic
+    assert 0.9 < scores["int8"]["mean_iou"] < 1  # int8 rounds
     lost = scores["float"]["mean_iou"] - scores["int8"]["mean_iou"]
     assert scores["points_lost"] == pytest.approx(100 * lost)
     label_map = keras_fcn.load(path)(IMAGES[0])
     expected = np.argmax(model.predict_on_batch(IMAGES[0][None]), axis=-1)[0]
     assert (label_map == expected).mean() > 0.9
     size = sum(file.stat().st_size for file in path.iterdir())
-    whole = export(scored_run, tmp_path, format)
+    whole = export(scored_run, tmp_path, ExportOptions(format=format))
     assert size < 0.4 * sum(file.stat().st_size for file in whole.iterdir())
 
 
 @pytest.fixture
 def no_conversion(monkeypatch):
-    """Leaves out the converters: what is scored is made up."""
+    """Replace the converters, and the scored runtime, by fakes."""
     monkeypatch.setattr(convert, "_convert", lambda *args: None)
     monkeypatch.setattr(convert, "quantize_openvino", lambda *args: None)
     monkeypatch.setitem(sys.modules, "nncf", ModuleType("nncf"))
@@ -75,52 +80,54 @@ def no_conversion(monkeypatch):
 
 
 @pytest.mark.parametrize(("after", "refused"), [(0.696, False), (0.694, True)])
-def test_more_than_the_greatest_loss_is_refused(
+def test_loss_above_max_loss_is_refused(
     no_conversion, scored_run, tmp_path, after, refused
 ):
     scores = iter([{"mean_iou": 0.7}, {"mean_iou": after}])
-    calibration = Calibration(IMAGES, lambda label_maps: next(scores), max_loss=0.5)
-    options = {"precision": "int8", "calibration": calibration}
+    calibration = Calibration(IMAGES, lambda label_maps: next(scores))
     if not refused:
-        assert export(scored_run, tmp_path, "openvino", **options).is_dir()
+        assert export(scored_run, tmp_path, OPENVINO_INT8, calibration).is_dir()
         return
-    with pytest.raises(ValueError, match="`max_loss` 0.5 .*Received: 0.60 points less"):
-        export(scored_run, tmp_path, "openvino", **options)
+    with pytest.raises(ValueError, match="loses 0.60 points .* `max_loss` 0.5, with"):
+        export(scored_run, tmp_path, OPENVINO_INT8, calibration)
     assert not list(tmp_path.iterdir())
 
 
-def test_a_quantizer_that_is_missing_is_told_before_anything_is_scored(
+def test_missing_quantizer_is_reported_before_scoring(
     no_conversion, scored_run, tmp_path, monkeypatch
 ):
     def fail(name):
         raise ModuleNotFoundError(f"No module named {name!r}")
 
     monkeypatch.setattr(quantize, "import_module", fail)
-    calibration = Calibration(IMAGES, pytest.fail, max_loss=0.5)
+    calibration = Calibration(IMAGES, pytest.fail)
     with pytest.raises(ValueError, match=r"keras-fcn\[int8,formats\]' .*'nncf'"):
-        export(scored_run, tmp_path, "openvino", "int8", calibration=calibration)
+        export(scored_run, tmp_path, OPENVINO_INT8, calibration)
     assert not list(tmp_path.iterdir())
 
 
-def test_int8_needs_images(scored_run, tmp_path):
-    with pytest.raises(ValueError, match="int8 needs `calibration`"):
-        export(scored_run, tmp_path, "openvino", "int8")
+def test_int8_requires_calibration(scored_run, tmp_path):
+    with pytest.raises(ValueError, match="int8 requires `calibration`"):
+        export(scored_run, tmp_path, OPENVINO_INT8)
 
 
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (("--format", "openvino", "--precision", "bfloat16"), "float32, float16, int8"),
-        (("--precision", "int8"), "--format savedmodel has --precision float32, bfl"),
-        (("--num-calibration", 3), "--num-calibration is for --precision int8"),
-        (("--max-loss", 3), "--max-loss is for --precision int8"),
+        (
+            ("--format", "openvino", "--precision", "bfloat16"),
+            "float32, float16, int8.",
+        ),
+        (("--precision", "int8"), "--format savedmodel must be one of float32, bfl"),
+        (("--num-calibration", 3), "--num-calibration requires --precision int8"),
+        (("--max-loss", 3), "--max-loss requires --precision int8"),
         (
             ("--format", "onnx", "--precision", "int8", "--data-dir", "nowhere"),
             "--precision int8 needs the training and validation images of camvid",
         ),
     ],
 )
-def test_what_does_not_go_together_is_one_line(capsys, tmp_path, flags, message):
+def test_conflicting_flags_are_a_one_line_error(capsys, tmp_path, flags, message):
     line = refusal(command, capsys, "--output-dir", tmp_path / "export", *flags)
     assert message in line
     assert not (tmp_path / "export").exists()
@@ -128,10 +135,12 @@ def test_what_does_not_go_together_is_one_line(capsys, tmp_path, flags, message)
 
 @pytest.mark.slow
 @pytest.mark.parametrize("format", PACKAGES)
-def test_float16_halves_the_file(format, scored_run, model, tmp_path):
+def test_float16_halves_the_file_size(format, scored_run, model, tmp_path):
     pytest.importorskip(PACKAGES[format])
-    path = export(scored_run, tmp_path, format, "float16")
-    whole = export(scored_run, tmp_path, format)
+    path = export(
+        scored_run, tmp_path, ExportOptions(format=format, precision="float16")
+    )
+    whole = export(scored_run, tmp_path, ExportOptions(format=format))
     sizes = [
         sum(f.stat().st_size for f in folder.iterdir()) for folder in (path, whole)
     ]
@@ -141,14 +150,12 @@ def test_float16_halves_the_file(format, scored_run, model, tmp_path):
 
 
 @pytest.mark.slow
-def test_the_command_calibrates_on_the_data_of_the_training(
-    packed_run, tmp_path, capsys
-):
+def test_calibration_images_are_those_of_the_training(packed_run, tmp_path, capsys):
     pytest.importorskip("onnxruntime")
     flags = ("--model", packed_run.path, "--output-dir", tmp_path / "export")
     int8 = ("--format", "onnx", "--precision", "int8", "--max-loss", 100)
-    status, _, said = outcome(command, capsys, *flags, *int8, "--num-calibration", 2)
-    assert status == 0, said
+    status, _, error = outcome(command, capsys, *flags, *int8, "--num-calibration", 2)
+    assert status == 0, error
     card = json.loads((tmp_path / "export/onnx-int8-1/card.json").read_text())
     assert 1 <= card["validation"]["num_calibration"] <= 2
     assert card["dataset"] == "folder"

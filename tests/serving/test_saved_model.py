@@ -16,8 +16,9 @@ from keras_fcn.classes import ClassMap
 from keras_fcn.images.reading import read_image
 from keras_fcn.prediction.segmenter import load
 from keras_fcn.runs.folder import RunFolder
-from keras_fcn.serving import scaled_graph
+from keras_fcn.serving import inference_size
 from keras_fcn.serving.export import export
+from keras_fcn.serving.options import ExportOptions
 from tests.support.data import draw_blocks
 from tests.support.image_files import BAD_FILES, FILES, GOOD, encode, make_png
 from tests.support.saved_models import label_pngs_of, read_png
@@ -107,7 +108,7 @@ def test_a_bad_image_is_an_invalid_argument_and_the_next_request_is_answered(
 def test_no_image_is_an_invalid_argument(signatures):
     none = tf.constant([], tf.string)
     message = error_of(signatures["serving_default"], image_bytes=none)
-    assert "image_bytes has no image" in message
+    assert "image_bytes must have at least one image" in message
     none = tf.zeros((0, 8, 8, 3), tf.uint8)
     message = error_of(signatures["label_map"], image=none)
     assert "(batch, height, width, 3), with one image or more" in message
@@ -127,12 +128,12 @@ def test_arrays_without_or_with_too_many_pixels_are_invalid(signatures, name):
     [
         ("label_map", np.zeros((1, 8, 8, 4), "uint8"), "Received: (1, 8, 8, 4)"),
         ("label_map", np.zeros((1, 8, 8, 1), "uint8"), "Received: (1, 8, 8, 1)"),
-        ("label_map", np.zeros((8, 8, 3), "uint8"), "image must be of rank 4"),
+        ("label_map", np.zeros((8, 8, 3), "uint8"), "image must have rank 4"),
         ("label_map", np.zeros((1, 8, 8, 3), "float32"), "float vs. expect uint8"),
         ("probabilities", np.zeros((1, 8, 8, 4), "uint8"), "(1, 8, 8, 4)"),
-        ("probabilities", np.uint8(3), "image must be of rank 4"),
-        ("serving_default", np.array([[GOOD]]), "image_bytes must be of rank 1"),
-        ("serving_default", np.array(GOOD), "image_bytes must be of rank 1"),
+        ("probabilities", np.uint8(3), "image must have rank 4"),
+        ("serving_default", np.array([[GOOD]]), "image_bytes must have rank 1"),
+        ("serving_default", np.array(GOOD), "image_bytes must have rank 1"),
         ("serving_default", np.zeros(1, "uint8"), "uint8 vs. expect string"),
     ],
 )
@@ -206,7 +207,7 @@ def test_no_path_of_the_machine_is_exported(saved_model, scored_run):
 
 
 def test_bfloat16_gives_nearly_the_same_probabilities(scored_run, model, tmp_path):
-    version = export(scored_run, tmp_path, precision="bfloat16")
+    version = export(scored_run, tmp_path, ExportOptions(precision="bfloat16"))
     loaded = tf.saved_model.load(str(version))
     image = images_of(48, 64)
     answer = loaded.signatures["probabilities"](image=tf.constant(image))
@@ -265,7 +266,7 @@ def scaled(scored_run, tmp_path_factory):
     shutil.copytree(scored_run.path, folder / "run")
     run = RunFolder(folder / "run")
     run.calibration_file.write_text('{"temperature": 40.0}')
-    version = export(run, folder / "export", size=48)
+    version = export(run, folder / "export", ExportOptions(size=48))
     loaded = tf.saved_model.load(str(version))
     return load(run.path, size=48), loaded.signatures, version
 
@@ -300,8 +301,10 @@ def test_a_scaled_model_tells_labels_and_confidence_of_files_of_all_sizes(scaled
 
 
 def test_strips_of_an_answer_are_put_together(scored_run, tmp_path, monkeypatch):
-    monkeypatch.setattr(scaled_graph, "_VALUES_A_STRIP", 3 * 90 * 2 * 7)  # seven rows
-    version = export(scored_run, tmp_path, size=48)
+    monkeypatch.setattr(
+        inference_size, "_VALUES_PER_STRIP", 3 * 90 * 2 * 7
+    )  # seven rows
+    version = export(scored_run, tmp_path, ExportOptions(size=48))
     signatures = tf.saved_model.load(str(version)).signatures
     images = images_of(70, 90, count=2)
     label_map = signatures["label_map"](image=tf.constant(images))["label_map"].numpy()

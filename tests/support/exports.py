@@ -5,6 +5,7 @@ from importlib.util import find_spec
 import pytest
 
 from keras_fcn.serving.export import export
+from keras_fcn.serving.options import ExportOptions
 
 # The package that runs each format.
 PACKAGES = {
@@ -22,4 +23,5 @@ def exported(request, scored_run, saved_model, tmp_path_factory):
         pytest.skip(f"{PACKAGES[request.param]} is not installed")
     if request.param == "savedmodel":
         return saved_model
-    return export(scored_run, tmp_path_factory.mktemp("export"), request.param)
+    options = ExportOptions(format=request.param)
+    return export(scored_run, tmp_path_factory.mktemp("export"), options)

@@ -80,7 +80,7 @@ GOOD = FILES["RGB"]
 JPEG = FILES["JPEG"]
 HUGE = make_png(30_000, 30_000, b"")
 NOT_AN_IMAGE = "is neither a PNG nor a JPEG file"
-DAMAGED = "cannot be decoded: it is damaged or cut off"
+DAMAGED = "cannot be decoded: it is damaged or truncated"
 BAD_FILES = {
     "empty": (b"", "is empty"),
     "text": (b"hello", NOT_AN_IMAGE),
@@ -89,11 +89,11 @@ BAD_FILES = {
     "WebP": (encode(smooth_image(), "WEBP"), NOT_AN_IMAGE),
     "the start of a PNG": (GOOD[:8], NOT_AN_IMAGE),
     "the start of a JPEG": (JPEG[:3], DAMAGED),
-    "a PNG cut off in its header": (GOOD[:20], None),
-    "a PNG cut off after its header": (GOOD[:33], DAMAGED),
-    "a PNG cut off": (GOOD[: len(GOOD) // 2], DAMAGED),
-    "a JPEG cut off in its header": (JPEG[:100], DAMAGED),
-    "a JPEG cut off": (JPEG[: len(JPEG) // 2], DAMAGED),
+    "a PNG truncated in its header": (GOOD[:20], None),
+    "a PNG truncated after its header": (GOOD[:33], DAMAGED),
+    "a PNG truncated": (GOOD[: len(GOOD) // 2], DAMAGED),
+    "a JPEG truncated in its header": (JPEG[:100], DAMAGED),
+    "a JPEG truncated": (JPEG[: len(JPEG) // 2], DAMAGED),
     "a PNG with a wrong checksum": (GOOD[:60] + b"\0\0\0\0" + GOOD[64:], DAMAGED),
     "a PNG of no width": (make_png(0, 5, b""), "has 5 rows and 0 columns"),
     "a PNG of negative height": (
