@@ -111,7 +111,7 @@ def test_no_image_is_an_invalid_argument(signatures):
     assert "image_bytes must have at least one image" in message
     none = tf.zeros((0, 8, 8, 3), tf.uint8)
     message = error_of(signatures["label_map"], image=none)
-    assert "(batch, height, width, 3), with one image or more" in message
+    assert "(batch, height, width, 3), with at least one image" in message
     assert "Received: (0, 8, 8, 3)" in message
 
 
