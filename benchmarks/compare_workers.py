@@ -88,15 +88,16 @@ def _row(optimizer, number, run, first):
 def _weights(run):
     """The network's trained arrays of the last checkpoint, by their number."""
     from keras_fcn.runs.folder import RunFolder
+    from keras_fcn.storage.arrays import read_arrays
 
     checkpoint = RunFolder(run).read_checkpoint()
     model = RunFolder(run).load_model()  # the network's variables come first
-    with np.load(run / checkpoint.state) as arrays:
-        return {
-            variable.path: arrays[f"{index:05}"].astype("float64")
-            for index, variable in enumerate(model.variables)
-            if variable.name != "seed_generator_state"
-        }
+    arrays = read_arrays(run / checkpoint.state)
+    return {
+        variable.path: arrays[f"{index:05}"].astype("float64")
+        for index, variable in enumerate(model.variables)
+        if variable.name != "seed_generator_state"
+    }
 
 
 def _history(run):

@@ -178,7 +178,7 @@ def test_the_wheel_holds_the_packages_and_the_bundled_network_alone(
     files = [p for name in PACKAGES for p in (repository_copy / name).rglob("*")]
     wanted = {p.relative_to(repository_copy).as_posix() for p in files if p.is_file()}
     assert packed == wanted
-    assert "keras_fcn/pretrained/fcn8s-camvid/weights.npz" in packed
+    assert "keras_fcn/pretrained/fcn8s-camvid/weights.safetensors" in packed
     assert wheel.stat().st_size < 45e6  # what the network takes, and little more
 
 

@@ -1,7 +1,7 @@
 """Coverage-guided fuzzing of the parsers that are this project's own.
 
     pip install atheris
-    python -m torture.fuzz npz --seconds 120
+    python -m torture.fuzz safetensors --seconds 120
 
 atheris (libFuzzer for Python) changes inputs so that they reach new lines. Any error
 but ValueError and OSError ends it, with the input in a file.
@@ -14,8 +14,8 @@ from pathlib import Path
 
 # Kinds of `torture.readers` that code of this project parses.
 KINDS = (
-    *("png", "jpeg", "tiff", "npz", "labels", "class-table", "names", "classes"),
-    *("config", "checkpoint", "labelme", "coco"),
+    *("png", "jpeg", "tiff", "safetensors", "labels", "class-table", "names"),
+    *("classes", "config", "checkpoint", "labelme", "coco"),
 )
 
 

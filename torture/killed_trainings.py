@@ -24,6 +24,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from keras_fcn.storage.arrays import read_arrays
+
 _CHANGES = ("open", "os.rename", "os.link", "os.mkdir", "os.remove", "os.rmdir")
 _MEASURED = ("images_per_second", "data_wait")  # differ from one training to another
 _EPOCHS = 4
@@ -180,8 +182,10 @@ def _result(run):
         {name: value for name, value in row.items() if name not in _MEASURED}
         for row in checkpoint["history"]
     ]
-    with zipfile.ZipFile(run / checkpoint["state"]) as state:
-        arrays = {name: state.read(name) for name in state.namelist()}
+    arrays = {
+        name: array.tobytes()
+        for name, array in read_arrays(run / checkpoint["state"]).items()
+    }
     with zipfile.ZipFile(run / "best.keras") as network:
         weights = network.read("model.weights.h5")
     return {

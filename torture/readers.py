@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
+from safetensors.numpy import save
 
 from keras_fcn.classes import ClassMap
 from keras_fcn.config import TrainingConfig
@@ -164,14 +165,12 @@ def _arrays():
         {"a": np.arange(24).reshape(2, 3, 4)},
         {str(index): np.float32(index) for index in range(9)},
     ):
-        file = io.BytesIO()
-        np.savez(file, **arrays)
-        files.append(file.getvalue())
+        files.append(save({name: np.asarray(a) for name, a in arrays.items()}))
     return files
 
 
 def _read_arrays(path):
-    from keras_fcn.storage.atomic import read_arrays
+    from keras_fcn.storage.arrays import read_arrays
 
     read_arrays(path)
 
@@ -198,7 +197,12 @@ def _class_maps():
 def _checkpoints():
     scores = {"loss": 0.25, "val_mean_iou": 0.5, "seconds": 1.5}
     history = [{"epoch": number, **scores} for number in (1, 2, 3)]
-    content = {"epoch": 3, "state": "checkpoint-0003.npz", "history": history}
+    content = {
+        "epoch": 3,
+        "step": 0,
+        "state": "checkpoint-0003.safetensors",
+        "history": history,
+    }
     return [json.dumps(content).encode()]
 
 
@@ -442,7 +446,7 @@ KINDS = {
     "tiff": Kind(".tif", _tiff, _read_pictures),
     "ppm": Kind(".ppm", _ppm, _read_pictures),
     "gif": Kind(".gif", _gif, _read_pictures),
-    "npz": Kind(".npz", _arrays, _read_arrays),
+    "safetensors": Kind(".safetensors", _arrays, _read_arrays),
     "config": Kind(".json", _configs, _read_config),
     "classes": Kind(".json", _class_maps, ClassMap.load),
     "checkpoint": Kind(".json", _checkpoints, _read_checkpoint),

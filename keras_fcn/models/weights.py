@@ -13,7 +13,6 @@ import keras
 import numpy as np
 
 from keras_fcn.storage.downloads import fetch
-from keras_fcn.storage.hdf5 import check_arrays
 
 logger = logging.getLogger(__name__)
 
@@ -58,7 +57,9 @@ def load_vgg16_weights(model: keras.Model, weights: str | Path | None) -> None:
         raise FileNotFoundError(f"No weights file at {path}")
     try:
         with h5py.File(path) as file:
-            layers = file.get("model_weights", file)  # a whole model, or weights alone
+            layers = file.get("model_weights")  # of a whole model
+            if not isinstance(layers, h5py.Group):
+                layers = file  # of weights alone
             _load_encoder(model, layers, path)
             _load_head(model, layers, path)
     except (OSError, RuntimeError, KeyError) as error:  # h5py's, for a damaged file
@@ -144,22 +145,24 @@ def assign_arrays(
     Raises:
         ValueError: if a name or a shape differs; tells the first.
     """
-    needed = {name: tuple(variable.shape) for name, variable in variables.items()}
+    expected = {name: tuple(variable.shape) for name, variable in variables.items()}
     received = {name: tuple(array.shape) for name, array in arrays.items()}
-    if needed != received:
-        name = min(
-            name
-            for name in needed.keys() | received.keys()
-            if needed.get(name) != received.get(name)
-        )
-        raise ValueError(
-            f"{source} does not fit this network: {name} needs the shape "
-            f"{needed.get(name, 'of nothing')}. Received: "
-            f"{received.get(name, 'nothing')}"
-        )
+    for name in sorted(expected.keys() | received.keys()):
+        if expected.get(name) != received.get(name):
+            raise ValueError(
+                f"{source} does not fit this network: expected {name} of shape "
+                f"{expected.get(name, '(absent)')}, got "
+                f"{received.get(name, '(absent)')}"
+            )
+    values = {name: keras.ops.convert_to_numpy(arrays[name]) for name in variables}
     for name, variable in variables.items():
-        array = keras.ops.convert_to_numpy(arrays[name])
-        variable.assign(array.astype(variable.dtype))
+        if not np.can_cast(values[name].dtype, variable.dtype, "same_kind"):
+            raise ValueError(
+                f"{source} does not fit this network: {name} must be castable to "
+                f"{variable.dtype}. Received: {values[name].dtype}"
+            )
+    for name, variable in variables.items():
+        variable.assign(values[name].astype(variable.dtype))
 
 
 def _fetch_imagenet():
@@ -177,12 +180,13 @@ def _fetch_imagenet():
 def _load_encoder(model, file, path):
     for name in _ENCODER_LAYERS:
         layer = model.get_layer(name)
-        kernel, bias = _read_layer(file, name, path)
-        _assign(layer, kernel, bias, path)
+        kernel, bias = _read_layer(file, name, layer.kernel.shape, path)
+        layer.kernel.assign(kernel)
+        layer.bias.assign(bias)
 
 
 def _load_head(model, file, path):
-    """Dense weights as convolutions, or a line that says that there are none."""
+    """Convert the dense layers to convolutions; log a line if there are none."""
     fc6, fc7 = model.get_layer("fc6"), model.get_layer("fc7")
     if "fc1" not in file:
         logger.info(
@@ -190,60 +194,47 @@ def _load_head(model, file, path):
             path.name,
         )
         return
-    kernel, bias = _read_layer(file, "fc1", path)
-    _check_shape("fc1", kernel, (7 * 7 * 512, 4096), path)
+    kernel, bias = _read_layer(file, "fc1", (7 * 7 * 512, 4096), path)
+    # Keras flattens row by row with the channels last.
     kernel = kernel.reshape(7, 7, 512, 4096)  # (rows, columns, channels, filters)
-    filters = _evenly_spaced(4096, fc6.filters)
+    filters = np.arange(fc6.filters) * 4096 // fc6.filters  # evenly spaced
     if fc6.kernel_size == (3, 3):
         kernel = kernel[::3, ::3]  # rows and columns 0, 3 and 6: (3, 3, 512, 4096)
-    _assign(fc6, kernel[..., filters], bias[filters], path)
+    fc6.kernel.assign(kernel[..., filters])
+    fc6.bias.assign(bias[filters])
 
-    kernel, bias = _read_layer(file, "fc2", path)
-    _check_shape("fc2", kernel, (4096, 4096), path)
-    kernel = kernel[np.ix_(filters, filters)]  # (F, F), of the kept filters alone
-    _assign(fc7, kernel[None, None], bias[filters], path)  # (1, 1, F, F)
-
-
-def _evenly_spaced(count, kept):
-    return np.arange(kept) * count // kept
+    kernel, bias = _read_layer(file, "fc2", (4096, 4096), path)
+    kernel = kernel[np.ix_(filters, filters)]  # (F, F): its inputs are fc6's filters
+    fc7.kernel.assign(kernel[None, None])  # (1, 1, F, F)
+    fc7.bias.assign(bias[filters])
 
 
-def _read_layer(file, name, path):
-    """Kernel and bias of a layer."""
-    if name not in file:
+def _read_layer(file, name, shape, path):
+    """Return kernel and bias of a layer, whose shapes are checked before reading.
+
+    HDF5 stores zeros in no space: a small file can declare an array of terabytes.
+    """
+    group = file.get(name)
+    if not isinstance(group, h5py.Group):
         raise ValueError(
             f"{path} holds no layer {name}: it is no file of keras.applications.VGG16"
         )
-    try:
-        check_arrays(file[name])
-    except ValueError as error:
-        raise ValueError(f"{path}, layer {name}: {error}") from error
     arrays = []
-    file[name].visititems(
-        lambda _, item: (
-            arrays.append(item[()]) if isinstance(item, h5py.Dataset) else None
-        )
+    group.visititems(
+        lambda _, item: arrays.append(item) if isinstance(item, h5py.Dataset) else None
     )
     if len(arrays) != 2:
         raise ValueError(
             f"Layer {name} of {path} must have a kernel and a bias. "
             f"Received: {len(arrays)} arrays"
         )
-    bias, kernel = sorted(arrays, key=np.ndim)
-    return kernel, bias
-
-
-def _assign(layer, kernel, bias, path):
-    assign_arrays(
-        {"kernel": layer.kernel, "bias": layer.bias},
-        {"kernel": kernel, "bias": bias},
-        f"Layer {layer.name} of {path}",
-    )
-
-
-def _check_shape(name, array, shape, path):
-    if tuple(array.shape) != shape:
-        raise ValueError(
-            f"Layer {name} of {path} must have the shape {shape} of VGG16. "
-            f"Received: {tuple(array.shape)}"
-        )
+    bias, kernel = sorted(arrays, key=lambda array: array.ndim)
+    for array, needed in ((kernel, tuple(shape)), (bias, tuple(shape[-1:]))):
+        if array.shape != needed or array.dtype.kind != "f":
+            raise ValueError(
+                f"Layer {name} of {path} must have the shape {needed}, of floats. "
+                f"Received: {array.shape} of {array.dtype}"
+            )
+        if array.is_virtual or array.external:
+            raise ValueError(f"Layer {name} of {path} is stored in another file")
+    return kernel[()], bias[()]

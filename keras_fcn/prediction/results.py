@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from keras_fcn.classes import ClassMap
-from keras_fcn.storage.atomic import written_so_far
+from keras_fcn.storage.atomic import atomic_file
 from keras_fcn.typing import Size
 
 
@@ -128,7 +128,7 @@ def result_table(path: Path, class_map: ClassMap) -> Iterator[ResultTable]:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with (
-        written_so_far(path) as part,
+        atomic_file(path, keep_partial=True) as part,
         # A name that is no text goes into the table byte by byte.
         part.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file,
     ):

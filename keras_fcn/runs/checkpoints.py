@@ -2,8 +2,10 @@
 
 checkpoint.json         how far the training is, with its history
 checkpoint-before.json  the same of the checkpoint before
-checkpoint-EEEE.npz     the state after epoch EEEE
-checkpoint-EEEE-SSSSSS.npz  the state SSSSSS steps into the epoch after it
+checkpoint-EEEE.safetensors
+                        the state after epoch EEEE
+checkpoint-EEEE-SSSSSS.safetensors
+                        the state SSSSSS steps into the epoch after it
 best-EEEE.keras, best-EEEE.json
                         network and scores of epoch EEEE: about to become `best.keras`
                         and `metrics.json`, or those that were before
@@ -34,7 +36,7 @@ from keras_fcn.storage.atomic import (
 
 logger = logging.getLogger(__name__)
 
-_STATE = re.compile(r"checkpoint-\d{4,}(-\d{6,})?\.npz")
+_STATE = re.compile(r"checkpoint-\d{4,}(-\d{6,})?\.safetensors")
 _LARGEST = sys.float_info.max
 _NEEDED = "needed epoch, state and history, as a training writes them"
 
@@ -65,7 +67,9 @@ class Checkpoint:
             step: steps of the next one that are done.
         """
         steps = f"-{step:06}" if step else ""
-        return cls(epoch, step, f"checkpoint-{epoch:04}{steps}.npz", tuple(history))
+        return cls(
+            epoch, step, f"checkpoint-{epoch:04}{steps}.safetensors", tuple(history)
+        )
 
     @classmethod
     def read(cls, path: Path) -> "Checkpoint":
@@ -81,7 +85,7 @@ class Checkpoint:
         values = read_json(path)
         if not isinstance(values, dict):
             raise ValueError(f"{path}: {_NEEDED}. Received: {shown(values)}")
-        epoch, step = values.get("epoch"), values.get("step", 0)
+        epoch, step = values.get("epoch"), values.get("step")
         state, history = values.get("state"), values.get("history")
         for name, value in (("epoch", epoch), ("step", step)):
             if type(value) is not int or value < 0:
@@ -92,7 +96,7 @@ class Checkpoint:
         if not isinstance(state, str) or not _STATE.fullmatch(state):
             raise ValueError(
                 f"{path}: state must be the name of a file of the run, as in "
-                f"checkpoint-0001.npz. Received: {shown(state)}"
+                f"checkpoint-0001.safetensors. Received: {shown(state)}"
             )
         if not isinstance(history, list) or len(history) != epoch:
             raise ValueError(
@@ -116,6 +120,17 @@ class Checkpoint:
         """
         scores = [row["val_mean_iou"] for row in self.history]
         return 1 + scores.index(max(scores)) if scores else 0
+
+    def is_last(self, num_epochs: int, patience: int | None) -> bool:
+        """Return whether no epoch follows in this training.
+
+        Args:
+            num_epochs: epochs of the training.
+            patience: epochs without a better validation mean IoU after which it ends;
+                None for no such end.
+        """
+        is_stalled = patience is not None and self.epoch - self.best_epoch >= patience
+        return self.epoch >= num_epochs or is_stalled
 
 
 class Checkpoints:
@@ -256,7 +271,7 @@ class Checkpoints:
             for old in self.folder.glob(f"best-*{suffix}"):
                 if old != self._best(best_before, suffix) or best_before == best:
                     old.unlink()
-        for old in self.folder.glob("checkpoint-*.npz"):
+        for old in self.folder.glob("checkpoint-*.safetensors"):
             if old.name not in (checkpoint.state, before.state):
                 old.unlink()
         if checkpoint.history:

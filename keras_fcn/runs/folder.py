@@ -24,7 +24,7 @@ from pathlib import Path
 import keras
 
 from keras_fcn.classes import ClassMap
-from keras_fcn.config import TrainingConfig, gone_options
+from keras_fcn.config import TrainingConfig
 from keras_fcn.errors import shown
 from keras_fcn.models.weights import variables_by_name
 from keras_fcn.runs.checkpoints import Checkpoint, Checkpoints
@@ -102,15 +102,6 @@ class RunFolder(NetworkFolder):
         """
         check_run(Path(path))
         return cls(Path(path))
-
-    def check_goes_on(self) -> None:
-        """Raise ValueError if the training can't go on as it began."""
-        gone = gone_options(read_json(self.config_file)["config"])
-        if gone:
-            raise ValueError(
-                f"{self.path} was trained with {' and '.join(gone)}, which version 0.1 "
-                f"alone can do: start a new run from it by `init_from` {self.path}"
-            )
 
     def check_is_free(self) -> None:
         """Raise FileExistsError if something is at the path already."""

@@ -8,7 +8,8 @@ from pathlib import Path
 from keras_fcn.config import DEFAULT_NETWORK
 
 FOLDER = Path(__file__).parents[1] / "pretrained"
-CONFIG_FILE = "config.json"  # a folder without it holds no network
+CONFIG_FILE = "config.json"  # every run and packed network has it
+WEIGHTS_FILE = "weights.safetensors"  # packed networks alone have it
 _ALIAS = "pretrained"  # stands for the default
 
 
@@ -100,7 +101,7 @@ def check_run(path: Path) -> None:
         raise FileNotFoundError(
             f"{path} is not a run: it has no {CONFIG_FILE}, which a training writes"
         )
-    if (path / "weights.npz").is_file():
+    if (path / WEIGHTS_FILE).is_file():
         raise ValueError(
             f"{path} is a packed network, not a run: train on with `init_from` {path}"
         )

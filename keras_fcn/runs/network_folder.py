@@ -14,6 +14,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from contextlib import nullcontext
 from pathlib import Path
+from typing import Any
 
 import keras
 
@@ -26,14 +27,6 @@ from keras_fcn.models.weights import assign_arrays, variables_by_name
 from keras_fcn.runs.names import CONFIG_FILE
 from keras_fcn.storage.atomic import read_json
 from keras_fcn.typing import Tensor
-
-# Shorter sides of the data sets whose images are all of one size, pixels.
-_SIDES = {
-    "camvid": 360,
-    "camvid32": 720,
-    "camvid32-with-void": 720,
-    "camvid32-merged": 720,
-}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -122,24 +115,31 @@ class NetworkFolder(ABC):
         assign_arrays(variables_by_name(model), weights, f"The network in {self.path}")
         return model
 
+    def read_description(self) -> dict[str, Any]:
+        """Read `config.json`: `config`, `training_size`, `versions` and `git_commit`.
+
+        Raises:
+            ValueError: if it has no options by name in `config`.
+        """
+        values = read_json(self.config_file)
+        if not isinstance(values, dict) or not isinstance(values.get("config"), dict):
+            raise ValueError(
+                f"{self.config_file} is not a training configuration (expected config "
+                f"with options by name, got {shown(values)})"
+            )
+        return values
+
     def read_config(self) -> TrainingConfig:
         """Read the configuration that the network was trained with.
 
         Raises:
             ValueError: if it is damaged.
         """
-        values = read_json(self.config_file)
-        config = values.get("config") if isinstance(values, dict) else None
-        if not isinstance(config, dict):
-            raise ValueError(
-                f"{self.config_file} can't be read as a training's (it must have "
-                f"config, with options by name. Received: {shown(values)})"
-            )
         try:
-            return TrainingConfig.from_json(config)
+            return TrainingConfig.from_json(self.read_description()["config"])
         except ValueError as error:
             raise ValueError(
-                f"{self.config_file} can't be read as a training's ({error})"
+                f"{self.config_file} is not a training configuration ({error})"
             ) from error
 
     @property
@@ -151,22 +151,16 @@ class NetworkFolder(ABC):
         """Read the size of the images that the network was trained on.
 
         Returns:
-            The median of their shorter sides, pixels; None for a run of before that
-            does not tell it, nor its data set.
+            The median of their shorter sides, pixels; None if it is unknown.
 
         Raises:
             ValueError: if it is damaged.
         """
-        config = self.read_config()
-        size = read_json(self.config_file).get("training_size")
-        if size is None:
-            if config.dataset == "streets":
-                return min(config.image_size)
-            return _SIDES.get(config.dataset)
-        if isinstance(size, bool) or not isinstance(size, int) or size < 1:
+        size = self.read_description().get("training_size")
+        if size is not None and (type(size) is not int or size < 1):
             raise ValueError(
-                f"{self.config_file} must have a training_size of pixels from 1 on. "
-                f"Received: {size}"
+                f"{self.config_file}: expected training_size in pixels, at least 1, "
+                f"got {shown(size)}"
             )
         return size
 

@@ -1,64 +1,58 @@
-"""Files and folders appear whole or not at all: written beside, then renamed.
+"""Files and folders that appear complete or not at all: written apart, then renamed.
 
-What is being written lies in a folder of its own, `.part-...`, that nobody else may
-enter. A lock in it tells whether its process still lives, so that what a killed one
-left can be removed.
+What is being written lies in a work folder of its own, `.part-...`, next to its final
+place. A lock in the work folder ends with its process, so that the leftovers of a
+killed process can be distinguished from the files of a running one, and removed.
 """
 
 import json
 import os
 import secrets
 import shutil
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
-from zipfile import BadZipFile
-
-import numpy as np
 
 from keras_fcn.storage.locks import Locked, is_abandoned, take
-from keras_fcn.storage.npz import check_npz
-from keras_fcn.storage.regular_files import check_is_regular
 
-_PART = ".part-"  # how the names of what is being written begin
-TEMPORARY = "keras-fcn-"  # and of what lies in the system's temporary folder
+_PART = ".part-"  # prefix of work folders
+TEMPORARY = "keras-fcn-"  # prefix of work folders in the system's temporary folder
 _LOCK = "lock"
-# What NumPy and zipfile raise for an archive that is damaged, or is none.
-_READING_ERRORS = (
-    OSError,
-    ValueError,
-    EOFError,
-    BadZipFile,
-    KeyError,
-    RuntimeError,  # encrypted; and NotImplementedError, another compression
-    TypeError,  # a single array, without an archive; on Python 3.10
-    AttributeError,  # it is this one
-    zlib.error,
-)
 
 
 @contextmanager
-def atomic_file(path: Path, is_durable: bool = False) -> Iterator[Path]:
-    """Give a path to write to; it takes the name `path` when the block succeeds.
+def atomic_file(
+    path: Path, is_durable: bool = False, keep_partial: bool = False
+) -> Iterator[Path]:
+    """Yield a path to write to, which is renamed to `path` when the block succeeds.
 
-    Where the block fails, what it wrote is removed and a file that was at `path`
-    stays. The path given has the same name, in another folder. What killed processes
-    left beside is removed by the first file that is written there.
+    If the block fails, what it wrote is removed and an existing file at `path` stays.
+    The yielded path has the same name in another folder. The first call for a folder
+    removes the leftovers of killed processes from it.
 
     Args:
-        path: the file to make or to replace; its folder is there.
-        is_durable: be sure that it is on the disk, as far as the disk is honest, before
-            it takes its name: for what others rely on after a loss of power.
+        path: the file to make or to replace; its folder exists.
+        is_durable: flush the file to the disk before it is renamed, for files that must
+            survive a loss of power.
+        keep_partial: rename the file after an error too, unless it is an error of the
+            operating system; for videos and tables, which are useful up to where they
+            were interrupted.
 
     Raises:
         OSError: if it can't be written; names `path`.
     """
     _remove_abandoned_once(path.parent)
-    with _named(path), work_folder(path.parent) as folder:
+    with _naming(path), work_folder(path.parent) as folder:
         part = folder / path.name
-        yield part
+        try:
+            yield part
+        except OSError:
+            raise  # usually the disk's: what was written is damaged
+        except BaseException:
+            if keep_partial:
+                os.replace(part, path)
+            raise
         if is_durable:
             move_into_place(part, path)
         else:
@@ -66,56 +60,35 @@ def atomic_file(path: Path, is_durable: bool = False) -> Iterator[Path]:
 
 
 @contextmanager
-def written_so_far(path: Path) -> Iterator[Path]:
-    """Give a path to write to; in whatever way a block ends, it takes the name `path`.
-
-    For files that are of use as far as they go, as a film is when it is interrupted.
-
-    Args:
-        path: the file to make or to replace; its folder is there.
-    """
-    failure = None
-    with atomic_file(path) as part:
-        try:
-            yield part
-        except OSError:
-            raise  # the disk's, as a rule: what was written is of no use
-        except BaseException as error:
-            failure = error
-    if failure is not None:
-        raise failure
-
-
-@contextmanager
 def atomic_folder(parent: Path) -> Iterator[Path]:
-    """Give a new folder to fill; the block moves it to its place at its end.
+    """Yield a new folder to fill, which the block itself moves to its final place.
 
-    What has not been moved when the block ends is removed. So is what killed processes
-    left in `parent`.
+    The folder is removed at the end of the block unless it was moved. The leftovers of
+    killed processes are removed from `parent`.
 
     Args:
-        parent: the folder in which it will stand; made when missing.
+        parent: the folder in which it will be placed; made if it is missing.
 
     Raises:
         OSError: if it can't be written; names `parent`.
     """
     parent.mkdir(parents=True, exist_ok=True)
     remove_abandoned(parent)
-    with _named(parent), work_folder(parent) as folder:
+    with _naming(parent), work_folder(parent) as folder:
         part = folder / "part"
         part.mkdir()
         yield part
 
 
 def move_into_place(part: Path, path: Path) -> None:
-    """Rename a file or folder when it is on the disk, and wait until that is too.
+    """Flush a file or folder to the disk, rename it, and flush the renaming.
 
     Args:
         part: what was written.
-        path: its place, on the same disk; a file there is replaced.
+        path: its final place on the same disk; an existing file is replaced.
 
     Raises:
-        OSError: if it can't be; a folder that is there and not empty stays.
+        OSError: if it fails, for example because `path` is a folder that is not empty.
     """
     if part.is_dir():
         for folder, _, names in os.walk(part):
@@ -130,11 +103,11 @@ def move_into_place(part: Path, path: Path) -> None:
 
 @contextmanager
 def work_folder(parent: Path, prefix: str = _PART) -> Iterator[Path]:
-    """Give a new folder of this process alone; it is removed when the block ends.
+    """Yield a new folder for this process alone, which is removed after the block.
 
     Args:
-        parent: where it is made; must be there.
-        prefix: how its name begins; the rest is drawn by chance.
+        parent: the folder in which it is made; must exist.
+        prefix: start of its name; the rest is random.
     """
     folder, lock = _make_locked(parent, prefix)
     try:
@@ -145,11 +118,11 @@ def work_folder(parent: Path, prefix: str = _PART) -> Iterator[Path]:
 
 
 def remove_abandoned(parent: Path, prefix: str = _PART) -> None:
-    """Remove the work folders of processes that have died.
+    """Remove the work folders of processes that have ended.
 
     Args:
         parent: searched without its subfolders.
-        prefix: how their names begin.
+        prefix: start of their names.
     """
     for folder in parent.glob(f"{prefix}*"):
         if not folder.is_dir() or folder.is_symlink():
@@ -157,7 +130,8 @@ def remove_abandoned(parent: Path, prefix: str = _PART) -> None:
         if is_abandoned(folder / _LOCK):
             shutil.rmtree(folder, ignore_errors=True)
         else:
-            with suppress(OSError):  # killed before there was a lock; not if filled
+            # Killed before the lock was made. A folder with content stays.
+            with suppress(OSError):
                 folder.rmdir()
 
 
@@ -167,30 +141,27 @@ def _remove_abandoned_once(parent):
 
 
 def remove_parts(folder: Path) -> None:
-    """Remove what killed processes were about to write.
+    """Remove the work folders of processes that have ended, in all subfolders.
 
     Args:
         folder: searched with its subfolders.
     """
-    for part in sorted(folder.rglob(f"{_PART}*")):
-        if part.is_dir() and not part.is_symlink():
-            remove_abandoned(part.parent)
-        else:
-            part.unlink(missing_ok=True)  # version 0.2 wrote them without a folder
+    for parent in {part.parent for part in folder.rglob(f"{_PART}*")}:
+        remove_abandoned(parent)
 
 
 def write_json(path: Path, value: object, is_durable: bool = False) -> None:
     """Write a value as indented JSON.
 
     Args:
-        path: the file; it is replaced whole.
+        path: the file; replaced atomically.
         value: dict, list, string, number, boolean or None, nested or not.
         is_durable: as for `atomic_file`.
 
     Raises:
         ValueError: if a number is NaN or infinite.
-        TypeError: if there is something that JSON does not have.
-        OSError: if it can't be written; names it.
+        TypeError: if a value has no equivalent in JSON.
+        OSError: if the file can't be written; names it.
     """
     text = json.dumps(value, indent=2, allow_nan=False) + "\n"
     with atomic_file(path, is_durable) as part:
@@ -205,42 +176,21 @@ def read_json(path: Path) -> object:
 
     Raises:
         OSError: if it can't be read.
-        ValueError: if it is no JSON, or nested too deep to be read; names it.
+        ValueError: if it is not JSON, or nested too deeply; names it.
     """
+
+    def refuse_constant(name):  # Python's parser takes NaN and Infinity
+        raise ValueError(f"{name} is not a number in JSON")
+
     try:
-        return json.loads(path.read_bytes().decode(), parse_constant=_refuse_constant)
-    except (ValueError, RecursionError) as error:  # also what is not UTF-8
+        return json.loads(path.read_bytes().decode(), parse_constant=refuse_constant)
+    except (ValueError, RecursionError) as error:  # also bytes that are not UTF-8
         raise ValueError(f"{path} is not JSON: {error}") from error
 
 
-def read_arrays(path: Path) -> dict[str, np.ndarray]:
-    """Read the arrays of an `.npz` file by name, without pickle.
-
-    Args:
-        path: the file.
-
-    Raises:
-        ValueError: if it is missing or damaged.
-    """
-    try:
-        check_is_regular(path)
-        check_npz(path)
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-            return {name: arrays[name] for name in arrays.files}
-    except _READING_ERRORS as error:
-        reason = str(error) or type(error).__name__
-        raise ValueError(
-            f"{path} can't be loaded: it is missing or damaged ({reason})"
-        ) from error
-
-
-def _refuse_constant(name):
-    raise ValueError(f"{name} is no number of JSON")
-
-
 @contextmanager
-def _named(path):
-    """Let an error of the system tell what could not be written."""
+def _naming(path):
+    """Put `path` into an OSError in place of a name within a work folder."""
     try:
         yield
     except OSError as error:
@@ -251,21 +201,21 @@ def _named(path):
 
 
 def _make_locked(parent, prefix):
-    """A new folder, and the open file of the lock in it."""
+    """Return a new folder, and the open file of the lock in it."""
     while True:
         folder = parent / f"{prefix}{secrets.token_hex(8)}"
         folder.mkdir(mode=0o700)
         try:
             return folder, take(folder / _LOCK)
         except (FileNotFoundError, Locked):
-            continue  # another process took it for abandoned before it was locked
+            continue  # another process removed it as abandoned before it was locked
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
             raise
 
 
 def _sync(path):
-    """Wait until a file, or the names in a folder, are on the disk."""
+    """Flush a file, or the names in a folder, to the disk."""
     file = os.open(path, os.O_RDONLY)
     try:
         os.fsync(file)

@@ -166,7 +166,6 @@ def _has_all(run, config, checkpoint):
 def _read_run(run):
     """Configuration and checkpoints of a run that can go on."""
     config = run.read_config()
-    run.check_goes_on()
     checkpoints = run.checkpoints.read()
     if not _has_all(run, config, checkpoints[0]):
         return config, checkpoints

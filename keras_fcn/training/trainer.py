@@ -15,7 +15,7 @@ from keras import ops
 from keras_fcn.evaluation.metrics import ConfusionMatrix, count_on_device
 from keras_fcn.models.replicas import sum_over_replicas, whole_batch_statistics
 from keras_fcn.models.weights import assign_arrays
-from keras_fcn.storage.atomic import read_arrays
+from keras_fcn.storage.arrays import read_arrays, write_arrays
 from keras_fcn.training.augment import Augment
 from keras_fcn.training.distributed.strategy import Distribution
 from keras_fcn.training.epoch_loss import EpochLoss
@@ -78,12 +78,12 @@ class Trainer(keras.Model):
                 self.distribution.let_differ(state)
 
     def save_state(self, path: Path, is_within_epoch: bool = False) -> None:
-        """Write weights and the optimizer's state as `.npz`.
+        """Write weights and the optimizer's state to a safetensors file.
 
-        NumPy and not HDF5, because h5py ends the process where the disk is full.
+        HDF5 is not used because h5py crashes the process when the disk is full.
 
         Args:
-            path: where to; ends in `.npz`.
+            path: a new file; ends in `.safetensors`.
             is_within_epoch: the scores of the epoch so far too.
 
         Raises:
@@ -93,13 +93,13 @@ class Trainer(keras.Model):
             name: ops.convert_to_numpy(variable)
             for name, variable in self._state(is_within_epoch).items()
         }
-        np.savez(path, **arrays)
+        write_arrays(path, arrays)
 
     def load_state(self, path: Path, is_within_epoch: bool = False) -> None:
         """Take over what `save_state` wrote for the same network and optimizer.
 
         Args:
-            path: the `.npz` file.
+            path: the file.
             is_within_epoch: as for `save_state`.
 
         Raises:

@@ -129,7 +129,7 @@ def test_errors_in_flags_are_one_line_and_light(tmp_path, arguments, needed):
     paths = {"recipe": tmp_path / "recipe.toml", "run": tmp_path / "run"}
     paths["packed"] = tmp_path / "packed"
     paths["recipe"].write_text("epoch = 3\n")
-    for name in ("run/config.json", "packed/config.json", "packed/weights.npz"):
+    for name in ("run/config.json", "packed/config.json", "packed/weights.safetensors"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
     arguments, needed = arguments.format(**paths).split(), needed.format(**paths)

@@ -12,7 +12,7 @@ def test_a_packed_run_predicts_as_a_run_does(run, folder, tmp_path, capsys):
     output = tmp_path / "mine"
     status, out, _ = outcome(pack, capsys, run.path, "--output-dir", output)
     assert status == 0
-    megabytes = (output / "weights.npz").stat().st_size / 1e6
+    megabytes = (output / "weights.safetensors").stat().st_size / 1e6
     assert out == f"Packed: {output}/ ({megabytes:.1f} MB)\n"
     image = folder / "images/test/test_0.png"
     flags = ("--model", output, "--output-dir", tmp_path / "labels")
@@ -28,7 +28,9 @@ def test_what_can_not_be_packed_is_one_line(run, tmp_path, capsys):
     line = refusal(pack, capsys, run.path, "--output-dir", run.path)
     assert "exists already: choose a new folder" in line
     run.checkpoints.last_file.write_text(
-        json.dumps({"epoch": 0, "state": "checkpoint-0000-000001.npz", "history": []})
+        json.dumps(
+            {"epoch": 0, "state": "checkpoint-0000-000001.safetensors", "history": []}
+        )
     )
     line = refusal(pack, capsys, run.path, "--output-dir", output)
     assert "has finished 0 of its 1 epochs" in line

@@ -1,6 +1,7 @@
 """What a run and a packed network have in common."""
 
 import inspect
+import json
 
 import keras
 import numpy as np
@@ -14,16 +15,6 @@ from keras_fcn.runs.network_folder import NetworkFolder
 from keras_fcn.runs.packed import PackedFolder
 from tests.support.data import draw_blocks
 from tests.support.runs import change_config
-
-# What config.json of version 0.1 held besides, at its defaults.
-OF_VERSION_0_1 = {
-    "classes": 32,
-    "void_as_class": False,
-    "partition": "published",
-    "label_smoothing": 0.0,
-    "hard_pixels": 1.0,
-    "samples_every": 1,
-}
 
 
 @pytest.fixture(params=["run", "packed"])
@@ -107,28 +98,12 @@ def test_data_of_other_classes_are_refused(network):
         network.check_classes(other)
 
 
-def test_a_packed_network_of_version_0_1_is_read(packed):
-    expected = packed.read_config()
-    change_config(packed, **OF_VERSION_0_1)
-    assert packed.read_config() == expected
-    assert packed.build_model("float32").get_layer("fc6") is not None
-
-
-def test_what_version_0_1_alone_could_do_is_refused_by_one_line(packed):
-    change_config(packed, **{**OF_VERSION_0_1, "partition": "train+val"})
-    with pytest.raises(ValueError) as caught:
-        packed.read_config()
-    message = str(caught.value)
-    assert message.startswith(f"{packed.config_file} can't be read as a training's (")
-    assert "\n" not in message and "partition train+val is of version 0.1" in message
-
-
 @pytest.mark.parametrize(
     "content", ["", "[]", "{}", '{"config": 3}', '{"config": {"colour": 3}}']
 )
 def test_a_damaged_configuration_is_named(tmp_path, content):
     (tmp_path / "config.json").write_text(content)
-    needed = "config.json (can't be read as a|is not JSON)"
+    needed = "config.json is not (a training configuration|JSON)"
     with pytest.raises(ValueError, match=needed):
         RunFolder(tmp_path).read_config()
 
@@ -137,26 +112,19 @@ def test_the_size_of_the_training_images_is_kept(network):
     assert network.read_training_size() == 48
 
 
-def test_a_run_of_before_has_the_size_of_its_data_set(packed_run, tmp_path):
-    def size_of(**changes):
-        run = RunFolder.create(
-            tmp_path / "-".join(map(str, changes.values())),
-            TrainingConfig(**changes),
-            packed_run.read_class_map(),
-        )
-        return run.read_training_size()
-
-    assert size_of(dataset="camvid") == 360
-    assert size_of(dataset="camvid32") == 720
-    assert size_of(dataset="streets", image_size=(200, 300)) == 200
-    assert size_of(dataset="folder") is None
+def test_the_size_of_the_training_images_may_be_unknown(packed):
+    description = packed.read_description() | {"training_size": None}
+    packed.config_file.write_text(json.dumps(description))
+    assert packed.read_training_size() is None
 
 
 @pytest.mark.parametrize("value", ['"360"', "0", "-1", "3.5", "true", "[360]"])
 def test_another_training_size_is_refused(packed, value):
     text = packed.config_file.read_text().replace('_size": 48', f'_size": {value}')
     packed.config_file.write_text(text)
-    with pytest.raises(ValueError, match="training_size of pixels from 1 on"):
+    with pytest.raises(
+        ValueError, match="expected training_size in pixels, at least 1"
+    ):
         packed.read_training_size()
 
 

@@ -1,14 +1,18 @@
 """A run packed to be passed on, and how it is read."""
 
 import shutil
+from dataclasses import asdict
 
 import keras
 import numpy as np
 import pytest
 
 from keras_fcn.models.weights import variables_by_name
+from keras_fcn.runs.checkpoints import Checkpoint
 from keras_fcn.runs.folder import RunFolder
 from keras_fcn.runs.packed import pack
+from keras_fcn.storage.arrays import read_arrays
+from keras_fcn.storage.atomic import write_json
 from tests.support.data import draw_blocks
 from tests.support.runs import change_config
 
@@ -39,10 +43,10 @@ def test_a_packed_network_predicts_in_what_the_hardware_has(packed, monkeypatch)
         assert packed.load_model().get_layer("fc6").compute_dtype == precision
 
 
-def test_kernels_are_float16_and_nothing_is_pickled(packed):
-    with np.load(packed.weights_file, allow_pickle=False) as arrays:
-        assert arrays["fc6/kernel"].dtype == "float16"
-        assert arrays["norm_pool3/moving_variance"].dtype == "float32"
+def test_kernels_are_float16_and_other_weights_float32(packed):
+    arrays = read_arrays(packed.weights_file)
+    assert arrays["fc6/kernel"].dtype == "float16"
+    assert arrays["norm_pool3/moving_variance"].dtype == "float32"
     assert packed.read_class_map().names == ("class_0", "class_1", "class_2")
 
 
@@ -59,11 +63,11 @@ def test_a_changed_byte_is_noticed(packed):
     content = bytearray(packed.weights_file.read_bytes())
     content[len(content) // 2] ^= 1
     packed.weights_file.write_bytes(content)
-    with pytest.raises(ValueError, match="weights.npz is damaged.*Needed SHA-256"):
+    with pytest.raises(ValueError, match="safetensors is damaged.*Expected SHA-256"):
         packed.load_model()
 
 
-@pytest.mark.parametrize("name", ["weights.npz", "weights.sha256"])
+@pytest.mark.parametrize("name", ["weights.safetensors", "weights.sha256"])
 def test_a_missing_file_is_noticed(packed, name):
     (packed.path / name).unlink()
     with pytest.raises(ValueError, match="is incomplete"):
@@ -99,13 +103,24 @@ def test_a_run_that_is_not_finished_is_refused(run, tmp_path):
         pack(run, tmp_path / "packed")
 
 
+def test_a_run_that_ended_early_is_packed(run, tmp_path):
+    change_config(run, epochs=9, patience=1)
+    history = [{"epoch": 1, "val_mean_iou": 0.5}, {"epoch": 2, "val_mean_iou": 0.4}]
+    checkpoint = Checkpoint.at(1, history[:1])
+    write_json(run.checkpoints.last_file, asdict(checkpoint))
+    with pytest.raises(ValueError, match="1 of its 9 epochs: `resume` it first"):
+        pack(run, tmp_path / "packed")
+    write_json(run.checkpoints.last_file, asdict(Checkpoint.at(2, history)))
+    assert pack(run, tmp_path / "packed").weights_file.is_file()
+
+
 def test_weights_beyond_float16_are_refused_and_nothing_is_left(
     run, tmp_path, monkeypatch
 ):
     model = run.load_model()
     model.get_layer("fc7").kernel.assign(np.full((1, 1, 8, 8), 1e6))
     monkeypatch.setattr(RunFolder, "load_model", lambda _: model)
-    with pytest.raises(ValueError, match="No float16 holds fc7/kernel"):
+    with pytest.raises(ValueError, match="fc7/kernel is too large for float16"):
         pack(run, tmp_path / "large")
     assert list(tmp_path.iterdir()) == [run.path]
 

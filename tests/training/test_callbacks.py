@@ -105,8 +105,10 @@ def test_the_best_network_is_kept_and_the_last_two_states(scored_run, tmp_path):
     for epoch, mean_iou in ((1, 0.3), (2, 0.5), (3, 0.5), (4, 0.4)):
         writer.on_epoch_end(epoch, {"val_mean_iou": mean_iou})
         kept.append(json.loads(run.metrics_file.read_text())["epoch"])
-        assert {path.name for path in run.path.glob("*.npz")} == {
-            f"checkpoint-{number:04}.npz" for number in (epoch - 1, epoch) if number
+        assert {path.name for path in run.path.glob("*.safetensors")} == {
+            f"checkpoint-{number:04}.safetensors"
+            for number in (epoch - 1, epoch)
+            if number
         }
     assert kept == [1, 2, 2, 2]
     assert [row["epoch"] for row in run.read_checkpoint().history] == [1, 2, 3, 4]

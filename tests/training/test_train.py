@@ -22,7 +22,7 @@ from keras_fcn.datasets.dataset import Split
 from keras_fcn.errors import TrainingStopped
 from keras_fcn.models.weights import variables_by_name
 from keras_fcn.runs.folder import RunFolder
-from keras_fcn.storage.atomic import read_arrays
+from keras_fcn.storage.arrays import read_arrays
 from keras_fcn.training.callbacks import CheckpointWriter
 from keras_fcn.training.data import training_crop
 from keras_fcn.training.loop import TrainingLoop
@@ -121,8 +121,8 @@ def test_a_run_holds_what_is_promised(run):
         "best.keras",
         "checkpoint.json",
         "checkpoint-before.json",
-        "checkpoint-0003.npz",
-        "checkpoint-0004.npz",
+        "checkpoint-0003.safetensors",
+        "checkpoint-0004.safetensors",
         "history.csv",
         "metrics.json",
         "calibration.json",
@@ -497,16 +497,6 @@ def test_a_training_ends_with_its_patience(folder, tmp_path, monkeypatch, caplog
         run = train(tiny_config(folder, epochs=4, patience=7), tmp_path / "run")
     assert run.read_checkpoint().epoch == 2
     assert "No better validation mean IoU for 7 epochs" in caplog.text
-
-
-@pytest.mark.parametrize("gone", ["label_smoothing", "hard_pixels"])
-def test_a_training_of_version_0_1_that_can_not_go_on_is_not_resumed(
-    run, tmp_path, gone
-):
-    path = shutil.copytree(run.path, tmp_path / "old")
-    change_config(RunFolder(path), epochs=5, **{gone: 0.25})
-    with pytest.raises(ValueError, match=f"{gone}, which version 0.1 alone can do"):
-        resume(path)
 
 
 def test_a_folder_that_is_no_run_is_not_resumed(tmp_path):

@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 
 from keras_fcn.models.fcn import FCN
+from keras_fcn.storage.arrays import read_arrays, write_arrays
 from keras_fcn.training.augment import Augment
 from keras_fcn.training.epoch_loss import EpochLoss
 from keras_fcn.training.trainer import Trainer, fetch
@@ -194,14 +195,14 @@ def test_each_seed_generator_gets_a_seed_of_its_own(trainer):
 def test_a_state_of_another_optimizer_changes_nothing(trainer, tmp_path):
     trainer.build()
     trainer.optimizer.build(trainer.trainable_variables)
-    trainer.save_state(tmp_path / "state.npz")
-    with np.load(tmp_path / "state.npz") as arrays:
-        values = {name: arrays[name] + 1 for name in arrays.files}
+    path, other = tmp_path / "state.safetensors", tmp_path / "other.safetensors"
+    trainer.save_state(path)
+    values = {name: array + 1 for name, array in read_arrays(path).items()}
     last = max(values)
-    np.savez(tmp_path / "other.npz", **{**values, last: np.zeros(7)})
-    with pytest.raises(ValueError, match=f"other.npz does not fit .* {last} needs"):
-        trainer.load_state(tmp_path / "other.npz")
-    with np.load(tmp_path / "state.npz") as arrays:
-        for name, variable in trainer._state().items():
-            np.testing.assert_array_equal(np.asarray(variable), arrays[name])
-    trainer.load_state(tmp_path / "state.npz")
+    write_arrays(other, {**values, last: np.zeros(7)})
+    with pytest.raises(ValueError, match=f"{other} does not fit .* {last} of shape"):
+        trainer.load_state(other)
+    arrays = read_arrays(path)
+    for name, variable in trainer._state().items():
+        np.testing.assert_array_equal(np.asarray(variable), arrays[name])
+    trainer.load_state(path)

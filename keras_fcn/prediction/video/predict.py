@@ -20,7 +20,7 @@ from keras_fcn.prediction.results import Result, count_ids
 from keras_fcn.prediction.segmenter import Segmenter
 from keras_fcn.prediction.video.reader import UnreadableVideo, VideoReader
 from keras_fcn.prediction.video.writer import LabelVideoWriter, Sound, VideoWriter
-from keras_fcn.storage.atomic import written_so_far
+from keras_fcn.storage.atomic import atomic_file
 
 logger = logging.getLogger(__name__)
 
@@ -151,7 +151,7 @@ class _FilmOutputs:
 
     def _enter(self, end, suffix):
         path = self._job.output(end, suffix)
-        return self._files.enter_context(written_so_far(path))
+        return self._files.enter_context(atomic_file(path, keep_partial=True))
 
     def _find_sound(self, time):
         film = self._film

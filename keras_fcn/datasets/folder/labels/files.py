@@ -9,7 +9,7 @@ import numpy as np
 from keras_fcn.config import MAX_IMAGE_PIXELS
 from keras_fcn.images.opening import check_pixels
 from keras_fcn.images.reading import UnreadableImage, read_label_image
-from keras_fcn.storage.npz import check_npy
+from keras_fcn.storage.regular_files import check_is_regular
 
 WIDE_VOID = 65535  # the largest value: what 16-bit files have for 255
 _SAMPLE_FORMAT = 339  # tag of TIFF: 2 is signed, 3 floating point
@@ -66,13 +66,15 @@ def read_labels(path: Path, max_pixels: int = MAX_IMAGE_PIXELS) -> StoredLabels:
 
 def _read_array(path, max_pixels):
     try:
-        shape = check_npy(path)
-        # An axis of colours is beside the two of pixels.
-        check_pixels(path, (1, math.prod(sorted(shape)[-2:])), max_pixels)
-        array = np.load(path, allow_pickle=False)
+        check_is_regular(path)
+        # Mapped, so that an array is no larger in memory than its bytes in the file.
+        array = np.lib.format.open_memmap(path, mode="r")
+        # The two largest axes are height and width; the third is of colours.
+        check_pixels(path, (1, math.prod(sorted(array.shape)[-2:])), max_pixels)
+        array = np.array(array)
     except UnreadableImage:
         raise
-    except (OSError, ValueError, EOFError) as error:
+    except Exception as error:  # NumPy parses the header as Python, with many errors
         raise UnreadableImage(f"{path} can't be read as an array ({error})") from error
     if array.ndim == 3 and 1 in (array.shape[0], array.shape[-1]):
         array = array.squeeze(-1 if array.shape[-1] == 1 else 0)
