@@ -18,12 +18,12 @@ from keras_fcn.commands.flags import add_choice, number_parser
 from keras_fcn.config import POSITIVE_INT, UPSAMPLING, VARIANTS, TrainingConfig
 from keras_fcn.datasets.dataset import SegmentationDataset
 from keras_fcn.datasets.load import load_dataset
-from keras_fcn.evaluation.evaluate import predict_split
 from keras_fcn.evaluation.metrics import (
     confusion_matrix_of,
     segmentation_scores,
     trimap,
 )
+from keras_fcn.evaluation.predictions import predict_split
 from keras_fcn.models.fcn import prediction_model
 from keras_fcn.prediction.predictor import make_predictor
 from keras_fcn.runs.folder import RunFolder

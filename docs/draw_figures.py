@@ -18,7 +18,7 @@ from PIL import Image
 
 import keras_fcn
 from keras_fcn.drawing.overlays import legend, overlay_palette
-from keras_fcn.drawing.panels import colorize, film_strip, stack_panels, titled
+from keras_fcn.drawing.panels import colorize, image_grid, stack_panels, titled
 from keras_fcn.models.upsampling import BedOfNails, MaxUnpooling, bilinear_window
 from keras_fcn.prediction.shift_and_stitch import shift_and_stitch
 from keras_fcn.storage.atomic import atomic_file
@@ -258,7 +258,7 @@ def draw_street(segmenter):
         "image": image,
         "prediction of fcn8s-camvid": segmenter.overlay(image, label_map),
     }
-    views = film_strip([titled(title, view) for title, view in columns.items()])
+    views = image_grid([titled(title, view) for title, view in columns.items()])
     class_map, ids = segmenter.class_map, np.unique(label_map).tolist()
     names = legend(class_map, ids, views.shape[1], overlay_palette(class_map))
     # Without the two lowest bits, which nobody sees, a third of the bytes is saved.

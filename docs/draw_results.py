@@ -23,12 +23,12 @@ from keras_fcn.drawing.overlays import legend
 from keras_fcn.drawing.panels import (
     colorize,
     error_map,
-    film_strip,
+    image_grid,
     stack_panels,
     titled,
 )
-from keras_fcn.evaluation.evaluate import ImageResult, predict_split
 from keras_fcn.evaluation.metrics import segmentation_scores
+from keras_fcn.evaluation.predictions import ImageResult, predict_split
 from keras_fcn.images.encoding import write_png
 from keras_fcn.prediction.predictor import make_predictor
 from keras_fcn.runs.bundled import find_network
@@ -116,7 +116,7 @@ def _row(mean_iou: float, result: ImageResult, class_map: ClassMap) -> np.ndarra
         f"prediction, mean IoU {mean_iou:.1%}": colorize(prediction, class_map),
         "error": error_map(truth, prediction, class_map),
     }
-    return film_strip([titled(title, view) for title, view in views.items()])
+    return image_grid([titled(title, view) for title, view in views.items()])
 
 
 if __name__ == "__main__":

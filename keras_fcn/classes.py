@@ -9,8 +9,7 @@ import numpy as np
 
 from keras_fcn.errors import shown
 from keras_fcn.storage.atomic import read_json, write_json
-
-Color = tuple[int, int, int]
+from keras_fcn.typing import Color
 
 LONGEST_NAME = 100  # characters
 MAX_CLASSES = 255  # label maps are uint8, and void needs an id too

@@ -81,8 +81,8 @@ def _write(part, config, arguments):
 
 def _score(model, dataset, side):
     """The report on validation, of images seen at a size."""
-    from keras_fcn.evaluation.evaluate import scores_report
     from keras_fcn.evaluation.metrics import confusion_matrix_of
+    from keras_fcn.evaluation.report import scores_report
     from keras_fcn.prediction.predictor import make_predictor
 
     predictor = make_predictor(model, size=side)

@@ -83,7 +83,8 @@ def work(arguments: argparse.Namespace, given: set[str]) -> int:
         given: names of the flags that were given.
     """
     from keras_fcn.datasets.folder.read import MissingSplit
-    from keras_fcn.evaluation.evaluate import evaluate, format_report
+    from keras_fcn.evaluation.evaluate import evaluate
+    from keras_fcn.evaluation.report import format_report
     from keras_fcn.prediction.predictor import make_predictor
     from keras_fcn.prediction.scaling import resolve_size
     from keras_fcn.runs.bundled import find_network

@@ -206,7 +206,7 @@ def _what_to_do(arguments, given, path):
 
 def _tell(run):
     """Print what came of a training."""
-    from keras_fcn.evaluation.evaluate import class_table
+    from keras_fcn.evaluation.report import class_table
 
     metrics = run.read_metrics()
     print(

@@ -1,7 +1,7 @@
-"""Images under the colours of their classes, with contours and a legend.
+"""Draw predictions over images, with contours and a legend.
 
-An overlay's colours are not always those of the classes: on a photograph dark colours
-vanish, and near ones are taken for each other. Label files keep the classes' own.
+Overlays use other colours than label files: dark class colours disappear on a
+photograph, and similar ones are confused with each other.
 """
 
 import math
@@ -16,22 +16,22 @@ from PIL import Image, ImageDraw, ImageFont
 from keras_fcn.classes import ClassMap
 from keras_fcn.typing import Color, Size
 
-_INK, _PAPER = (32, 32, 32), (255, 255, 255)
-_TEXT_SIZE, _LINE = 14, 22  # pixels, of a legend at scale 1
-_SHORT_SIDE = 480  # pixels; pictures of more get larger legends and contours
-_NARROWEST = 160  # pixels, of a picture with a legend
-_LEAST_LIGHTNESS, _LEAST_DISTANCE = 60, 30  # in CIELAB
-_SAMPLE = 50_000  # pixels that a swatch's colour is taken from
+INK, PAPER = (32, 32, 32), (255, 255, 255)
+TEXT_SIZE, LINE_HEIGHT = 14, 22  # pixels, at scale 1
+_SHORT_SIDE = 480  # pixels; larger images get larger legends and contours
+_MIN_WIDTH = 160  # pixels, of an image with a legend
+_MIN_LIGHTNESS, _MIN_DISTANCE = 60, 30  # in CIELAB
+_NUM_SAMPLES = 50_000  # pixels from which the colours of a legend are computed
 
 
 @dataclass(frozen=True)
 class OverlayStyle:
-    """How an overlay looks.
+    """Options of `overlay_with_legend`.
 
     Attributes:
-        opacity: share of the classes' colours, 0 to 1.
-        contours: draw the borders of the regions.
-        legend: name the classes that are found below the image.
+        opacity: weight of the class colours, 0 to 1.
+        contours: draw the borders between regions.
+        legend: add a legend of the predicted classes below the image.
     """
 
     opacity: float = 0.5
@@ -41,30 +41,31 @@ class OverlayStyle:
 
 @lru_cache
 def overlay_palette(class_map: ClassMap) -> np.ndarray:
-    """Return colours that are light, and far from each other.
+    """Return light class colours that are easy to distinguish.
 
-    A class keeps its own, made lighter where it is dark, unless it is near to that of a
-    class before it; then it gets the one that is farthest from all before it.
+    Each class keeps its own colour, lightened if it is dark. If the result is too
+    similar to the colour of an earlier class, the class gets the candidate colour that
+    is farthest from those of all earlier classes, in CIELAB.
 
     Args:
-        class_map: the classes' own colours.
+        class_map: the classes and their own colours.
 
     Returns:
-        uint8 RGB `(256, 3)`, as `ClassMap.palette`.
+        uint8 RGB `(256, 3)`, indexed by class id; read-only.
     """
-    candidates = _candidates()
+    candidates = _candidate_colors()
     candidates_lab = _to_lab(candidates)
     palette, taken = class_map.palette(), np.empty((0, 3), dtype="float32")
-    for index, color in enumerate(class_map.colors):
-        color = _lighten(np.array(color, dtype="float32"))
+    for index, own_color in enumerate(class_map.colors):
+        color = _lighten(np.array(own_color, dtype="float32"))
         lab = _to_lab(color[None])
-        if len(taken) and np.linalg.norm(taken - lab, axis=1).min() < _LEAST_DISTANCE:
+        if len(taken) and np.linalg.norm(taken - lab, axis=1).min() < _MIN_DISTANCE:
             distances = np.linalg.norm(candidates_lab[:, None] - taken, axis=2)
             farthest = distances.min(axis=1).argmax()
             color, lab = candidates[farthest], candidates_lab[farthest : farthest + 1]
         palette[index] = color.round()
         taken = np.concatenate([taken, lab])
-    palette.setflags(write=False)  # it is kept for the next call
+    palette.setflags(write=False)  # all callers share the cached array
     return palette
 
 
@@ -76,15 +77,15 @@ def overlay(
     contours: bool = False,
     palette: np.ndarray | None = None,
 ) -> np.ndarray:
-    """Lay colours of the classes over an image.
+    """Blend an image with the colours of its classes.
 
     Args:
         image: uint8 RGB `(height, width, 3)`.
         label_map: integer `(height, width)`.
         class_map: the classes.
-        opacity: share of the colour, 0 to 1; void stays as it is.
-        contours: draw the borders of the regions in full colour.
-        palette: uint8 RGB `(256, 3)`; that of `overlay_palette` when None.
+        opacity: weight of the colours, 0 to 1; void pixels are not changed.
+        contours: draw the borders between regions in full colour.
+        palette: uint8 RGB `(256, 3)`; `overlay_palette(class_map)` when None.
 
     Returns:
         uint8 RGB `(height, width, 3)`.
@@ -105,40 +106,40 @@ def overlay_with_legend(
     image: np.ndarray,
     label_map: np.ndarray,
     class_map: ClassMap,
-    style: OverlayStyle = OverlayStyle(),  # noqa: B008 (frozen)
+    style: OverlayStyle | None = None,
 ) -> np.ndarray:
-    """Overlay of an image with the classes found in it named below.
+    """Draw an overlay with a legend of its classes below.
 
     Args:
         image: uint8 RGB `(height, width, 3)`.
         label_map: integer `(height, width)`.
         class_map: names and colours.
-        style: how it looks; without a legend it is `overlay`.
+        style: opacity, contours and legend; the defaults of `OverlayStyle` when None.
 
     Returns:
-        uint8 RGB, higher than the image by the legend, whose text grows with the image
-        and whose swatches are the mean colours of the classes in the overlay; an image
-        narrower than 160 pixels is filled up to that in white.
+        uint8 RGB, higher than the image by the legend. The swatches have the mean
+        colours of the classes in the overlay, and the text grows with the image. Images
+        narrower than 160 pixels are padded with white.
     """
-    picture = overlay(image, label_map, class_map, style.opacity, style.contours)
+    style = style or OverlayStyle()
+    blended = overlay(image, label_map, class_map, style.opacity, style.contours)
     if not style.legend:
-        return picture
-    colors = _mean_colors(picture, label_map)
-    width = max(picture.shape[1], _NARROWEST)
+        return blended
+    colors = _mean_colors(blended, label_map)
+    width = max(blended.shape[1], _MIN_WIDTH)
     names = legend(class_map, colors, width, colors, legend_scale(label_map.shape))
-    missing = width - picture.shape[1]
-    picture = np.pad(picture, ((0, 0), (0, missing), (0, 0)), constant_values=255)
-    return np.concatenate([picture, names], axis=0)
+    padding = ((0, 0), (0, width - blended.shape[1]), (0, 0))
+    return np.concatenate([np.pad(blended, padding, constant_values=255), names])
 
 
 def legend_scale(size: Size) -> float:
-    """Return how much larger than usual a legend is below a picture.
+    """Return the scale of the legend of an image.
 
     Args:
-        size: height and width of the picture.
+        size: height and width of the image, pixels.
 
     Returns:
-        1 for pictures whose shorter side is up to 480 pixels.
+        1 for shorter sides up to 480 pixels, proportional to the shorter side above.
     """
     return max(1.0, min(size) / _SHORT_SIDE)
 
@@ -150,45 +151,45 @@ def legend(
     colors: dict[int, Color] | np.ndarray | None = None,
     scale: float = 1.0,
 ) -> np.ndarray:
-    """Draw a swatch and the name of each class, in as many lines as the width asks for.
+    """Draw a swatch and the name of each class, in as many lines as needed.
 
     Args:
         class_map: names and colours.
-        ids: class ids, void's among them or not.
-        width: width of the picture, pixels.
-        colors: the swatches' colours by id; the classes' own when None.
-        scale: size of text and swatches, 1 for text of 14 pixels.
+        ids: class ids; may include void's.
+        width: width of the legend, pixels.
+        colors: colours of the swatches by id; those of `class_map` when None.
+        scale: size of text and swatches; 1 for text of 14 pixels.
 
     Returns:
         uint8 RGB `(height, width, 3)`.
     """
-    unit, line_height = scale, round(_LINE * scale)
-    font = ImageFont.load_default(_TEXT_SIZE * scale)
-    left = round(4 * unit)
+    line_height = round(LINE_HEIGHT * scale)
+    font = ImageFont.load_default(TEXT_SIZE * scale)
+    left = round(4 * scale)
     entries, x, line = [], left, 0
     for class_id in ids:
         name = "void" if class_id == class_map.void_id else class_map.names[class_id]
-        advance = round(34 * unit + font.getlength(name))
+        advance = round(34 * scale + font.getlength(name))
         if x > left and x + advance > width:
             x, line = left, line + 1
         entries.append((x, line * line_height, name, class_id))
         x += advance
-    height = (line + 1) * line_height + round(2 * unit)
-    picture = Image.new("RGB", (width, height), _PAPER)
-    draw = ImageDraw.Draw(picture)
-    palette = class_map.palette()
+    height = (line + 1) * line_height + round(2 * scale)
+    image = Image.new("RGB", (width, height), PAPER)
+    draw = ImageDraw.Draw(image)
+    colors = class_map.palette() if colors is None else colors
     for x, y, name, class_id in entries:
-        color = palette[class_id] if colors is None else colors[class_id]
-        corners = (x, y + 5 * unit, x + 14 * unit, y + 19 * unit)
-        box = tuple(round(corner) for corner in corners)
-        draw.rectangle(box, tuple(map(int, color)), _INK, max(1, round(unit)))
-        text_at = (x + round(20 * unit), y + round(3 * unit))
-        draw.text(text_at, name, font=font, fill=_INK)
-    return np.asarray(picture)
+        red, green, blue = (int(channel) for channel in colors[class_id])
+        top, bottom = round(y + 5 * scale), round(y + 19 * scale)
+        box = (x, top, round(x + 14 * scale), bottom)
+        draw.rectangle(box, (red, green, blue), INK, max(1, round(scale)))
+        text_at = (x + round(20 * scale), y + round(3 * scale))
+        draw.text(text_at, name, font=font, fill=INK)
+    return np.asarray(image)
 
 
-def _borders(label_map, thickness):
-    """Whether a pixel lies at the border of its region, on either side of it."""
+def _borders(label_map: np.ndarray, thickness: int) -> np.ndarray:
+    """Mask of the pixels on both sides of the borders between regions."""
     differs = np.zeros(label_map.shape, dtype="uint8")
     across = label_map[:, 1:] != label_map[:, :-1]
     down = label_map[1:] != label_map[:-1]
@@ -201,39 +202,39 @@ def _borders(label_map, thickness):
     return differs.astype(bool)
 
 
-def _mean_colors(picture, label_map):
-    """Mean colour of each id that is found."""
-    step = math.ceil(math.sqrt(label_map.size / _SAMPLE))
+def _mean_colors(image: np.ndarray, label_map: np.ndarray) -> dict[int, Color]:
+    """Mean colour of each class id in the label map, from a sample of its pixels."""
+    step = math.ceil(math.sqrt(label_map.size / _NUM_SAMPLES))
     ids = label_map[::step, ::step].ravel()
-    seen = picture[::step, ::step].reshape(-1, 3)
+    sample = image[::step, ::step].reshape(-1, 3)
     counts = np.bincount(ids, minlength=256)
-    sums = [np.bincount(ids, seen[:, channel], 256) for channel in range(3)]
+    sums = [np.bincount(ids, sample[:, channel], 256) for channel in range(3)]
     colors = {}
     for class_id in np.flatnonzero(np.bincount(label_map.ravel())).tolist():
         if counts[class_id]:
             mean = [total[class_id] / counts[class_id] for total in sums]
-        else:  # smaller than a step
-            mean = picture[label_map == class_id].mean(axis=0)
-        colors[class_id] = tuple(int(round(value)) for value in mean)
+        else:  # a region so small that the sample misses it
+            mean = image[label_map == class_id].mean(axis=0)
+        red, green, blue = (round(float(value)) for value in mean)
+        colors[class_id] = (red, green, blue)
     return colors
 
 
-def _candidates():
-    """Colours to choose from, float32 RGB `(n, 3)`: light ones of many hues."""
-    hues, grid = np.arange(0, 180, 6), []
-    for saturation, value in ((255, 255), (130, 255), (255, 190)):
-        row = np.stack(
-            [hues, np.full_like(hues, saturation), np.full_like(hues, value)], axis=-1
-        )
-        grid.append(row.astype("uint8"))
-    rgb = cv2.cvtColor(np.stack(grid), cv2.COLOR_HSV2RGB).reshape(-1, 3)
+def _candidate_colors() -> np.ndarray:
+    """Light colours of 30 hues, float32 RGB `(90, 3)`."""
+    hues = np.arange(0, 180, 6)  # OpenCV's unit: two degrees
+    grid = [
+        np.stack([hues, np.full(30, saturation), np.full(30, value)], axis=-1)
+        for saturation, value in ((255, 255), (130, 255), (255, 190))
+    ]
+    rgb = cv2.cvtColor(np.array(grid, dtype="uint8"), cv2.COLOR_HSV2RGB).reshape(-1, 3)
     return np.stack([_lighten(color.astype("float32")) for color in rgb])
 
 
-def _lighten(color):
-    """The colour as light as it has to be: brighter first, then with white in it."""
-    color = np.maximum(color, 1)  # black has no hue to keep
-    while _to_lab(color[None])[0, 0] < _LEAST_LIGHTNESS:
+def _lighten(color: np.ndarray) -> np.ndarray:
+    """Scale a colour up, then mix it with white, until it reaches the lightness."""
+    color = np.maximum(color, 1)  # black could not be scaled
+    while _to_lab(color[None])[0, 0] < _MIN_LIGHTNESS:
         if color.max() < 255:
             color = np.minimum(color * 1.1, color * (255 / color.max()))
         else:
@@ -241,6 +242,6 @@ def _lighten(color):
     return color
 
 
-def _to_lab(colors):
+def _to_lab(colors: np.ndarray) -> np.ndarray:
     """CIELAB of RGB colours in [0, 255], `(n, 3)`."""
     return cv2.cvtColor((colors / 255).astype("float32")[None], cv2.COLOR_RGB2LAB)[0]

@@ -1,1 +1,1 @@
-"""Scores of segmentation, and of networks over whole splits."""
+"""Metrics of segmentation, and evaluation of networks on splits."""

@@ -1,4 +1,4 @@
-"""One confusion matrix, and every score of semantic segmentation from it."""
+"""Confusion matrix, and the scores of semantic segmentation that follow from it."""
 
 import cv2
 import keras
@@ -7,19 +7,19 @@ from keras import ops
 
 from keras_fcn.typing import Tensor
 
-# Counts are kept in two int32 digits to this base, because JAX has no int64 by
-# default: exact up to 2**60 pixels in a cell.
+# Counts are stored in two int32 digits to this base: JAX has no int64 by default, and
+# float32 is exact up to 2**24 only, 64 images of 512x512. Exact up to 2**60 pixels.
 _BASE = 2**30
 
 
 class ConfusionMatrix(keras.metrics.Metric):
     """Confusion matrix of a whole set of images, `[true, predicted]`, and its scores.
 
-    Void pixels count nowhere. `result()` gives the scores of `segmentation_scores`
+    Void pixels are ignored. `result()` returns the scores of `segmentation_scores`
     without the per-class ones, as scalars for Keras's logs.
 
     Args:
-        num_classes: number of classes, void not counted.
+        num_classes: number of classes, without void.
         ignore_class: id of void.
         name: the metric's name.
     """
@@ -31,7 +31,8 @@ class ConfusionMatrix(keras.metrics.Metric):
         self.num_classes = num_classes
         self.ignore_class = ignore_class
         self._low, self._high = (
-            # All replicas count the whole batch, so that any of them can be read.
+            # The trainer sums counts over the replicas before it adds them, so that all
+            # replicas have the same value.
             self.add_variable(
                 (num_classes, num_classes),
                 "zeros",
@@ -43,28 +44,24 @@ class ConfusionMatrix(keras.metrics.Metric):
         )
 
     def update_state(
-        self, label_map: Tensor, logits: Tensor, sample_weight: None = None
+        self, y_true: Tensor, y_pred: Tensor, sample_weight: None = None
     ) -> None:
         """Count a batch of fewer than 2**30 pixels.
 
         Args:
-            label_map: integer `(batch, height, width)`; ids in `[0, num_classes)` or
+            y_true: integer `(batch, height, width)`; ids in `[0, num_classes)` or
                 `ignore_class`.
-            logits: float `(batch, height, width, num_classes)`.
-            sample_weight: must be None; void is what has no weight.
+            y_pred: float `(batch, height, width, num_classes)`, logits.
+            sample_weight: must be None; label pixels as void to ignore them.
 
         Raises:
             ValueError: if `sample_weight` is given.
         """
         if sample_weight is not None:
             raise ValueError("A confusion matrix takes no `sample_weight`")
+        prediction = ops.argmax(y_pred, axis=-1)
         self.add(
-            count_on_device(
-                label_map,
-                ops.argmax(logits, axis=-1),
-                self.num_classes,
-                self.ignore_class,
-            )
+            count_on_device(y_true, prediction, self.num_classes, self.ignore_class)
         )
 
     def add(self, counts: Tensor) -> None:
@@ -73,7 +70,7 @@ class ConfusionMatrix(keras.metrics.Metric):
         Args:
             counts: int32 `(num_classes, num_classes)`, `[true, predicted]`.
         """
-        # The low digit is below 2**30, and so is a batch: no int32 overflows.
+        # The low digit and the counts of a batch are below 2**30: their sum fits int32.
         total = self._low + counts
         self._high.assign(self._high + total // _BASE)
         self._low.assign(total % _BASE)
@@ -84,7 +81,7 @@ class ConfusionMatrix(keras.metrics.Metric):
         return high.astype("int64") * _BASE + low
 
     def result(self) -> dict[str, Tensor]:
-        """Scores so far, float32 in [0, 1]; 0 where nothing was counted."""
+        """Return the scores so far, float32 in [0, 1]; 0 if no pixel was counted."""
         matrix = ops.cast(self._high, "float32") * _BASE + ops.cast(
             self._low, "float32"
         )
@@ -110,7 +107,7 @@ def _mean_where(mask, values):
 def count_on_device(
     label_map: Tensor, prediction: Tensor, num_classes: int, ignore_class: int
 ) -> Tensor:
-    """Confusion matrix of a batch, where it is computed.
+    """Compute the confusion matrix of a batch on the device.
 
     Args:
         label_map: integer `(batch, height, width)`; ids in `[0, num_classes)` or
@@ -125,10 +122,12 @@ def count_on_device(
     label_map = ops.reshape(ops.cast(label_map, "int32"), [-1])  # (N * H * W,)
     prediction = ops.reshape(ops.cast(prediction, "int32"), [-1])
     num_cells = num_classes * num_classes
+    # Void pixels get an additional cell, which is dropped: JAX compiles no operations
+    # whose shape depends on values, such as selecting the labelled pixels.
     cell = ops.where(
         label_map == ignore_class, num_cells, label_map * num_classes + prediction
     )
-    # The last cell is void's. JAX compiles no `bincount`, which would be the same.
+    # Not `ops.bincount`, which does not compile on JAX.
     counts = ops.segment_sum(ops.ones_like(cell), cell, num_segments=num_cells + 1)
     return ops.reshape(counts[:num_cells], (num_classes, num_classes))
 
@@ -136,7 +135,7 @@ def count_on_device(
 def confusion_matrix_of(
     label_map: np.ndarray, prediction: np.ndarray, num_classes: int, ignore_class: int
 ) -> np.ndarray:
-    """Confusion matrix of one prediction, on the host.
+    """Compute the confusion matrix of one prediction on the host, in NumPy.
 
     Args:
         label_map: integer `(height, width)`; ids in `[0, num_classes)` or
@@ -157,9 +156,9 @@ def confusion_matrix_of(
 
 
 def segmentation_scores(confusion_matrix: np.ndarray) -> dict:
-    """Scores of a confusion matrix, over the whole set.
+    """Compute the scores of a confusion matrix, summed over a whole split.
 
-    With n the matrix, t its rows' sums (true), p its columns' (predicted):
+    With n the matrix, t its row sums (true) and p its column sums (predicted):
 
     - `pixel_accuracy` = sum n_ii / sum t_i
     - `mean_accuracy` = mean over the classes in the labels of n_ii / t_i
@@ -172,7 +171,7 @@ def segmentation_scores(confusion_matrix: np.ndarray) -> dict:
 
     Returns:
         dict of floats in [0, 1], and of float64 `(num_classes,)` for
-        `per_class_accuracy` and `per_class_iou`; NaN where nothing was counted.
+        `per_class_accuracy` and `per_class_iou`; NaN if no pixel was counted.
 
     Reference: Long, Shelhamer and Darrell, 2015, section 5.
     """
@@ -194,19 +193,20 @@ def segmentation_scores(confusion_matrix: np.ndarray) -> dict:
 
 
 def trimap(label_map: np.ndarray, ignore_class: int, width: int) -> np.ndarray:
-    """Mask of the pixels near an edge between two classes, where upsampling shows.
+    """Compute a mask of the pixels near an edge between two classes.
 
-    Scores over these pixels alone tell how well edges are met; they depend little on
-    the large areas that any network gets right.
+    Scores over these pixels measure the quality of edges, and thus of upsampling. Large
+    uniform regions, which most networks label correctly, do not contribute.
 
     Args:
-        label_map: integer `(height, width)`, the truth.
-        ignore_class: id of void; an edge to void is none, and void is not in the mask.
-        width: greatest distance from the edge, pixels, 1 or more; 1 is the two pixels
-            that meet in it.
+        label_map: integer `(height, width)`, the ground truth.
+        ignore_class: id of void. The mask contains no void pixels, and borders between
+            a class and void are not edges.
+        width: maximum distance from the edge, pixels, at least 1; 1 selects the two
+            adjacent pixels of each edge.
 
     Returns:
-        Boolean `(height, width)`.
+        bool `(height, width)`.
 
     Reference: Kohli, Ladicky and Torr, "Robust higher order potentials for enforcing
     label consistency", 2009, section 5.2.
@@ -230,7 +230,7 @@ def trimap(label_map: np.ndarray, ignore_class: int, width: int) -> np.ndarray:
 
 
 def _divide(numerator, denominator):
-    """Quotient, NaN where the denominator is 0."""
+    """Divide; NaN where the denominator is 0."""
     numerator, denominator = np.broadcast_arrays(numerator, denominator)
     quotient = np.full(numerator.shape, np.nan)
     return np.divide(numerator, denominator, out=quotient, where=denominator > 0)

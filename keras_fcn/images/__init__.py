@@ -1,1 +1,1 @@
-"""Image files: opening, decoding, encoding."""
+"""Opening, decoding and encoding of image files."""

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from keras_fcn.drawing.panels import film_strip, titled
+from keras_fcn.drawing.panels import image_grid, titled
 from keras_fcn.images.encoding import write_png
 from keras_fcn.runs.folder import RunFolder
 from keras_fcn.storage.atomic import atomic_file
@@ -69,7 +69,7 @@ def write_strip(frames: Sequence[Frame], path: Path, num_frames: int) -> None:
     count = min(num_frames, len(frames))
     chosen = np.linspace(0, len(frames) - 1, count).round().astype(int)
     shown = [titled(frames[index].title, frames[index].picture) for index in chosen]
-    write_png(path, film_strip(shown))
+    write_png(path, image_grid(shown))
 
 
 def write_film(frames: Sequence[Frame], path: Path, seconds: float) -> None:

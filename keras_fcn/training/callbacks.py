@@ -17,7 +17,7 @@ import tensorflow as tf
 
 from keras_fcn.classes import ClassMap
 from keras_fcn.drawing.panels import (
-    confusion_matrix_picture,
+    draw_confusion_matrix,
     sample_panel,
     stack_panels,
 )
@@ -223,7 +223,7 @@ class TensorBoardLogger(keras.callbacks.Callback):
             for name in SCALARS:
                 tf.summary.scalar(f"epoch_{name}", logs[f"val_{name}"])
             self._write_per_class_iou(validation_matrix)
-            matrix = confusion_matrix_picture(validation_matrix, self.class_map)
+            matrix = draw_confusion_matrix(validation_matrix, self.class_map)
             tf.summary.image("confusion_matrix", matrix[None])
             tf.summary.image("samples", self.sample_writer.picture[None])
 

@@ -20,7 +20,7 @@ from keras_fcn.config import TrainingConfig
 from keras_fcn.datasets.lanes import training_batches
 from keras_fcn.datasets.pipeline import iterate
 from keras_fcn.errors import TrainingStopped
-from keras_fcn.evaluation.evaluate import scores_report
+from keras_fcn.evaluation.report import scores_report
 from keras_fcn.models.devices import use_xla
 from keras_fcn.runs.checkpoints import Checkpoint
 from keras_fcn.runs.folder import RunFolder

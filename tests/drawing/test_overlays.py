@@ -1,9 +1,7 @@
-"""Overlays, their colours and their legends."""
-
 import numpy as np
 import pytest
 
-from keras_fcn.classes import ClassMap, distinct_colors
+from keras_fcn.classes import ClassMap
 from keras_fcn.datasets.camvid import CLASS_MAP as CAMVID
 from keras_fcn.drawing.overlays import (
     OverlayStyle,
@@ -19,11 +17,6 @@ CLASS_MAP = ClassMap(
 SIZES = [(1, 1), (1, 4), (4, 1), (3, 3), (50, 70)]
 
 
-def made_of(count):
-    names = tuple(f"class {index}" for index in range(count))
-    return ClassMap(names, distinct_colors(count), void_id=255)
-
-
 def random_scene(size, class_map=CLASS_MAP):
     rng = np.random.default_rng(0)
     ids = [*range(class_map.num_classes), class_map.void_id]
@@ -31,24 +24,24 @@ def random_scene(size, class_map=CLASS_MAP):
     return image, rng.choice(ids, size), rng.integers(0, class_map.num_classes, size)
 
 
-def has_color(picture, color):
-    return (picture == color).all(axis=-1).any()
+def has_color(result, color):
+    return (result == color).all(axis=-1).any()
 
 
-def check_picture(picture):
-    assert picture.dtype == np.uint8
-    assert picture.ndim == 3
-    assert picture.shape[2] == 3
+def check_rgb(result):
+    assert result.dtype == np.uint8
+    assert result.ndim == 3
+    assert result.shape[2] == 3
 
 
 @pytest.mark.parametrize("size", SIZES)
-def test_overlay_keeps_void_and_blends_the_rest(size):
+def test_overlay_blends_all_pixels_except_void(size):
     image, label_map, _ = random_scene(size)
-    picture = overlay(image, label_map, CLASS_MAP, opacity=0.25)
-    check_picture(picture)
+    result = overlay(image, label_map, CLASS_MAP, opacity=0.25)
+    check_rgb(result)
     blended = 0.75 * image + 0.25 * overlay_palette(CLASS_MAP)[label_map]
     expected = np.where((label_map == 255)[..., None], image, blended)
-    np.testing.assert_allclose(picture, expected, atol=0.5)
+    np.testing.assert_allclose(result, expected, atol=0.5)
 
 
 def test_overlay_of_opacity_0_is_the_image_and_of_1_the_colours():
@@ -59,7 +52,7 @@ def test_overlay_of_opacity_0_is_the_image_and_of_1_the_colours():
     )
 
 
-def test_overlay_changes_neither_image_nor_label_map():
+def test_overlay_does_not_modify_its_arguments():
     image, label_map, _ = random_scene((5, 6))
     before = image.copy(), label_map.copy()
     overlay(image, label_map, CLASS_MAP)
@@ -67,24 +60,24 @@ def test_overlay_changes_neither_image_nor_label_map():
     np.testing.assert_array_equal(label_map, before[1])
 
 
-def test_legend_holds_the_colours_of_its_classes_only():
-    picture = legend(CAMVID, [0, 3, CAMVID.void_id], 400)
-    check_picture(picture)
-    assert picture.shape[1] == 400
+def test_legend_contains_the_colours_of_its_classes_only():
+    result = legend(CAMVID, [0, 3, CAMVID.void_id], 400)
+    check_rgb(result)
+    assert result.shape[1] == 400
     for class_id in (0, 3, 11):
-        assert has_color(picture, CAMVID.palette()[class_id])
+        assert has_color(result, CAMVID.palette()[class_id])
     for class_id in (1, 2, 4):
-        assert not has_color(picture, CAMVID.palette()[class_id])
+        assert not has_color(result, CAMVID.palette()[class_id])
 
 
-def test_legend_takes_more_lines_where_it_is_narrow():
+def test_a_narrow_legend_has_more_lines():
     ids = range(CAMVID.num_classes)
     heights = [legend(CAMVID, ids, width).shape[0] for width in (2000, 400, 120)]
     assert heights[0] < heights[1] < heights[2]
     for width in (400, 120):
-        picture = legend(CAMVID, ids, width)
-        assert picture.shape[1] == width
-        assert all(has_color(picture, color) for color in CAMVID.colors)
+        result = legend(CAMVID, ids, width)
+        assert result.shape[1] == width
+        assert all(has_color(result, color) for color in CAMVID.colors)
 
 
 def test_legend_without_classes_is_an_empty_line():
@@ -92,26 +85,26 @@ def test_legend_without_classes_is_an_empty_line():
 
 
 @pytest.mark.parametrize("size", SIZES)
-def test_overlay_with_legend_is_the_overlay_above_a_legend(size):
+def test_the_legend_is_below_the_overlay(size):
     image, label_map, _ = random_scene(size)
-    picture = overlay_with_legend(image, label_map, CLASS_MAP)
-    check_picture(picture)
+    result = overlay_with_legend(image, label_map, CLASS_MAP)
+    check_rgb(result)
     height, width = size
-    assert picture.shape[0] > height
-    assert picture.shape[1] == max(width, 160)
+    assert result.shape[0] > height
+    assert result.shape[1] == max(width, 160)
     np.testing.assert_array_equal(
-        picture[:height, :width], overlay(image, label_map, CLASS_MAP)
+        result[:height, :width], overlay(image, label_map, CLASS_MAP)
     )
 
 
 def on_grey(value, class_map=CAMVID, size=(480, 640)):
-    """An evenly grey image, and a label map of upright stripes of all classes."""
+    """A uniform grey image, and a label map of vertical stripes of all classes."""
     ids = np.arange(size[1]) * class_map.num_classes // size[1]
     return np.full((*size, 3), value, "uint8"), np.tile(ids, (size[0], 1))
 
 
 def lightness_and_color(colors):
-    """CIELAB, worked from sRGB by its definition."""
+    """CIELAB, computed from sRGB by its definition."""
     linear = np.asarray(colors, dtype=float) / 255
     curve = ((linear + 0.055) / 1.055) ** 2.4
     linear = np.where(linear > 0.04045, curve, linear / 12.92)
@@ -129,7 +122,7 @@ def least_distance(colors):
     return distances[~np.eye(len(lab), dtype=bool)].min()
 
 
-def test_camvids_classes_can_be_told_apart_on_a_dark_image():
+def test_camvid_classes_are_distinguishable_on_a_dark_image():
     own, legible = CAMVID.palette()[:11], overlay_palette(CAMVID)[:11]
     dark = 0.5 * 20
     assert least_distance(0.5 * own + dark) < 14  # pedestrian and tree, among others
@@ -137,54 +130,54 @@ def test_camvids_classes_can_be_told_apart_on_a_dark_image():
     assert lightness_and_color(legible)[:, 0].min() > 59
 
 
-def test_light_colours_that_differ_are_kept():
+def test_light_and_distinct_colours_are_not_changed():
     colors = ((255, 160, 160), (120, 255, 120), (140, 170, 255))
     class_map = ClassMap(("a", "b", "c"), colors, 255, (9, 9, 9))
     np.testing.assert_array_equal(overlay_palette(class_map)[:3], colors)
     np.testing.assert_array_equal(overlay_palette(class_map)[3:], [(9, 9, 9)] * 253)
 
 
-def test_every_class_of_many_has_a_colour_of_its_own():
+def test_each_of_40_classes_gets_a_colour_of_its_own():
     class_map = ClassMap(tuple(map(str, range(40))), ((0, 0, 0),) * 40, 255)
     assert least_distance(overlay_palette(class_map)[:40]) > 5
 
 
 @pytest.mark.parametrize("opacity", [0.2, 0.5, 1.0])
-def test_swatches_are_the_colours_as_they_are_in_the_picture(opacity):
+def test_swatches_have_the_blended_colours_of_the_overlay(opacity):
     image, label_map = on_grey(90)
     style = OverlayStyle(opacity=opacity)
-    picture = overlay_with_legend(image, label_map, CAMVID, style)
+    result = overlay_with_legend(image, label_map, CAMVID, style)
     for class_id in range(11):
-        shown = picture[5, np.flatnonzero(label_map[0] == class_id)[0]]
-        assert has_color(picture[480:], shown)
+        shown = result[5, np.flatnonzero(label_map[0] == class_id)[0]]
+        assert has_color(result[480:], shown)
     style = OverlayStyle(legend=False)
     assert overlay_with_legend(image, label_map, CAMVID, style).shape == image.shape
 
 
-def test_the_legend_grows_with_the_picture():
+def test_the_legend_scales_with_the_image():
     small, large = (
         overlay_with_legend(*on_grey(90, size=(n * 480, n * 640)), CAMVID)
         for n in (1, 4)
     )
-    below = [picture.shape[0] - n for picture, n in ((small, 480), (large, 1920))]
+    below = [result.shape[0] - n for result, n in ((small, 480), (large, 1920))]
     assert below[1] == pytest.approx(4 * below[0], rel=0.1)
 
 
-def test_void_of_a_prediction_is_named_in_the_legend():
+def test_void_in_a_prediction_is_in_the_legend():
     image, label_map = on_grey(90)
     label_map[:, :100] = CAMVID.void_id
-    picture = overlay_with_legend(image, label_map, CAMVID)
-    assert (picture[:480, :100] == 90).all()
-    assert has_color(picture[480:], (90, 90, 90))
+    result = overlay_with_legend(image, label_map, CAMVID)
+    assert (result[:480, :100] == 90).all()
+    assert has_color(result[480:], (90, 90, 90))
 
 
 @pytest.mark.parametrize("size", [(1, 1), (100, 140), (1000, 1400)])
-def test_contours_are_on_both_sides_of_a_border_alone(size):
+def test_contours_are_drawn_on_both_sides_of_a_border_only(size):
     label_map = np.zeros(size, dtype=int)
     label_map[:, size[1] // 2 :] = 1
     image = np.full((*size, 3), 50, "uint8")
-    picture = overlay(image, label_map, CLASS_MAP, opacity=0, contours=True)
-    drawn = np.flatnonzero((picture[0] != 50).any(axis=-1))
+    result = overlay(image, label_map, CLASS_MAP, opacity=0, contours=True)
+    drawn = np.flatnonzero((result[0] != 50).any(axis=-1))
     border = size[1] // 2
     if size == (1, 1):
         assert not len(drawn)
@@ -192,5 +185,5 @@ def test_contours_are_on_both_sides_of_a_border_alone(size):
     assert drawn.min() < border <= drawn.max()
     assert len(drawn) == drawn.max() - drawn.min() + 1 <= 2 * (1 + size[0] // 480)
     left, right = overlay_palette(CLASS_MAP)[:2]
-    np.testing.assert_array_equal(picture[0, border - 1], left)
-    np.testing.assert_array_equal(picture[0, border], right)
+    np.testing.assert_array_equal(result[0, border - 1], left)
+    np.testing.assert_array_equal(result[0, border], right)

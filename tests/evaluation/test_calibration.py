@@ -1,5 +1,3 @@
-"""Temperature, calibration error, risk and coverage against others and by hand."""
-
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -7,26 +5,29 @@ from sklearn.metrics import roc_auc_score
 
 from keras_fcn.classes import ClassMap
 from keras_fcn.datasets.dataset import Split
-from keras_fcn.evaluation.calibration import ConfidenceCounts, fit_temperature
-from keras_fcn.evaluation.reliability import draw_reliability
+from keras_fcn.evaluation.calibration import (
+    ConfidenceCounts,
+    draw_reliability,
+    fit_temperature,
+)
 from keras_fcn.images.reading import read_image
 
 CLASS_MAP = ClassMap(("a", "b", "c"), ((0, 0, 0), (1, 1, 1), (2, 2, 2)), void_id=255)
 
 
-def drawn_split(temperature, void_rows=0):
-    """Images of random scores, and labels drawn by their softmax at a temperature."""
+def sampled_split(temperature, void_rows=0):
+    """Random logits as images, and labels sampled from their softmax."""
     rng = np.random.default_rng(0)
-    scores = rng.normal(size=(3, 60, 80, 3)) * 4
-    shares = np.exp(scores / temperature)
+    logits = rng.normal(size=(3, 60, 80, 3)) * 4
+    shares = np.exp(logits / temperature)
     shares /= shares.sum(axis=-1, keepdims=True)
-    drawn = rng.random((3, 60, 80, 1)) > shares.cumsum(axis=-1)
-    label_maps = drawn.sum(axis=-1).clip(0, 2).astype("uint8")
+    is_above = rng.random((3, 60, 80, 1)) > shares.cumsum(axis=-1)
+    label_maps = is_above.sum(axis=-1).clip(0, 2).astype("uint8")
     label_maps[:, :void_rows] = 255
     examples = tf.data.Dataset.from_tensor_slices(
         {
             "name": ["one", "two", "three"],
-            "image": scores.astype("float32"),  # the network is the identity
+            "image": logits.astype("float32"),  # the network is the identity
             "label_map": label_maps,
         }
     )
@@ -34,8 +35,10 @@ def drawn_split(temperature, void_rows=0):
 
 
 @pytest.mark.parametrize("temperature", [0.5, 1.0, 3.0])
-def test_the_temperature_that_labels_were_drawn_with_is_found(temperature):
-    report = fit_temperature(lambda images: images, drawn_split(temperature), CLASS_MAP)
+def test_the_fitted_temperature_is_that_of_the_labels_distribution(temperature):
+    report = fit_temperature(
+        lambda images: images, sampled_split(temperature), CLASS_MAP
+    )
     assert report["temperature"] == pytest.approx(temperature, rel=0.1)
     assert report["num_images"] == 3 and report["num_pixels"] == 3 * 60 * 80
     entropy, error = report["cross_entropy"], report["expected_calibration_error"]
@@ -45,15 +48,15 @@ def test_the_temperature_that_labels_were_drawn_with_is_found(temperature):
         assert error["before"] > 0.04
 
 
-def test_void_counts_nowhere_and_all_of_it_is_refused():
-    report = fit_temperature(lambda images: images, drawn_split(3.0, 30), CLASS_MAP)
+def test_void_pixels_are_ignored_and_a_split_of_void_is_refused():
+    report = fit_temperature(lambda images: images, sampled_split(3.0, 30), CLASS_MAP)
     assert report["num_pixels"] == 3 * 30 * 80
     assert report["temperature"] == pytest.approx(3, rel=0.1)
-    with pytest.raises(ValueError, match="needs labelled pixels: all are void"):
-        fit_temperature(lambda images: images, drawn_split(1.0, 60), CLASS_MAP)
+    with pytest.raises(ValueError, match="requires labelled pixels: all are void"):
+        fit_temperature(lambda images: images, sampled_split(1.0, 60), CLASS_MAP)
 
 
-def test_the_calibration_error_is_that_by_hand():
+def test_calibration_error_of_two_bins():
     counts = ConfidenceCounts()
     # Two bins of fifteen: 0.50 is in [7/15, 8/15), 0.9 in [13/15, 14/15).
     counts.update(np.float32([0.5, 0.5, 0.9]), np.array([True, False, True]))
@@ -65,7 +68,7 @@ def test_the_calibration_error_is_that_by_hand():
     assert [row["accuracy"] for row in report["reliability"]] == [0.5, 0.5]
 
 
-def test_risk_falls_with_coverage_where_confidence_tells_errors():
+def test_risk_decreases_with_coverage_if_errors_have_low_confidence():
     counts = ConfidenceCounts()
     confidence = np.float32([0.99, 0.9, 0.8, 0.6])
     counts.update(confidence, np.array([True, True, True, False]))
@@ -79,7 +82,7 @@ def test_risk_falls_with_coverage_where_confidence_tells_errors():
     assert report["error_auroc"] == 1
 
 
-def test_the_auroc_is_that_of_scikit_learn():
+def test_auroc_is_that_of_scikit_learn():
     rng = np.random.default_rng(0)
     confidence = rng.random(5000).astype("float32") ** 0.2
     is_correct = rng.random(5000) < confidence
@@ -89,7 +92,7 @@ def test_the_auroc_is_that_of_scikit_learn():
     assert counts.report()["error_auroc"] == pytest.approx(expected, abs=2e-3)
 
 
-def test_where_nothing_is_wrong_there_is_no_auroc():
+def test_auroc_is_none_without_errors():
     counts = ConfidenceCounts()
     counts.update(np.float32([1.0, 0.5]), np.array([True, True]))
     report = counts.report()
@@ -97,7 +100,7 @@ def test_where_nothing_is_wrong_there_is_no_auroc():
     assert report["area_under_risk_coverage"] == 0
 
 
-def test_the_diagram_is_a_picture(tmp_path):
+def test_the_reliability_diagram_is_a_png(tmp_path):
     counts = ConfidenceCounts()
     counts.update(np.float32([0.7, 0.95]), np.array([False, True]))
     draw_reliability(counts, tmp_path / "reliability.png")

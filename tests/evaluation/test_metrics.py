@@ -60,13 +60,13 @@ def three_classes():
     return label_map, prediction
 
 
-def test_rows_are_the_truth_and_columns_the_prediction(three_classes):
+def test_rows_are_true_and_columns_predicted_classes(three_classes):
     matrix = counted(*three_classes, 3).matrix()
     assert matrix.dtype == np.int64
     np.testing.assert_array_equal(matrix, [[2, 1, 0], [0, 1, 0], [1, 0, 1]])
 
 
-def test_scores_are_the_hand_worked_ones(three_classes):
+def test_scores_of_a_matrix_worked_by_hand(three_classes):
     expected = {
         "pixel_accuracy": 4 / 6,
         "mean_accuracy": (2 / 3 + 1 + 1 / 2) / 3,
@@ -99,7 +99,7 @@ def test_void_may_have_any_id_above_the_classes(three_classes, void_id):
         np.testing.assert_array_equal(matrix, [[2, 1, 0], [0, 1, 0], [1, 0, 1]])
 
 
-def test_class_absent_from_labels_and_predictions_is_left_out_of_the_mean():
+def test_a_class_absent_from_labels_and_predictions_is_not_in_the_mean():
     # [2 1 .]        IoU 2/3 and 1/2; the third class is in neither.
     # [0 1 .]
     label_map, prediction = np.array([[[0, 0, 0, 1]]]), np.array([[[0, 0, 1, 1]]])
@@ -114,7 +114,7 @@ def test_class_absent_from_labels_and_predictions_is_left_out_of_the_mean():
         assert result["frequency_weighted_iou"] == pytest.approx(weighted)
 
 
-def test_class_only_predicted_has_iou_zero_but_no_accuracy():
+def test_a_class_only_in_predictions_has_iou_0_and_no_accuracy():
     # [1 1]        accuracy 1/2 over the one class in the labels; IoU 1/2 and 0.
     # [0 0]
     metric = counted(np.array([[[0, 0]]]), np.array([[[0, 1]]]), 2)
@@ -127,7 +127,7 @@ def test_class_only_predicted_has_iou_zero_but_no_accuracy():
         assert result["frequency_weighted_iou"] == pytest.approx(0.5)
 
 
-def test_nothing_counted_gives_nan_scores_and_zeros_in_the_logs():
+def test_without_pixels_scores_are_nan_and_logs_are_0():
     metric = ConfusionMatrix(3, VOID)
     scores = segmentation_scores(metric.matrix())
     assert all(np.isnan(scores[name]) for name in SCALARS)
@@ -135,7 +135,7 @@ def test_nothing_counted_gives_nan_scores_and_zeros_in_the_logs():
     assert scalars(metric) == dict.fromkeys(SCALARS, 0.0)
 
 
-def test_all_void_counts_nothing():
+def test_a_void_label_map_adds_no_counts():
     metric = counted(np.full((2, 3, 3), VOID), np.ones((2, 3, 3), int), 3)
     np.testing.assert_array_equal(metric.matrix(), np.zeros((3, 3)))
     assert scalars(metric) == dict.fromkeys(SCALARS, 0.0)
@@ -147,7 +147,7 @@ def test_perfect_prediction_scores_one():
     assert result == pytest.approx(dict.fromkeys(SCALARS, 1.0))
 
 
-def test_one_class_is_enough():
+def test_scores_of_a_single_class():
     metric = counted(np.array([[[0, VOID]]]), np.array([[[0, 0]]]), 1)
     np.testing.assert_array_equal(metric.matrix(), [[1]])
     assert scalars(metric) == dict.fromkeys(SCALARS, 1.0)
@@ -176,7 +176,7 @@ def test_scores_equal_those_of_scikit_learn(seed):
 
 
 @pytest.mark.parametrize("sizes", [(1, 1, 1), (2, 1)])
-def test_batches_add_up_to_the_whole_set(sizes):
+def test_batches_add_up_to_the_whole_split(sizes):
     label_map, prediction = random_maps(7)
     metric, start = ConfusionMatrix(5, VOID), 0
     for size in sizes:
@@ -188,7 +188,7 @@ def test_batches_add_up_to_the_whole_set(sizes):
     assert scalars(metric) == scalars(whole)
 
 
-def test_mean_iou_is_that_of_the_set_and_not_the_mean_over_batches():
+def test_mean_iou_is_computed_from_the_split_and_not_averaged_over_batches():
     # First image [1 0 / 0 0], second [0 3 / 0 1]: means 1 and (0 + 1/4) / 2;
     # together [1 3 / 0 1]: 1/4 and 1/4.
     metric = ConfusionMatrix(2, VOID)
@@ -199,13 +199,13 @@ def test_mean_iou_is_that_of_the_set_and_not_the_mean_over_batches():
     assert scalars(metric)["mean_iou"] == pytest.approx(0.25)
 
 
-def test_reset_starts_anew(three_classes):
+def test_reset_state_clears_the_counts(three_classes):
     metric = counted(*three_classes, 3)
     metric.reset_state()
     np.testing.assert_array_equal(metric.matrix(), np.zeros((3, 3)))
 
 
-def test_the_metric_has_the_name_that_is_given():
+def test_the_metric_has_the_given_name():
     assert ConfusionMatrix(3, VOID).name == "confusion_matrix"
     assert ConfusionMatrix(3, VOID, name="validation").name == "validation"
 
@@ -231,7 +231,7 @@ def test_compiled_updates_equal_eager_ones(jit_compile):
     assert scalars(metric) == pytest.approx(scalars(whole))
 
 
-def test_counts_on_the_device_are_int32_and_take_unsigned_maps():
+def test_counts_on_the_device_are_int32_for_unsigned_label_maps():
     label_map = np.array([[[0, 1, VOID]]], "uint8")
     prediction = np.array([[[1, 1, 0]]], "uint8")
     counts = ops.convert_to_numpy(count_on_device(label_map, prediction, 2, VOID))
@@ -256,7 +256,7 @@ def test_counts_on_the_host_are_those_on_the_device(seed, num_classes, void_id):
     assert 0 < matrix.sum() == (label_map != void_id).sum() < label_map.size
 
 
-def test_rows_of_the_hosts_matrix_are_the_truth(three_classes):
+def test_rows_of_the_matrix_on_the_host_are_true_classes(three_classes):
     (label_map,), (prediction,) = three_classes
     matrix = confusion_matrix_of(label_map, prediction, 3, VOID)
     np.testing.assert_array_equal(matrix, [[2, 1, 0], [0, 1, 0], [1, 0, 1]])
@@ -272,7 +272,7 @@ def test_255_classes_are_counted_from_uint8_maps():
 
 
 @pytest.mark.parametrize("compile_update", [False, True])
-def test_counts_beyond_int32_carry_over(compile_update):
+def test_counts_beyond_int32_carry_to_the_high_digit(compile_update):
     metric = ConfusionMatrix(2, VOID)
     start = 5 * 2**30 + 2**30 - 2  # in one cell; the next update carries
     metric._high.assign([[5, 0], [0, 0]])
@@ -287,7 +287,7 @@ def test_counts_beyond_int32_carry_over(compile_update):
     np.testing.assert_array_equal(metric._high, [[6, 0], [0, 0]])
 
 
-def test_scores_of_counts_beyond_int32_are_right():
+def test_scores_of_counts_beyond_int32():
     # [3 1]
     # [0 4]  times 2**31; IoU 3/4 and 4/5.
     metric = ConfusionMatrix(2, VOID)
@@ -308,7 +308,7 @@ def test_a_trimap_lies_on_both_sides_of_an_edge():
         np.testing.assert_array_equal(trimap(label_map, 255, width), expected)
 
 
-def test_an_edge_to_void_is_none_and_void_is_not_in_the_mask():
+def test_a_border_to_void_is_not_an_edge_and_void_is_not_in_the_trimap():
     label_map = np.zeros((6, 6), int)
     label_map[:, 2:4] = 255
     assert not trimap(label_map, 255, 3).any()
@@ -317,5 +317,5 @@ def test_an_edge_to_void_is_none_and_void_is_not_in_the_mask():
     assert mask[:, :2].all() and not mask[:, 2:4].any()
 
 
-def test_one_class_has_no_trimap():
+def test_the_trimap_of_a_single_class_is_empty():
     assert not trimap(np.ones((4, 4), int), 255, 2).any()

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from keras_fcn.classes import LONGEST_NAME, MAX_CLASSES, Color
+from keras_fcn.classes import LONGEST_NAME, MAX_CLASSES
 from keras_fcn.errors import shortened
 from keras_fcn.storage.regular_files import check_is_regular
+from keras_fcn.typing import Color
 
 VOID_NAMES = ("void", "unlabelled", "unlabeled", "ignore", "__ignore__")
 TABLE_NAMES = (

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from keras_fcn.classes import Color
 from keras_fcn.datasets.folder.labels.files import StoredLabels
 from keras_fcn.errors import summarize
+from keras_fcn.typing import Color
 
 VOID_ID = 255
 _UNKNOWN = -1
