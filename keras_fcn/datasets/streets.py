@@ -6,12 +6,12 @@ It has CamVid's classes and needs no network. Splits share no scene.
 import io
 from dataclasses import dataclass
 
-import cv2
 import tensorflow_datasets as tfds
 
 from keras_fcn.datasets.camvid import CLASS_MAP
 from keras_fcn.datasets.prepared import segmentation_info
-from street_rendering import render_street
+from keras_fcn.progress import Progress
+from street_rendering.parallel import render_pngs
 
 __all__ = ["CLASS_MAP", "Streets", "StreetsConfig", "streets_config"]
 
@@ -67,22 +67,16 @@ class Streets(tfds.core.GeneratorBasedBuilder):
         }
 
     def _generate_examples(self, split, num_images):
-        config = self.builder_config
-        for number in range(num_images):
-            image, label_map = render_street(
-                config.seed, _FIRST_SCENE[split] + number, config.height, config.width
-            )
+        config, first = self.builder_config, _FIRST_SCENE[split]
+        numbers = range(first, first + num_images)
+        scenes = render_pngs(config.seed, numbers, config.height, config.width)
+        shown = Progress(scenes, description=f"Rendering {split}", total=num_images)
+        for number, (image, label_map) in enumerate(shown):
             yield (
                 number,
                 {
                     "name": f"{split}_{number:05d}",
-                    "image": _png(cv2.cvtColor(image, cv2.COLOR_RGB2BGR)),
-                    "label_map": _png(label_map),
+                    "image": io.BytesIO(image),
+                    "label_map": io.BytesIO(label_map),
                 },
             )
-
-
-def _png(array):
-    """A PNG as a file in memory, quickly compressed."""
-    _, encoded = cv2.imencode(".png", array, [cv2.IMWRITE_PNG_COMPRESSION, 1])
-    return io.BytesIO(encoded.tobytes())

@@ -8,6 +8,7 @@ from keras_fcn.config import TrainingConfig
 from keras_fcn.datasets.load import load_dataset, load_mix
 from keras_fcn.datasets.mix import Mix, absolute_mix, parse_mix
 from street_rendering import render_street
+from street_rendering.parallel import render_pngs
 from tests.support.data import draw_blocks, write_folder
 
 
@@ -83,11 +84,11 @@ def test_the_second_data_set_is_brought_to_the_size_of_the_training(
 ):
     sizes = []
 
-    def render(seed, number, height, width):
+    def render(seed, numbers, height, width):
         sizes.append((height, width))
-        return render_street(seed, number, height, width)
+        return render_pngs(seed, numbers, height, width)
 
-    monkeypatch.setattr("keras_fcn.datasets.streets.render_street", render)
+    monkeypatch.setattr("keras_fcn.datasets.streets.render_pngs", render)
     # A number of images that no other test has prepared.
     count = 4 + size // 24
     _, mixed = loaded("camvid", str(tiny_camvid), f"streets:{count}", size=size)

@@ -1,10 +1,14 @@
 """`streets` as a TFDS builder."""
 
+import dataclasses
+from functools import partial
+
 import numpy as np
 import pytest
 
 from keras_fcn.config import TrainingConfig
 from keras_fcn.datasets.load import load_dataset
+from keras_fcn.progress import Progress
 from street_rendering import render_street
 
 CONFIG = TrainingConfig(dataset="streets", num_images=5, image_size=(48, 64))
@@ -25,6 +29,17 @@ def test_examples_are_the_rendered_scenes(dataset):
         image, label_map = render_street(0, number, 48, 64)
         np.testing.assert_array_equal(example["image"], image)
         np.testing.assert_array_equal(example["label_map"], label_map)
+
+
+def test_rendering_logs_its_progress_where_there_is_no_terminal(monkeypatch, caplog):
+    at_once = partial(Progress, seconds=0)
+    monkeypatch.setattr("keras_fcn.datasets.streets.Progress", at_once)
+    config = dataclasses.replace(CONFIG, num_images=6)
+    with caplog.at_level("INFO", "keras_fcn"):
+        load_dataset(config, ("train",))
+    lines = [line for line in caplog.messages if line.startswith("Rendering ")]
+    assert any(line.startswith("Rendering train: 3/6 images, ") for line in lines)
+    assert all(" left" in line for line in lines)
 
 
 def test_splits_share_no_scene(dataset):

@@ -1,0 +1,82 @@
+"""Rendering of many scenes by several processes."""
+
+import os
+import signal
+import threading
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from functools import partial
+from multiprocessing import get_context, parent_process
+
+import cv2
+import numpy as np
+
+from street_rendering.scene import render_street
+
+FEWEST = 64  # scenes; a process starts in the time in which it renders about ten
+# Libraries that start as many threads as there are cores, in every process.
+_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+def render_pngs(
+    seed: int, numbers: Sequence[int], height: int, width: int
+) -> Iterator[tuple[bytes, bytes]]:
+    """Render scenes as PNG files, by all cores where there are many scenes.
+
+    The processes are spawned: a fork of a process in which TensorFlow runs may hang. So
+    a script that renders needs the usual `if __name__ == "__main__":`.
+
+    Args:
+        seed, height, width: as for `render_street`.
+        numbers: of the scenes.
+
+    Yields:
+        Image and label map of each scene, in the order of `numbers`.
+
+    Raises:
+        OSError: if a process ends early.
+    """
+    render = partial(_render_png, seed, height, width)
+    num_processes = min(os.cpu_count() or 1, len(numbers) // (FEWEST // 2))
+    if num_processes < 2:
+        yield from map(render, numbers)
+        return
+    before = {name: os.environ.get(name) for name in _THREADS}
+    os.environ.update(dict.fromkeys(_THREADS, "1"))
+    pool = ProcessPoolExecutor(num_processes, get_context("spawn"), _start_process)
+    try:
+        yield from pool.map(render, numbers, chunksize=4)
+    except BrokenProcessPool as error:
+        raise OSError(
+            "A process that renders scenes ended early: is there too little memory, or "
+            'does the script lack `if __name__ == "__main__":`?'
+        ) from error
+    finally:
+        pool.shutdown(cancel_futures=True)
+        for name, value in before.items():
+            os.environ.pop(name)
+            if value is not None:
+                os.environ[name] = value
+
+
+def _start_process():
+    cv2.setNumThreads(1)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent():
+    """End this process with its parent, also one that was killed."""
+    parent_process().join()
+    os._exit(1)
+
+
+def _render_png(seed, height, width, number):
+    image, label_map = render_street(seed, number, height, width)
+    return _encode_png(cv2.cvtColor(image, cv2.COLOR_RGB2BGR)), _encode_png(label_map)
+
+
+def _encode_png(array: np.ndarray) -> bytes:
+    # Level 1: a tenth larger than the default, but quick.
+    return cv2.imencode(".png", array, [cv2.IMWRITE_PNG_COMPRESSION, 1])[1].tobytes()
