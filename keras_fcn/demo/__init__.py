@@ -1,1 +1,1 @@
-"""The page in the browser."""
+"""The demo page in the browser."""

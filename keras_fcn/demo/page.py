@@ -1,7 +1,7 @@
-"""The page: a picture or a short film goes in, its classes come out.
+"""The demo page: segments an image or a short video in the browser.
 
-It is served to this machine alone, and loads nothing from elsewhere: no fonts, no
-scripts, no analytics. What it is given stays in a folder that ends with it.
+It is served on 127.0.0.1 only, and loads nothing from other hosts: no fonts, no
+scripts, no analytics. Uploads and results are deleted when it ends.
 """
 
 import os
@@ -18,8 +18,8 @@ from keras_fcn.prediction.segmenter import Segmenter
 from keras_fcn.prediction.video.predict import predict_video
 from keras_fcn.prediction.video.reader import UnreadableVideo, VideoReader
 
-_HOST = "127.0.0.1"  # this machine
-_LONGEST_FILM = 60.0  # seconds
+_HOST = "127.0.0.1"
+_MAX_DURATION = 60.0  # seconds of a video
 _SETTINGS = {"GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_OFFLINE": "1"}
 
 
@@ -28,8 +28,8 @@ def serve(segmenter: Segmenter, name: str, port: int) -> None:
 
     Args:
         segmenter: the network.
-        name: what the page calls it.
-        port: of 127.0.0.1.
+        name: title of the page.
+        port: port of 127.0.0.1.
 
     Raises:
         OSError: if the port is not free.
@@ -37,6 +37,8 @@ def serve(segmenter: Segmenter, name: str, port: int) -> None:
     with tempfile.TemporaryDirectory(prefix="keras-fcn-demo-") as folder:
         # Gradio reads these when it is imported.
         os.environ.update(_SETTINGS, GRADIO_TEMP_DIR=folder)
+        import gradio as gr
+
         page = build_page(segmenter, name, Path(folder))
         page.launch(
             server_name=_HOST,
@@ -46,9 +48,13 @@ def serve(segmenter: Segmenter, name: str, port: int) -> None:
             quiet=True,
             footer_links=[],
             prevent_thread_lock=True,
-            theme=_theme(),
+            # Fonts of the machine: Gradio's default ones are downloaded.
+            theme=gr.themes.Default(
+                font=("system-ui", "sans-serif"),
+                font_mono=("ui-monospace", "monospace"),
+            ),
         )
-        print(f"The page: http://{_HOST}:{port} (Ctrl-C ends it)", flush=True)
+        print(f"The page: http://{_HOST}:{port} (stop with Ctrl-C)", flush=True)
         try:
             threading.Event().wait()
         finally:
@@ -60,81 +66,67 @@ def build_page(segmenter: Segmenter, name: str, folder: Path):
 
     Args:
         segmenter: the network.
-        name: what the page calls it.
-        folder: gets the files that can be downloaded.
+        name: title of the page.
+        folder: existing folder for the files that can be downloaded.
     """
     import gradio as gr
 
+    viewer = {
+        argument: Path(__file__).with_name(file_name).read_text()
+        for argument, file_name in (
+            ("html_template", "viewer.html"),
+            ("css_template", "viewer.css"),
+            ("js_on_load", "viewer.js"),
+        )
+    }
     with gr.Blocks(title=f"keras-fcn: {name}", analytics_enabled=False) as page:
-        gr.Markdown(f"## {name}\n{', '.join(segmenter.class_map.names)}")
-        with gr.Tab("Picture"), gr.Row():
+        gr.Markdown(f"## {name}\nClasses: {', '.join(segmenter.class_map.names)}")
+        with gr.Tab("Image"), gr.Row():
             with gr.Column():
-                image = _picture_input(gr)
-                labels = gr.DownloadButton(
-                    "Label map (PNG)", interactive=False, elem_id="labels"
+                image = gr.Image(
+                    label="Image: drop, paste or take one",
+                    sources=["upload", "clipboard", "webcam"],
+                    type="filepath",
+                    elem_id="image",
                 )
-            answer = _viewer(gr)
-        with gr.Tab("Film"), gr.Row():
+                # Gradio would open any format that Pillow supports; `read_image` does
+                # not.
+                image.preprocess = lambda payload: payload and payload.path
+                labels = gr.DownloadButton(
+                    "Download label map (PNG)", interactive=False, elem_id="labels"
+                )
+            result = gr.HTML(None, elem_id="result", **viewer)
+        with gr.Tab("Video"), gr.Row():
             with gr.Column():
-                film = gr.Video(
-                    label=f"Film of up to {_LONGEST_FILM:.0f} seconds",
+                video = gr.Video(
+                    label=f"Video of at most {_MAX_DURATION:.0f} seconds",
                     sources=["upload", "webcam"],
-                    elem_id="film",
+                    elem_id="video",
                 )
                 video_labels = gr.DownloadButton(
-                    "Label maps (lossless film)",
+                    "Download label maps (lossless video)",
                     interactive=False,
-                    elem_id="film-labels",
+                    elem_id="video-labels",
                 )
-            made = gr.Video(label="Overlay", interactive=False, elem_id="overlay-film")
+            overlay = gr.Video(label="Overlay", interactive=False, elem_id="overlay")
+        progress = gr.Progress()
+
+        def segment_video(path, progress=progress):  # Gradio looks for this default
+            return _segment_video(gr, segmenter, path, folder, progress)
+
+        # One at a time, for the memory of one prediction.
         image.change(
-            lambda path: _answer_image(gr, segmenter, path, folder),
+            lambda path: _segment_image(gr, segmenter, path, folder),
             image,
-            [answer, labels],
-            concurrency_limit=1,  # the network has one at a time
-        )
-        progress = gr.Progress()  # Gradio finds it among the defaults
-
-        def answer_film(path, progress=progress):
-            return _answer_film(gr, segmenter, path, folder, progress)
-
-        film.change(
-            answer_film,
-            film,
-            [made, video_labels],
+            [result, labels],
             concurrency_limit=1,
         )
+        video.change(segment_video, video, [overlay, video_labels], concurrency_limit=1)
     return page
 
 
-def _picture_input(gr):
-    """Takes a picture, and gives the path of its file."""
-    image = gr.Image(
-        label="Picture: drop, paste or photograph one",
-        sources=["upload", "clipboard", "webcam"],
-        type="filepath",
-        elem_id="picture",
-    )
-    # Gradio's own would have Pillow open whatever is called a picture.
-    image.preprocess = lambda payload: payload and payload.path
-    return image
-
-
-def _viewer(gr):
-    def read(name):
-        return Path(__file__).with_name(name).read_text()
-
-    return gr.HTML(
-        None,
-        html_template=read("viewer.html"),
-        css_template=read("viewer.css"),
-        js_on_load=read("viewer.js"),
-        elem_id="answer",
-    )
-
-
-def _answer_image(gr, segmenter, path, folder):
-    """Values of the viewer and of the button below the picture."""
+def _segment_image(gr, segmenter, path, folder):
+    """Values of the viewer and of the download button."""
     if path is None:
         return None, gr.DownloadButton(value=None, interactive=False)
     try:
@@ -143,45 +135,33 @@ def _answer_image(gr, segmenter, path, folder):
         raise gr.Error(str(error), print_exception=False) from error
     label_map, confidence = segmenter.label_and_confidence(image)
     class_map = segmenter.class_map
-    target = _new_folder(folder) / f"{Path(path).stem}_labels.png"
+    target = Path(tempfile.mkdtemp(dir=folder)) / f"{Path(path).stem}_labels.png"
     target.write_bytes(encode_label_map(label_map, class_map))
-    answer = describe_image(image, label_map, confidence, class_map)
-    return answer, gr.DownloadButton(value=str(target), interactive=True)
+    result = describe_image(image, label_map, confidence, class_map)
+    return result, gr.DownloadButton(value=str(target), interactive=True)
 
 
-def _answer_film(gr, segmenter, path, folder, progress):
-    """Overlay and label maps of a film."""
+def _segment_video(gr, segmenter, path, folder, progress):
+    """Values of the overlay and of the download button."""
     if path is None:
         return None, gr.DownloadButton(value=None, interactive=False)
-    job = Job(Path(path), _new_folder(folder) / Path(path).stem)
-    outputs = Outputs(video_labels="film")
+    job = Job(Path(path), Path(tempfile.mkdtemp(dir=folder)) / Path(path).stem)
     try:
-        with VideoReader(job.path) as film:
-            if (film.duration or 0) > _LONGEST_FILM:
+        with VideoReader(job.path) as video:
+            if (video.duration or 0) > _MAX_DURATION:
                 raise gr.Error(
-                    f"The page takes films of up to {_LONGEST_FILM:.0f} seconds; this "
-                    f"one has {film.duration:.0f}: keras-fcn predict takes any.",
+                    f"The video must have at most {_MAX_DURATION:.0f} seconds; this "
+                    f"one has {video.duration:.0f}. Use keras-fcn predict for longer "
+                    "ones.",
                     print_exception=False,
                 )
-            results = predict_video(segmenter, film, job, outputs)
+            outputs = Outputs(video_labels="film")
+            results = predict_video(segmenter, video, job, outputs)
             for count, result in enumerate(results, 1):
-                progress((count, film.num_frames), unit="frames")
+                progress((count, video.num_frames), unit="frames")
                 if result.problem:
                     gr.Warning(result.problem)
     except UnreadableVideo as error:
         raise gr.Error(str(error), print_exception=False) from error
     overlay, labels = job.output(OVERLAY, ".mp4"), job.output(LABELS, ".mkv")
     return str(overlay), gr.DownloadButton(value=str(labels), interactive=True)
-
-
-def _new_folder(folder):
-    return Path(tempfile.mkdtemp(dir=folder))
-
-
-def _theme():
-    import gradio as gr
-
-    # Fonts that the machine has: Gradio's own would be asked for elsewhere.
-    return gr.themes.Default(
-        font=("system-ui", "sans-serif"), font_mono=("ui-monospace", "monospace")
-    )

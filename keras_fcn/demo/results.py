@@ -1,4 +1,4 @@
-"""What the page shows of an image, as values that a browser reads."""
+"""The result of an image as values for `viewer.js`."""
 
 import base64
 
@@ -10,7 +10,7 @@ from keras_fcn.drawing.overlays import overlay_palette
 from keras_fcn.images.encoding import encode_jpeg
 from keras_fcn.prediction.results import count_ids
 
-_LARGEST_VIEW = 1600  # pixels, height and width; files to download keep their size
+_MAX_LENGTH = 1600  # pixels, of the displayed image; downloads keep their size
 
 
 def describe_image(
@@ -19,52 +19,48 @@ def describe_image(
     confidence: np.ndarray,
     class_map: ClassMap,
 ) -> dict:
-    """Return what `viewer.js` draws.
+    """Return what `viewer.js` displays.
 
     Args:
         image: uint8 RGB `(height, width, 3)`.
         label_map: uint8 `(height, width)`.
-        confidence: float32 `(height, width)` in [0, 1], how sure each pixel's class is.
+        confidence: float32 `(height, width)` in [0, 1].
         class_map: names and colours.
 
     Returns:
-        `image`, `labels` and `confidence` as data URLs of one size, at most 1600
-        pixels, the latter two grey; `classes`, the largest first: dicts of `id`,
-        `name`, `color` (None for void) and `share`, from 0 to 1.
+        `image`, `labels` and `confidence`: data URLs of images of one size, at most
+        1600 pixels high and wide; the latter two are grey. `classes`: dicts of `id`,
+        `name`, `color` (None for void) and `share` in [0, 1], the largest share first.
     """
     height, width = label_map.shape
-    factor = min(1.0, _LARGEST_VIEW / max(height, width))
-    size = max(1, round(factor * width)), max(1, round(factor * height))
+    factor = min(1.0, _MAX_LENGTH / max(height, width))
+    size = max(1, round(factor * width)), max(1, round(factor * height))  # of OpenCV
     levels = np.round(255 * confidence).astype("uint8")
-    seen = cv2.resize(image, size, None, 0, 0, cv2.INTER_AREA)
+    counts, palette = count_ids(label_map), overlay_palette(class_map)
+    by_share = sorted(np.flatnonzero(counts).tolist(), key=lambda id_: -counts[id_])
     return {
-        "image": _url("jpeg", encode_jpeg(seen)),
-        "labels": _grey(cv2.resize(label_map, size, None, 0, 0, cv2.INTER_NEAREST)),
-        "confidence": _grey(cv2.resize(levels, size, None, 0, 0, cv2.INTER_NEAREST)),
-        "classes": _classes(label_map, class_map),
+        "image": _data_url(
+            "jpeg", encode_jpeg(cv2.resize(image, size, None, 0, 0, cv2.INTER_AREA))
+        ),
+        "labels": _grey_url(label_map, size),
+        "confidence": _grey_url(levels, size),
+        "classes": [
+            {
+                "id": id_,
+                "name": "void" if id_ == class_map.void_id else class_map.names[id_],
+                "color": None if id_ == class_map.void_id else palette[id_].tolist(),
+                "share": counts[id_] / label_map.size,
+            }
+            for id_ in by_share
+        ],
     }
 
 
-def _classes(label_map, class_map):
-    counts, palette = count_ids(label_map), overlay_palette(class_map)
-    found = sorted(np.flatnonzero(counts).tolist(), key=lambda index: -counts[index])
-    entries = []
-    for index in found:
-        is_void = index == class_map.void_id
-        entries.append(
-            {
-                "id": index,
-                "name": "void" if is_void else class_map.names[index],
-                "color": None if is_void else palette[index].tolist(),
-                "share": counts[index] / label_map.size,
-            }
-        )
-    return entries
+def _grey_url(values, size):
+    # Nearest: a blend of two class ids is another class.
+    resized = cv2.resize(values, size, None, 0, 0, cv2.INTER_NEAREST)
+    return _data_url("png", cv2.imencode(".png", resized)[1].tobytes())
 
 
-def _grey(values):
-    return _url("png", cv2.imencode(".png", values)[1].tobytes())
-
-
-def _url(kind, content):
+def _data_url(kind, content):
     return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"

@@ -1,6 +1,6 @@
-// Draws what `answers.py` gives: the image under the colours of its classes, with an
-// opacity to choose; the pointer tells class and confidence. `element`, `props` and
-// `watch` are Gradio's.
+// Displays the dictionary of `results.py`: the image with the colours of its classes at
+// an adjustable opacity, the classes with their shares, and a tooltip with class and
+// confidence of a pixel. `element`, `props` and `watch` are defined by Gradio.
 let shown = null;
 
 const find = (selector) => element.querySelector(selector);
@@ -60,20 +60,20 @@ function list(classes) {
 }
 
 async function show() {
-  const answer = props.value;
-  find(".answer").hidden = !answer;
+  const result = props.value;
+  find(".result").hidden = !result;
   shown = null;
-  if (!answer) return;
+  if (!result) return;
   const [image, labels, confidence] = await Promise.all(
-    [answer.image, answer.labels, answer.confidence].map(decode),
+    [result.image, result.labels, result.confidence].map(decode),
   );
   const { width, height } = labels;
   const ids = grey(labels);
-  const layer = paint(ids, answer.classes, width, height);
-  const names = new Map(answer.classes.map((entry) => [entry.id, entry.name]));
+  const layer = paint(ids, result.classes, width, height);
+  const names = new Map(result.classes.map((entry) => [entry.id, entry.name]));
   Object.assign(find("canvas"), { width, height });
   shown = { image, layer, ids, names, confidence: grey(confidence), width };
-  list(answer.classes);
+  list(result.classes);
   draw();
   element.dataset.shown = "true";
 }
@@ -81,22 +81,22 @@ async function show() {
 element.addEventListener("input", draw);
 
 element.addEventListener("pointermove", (event) => {
-  const note = find(".note");
-  note.hidden = !shown || event.target !== find("canvas");
-  if (note.hidden) return;
+  const tooltip = find(".tooltip");
+  tooltip.hidden = !shown || event.target !== find("canvas");
+  if (tooltip.hidden) return;
   const { clientWidth, width } = event.target;
   const scale = width / clientWidth;
   const [column, row] = [event.offsetX, event.offsetY].map((at) => Math.floor(at * scale));
   const index = Math.max(0, row) * shown.width + Math.max(0, column);
   if (!(index < shown.ids.length)) return;
-  const sure = Math.round((100 * shown.confidence[index]) / 255);
-  note.textContent = `${shown.names.get(shown.ids[index])}, ${sure} % sure`;
-  note.style.left = `${event.offsetX + 14}px`;
-  note.style.top = `${event.offsetY + 14}px`;
+  const percent = Math.round((100 * shown.confidence[index]) / 255);
+  tooltip.textContent = `${shown.names.get(shown.ids[index])}, confidence ${percent} %`;
+  tooltip.style.left = `${event.offsetX + 14}px`;
+  tooltip.style.top = `${event.offsetY + 14}px`;
 });
 
 element.addEventListener("pointerleave", () => {
-  find(".note").hidden = true;
+  find(".tooltip").hidden = true;
 });
 
 watch("value", show);

@@ -1,4 +1,4 @@
-"""The page in a browser: what is dropped, seen, downloaded, and asked for elsewhere."""
+"""The demo page in Chromium."""
 
 import base64
 import os
@@ -30,7 +30,7 @@ pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed"),
 ]
 
-# As a browser does when a file is let go over an element.
+# The events of a file that is dropped over an element.
 DROP = """([selector, name, content]) => {
     const bytes = Uint8Array.from(atob(content), (letter) => letter.charCodeAt(0));
     const dataTransfer = new DataTransfer();
@@ -48,7 +48,7 @@ def unused_port():
 
 @pytest.fixture(scope="module")
 def served(scored_run):
-    """Address of the page of `scored_run`, from a process of its own."""
+    """URL of the page of `scored_run`, which another process serves."""
     port = unused_port()
     command = ("-m", "keras_fcn", "demo", "--model", scored_run.path, "--port", port)
     process = subprocess.Popen(
@@ -68,26 +68,28 @@ def served(scored_run):
         assert process.poll() is None, "".join(lines)
         yield re.search(r"http://\S+", lines[-1])[0]
         process.send_signal(signal.SIGINT)
-        said, _ = process.communicate(timeout=60)
-    assert process.returncode == 0 and "Traceback" not in said
+        output, _ = process.communicate(timeout=60)
+    assert process.returncode == 0 and "Traceback" not in output
 
 
 @pytest.fixture
 def page(served):
-    """The page in Chromium; at its end, nothing has been asked for elsewhere."""
+    """The page in Chromium; checks at the end that no other host was requested."""
     with playwright.sync_playwright() as browsers:
         browser = browsers.chromium.launch(
             executable_path=CHROMIUM, args=["--no-sandbox"]
         )
         page = browser.new_page()
-        asked, failures = [], []
-        page.on("request", lambda request: asked.append(request.url))
+        requested, failures = [], []
+        page.on("request", lambda request: requested.append(request.url))
         page.on("pageerror", lambda error: failures.append(str(error)))
         page.goto(served)
         yield page
         browser.close()
-    assert asked and not failures
-    hosts = {urlsplit(url).hostname for url in asked if url.startswith(("http", "ws"))}
+    assert requested and not failures
+    hosts = {
+        urlsplit(url).hostname for url in requested if url.startswith(("http", "ws"))
+    }
     assert hosts == {"127.0.0.1"}
 
 
@@ -99,18 +101,18 @@ def street(tmp_path):
     return tmp_path / "street.png"
 
 
-def wait_for_answer(page):
-    page.wait_for_selector("#answer canvas:visible", timeout=60_000)
-    page.wait_for_selector("#answer li")
+def wait_for_result(page):
+    page.wait_for_selector("#result canvas:visible", timeout=60_000)
+    page.wait_for_selector("#result li")
 
 
-def test_a_dropped_street_is_shown_and_its_label_map_is_that_of_predict(
+def test_dropped_image_is_displayed_with_the_label_map_of_predict(
     page, scored_run, street, tmp_path, capsys
 ):
-    page.wait_for_selector("#picture input[type=file]", state="attached")
+    page.wait_for_selector("#image input[type=file]", state="attached")
     content = base64.b64encode(street.read_bytes()).decode()
-    page.evaluate(DROP, ["#picture button", street.name, content])
-    wait_for_answer(page)
+    page.evaluate(DROP, ["#image button", street.name, content])
+    wait_for_result(page)
 
     with page.expect_download() as download:
         page.click("#labels")
@@ -126,58 +128,58 @@ def test_a_dropped_street_is_shown_and_its_label_map_is_that_of_predict(
         label_map = np.asarray(downloaded)
         np.testing.assert_array_equal(label_map, written)
 
-    found = page.locator("#answer li span").all_inner_texts()
+    found = page.locator("#result li span").all_inner_texts()
     names = load(scored_run.path).class_map.names
     assert set(found) == {names[index] for index in np.unique(label_map)}
 
-    # What the pointer is over is told.
-    box = page.locator("#answer canvas").bounding_box()
+    # The tooltip names class and confidence of the pixel below the pointer.
+    box = page.locator("#result canvas").bounding_box()
     row, column = 90, 40
-    page.locator("#answer canvas").hover(
+    page.locator("#result canvas").hover(
         position={
             "x": (column + 0.5) * box["width"] / 160,
             "y": (row + 0.5) * box["height"] / 120,
         }
     )
-    page.wait_for_selector("#answer .note:visible")
-    said = page.locator("#answer .note").inner_text()
-    told = re.fullmatch(r"(\w+), (\d+) % sure", said)
-    assert told[1] == names[label_map[row, column]]
+    page.wait_for_selector("#result .tooltip:visible")
+    text = page.locator("#result .tooltip").inner_text()
+    found_class = re.fullmatch(r"(\w+), confidence (\d+) %", text)
+    assert found_class[1] == names[label_map[row, column]]
     confidence = load(scored_run.path).probabilities(street).max(axis=-1)
-    assert int(told[2]) == pytest.approx(100 * confidence[row, column], abs=1)
+    assert int(found_class[2]) == pytest.approx(100 * confidence[row, column], abs=1)
 
-    # Without opacity the picture is the image.
-    page.locator("#answer input").fill("0")
+    # At opacity 0 the canvas is the image.
+    page.locator("#result input").fill("0")
     drawn = page.evaluate(
-        "Array.from(document.querySelector('#answer canvas').getContext('2d')"
+        "Array.from(document.querySelector('#result canvas').getContext('2d')"
         ".getImageData(0, 0, 160, 120).data)"
     )
     shown = np.array(drawn).reshape(120, 160, 4)[..., :3]
     assert np.abs(shown - read_image(street).astype(int)).mean() < 10  # JPEG
 
 
-def test_what_is_no_picture_is_told_on_the_page(page, tmp_path):
+def test_invalid_image_is_an_error_on_the_page(page, tmp_path):
     (tmp_path / "bad.png").write_bytes(b"\x89PNG\r\n\x1a\n no more")
-    page.wait_for_selector("#picture input[type=file]", state="attached")
-    page.set_input_files("#picture input[type=file]", tmp_path / "bad.png")
+    page.wait_for_selector("#image input[type=file]", state="attached")
+    page.set_input_files("#image input[type=file]", tmp_path / "bad.png")
     page.get_by_text("bad.png can't be decoded").wait_for(timeout=60_000)
-    assert not page.locator("#answer canvas").is_visible()
+    assert not page.locator("#result canvas").is_visible()
 
 
-def test_a_short_film_becomes_one_that_the_browser_plays(page, tmp_path):
-    film = write_film(tmp_path / "film.mp4", [100 * n for n in range(10)], sound="aac")
-    page.get_by_role("tab", name="Film").click()
-    page.wait_for_selector("#film input[type=file]", state="attached")
-    page.set_input_files("#film input[type=file]", film)
-    page.wait_for_selector("#overlay-film video", timeout=60_000)
-    page.wait_for_function(
-        "document.querySelector('#overlay-film video').readyState > 0"
+def test_overlay_of_a_video_is_played_by_the_browser(page, tmp_path):
+    video = write_film(
+        tmp_path / "video.mp4", [100 * n for n in range(10)], sound="aac"
     )
+    page.get_by_role("tab", name="Video").click()
+    page.wait_for_selector("#video input[type=file]", state="attached")
+    page.set_input_files("#video input[type=file]", video)
+    page.wait_for_selector("#overlay video", timeout=60_000)
+    page.wait_for_function("document.querySelector('#overlay video').readyState > 0")
     seconds, error = page.evaluate(
-        "(film => [film.duration, film.error])"
-        "(document.querySelector('#overlay-film video'))"
+        "(video => [video.duration, video.error])"
+        "(document.querySelector('#overlay video'))"
     )
     assert seconds == pytest.approx(1, abs=0.1) and error is None
     with page.expect_download() as download:
-        page.click("#film-labels")
+        page.click("#video-labels")
     assert download.value.suggested_filename == "video_labels.mkv"

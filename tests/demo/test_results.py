@@ -1,4 +1,4 @@
-"""What the page gives a browser to draw."""
+"""The dictionary that the demo page displays."""
 
 import base64
 import io
@@ -15,11 +15,11 @@ CLASS_MAP = ClassMap(("a", "b"), ((200, 0, 0), (0, 0, 200)), void_id=255)
 
 def decode(url):
     _, _, content = url.partition(";base64,")
-    with Image.open(io.BytesIO(base64.b64decode(content))) as picture:
-        return np.asarray(picture)
+    with Image.open(io.BytesIO(base64.b64decode(content))) as image:
+        return np.asarray(image)
 
 
-def answer(height, width):
+def result_of(height, width):
     image = np.full((height, width, 3), 90, "uint8")
     label_map = np.zeros((height, width), "uint8")
     label_map[:, width // 2 :] = 1
@@ -31,16 +31,16 @@ def answer(height, width):
     )
 
 
-def test_pixels_are_ids_and_confidence():
-    shown, label_map = answer(40, 60)
+def test_pixels_are_class_ids_and_confidence():
+    shown, label_map = result_of(40, 60)
     np.testing.assert_array_equal(decode(shown["labels"]), label_map)
     confidence = decode(shown["confidence"])
     assert confidence[0, 0] == 0 and confidence[-1, -1] == 255
     assert decode(shown["image"]).shape == (40, 60, 3)
 
 
-def test_classes_come_with_name_colour_and_share_and_void_without_colour():
-    shown, _ = answer(40, 60)
+def test_classes_have_name_color_and_share_and_void_has_no_color():
+    shown, _ = result_of(40, 60)
     palette = overlay_palette(CLASS_MAP)
     first, second, third = shown["classes"]
     assert (first["name"], first["share"]) == ("a", 0.375)
@@ -49,8 +49,8 @@ def test_classes_come_with_name_colour_and_share_and_void_without_colour():
     assert third == {"id": 255, "name": "void", "color": None, "share": 0.25}
 
 
-def test_large_images_are_shown_smaller_without_new_ids():
-    shown, _ = answer(2000, 3200)
+def test_large_images_are_resized_without_new_ids():
+    shown, _ = result_of(2000, 3200)
     labels = decode(shown["labels"])
     assert labels.shape == (1000, 1600)
     assert set(np.unique(labels)) == {0, 1, 255}
