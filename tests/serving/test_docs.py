@@ -1,4 +1,4 @@
-"""docs/serving.md and deploy/: what they show works."""
+"""The examples of docs/serving.md, and the files of deploy/ that it uses."""
 
 import re
 import shlex
@@ -25,11 +25,11 @@ URL = "http://localhost:8501/v1/models/fcn"
 
 @pytest.fixture
 def server(tmp_path, monkeypatch):
-    """A stand-in, and the folder of the examples with image.png in it."""
+    """A stand-in; the current folder contains image.png."""
     image, _ = draw_blocks(33, 48, 3, seed=0)
     Image.fromarray(image).save(tmp_path / "image.png")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    monkeypatch.setenv("no_proxy", "127.0.0.1")  # of curl and urllib
     with StandIn(fake_model) as stand_in:
         yield stand_in
 
@@ -52,17 +52,17 @@ def decode(png):
 def test_the_curl_examples_run(server):
     state, predict_it = (block.replace(URL, server.rest_url) for block in blocks("sh"))
     run = ("bash", "-euo", "pipefail", "-c")
-    said = subprocess.run([*run, state], capture_output=True, text=True, check=True)
-    assert '"AVAILABLE"' in said.stdout
+    result = subprocess.run([*run, state], capture_output=True, text=True, check=True)
+    assert '"AVAILABLE"' in result.stdout
     subprocess.run([*run, predict_it], capture_output=True, check=True)
     pixels = tf.io.decode_png(Path("image.png").read_bytes()).numpy()
     assert (decode(Path("labels.png").read_bytes()) == label(pixels)).all()
 
 
-def test_the_json_example_is_answered(server):
+def test_the_json_example_runs(server):
     (body,) = blocks("json")
-    with urllib.request.urlopen(f"{server.rest_url}:predict", body.encode()) as answer:
-        assert answer.read().count(b'"b64"') == 2
+    with urllib.request.urlopen(f"{server.rest_url}:predict", body.encode()) as response:
+        assert response.read().count(b'"b64"') == 2
     assert [tf.io.decode_png(image).shape for image in server.requests[0]] == [
         (1, 1, 3), (1, 1, 3)
     ]  # fmt: skip
@@ -78,9 +78,11 @@ def test_the_grpc_example_runs(server):
 
 
 @pytest.mark.parametrize("command", [export, predict])
-def test_the_commands_have_the_flags_that_are_shown(command, tmp_path, monkeypatch):
+def test_the_commands_accept_the_flags_of_the_examples(command, tmp_path, monkeypatch):
     (tmp_path / "runs/NAME").mkdir(parents=True)
     (tmp_path / "runs/NAME/config.json").touch()
+    (tmp_path / "export/fcn/openvino-int8-1").mkdir(parents=True)
+    (tmp_path / "export/fcn/openvino-int8-1/card.json").touch()
     monkeypatch.chdir(tmp_path)
     start = f"    keras-fcn {command.__name__.rpartition('.')[2]} "
     lines = PAGE.splitlines()
@@ -92,7 +94,7 @@ def test_the_commands_have_the_flags_that_are_shown(command, tmp_path, monkeypat
         assert f"`{flag}`" in PAGE
 
 
-def test_the_files_of_the_compose_file_are_there():
+def test_the_files_of_the_compose_file_exist():
     compose = (PROJECT / "deploy/docker-compose.yml").read_text()
     named = re.findall(r"/config/([\w.]+)", compose)
     assert sorted(named) == ["batching.config", "models.config", "monitoring.config"]
@@ -101,7 +103,7 @@ def test_the_files_of_the_compose_file_are_there():
         assert name in PAGE
 
 
-def test_the_list_of_models_is_one():
+def test_models_config_is_valid_with_the_newest_and_with_a_specific_version():
     text = (PROJECT / "deploy/models.config").read_text()
     (model,) = text_format.Parse(text, ModelServerConfig()).model_config_list.config
     assert (model.name, model.base_path) == ("fcn", "/models/fcn")
@@ -115,23 +117,23 @@ def test_the_list_of_models_is_one():
         text_format.Parse(
             text.replace(newest, f"{newest} {other}"), ModelServerConfig()
         )
-    for said in (text, PAGE):
-        assert "in place of the" in " ".join(said.replace("#", "").split())
+    for document in (text, PAGE):
+        assert "in place of the" in " ".join(document.replace("#", "").split())
 
 
-def test_a_batch_has_room_for_a_request_of_the_client():
+def test_max_batch_size_is_at_least_a_request_of_the_client():
     text = (PROJECT / "deploy/batching.config").read_text()
     fields = dict(re.findall(r"^(\w+) \{ value: (\d+) \} +#", text, re.MULTILINE))
     assert len(fields) == text.count("value:") == 4
-    asked, _ = parser_of(predict).parse(["image.png"])
-    assert asked.images_per_request <= int(fields["max_batch_size"])
+    arguments, _ = parser_of(predict).parse(["image.png"])
+    assert arguments.images_per_request <= int(fields["max_batch_size"])
 
 
-def test_padding_in_batches_is_off_and_the_reason_is_told():
+def test_padding_in_batches_is_off_and_the_reason_is_documented():
     text = (PROJECT / "deploy/batching.config").read_text()
     settings = [line for line in text.splitlines() if not line.startswith("#")]
     assert not any("pad_variable_length_inputs" in line for line in settings)
-    for said in (text, PAGE):
-        words = " ".join(said.replace("#", "").split())
+    for document in (text, PAGE):
+        words = " ".join(document.replace("#", "").split())
         assert "arrive together must be of one size" in words
         assert "FAILED_PRECONDITION" in words
