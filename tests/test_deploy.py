@@ -1,4 +1,4 @@
-"""The manifests for Kubernetes: their schema, and what they set."""
+"""The manifests for Kubernetes: schema, commands and environment."""
 
 import json
 import os
@@ -21,17 +21,17 @@ RAY_JOB = yaml.safe_load((PROJECT / "deploy/ray-prediction.yaml").read_text())
 
 
 @pytest.mark.parametrize("resource", [SERVICE, JOB], ids=["Service", "Job"])
-def test_the_manifest_follows_the_schema_of_kubernetes(resource):
+def test_training_manifest_is_valid_for_kubernetes(resource):
     version = kubernetes_validate.latest_version()
     kubernetes_validate.validate(resource, version, strict=True)
 
 
-def test_each_pod_is_a_worker_by_its_index():
+def test_tf_config_of_a_pod_has_its_index():
     pod = JOB["spec"]["template"]["spec"]
     (container,) = pod["containers"]
     program, flag, script = container["command"]
     variables = {item["name"]: item["value"] for item in container["env"]}
-    script = script.replace("exec python", "echo $TF_CONFIG; true")
+    script = script.replace("exec keras-fcn", "echo $TF_CONFIG; true")
     printed = subprocess.run(
         [program, flag, script],
         env={**os.environ, **variables, "JOB_COMPLETION_INDEX": "2"},
@@ -50,7 +50,7 @@ def test_each_pod_is_a_worker_by_its_index():
 
 
 def ray_pods():
-    """By group the number of pods of the cluster, and what each is made from."""
+    """Number of pods and pod template of each group of the cluster."""
     cluster = RAY_JOB["spec"]["rayClusterSpec"]
     pods = {"head": (1, cluster["headGroupSpec"]["template"])}
     for group in cluster["workerGroupSpecs"]:
@@ -60,14 +60,14 @@ def ray_pods():
 
 
 @pytest.mark.parametrize("group", ray_pods())
-def test_the_pods_of_the_ray_cluster_follow_the_schema(group):
+def test_pods_of_the_ray_cluster_are_valid_for_kubernetes(group):
     _, template = ray_pods()[group]
     pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "x"}, **template}
     version = kubernetes_validate.latest_version()
     kubernetes_validate.validate(pod, version, strict=True)
 
 
-def test_the_ray_job_asks_for_a_worker_on_each_gpu():
+def test_ray_job_has_one_worker_per_gpu():
     assert (RAY_JOB["apiVersion"], RAY_JOB["kind"]) == ("ray.io/v1", "RayJob")
     number, template = ray_pods()["gpu"]
     (container,) = template["spec"]["containers"]
@@ -85,7 +85,7 @@ def test_the_ray_job_asks_for_a_worker_on_each_gpu():
         assert done.returncode == after
 
 
-def test_the_cluster_has_the_version_of_ray_that_is_pinned():
+def test_ray_cluster_has_the_pinned_version_of_ray():
     pinned = re.search(
         r"^ray==(\S+)", (PROJECT / "requirements-dev.txt").read_text(), re.M
     )

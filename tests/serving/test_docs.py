@@ -61,7 +61,8 @@ def test_the_curl_examples_run(server):
 
 def test_the_json_example_runs(server):
     (body,) = blocks("json")
-    with urllib.request.urlopen(f"{server.rest_url}:predict", body.encode()) as response:
+    url = f"{server.rest_url}:predict"
+    with urllib.request.urlopen(url, body.encode()) as response:
         assert response.read().count(b'"b64"') == 2
     assert [tf.io.decode_png(image).shape for image in server.requests[0]] == [
         (1, 1, 3), (1, 1, 3)
