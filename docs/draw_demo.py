@@ -1,6 +1,6 @@
-"""Take the picture of the page in README: `python docs/draw_demo.py`.
+"""Write docs/demo.png, a screenshot of the demo page: `python docs/draw_demo.py`.
 
-Needs the extras `demo` and `dev`, and Chromium.
+Requires the extras `demo` and `dev`, and Chromium.
 """
 
 import shutil
@@ -20,34 +20,30 @@ TARGET = Path(__file__).with_name("demo.png")
 
 
 def main() -> int:
-    """Serve the page, drop a rendered street on it and photograph it."""
+    """Start the page, upload a rendered street scene and take a screenshot."""
     command = [sys.executable, "-m", "keras_fcn", "demo", "--port", str(PORT)]
     with (
         tempfile.TemporaryDirectory() as folder,
         subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process,
     ):
         street = Path(folder, "street.png")
-        image, _ = render_street(seed=2, index=28, height=360, width=480)
-        Image.fromarray(image).save(street)
+        scene, _ = render_street(seed=2, index=28, height=360, width=480)
+        Image.fromarray(scene).save(street)
         try:
-            process.stdout.readline()  # the page is there
-            photograph(street)
+            process.stdout.readline()  # printed when the page can be opened
+            take_screenshot(street)
         finally:
             process.terminate()
-    with Image.open(TARGET) as picture:
-        pixels = np.asarray(picture.convert("RGB"))
-    # Without the two lowest bits, which nobody sees, a third of the bytes is saved.
+    with Image.open(TARGET) as image:
+        pixels = np.asarray(image.convert("RGB"))
+    # Setting the two lowest bits is invisible and saves a third of the file size.
     Image.fromarray(pixels | 3).save(TARGET, optimize=True)
     print(TARGET)
     return 0
 
 
-def photograph(street: Path) -> None:
-    """Write the picture of the page with a street on it.
-
-    Args:
-        street: an image file.
-    """
+def take_screenshot(street: Path) -> None:
+    """Upload an image to the page and write a screenshot to `TARGET`."""
     chromium = shutil.which("chromium") or shutil.which("chromium-browser")
     with sync_playwright() as browsers:
         browser = browsers.chromium.launch(

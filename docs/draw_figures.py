@@ -1,7 +1,7 @@
-"""Draw the figures of docs/methods.md and README's street: `make docs-figures`.
+"""Draw the figures of docs/methods.md and docs/street.png: `make docs-figures`.
 
-Everything in them is computed by the project's own code; the streets are rendered, and
-the predictions are those of the bundled network.
+All values are computed with the project's code. The street scenes are rendered, and the
+predictions are those of the bundled network.
 """
 
 import argparse
@@ -28,7 +28,7 @@ INK, ENCODER, HEAD, SCORE, LINE = "#1a1a2e", "#9ecae1", "#fdae6b", "#a1d99b", "#
 
 
 def main(argv=None):
-    """Draw all of them into a folder."""
+    """Draw all figures into a folder."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
@@ -59,14 +59,14 @@ def main(argv=None):
 
 
 def new_figure(width, height):
-    """An empty figure, inches, that needs no display."""
+    """Return an empty figure, size in inches, that needs no display."""
     figure = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)
     return figure
 
 
 def draw_architecture():
-    """Blocks from left to right, strides growing; scores go back up below them."""
+    """Draw the encoder from left to right and the decoder below it."""
     figure = new_figure(11, 4.6)
     axes = figure.subplots()
     axes.set(xlim=(-0.2, 16.6), ylim=(-4.4, 4.6))
@@ -108,7 +108,7 @@ def draw_architecture():
 
 
 def box(axes, x, y, width, height, label, color):
-    """A rectangle with its name in the middle."""
+    """Draw a labelled rectangle."""
     axes.add_patch(
         Rectangle((x, y), width, height, facecolor=color, edgecolor=INK, linewidth=0.8)
     )
@@ -118,7 +118,7 @@ def box(axes, x, y, width, height, label, color):
 
 
 def arrow(axes, start, end, label=None):
-    """An arrow from one point to another, with text beside its middle."""
+    """Draw an arrow, with text next to its center."""
     style = {"arrowstyle": "->", "color": LINE}
     axes.annotate("", xy=end, xytext=start, arrowprops=style)
     if label:
@@ -126,18 +126,16 @@ def arrow(axes, start, end, label=None):
         axes.text(x + 0.12, y, label, va="center", fontsize=8, color=INK)
 
 
-def grid(axes, values, title, highlight=None, empty_is_blank=False):
-    """A matrix as a grid of numbers, larger ones darker."""
+def grid(axes, values, title, empty_is_blank=False):
+    """Draw a matrix as a grid of numbers on a color scale."""
     values = np.asarray(values, dtype=float)
     shown = np.ma.masked_where(values == 0, values) if empty_is_blank else values
     axes.imshow(shown, cmap="Blues", vmin=values.min(), vmax=values.max() * 1.6)
     for (row, column), value in np.ndenumerate(values):
         if value or not empty_is_blank:
-            is_marked = highlight is not None and highlight[row, column]
             axes.text(
                 column, row, f"{value:g}", ha="center", va="center", fontsize=9,
-                color="#b2182b" if is_marked else INK,
-                fontweight="bold" if is_marked else "normal",
+                color=INK,
             )  # fmt: skip
     axes.set(title=title, xticks=[], yticks=[])
     axes.title.set_fontsize(9)
@@ -147,44 +145,42 @@ def grid(axes, values, title, highlight=None, empty_is_blank=False):
 
 
 def draw_transposed_convolution():
-    """The worked example: each input value stamps the kernel, and stamps are added."""
-    scores = np.array([[55, 52], [57, 50]])
+    """Draw the worked example: scaled kernels and their sum."""
+    values = np.array([[55, 52], [57, 50]])
     kernel = np.array([[1, 2, 1], [2, 2, 2], [1, 1, 2]])
     figure = new_figure(11, 4.6)
     axes = figure.subplots(2, 4)
-    stamps = []
+    scaled_kernels = []
     for row, column in np.ndindex(2, 2):
-        stamp = np.zeros((4, 4))
-        stamp[row : row + 3, column : column + 3] = scores[row, column] * kernel
-        stamps.append(stamp)
+        scaled = np.zeros((4, 4))
+        scaled[row : row + 3, column : column + 3] = values[row, column] * kernel
+        scaled_kernels.append(scaled)
     total = ops.convert_to_numpy(
         ops.conv_transpose(
-            scores[None, :, :, None].astype("float32"),
+            values[None, :, :, None].astype("float32"),
             kernel[:, :, None, None].astype("float32"),
             1,
         )
     )[0, :, :, 0]
-    grid(axes[0, 0], scores, "input, 2x2")
+    grid(axes[0, 0], values, "input, 2x2")
     grid(axes[0, 1], kernel, "kernel, 3x3")
-    middle = np.zeros((4, 4), bool)
-    middle[1:3, 1:3] = True
-    grid(axes[0, 2], total, "sum of the four stamps, 4x4", middle)
+    grid(axes[0, 2], total, "sum of the scaled kernels, 4x4")
     axes[0, 3].axis("off")
     axes[0, 3].text(
         0,
         0.5,
-        "size: (2 - 1) * 1 + 3 = 4\n\nred: the cells that\nthe text has wrong",
+        "size: (2 - 1) * 1 + 3 = 4",
         va="center",
         fontsize=9,
     )
     names = ("55 * kernel", "52 * kernel", "57 * kernel", "50 * kernel")
-    for axis, stamp, name in zip(axes[1], stamps, names, strict=True):
-        grid(axis, stamp, name, empty_is_blank=True)
+    for axis, scaled, name in zip(axes[1], scaled_kernels, names, strict=True):
+        grid(axis, scaled, name, empty_is_blank=True)
     return figure
 
 
 def draw_upsampling():
-    """One small map, enlarged twice by every method."""
+    """Draw a small map, upsampled by 2 with each method."""
     values = np.array([[1, 2], [3, 4]], dtype="float32")[None, :, :, None]
     pooled = np.array(
         [[1, 0, 0, 0], [0, 0, 2, 0], [0, 0, 0, 4], [0, 3, 0, 0]], dtype="float32"
@@ -193,14 +189,14 @@ def draw_upsampling():
         values, bilinear_window(4)[:, :, None, None], 2, padding="same"
     )
     results = {
-        "the map, 2x2": values,
+        "input, 2x2": values,
         "transposed convolution\n(bilinear kernel)": transposed,
         "bilinear interpolation": layers.UpSampling2D(2, interpolation="bilinear")(
             values
         ),
         "nearest": layers.UpSampling2D(2, interpolation="nearest")(values),
         "bed of nails": BedOfNails(2)(values),
-        "max unpooling\n(maxima were there)": MaxUnpooling()(values, pooled),
+        "max unpooling\n(maxima at these positions)": MaxUnpooling()(values, pooled),
     }
     figure = new_figure(11, 2.6)
     for axes, (title, result) in zip(
@@ -213,7 +209,7 @@ def draw_upsampling():
 
 
 def draw_shift_and_stitch():
-    """Coarse scores of four shifts and what they are interlaced to."""
+    """Draw the outputs of four shifts and the interlaced result."""
     figure = new_figure(11, 3)
     axes = figure.subplots(1, 5)
     dense = np.arange(1, 17).reshape(4, 4)
@@ -224,18 +220,18 @@ def draw_shift_and_stitch():
 
 
 def draw_strides(segmenter):
-    """A drawn street, predicted from scores of stride 32, 16 and 8, and stitched."""
-    # Its training scenes have the seed 0.
+    """Draw predictions from logits of stride 32, 16 and 8, and shift-and-stitch."""
+    # The training scenes of the network have the seed 0.
     image, label_map = render_street(seed=1, index=7, height=192, width=256)
     network, class_map = segmenter.model, segmenter.class_map
-    views = {"image": image, "truth": colorize(label_map, class_map)}
+    views = {"image": image, "label map": colorize(label_map, class_map)}
     for stride, layer in ((32, "score_fr"), (16, "fuse_pool4"), (8, "fuse_pool3")):
-        scores = keras.Model(network.input, network.get_layer(layer).output)(
+        logits = keras.Model(network.input, network.get_layer(layer).output)(
             image[None]
         )
-        scores = ops.image.resize(scores, (192, 256), interpolation="bilinear")
-        prediction = ops.convert_to_numpy(scores)[0].argmax(axis=-1)
-        views[f"its scores of stride {stride},\ninterpolated"] = colorize(
+        logits = ops.image.resize(logits, (192, 256), interpolation="bilinear")
+        prediction = ops.convert_to_numpy(logits)[0].argmax(axis=-1)
+        views[f"logits of stride {stride},\ninterpolated"] = colorize(
             prediction, class_map
         )
     stitched = shift_and_stitch(network, image, factor=4).argmax(axis=-1)
@@ -250,8 +246,8 @@ def draw_strides(segmenter):
 
 
 def draw_street(segmenter):
-    """The first picture of README: a drawn street and its prediction."""
-    # Chosen for what it shows, among 120 scenes of 480x360, CamVid's size.
+    """Draw docs/street.png: a rendered street scene and its prediction."""
+    # Selected from 120 scenes for its variety of classes; 480x360 is CamVid's size.
     image, _ = render_street(seed=2, index=28, height=360, width=480)
     label_map = segmenter(image)
     columns = {
@@ -261,7 +257,7 @@ def draw_street(segmenter):
     views = image_grid([titled(title, view) for title, view in columns.items()])
     class_map, ids = segmenter.class_map, np.unique(label_map).tolist()
     names = legend(class_map, ids, views.shape[1], overlay_palette(class_map))
-    # Without the two lowest bits, which nobody sees, a third of the bytes is saved.
+    # Setting the two lowest bits is invisible and saves a third of the file size.
     return Image.fromarray(stack_panels([views, names]) | 3)
 
 

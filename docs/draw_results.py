@@ -1,8 +1,8 @@
 """Draw the figures of docs/results.md: `python docs/draw_results.py --data-dir CAMVID`.
 
-`curves.png` is drawn from `curves.jsonl`, the lines that `recipes/train_resident.py`
-printed; `labels.png` shows the label maps of the test images that the bundled network
-knows best and worst, without the photographs.
+`curves.png` is drawn from `curves.jsonl`, the log of the earlier training script that
+docs/results.md names. `labels.png` shows the test images with the best and the worst
+prediction of the bundled network, as label maps: CamVid's images are not redistributed.
 """
 
 import argparse
@@ -40,17 +40,15 @@ PANELS = (
     ("mean_iou", "validation mean IoU, %", 100),
     ("pixel_accuracy", "validation pixel accuracy, %", 100),
 )
-NUM_SHOWN = 3  # best images, and worst
+NUM_SHOWN = 3  # best images, and as many of the worst
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Draw both.
-
-    Args:
-        argv: the flags.
-    """
+    """Draw both figures."""
     parser = argparse.ArgumentParser(description=__doc__.partition(":")[0])
-    parser.add_argument("--data-dir", required=True, help="CamVid as published")
+    parser.add_argument(
+        "--data-dir", required=True, help="folder with CamVid (train/ ...)"
+    )
     arguments = parser.parse_args(argv)
     draw_curves(FOLDER / "curves.jsonl", FOLDER / "curves.png")
     draw_labels(arguments.data_dir, FOLDER / "labels.png")
@@ -59,11 +57,11 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def draw_curves(source: Path, target: Path) -> None:
-    """Draw loss and validation scores over the epochs, a line for each network.
+    """Draw loss and validation scores over the epochs, one line per network.
 
     Args:
-        source: lines of JSON, those of a network one after the other.
-        target: the picture.
+        source: one JSON object per line and scored epoch, grouped by network.
+        target: PNG file to write.
     """
     lines = [json.loads(line) for line in source.read_text().splitlines()]
     figure = Figure(figsize=(11, 3.7), layout="constrained")
@@ -77,7 +75,7 @@ def draw_curves(source: Path, target: Path) -> None:
             values = [factor * row[name] for row in rows]
             axes.plot([row["epoch"] for row in rows], values, marker=".", label=label)
     for axes, (_, title, _) in zip(panels, PANELS, strict=True):
-        axes.set(title=title, xlabel="epoch of the photographs")
+        axes.set(title=title, xlabel="epoch on CamVid")
         axes.grid(alpha=0.3)
     handles, names = panels[0].get_legend_handles_labels()
     figure.legend(handles, names, loc="outside lower center", ncols=3)
@@ -86,11 +84,11 @@ def draw_curves(source: Path, target: Path) -> None:
 
 
 def draw_labels(data_dir: str, target: Path) -> None:
-    """Draw truth, prediction and error of the best and the worst test images.
+    """Draw label map, prediction and error of the best and the worst test images.
 
     Args:
-        data_dir: CamVid.
-        target: the picture.
+        data_dir: folder with CamVid.
+        target: PNG file to write.
     """
     network = find_network("fcn8s-camvid")
     config = dataclasses.replace(network.read_config(), data_dir=data_dir)
@@ -109,12 +107,12 @@ def draw_labels(data_dir: str, target: Path) -> None:
 
 
 def _row(mean_iou: float, result: ImageResult, class_map: ClassMap) -> np.ndarray:
-    """The pictures of an image side by side, of half its size."""
-    truth, prediction = result.label_map[::2, ::2], result.prediction[::2, ::2]
+    """Return the panels of an image side by side, at half its size."""
+    label_map, prediction = result.label_map[::2, ::2], result.prediction[::2, ::2]
     views = {
-        f"{result.name}: truth": colorize(truth, class_map),
+        f"{result.name}: label map": colorize(label_map, class_map),
         f"prediction, mean IoU {mean_iou:.1%}": colorize(prediction, class_map),
-        "error": error_map(truth, prediction, class_map),
+        "error": error_map(label_map, prediction, class_map),
     }
     return image_grid([titled(title, view) for title, view in views.items()])
 

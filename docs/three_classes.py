@@ -1,4 +1,4 @@
-"""Turn rendered label maps into three classes: the example of docs/your-data.md.
+"""Convert rendered label maps to three classes, for the example of docs/your-data.md.
 
 python docs/three_classes.py FOLDER
 """
@@ -9,14 +9,14 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-IDS = {(128, 64, 128): 1, (64, 0, 128): 2}  # road and car; all else is 0
+IDS = {(128, 64, 128): 1, (64, 0, 128): 2}  # road and car; other classes become 0
 
 
 def main(folder: Path) -> None:
-    """Write ids in place of colours, and the table of the three classes.
+    """Replace colors by class ids, and write the class table.
 
     Args:
-        folder: what `python -m street_rendering` wrote.
+        folder: output folder of `python -m street_rendering`.
     """
     for path in sorted((folder / "labels").glob("*.png")):
         colors = np.asarray(Image.open(path).convert("RGB"))
