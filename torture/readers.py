@@ -17,8 +17,9 @@ from safetensors.numpy import save
 
 from keras_fcn.classes import ClassMap
 from keras_fcn.config import TrainingConfig
+from keras_fcn.datasets.folder.folder_data import FolderOptions
 from keras_fcn.datasets.folder.labels.files import read_labels
-from keras_fcn.datasets.folder.read import FolderOptions, read_folder
+from keras_fcn.datasets.folder.read import read_folder
 from keras_fcn.images.frames import read_frames
 from keras_fcn.images.reading import (
     UnreadableImage,

@@ -82,7 +82,7 @@ def work(arguments: argparse.Namespace, given: set[str]) -> int:
         arguments: what was parsed.
         given: names of the flags that were given.
     """
-    from keras_fcn.datasets.folder.read import MissingSplit
+    from keras_fcn.datasets.folder.folder_data import MissingSplit
     from keras_fcn.evaluation.evaluate import evaluate
     from keras_fcn.evaluation.report import format_report
     from keras_fcn.prediction.predictor import make_predictor, resolve_options

@@ -76,10 +76,9 @@ def work(arguments: argparse.Namespace, given: set[str]) -> int:
         arguments: what was parsed.
         given: names of the flags that were given.
     """
-    from keras_fcn.datasets.folder.read import FolderOptions, read_folder
-    from keras_fcn.datasets.folder.report import format_report, report
-    from keras_fcn.datasets.folder.sample_page import sample_page
-    from keras_fcn.datasets.folder.scan import ProgressLine
+    from keras_fcn.datasets.folder.folder_data import FolderOptions
+    from keras_fcn.datasets.folder.read import read_folder
+    from keras_fcn.datasets.folder.report import format_report, report, sample_page
     from keras_fcn.images.encoding import write_png
     from keras_fcn.storage.atomic import write_json
     from keras_fcn.training.class_weights import class_weights_from_counts
@@ -91,7 +90,6 @@ def work(arguments: argparse.Namespace, given: set[str]) -> int:
         Path(config.data_dir),
         options=FolderOptions.of(config),
         is_full=True,
-        progress=ProgressLine(logger.info),
     )
     weights = None
     if "train" in data.class_pixels:

@@ -13,7 +13,7 @@ from pathlib import Path
 import tensorflow_datasets as tfds
 
 from keras_fcn.classes import ClassMap
-from keras_fcn.datasets.pairing import pair_files
+from keras_fcn.datasets.folder.layouts.matching import pair_files
 from keras_fcn.datasets.prepared import segmentation_info
 from keras_fcn.errors import summarize
 from keras_fcn.images.reading import read_size, read_stored_values
@@ -207,6 +207,4 @@ def _pairs(folder, split):
         "CamVid needs train/, trainannot/, val/, valannot/, test/ and testannot/ with "
         "PNG files"
     )
-    return pair_files(
-        split, folder / split, folder / f"{split}annot", layout, is_exact=True
-    )
+    return pair_files(split, folder / split, folder / f"{split}annot", layout)

@@ -27,7 +27,7 @@ from keras_fcn.datasets.dataset import SegmentationDataset
 from keras_fcn.datasets.folder.labels.class_table import VOID_NAMES, read_class_table
 from keras_fcn.datasets.folder.labels.decoder import VOID_ID, LabelDecoder
 from keras_fcn.datasets.folder.labels.files import StoredLabels
-from keras_fcn.datasets.pairing import Pair, pair_files
+from keras_fcn.datasets.folder.layouts.matching import Pair, pair_files
 from keras_fcn.datasets.prepared import prepared_dataset, segmentation_info
 from keras_fcn.errors import summarize
 from keras_fcn.images.reading import UnreadableImage, read_size, read_stored_values
@@ -187,8 +187,7 @@ def find_pairs(folder: Path, split: str) -> list[Pair]:
         folder / split,
         folder / f"{split}_labels",
         layout,
-        label_ending="_L",
-        is_exact=True,
+        label_suffix="_L",
     )
 
 

@@ -14,7 +14,7 @@ from keras_fcn.datasets import camvid, streets
 from keras_fcn.datasets.camvid32 import load_camvid32
 from keras_fcn.datasets.dataset import SegmentationDataset, Split
 from keras_fcn.datasets.folder.dataset import load_folder
-from keras_fcn.datasets.folder.read import FolderOptions
+from keras_fcn.datasets.folder.folder_data import FolderOptions
 from keras_fcn.datasets.mix import parse_mix
 from keras_fcn.datasets.prepared import prepared_dataset
 from keras_fcn.datasets.resized import resized

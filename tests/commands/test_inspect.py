@@ -1,4 +1,4 @@
-"""`inspect`: a folder looked at before a training, whole, without TensorFlow."""
+"""`inspect`: a folder is checked before a training, without TensorFlow."""
 
 import json
 
@@ -18,7 +18,7 @@ def flags(tmp_path):
     return ("--data-dir", tmp_path, "--page", tmp_path / "page.png")
 
 
-def test_all_of_a_folder_is_shown(flags, tmp_path, capsys):
+def test_the_content_of_a_folder_is_printed(flags, tmp_path, capsys):
     file = tmp_path / "all.json"
     status, out, err = outcome(inspect, capsys, *flags, "--json", file)
     assert status == 0, err
@@ -49,7 +49,7 @@ def test_the_weights_are_those_of_the_training(flags, tmp_path, capsys):
     np.testing.assert_allclose(weights, [416 / 448, 1, 1], atol=1e-3)
 
 
-def test_the_page_shows_image_labels_and_overlay(flags, tmp_path, capsys):
+def test_the_page_has_image_labels_and_overlay(flags, tmp_path, capsys):
     outcome(inspect, capsys, *flags, "--num-samples", 2)
     page = np.asarray(Image.open(tmp_path / "page.png"))
     assert page.shape[1] == 320  # three pictures of 40 columns, widened for the words
@@ -72,7 +72,7 @@ def test_all_problems_are_listed_with_their_counts(flags, tmp_path, capsys):
         "1 of 7 images or their labels can't be read",
         "1 of 7 label maps have another size than their image",
         "1 images are in train and val: train/images/b.png = val/images/e.png",
-        "1 hidden files were passed over: train/images/._a.png",
+        "1 hidden files are ignored: train/images/._a.png",
     ):
         assert line in out
     assert "can be trained on" not in out
@@ -82,7 +82,7 @@ def test_all_problems_are_listed_with_their_counts(flags, tmp_path, capsys):
     assert kinds["size"] == kinds["duplicates"] == kinds["unreadable"] == 1
 
 
-def test_names_of_classes_steer_no_terminal_and_what_helps_is_a_flag(
+def test_control_characters_are_escaped_and_arguments_are_named_as_flags(
     flags, tmp_path, capsys
 ):
     table = "id,name\n0,red\x1b[31m\n1,b\n2,c\n"
@@ -97,15 +97,15 @@ def test_names_of_classes_steer_no_terminal_and_what_helps_is_a_flag(
 def test_it_needs_a_folder(capsys, tmp_path):
     assert "--data-dir DIR is needed" in refusal(inspect, capsys)
     line = refusal(inspect, capsys, "--data-dir", tmp_path / "nothing")
-    assert "nothing, which is not there" in line
+    assert "nothing, which does not exist" in line
 
 
-def test_what_can_not_be_accepted_is_one_line(flags, capsys):
+def test_an_unknown_error_to_accept_is_refused_in_one_line(flags, capsys):
     line = refusal(inspect, capsys, *flags, "--accept", "anything")
     assert "--accept must be one of duplicates, one-class, unlabelled" in line
 
 
-def test_nothing_is_written_where_the_page_has_no_place(flags, tmp_path, capsys):
+def test_a_page_in_a_missing_folder_is_refused(flags, tmp_path, capsys):
     line = refusal(inspect, capsys, *flags[:2], "--page", tmp_path / "no/page.png")
     assert "--page needs a file in a folder that is there" in line
 

@@ -1,203 +1,259 @@
-"""What may be wrong with label files and with the classes that they show."""
+"""Checks of files, of splits and of classes, after all files have been read."""
 
-from collections.abc import Mapping, Sequence
+import hashlib
+import os
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from keras_fcn.datasets.folder.labels.decoder import rgb
-from keras_fcn.datasets.folder.labels.stored_values import StoredValues
+import numpy as np
+
+from keras_fcn.datasets.folder.labels.encoding import Encoding
 from keras_fcn.datasets.folder.samples import Problem, Sample, relative
 from keras_fcn.datasets.folder.scan import SampleFacts
+from keras_fcn.datasets.folder.validation_split import group_names
 from keras_fcn.errors import summarize
+from keras_fcn.typing import Size
 
-if TYPE_CHECKING:
-    from keras_fcn.datasets.folder.read import FolderData
+Splits = Mapping[str, Sequence[Sample]]
+Facts = Mapping[str, Sequence[SampleFacts]]
 
-_NAMED = 8  # values, classes or ids that a message lists
-_MISFITS = {
+_MAX_NAMED = 8  # classes or ids that a message lists
+_FILE_PROBLEMS = {
     "unreadable": "{n} of {total} images or their labels can't be read: {files}",
-    "values": "{n} of {total} label maps hold what is no id: {files}",
+    "values": "{n} of {total} label maps have values that are not ids: {files}",
     "size": "{n} of {total} label maps have another size than their image: {files}",
-    "turned": "{n} label maps lie as the photograph was stored, and its EXIF "
-    "orientation turns the image: {files}. Turn the label maps, or remove the "
+    "turned": "{n} label maps are turned as the stored photograph is, but its EXIF "
+    "orientation turns the image: {files}. Turn the label maps, or remove the EXIF "
     "orientation from the images",
-    "maybe-turned": "{n} images are turned by their EXIF orientation, and their size "
-    "can't tell whether the label maps are: {files}. See the samples of inspect",
+    "maybe-turned": "{n} images are turned by their EXIF orientation, and the sizes do "
+    "not show whether the label maps are turned too: {files}. Check them in the page "
+    "of samples",
 }
 
 
-def check_files(
-    splits: Mapping[str, Sequence[Sample]],
-    facts: Mapping[str, Sequence[SampleFacts]],
-    folder: Path,
-) -> list[Problem]:
+def check_files(splits: Splits, facts: Facts, folder: Path) -> list[Problem]:
     """Find files that can't be read and labels that do not fit their images.
 
     Args:
         splits: samples by split.
-        facts: of each sample.
+        facts: facts of each sample.
         folder: the data folder.
     """
-    found = {kind: [] for kind in _MISFITS}
-    total = 0
+    found: dict[str, list[str]] = {kind: [] for kind in _FILE_PROBLEMS}
     for split, samples in splits.items():
         for sample, fact in zip(samples, facts[split], strict=True):
-            total += 1
             for kind, message in fact.errors:
                 found[kind].append(message)
-            if fact.size is not None and fact.label_size is not None:
-                kind = _misfit(fact)
-                if kind is not None:
-                    found[kind].append(_describe_sizes(sample, fact, folder))
+            if fact.size is None or fact.label_size is None:
+                continue
+            if kind := _size_problem(fact.size, fact.label_size, fact.orientation):
+                (height, width), (rows, columns) = fact.label_size, fact.size
+                found[kind].append(
+                    f"{relative(str(sample.label), folder)} is {width}x{height}, its "
+                    f"image {columns}x{rows}"
+                )
+    total = sum(map(len, splits.values()))
     return [
         Problem(
             kind,
             kind != "maybe-turned",
-            _MISFITS[kind].format(n=len(files), total=total, files=summarize(files)),
+            _FILE_PROBLEMS[kind].format(
+                n=len(files), total=total, files=summarize(files)
+            ),
             files,
-            len(files),
         )
         for kind, files in found.items()
         if files
     ]
 
 
-def _misfit(fact):
-    """What is wrong with the size of a label map; None for nothing."""
-    if fact.size == fact.label_size:
-        return "maybe-turned" if fact.orientation > 1 and _is_unsure(fact) else None
-    is_stored = fact.orientation > 4 and fact.size == fact.label_size[::-1]
-    return "turned" if is_stored else "size"
+def _size_problem(size: Size, label_size: Size, orientation: int) -> str:
+    """The kind of a problem with the size of a label map; "" if it fits."""
+    # Orientations 2 to 4 keep the size, 5 to 8 exchange height and width.
+    if size == label_size:
+        keeps_size = orientation <= 4 or size[0] == size[1]
+        return "maybe-turned" if orientation > 1 and keeps_size else ""
+    return "turned" if orientation > 4 and size == label_size[::-1] else "size"
 
 
-def _is_unsure(fact):
-    """Whether labels in stored orientation would have this size too."""
-    return fact.orientation <= 4 or fact.size[0] == fact.size[1]
-
-
-def _describe_sizes(sample, fact, folder):
-    label = sample.label if isinstance(sample.label, str) else str(sample.label)
-    (height, width), (image_height, image_width) = fact.label_size, fact.size
-    return (
-        f"{relative(label, folder)} is {width}x{height}, its image "
-        f"{image_width}x{image_height}"
-    )
-
-
-def check_labels(
-    splits: Mapping[str, Sequence[Sample]],
-    facts: Mapping[str, Sequence[SampleFacts]],
-    union: StoredValues,
-    is_expected: bool,
-) -> list[Problem]:
-    """Find label maps that compression or resizing has changed.
+def check_duplicates(splits: Splits, facts: Facts, folder: Path) -> list[Problem]:
+    """Find images with the same content in two splits.
 
     Args:
         splits: samples by split.
-        facts: of each sample.
-        union: what all of them store.
-        is_expected: whether a table of classes has all their values: then none of them
-            comes from smoothing.
+        facts: facts of each sample.
+        folder: the data folder.
     """
-    pairs = [
-        (sample, fact.label)
-        for split, samples in splits.items()
-        for sample, fact in zip(samples, facts[split], strict=True)
-        if fact.label is not None
-    ]
-    lossy = [
-        f"{sample.label} ({label.num_distinct} values)"
-        for sample, label in pairs
-        if label.is_lossy
-    ]
-    if lossy:
-        message = (
-            f"{len(lossy)} label maps are JPEG files, which changes their values: "
-            f"{summarize(lossy)}. Save label maps as PNG, from what they were made of"
-        )
-        return [Problem("smoothed", True, message, lossy, len(lossy))]
-    thin = union.thin()
-    if not thin or is_expected:
+    places: dict[bytes, dict[str, Sample]] = defaultdict(dict)
+    for split, digest, sample in _digests(splits, facts):
+        places[digest].setdefault(split, sample)
+    shared = [of_split for of_split in places.values() if len(of_split) > 1]
+    if not shared:
         return []
-    files = [
-        f"{sample.label} ({label.num_distinct} values)"
-        for sample, label in pairs
-        if not thin.isdisjoint(label.keys.tolist())
+    pairs = sorted({" and ".join(of_split) for of_split in shared})
+    same = [
+        " = ".join(relative(sample.image, folder) for sample in of_split.values())
+        for of_split in shared
     ]
-    pixels = union.colors if union.has_rgb else union.values
-    main = sorted(pixels.keys() - thin, key=pixels.get, reverse=True)[:_NAMED]
-    near = ", ".join(rgb(key) if union.has_rgb else str(key) for key in main)
     message = (
-        f"{len(files)} label maps have many values near a few ({near}), as "
-        f"smoothing or JPEG leaves them: {summarize(files)}. Resize label maps by "
-        "nearest neighbour, without anti-aliasing, and save them as PNG"
+        f"{len(same)} images are in {' and in '.join(pairs)}: {summarize(same)}. "
+        "Remove them from one split; `accept` duplicates keeps them in both"
     )
-    return [Problem("smoothed", True, message, files, len(files))]
+    return [Problem("duplicates", True, message, same)]
 
 
-def check_reading(data: "FolderData", label_values: str = "auto") -> list[Problem]:
-    """Find classes that a training can't learn.
+def drop_duplicates(
+    splits: dict[str, list[Sample]], facts: dict[str, list[SampleFacts]]
+) -> list[Problem]:
+    """Leave images out of an assigned validation split that are in train too.
 
     Args:
-        data: read, with its classes counted.
-        label_values: what the user said of the labels.
+        splits: samples by split; changed.
+        facts: facts of each sample; changed.
     """
-    reading, problems = data.reading, []
-    names = reading.class_map.names
-    for split, pixels in data.class_pixels.items():
-        if not pixels.any():
-            message = f"The label maps of {split} hold nothing but void"
-            problems.append(Problem("void", True, message))
-    train = data.class_pixels.get("train")
-    if train is None:
+    both = {split: splits[split] for split in ("train", "val")}
+    digests = list(_digests(both, facts))
+    in_train = {digest for split, digest, _ in digests if split == "train"}
+    doubled = {
+        sample.name
+        for split, digest, sample in digests
+        if split == "val" and digest in in_train
+    }
+    if not doubled or len(doubled) == len(splits["val"]):
+        return []  # `check_duplicates` refuses a split of nothing but duplicates
+    kept = [one.name not in doubled for one in splits["val"]]
+    splits["val"] = [
+        s for s, is_kept in zip(splits["val"], kept, strict=True) if is_kept
+    ]
+    facts["val"] = [f for f, is_kept in zip(facts["val"], kept, strict=True) if is_kept]
+    names = sorted(doubled)
+    message = (
+        f"{len(names)} images assigned to validation are in train under another name, "
+        f"and are left out: {summarize(names)}"
+    )
+    return [Problem("left-out-duplicates", False, message, names)]
+
+
+def check_names(splits: Splits, folder: Path) -> list[Problem]:
+    """Find file names that two splits have; a note only, as the images differ.
+
+    Args:
+        splits: samples by split.
+        folder: the data folder.
+    """
+    owners: dict[str, dict[str, str]] = defaultdict(dict)
+    for split, samples in splits.items():
+        for sample in samples:
+            owners[os.path.basename(sample.image)].setdefault(split, sample.image)
+    names = [
+        " and ".join(relative(path, folder) for path in of_name.values())
+        for of_name in owners.values()
+        if len(of_name) > 1
+    ]
+    message = f"{len(names)} file names are in two splits: {summarize(names)}"
+    return [Problem("same-names", False, message, names)] if names else []
+
+
+def check_groups(splits: Splits, group_by: str | None) -> list[Problem]:
+    """Find groups of images that are in two splits.
+
+    Args:
+        splits: samples by split.
+        group_by: regular expression, as for `assign_validation`; None finds nothing.
+    """
+    owners = defaultdict(set)
+    for split, samples in splits.items() if group_by is not None else ():
+        for group in group_names(samples, group_by):
+            owners[group].add(split)
+    shared = sorted(group for group, of_group in owners.items() if len(of_group) > 1)
+    message = (
+        f"{len(shared)} groups of `group_by` are in two splits: {summarize(shared)}. "
+        "Move each into one split, or leave out `group_by`"
+    )
+    return [Problem("shared-groups", True, message, shared)] if shared else []
+
+
+def _digests(splits: Splits, facts: Facts) -> Iterator[tuple[str, bytes, Sample]]:
+    """Split, hash of the content, and sample, of images that may be duplicates."""
+    # Files of different length differ: of images that were not decoded, only those of
+    # the same length in two splits are read.
+    by_length: dict[int, list[tuple[str, Sample]]] = defaultdict(list)
+    for split, samples in splits.items():
+        for sample, fact in zip(samples, facts[split], strict=True):
+            if fact.digest is not None:
+                yield split, fact.digest, sample
+            elif fact.size is not None:
+                by_length[os.stat(sample.image).st_size].append((split, sample))
+    for found in by_length.values():
+        if len({split for split, _ in found}) > 1:
+            for split, sample in found:
+                content = Path(sample.image).read_bytes()
+                yield split, hashlib.blake2b(content, digest_size=16).digest(), sample
+
+
+def check_classes(
+    encoding: Encoding, class_pixels: Mapping[str, np.ndarray], is_auto: bool
+) -> list[Problem]:
+    """Find classes that can't be learned.
+
+    Args:
+        encoding: how the labels are read.
+        class_pixels: int64 `(num_images, num_classes)` by split.
+        is_auto: whether `label_values` was left to the rules.
+    """
+    names = encoding.class_map.names
+    problems = [
+        Problem("void", True, f"All pixels of the label maps of {split} are void")
+        for split, pixels in class_pixels.items()
+        if not pixels.any()
+    ]
+    if "train" not in class_pixels:
         return problems
-    shown = [name for name, n in zip(names, train.sum(axis=0), strict=True) if n]
-    if len(shown) == 1:
+    in_train = class_pixels["train"].sum(axis=0) > 0  # (num_classes,)
+    in_any = sum(pixels.sum(axis=0) for pixels in class_pixels.values()) > 0
+    if in_train.sum() == 1:
         message = (
-            f"All labels of train are {shown[0]}: with one class there is nothing to "
-            "learn, and every score is 100 %. `accept` one-class trains all the same"
+            f"All labels of train are {names[in_train.argmax()]}: with one class there "
+            "is nothing to learn, and every score is 100 %. `accept` one-class trains "
+            "in spite of this"
         )
         problems.append(Problem("one-class", True, message))
-    used = sum(pixels.sum(axis=0) for pixels in data.class_pixels.values())
-    absent = [name for name, count in zip(names, used, strict=True) if not count]
+    absent = [names[i] for i in np.flatnonzero(~in_any)]
     is_numbered = all(name.startswith("class_") for name in names)
-    if absent and is_numbered and reading.kind == "ids" and len(shown) > 1:
-        problems.append(_holes(names, used, label_values))
+    if absent and is_numbered and encoding.kind == "ids" and in_train.sum() > 1:
+        problems.append(_gaps(names, in_any, is_auto))
     elif absent:
-        message = f"{len(absent)} classes have no pixel: {summarize(absent, _NAMED)}"
-        problems.append(Problem("absent", False, message, absent, len(absent)))
-    unseen = [
-        name
-        for name, count, of_all in zip(names, train.sum(axis=0), used, strict=True)
-        if of_all and not count
-    ]
+        message = (
+            f"{len(absent)} classes have no pixel: {summarize(absent, _MAX_NAMED)}"
+        )
+        problems.append(Problem("absent", False, message, absent))
+    unseen = [names[i] for i in np.flatnonzero(in_any & ~in_train)]
     if unseen:
         message = f"{len(unseen)} classes are in no training image: {summarize(unseen)}"
-        problems.append(Problem("unseen", False, message, unseen, len(unseen)))
+        problems.append(Problem("unseen", False, message, unseen))
     return problems
 
 
-def _holes(names, used, label_values):
-    """Tell of ids between others that no pixel has, and how to close the gaps."""
-    ids = [
-        int(name.removeprefix("class_"))
-        for name, count in zip(names, used, strict=True)
-        if count
-    ]
-    num_holes = len(names) - len(ids)
+def _gaps(names, in_any, is_auto):
+    """Ids without a pixel between other ids, and how to close the gaps."""
+    ids = [int(names[i].removeprefix("class_")) for i in np.flatnonzero(in_any)]
+    num_gaps = len(names) - len(ids)
+
+    def first(words):
+        return ", ".join(words[:_MAX_NAMED]) + (" ..." if words[_MAX_NAMED:] else "")
+
     moved = [f"{old} to {new}" for new, old in enumerate(ids) if old != new]
-    remapping = ", ".join(moved[:_NAMED]) + (" ..." if len(moved) > _NAMED else "")
     lines = "; ".join(f"{value},name of {value}" for value in ids[:3])
-    held = ", ".join(map(str, ids[:_NAMED])) + (" ..." if len(ids) > _NAMED else "")
     message = (
-        f"{num_holes} of {len(names)} ids have no pixel: labels hold {held}. To close "
-        f"the gaps ({remapping}), add a class_dict.csv with the lines id,name; {lines} "
-        "..."
+        f"{num_gaps} of {len(names)} ids have no pixel: label maps have the ids "
+        f"{first(list(map(str, ids)))}. To close the gaps ({first(moved)}), add a "
+        f"class_dict.csv with the lines id,name; {lines} ..."
     )
-    is_fatal = num_holes > len(ids) and label_values == "auto"
+    is_fatal = num_gaps > len(ids) and is_auto
     if is_fatal:
         message += (
-            f"; `label_values` ids trains {len(names)} classes, and where these are "
-            "grey colours, the lines name,r,g,b say so"
+            f"; `label_values` ids trains {len(names)} classes. If the values are grey "
+            "colours, the lines are name,r,g,b"
         )
-    return Problem("holes", is_fatal, message, [str(value) for value in ids], num_holes)
+    return Problem("gaps", is_fatal, message, list(map(str, ids)), num_gaps)

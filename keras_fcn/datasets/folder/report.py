@@ -1,60 +1,63 @@
-"""What a folder holds, in words: short, as a table, and for programs."""
+"""Describe a folder: in short, as a table, for programs, and as a page of samples."""
 
+from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from keras_fcn.datasets.folder.read import FolderData
+from keras_fcn.datasets.folder.folder_data import FolderData
+from keras_fcn.datasets.folder.scan import read_stored
+from keras_fcn.drawing.panels import label_panel, stack_panels
 from keras_fcn.errors import printable
+from keras_fcn.images.reading import read_image
 
 _RARE_SHARE = 0.001  # of the training pixels: below it a class is called rare
 _NAME_WIDTH = 20
 
 
 def short_lines(data: FolderData) -> list[str]:
-    """Describe a folder in a few lines, as a training does.
+    """Describe a folder in a few lines, as at the start of a training.
 
     Args:
-        data: the folder, read.
+        data: the folder.
     """
     counts = ", ".join(
         f"{split} {len(samples)}" for split, samples in data.splits.items()
     )
+    sizes = {fact.size for facts in data.facts.values() for fact in facts if fact.size}
+    words = "no size known"
+    if sizes:
+        (height, width), (most_rows, most_columns) = (
+            limit(list(sizes), axis=0) for limit in (np.min, np.max)
+        )
+        words = f"{width}x{height}"
+        if len(sizes) > 1:
+            words = f"{len(sizes)} sizes, {words} to {most_columns}x{most_rows}"
     return [
-        f"{data.root}: {data.said[0]}",
-        f"{counts} images ({describe_sizes(data)})",
-        *data.said[1:],
+        f"{data.root}: {data.decisions[0]}",
+        f"{counts} images ({words})",
+        *data.decisions[1:],
     ]
 
 
-def describe_sizes(data: FolderData) -> str:
-    """Return the sizes of the images, for people.
-
-    Args:
-        data: the folder, read.
-    """
-    sizes = sorted(
-        {fact.size for facts in data.facts.values() for fact in facts if fact.size}
-    )
-    if not sizes:
-        return "no size known"
-    if len(sizes) == 1:
-        return f"{sizes[0][1]}x{sizes[0][0]}"
-    least, most = np.min(sizes, axis=0), np.max(sizes, axis=0)
-    return f"{len(sizes)} sizes, {least[1]}x{least[0]} to {most[1]}x{most[0]}"
-
-
-def report(data: FolderData, class_weights: Sequence[float] | None) -> dict:
+def report(data: FolderData, class_weights: Sequence[float] | None) -> dict[str, Any]:
     """Describe a folder for programs.
 
     Args:
-        data: the folder, read.
-        class_weights: those that a training would use; None for none.
+        data: the folder.
+        class_weights: class weights of a training; None without.
 
     Returns:
-        dict for JSON. Pixels are counts; `mean_color` is RGB in [0, 255].
+        A dict for JSON. Pixels are counts; `mean_color` is RGB in [0, 255] over the
+        training images, None if none was decoded.
     """
-    reading = data.reading
+    color_sum, num_pixels = np.zeros(3), 0
+    for fact in data.facts.get("train", ()):
+        if fact.size and fact.color_sum is not None:
+            color_sum += fact.color_sum
+            num_pixels += fact.size[0] * fact.size[1]
     problems = [
         {
             "kind": problem.kind,
@@ -69,129 +72,147 @@ def report(data: FolderData, class_weights: Sequence[float] | None) -> dict:
         "folder": str(data.root),
         "can_be_trained": not any(problem.is_fatal for problem in data.problems),
         "layout": data.layout.description,
-        "decided": data.said,
+        "decisions": data.decisions,
         "splits": {split: _describe_split(data, split) for split in data.splits},
-        "mean_color": _mean_color(data),
-        "labels": None if reading is None else reading.description,
-        "classes": [] if reading is None else _describe_classes(data, class_weights),
+        "mean_color": [round(float(value), 1) for value in color_sum / num_pixels]
+        if num_pixels
+        else None,
+        "labels": data.encoding.description if data.encoding else None,
+        "classes": _describe_classes(data, class_weights),
         "problems": problems,
     }
 
 
 def _describe_split(data, split):
     facts = data.facts[split]
-    sizes = {}
-    for fact in facts:
-        if fact.size:
-            size = f"{fact.size[1]}x{fact.size[0]}"
-            sizes[size] = sizes.get(size, 0) + 1
-    num_pixels = sum(
-        fact.label_size[0] * fact.label_size[1] for fact in facts if fact.label_size
-    )
+    sizes = Counter(f"{fact.size[1]}x{fact.size[0]}" for fact in facts if fact.size)
+    num_pixels = sum(int(np.prod(fact.label_size or (0, 0))) for fact in facts)
     pixels = data.class_pixels.get(split)
     return {
         "num_images": len(data.splits[split]),
-        "image_sizes": dict(sorted(sizes.items(), key=lambda pair: -pair[1])),
+        "image_sizes": dict(sizes.most_common()),
         "label_pixels": num_pixels,
         "void_pixels": None if pixels is None else num_pixels - int(pixels.sum()),
     }
 
 
-def _mean_color(data):
-    """Mean RGB over the pixels of train; None where no image was decoded."""
-    decoded = [
-        fact for fact in data.facts.get("train", ()) if fact.color_sum is not None
-    ]
-    if not decoded:
-        return None
-    total = sum(fact.color_sum for fact in decoded)
-    num_pixels = sum(fact.size[0] * fact.size[1] for fact in decoded)
-    return [round(float(value), 1) for value in total / num_pixels]
-
-
 def _describe_classes(data, class_weights):
-    class_map = data.reading.class_map
+    if data.encoding is None:
+        return []
+    class_map = data.encoding.class_map
     classes = []
     for class_id, name in enumerate(class_map.names):
-        of_splits = {
-            split: {
-                "pixels": int(pixels[:, class_id].sum()),
-                "images": int((pixels[:, class_id] > 0).sum()),
+        splits, note = {}, ""
+        for split, pixels in data.class_pixels.items():
+            of_class = pixels[:, class_id]  # (N,)
+            splits[split] = {
+                "pixels": int(of_class.sum()),
+                "images": int((of_class > 0).sum()),
             }
-            for split, pixels in data.class_pixels.items()
-        }
+            if split == "train" and not of_class.any():
+                note = "empty"
+            elif split == "train" and of_class.sum() < _RARE_SHARE * pixels.sum():
+                note = "rare"
+        weight = None if class_weights is None else float(class_weights[class_id])
         classes.append(
             {
                 "id": class_id,
                 "name": name,
                 "color": list(class_map.colors[class_id]),
-                "splits": of_splits,
-                "weight": None
-                if class_weights is None
-                else round(float(class_weights[class_id]), 4),
-                "note": _note(data, of_splits),
+                "splits": splits,
+                "weight": None if weight is None else round(weight, 4),
+                "note": note,
             }
         )
     return classes
 
 
-def _note(data, of_splits):
-    """Whether a class is absent or rare in the training images."""
-    train = of_splits.get("train")
-    if train is None:
-        return ""
-    if not train["pixels"]:
-        return "empty"
-    share = train["pixels"] / max(1, int(data.class_pixels["train"].sum()))
-    return "rare" if share < _RARE_SHARE else ""
-
-
-def format_report(data: FolderData, described: dict) -> str:
+def format_report(data: FolderData, described: dict[str, Any]) -> str:
     """Write a folder's description as a table for people.
 
     Args:
-        data: the folder, read.
-        described: what `report` gave.
+        data: the folder.
+        described: what `report` returned.
 
     Returns:
-        Lines that steer no terminal and name arguments, as in `accept`.
+        Lines without control characters; arguments are in backticks, as in `accept`.
     """
     lines = short_lines(data)
     if described["mean_color"] is not None:
+        red, green, blue = described["mean_color"]
         lines.append(
-            "mean colour of train: "
-            + ", ".join(f"{value:.1f}" for value in described["mean_color"])
+            f"mean colour of the training images: red {red:.1f}, green {green:.1f}, "
+            f"blue {blue:.1f} (of 255)"
         )
     if described["classes"]:
         lines += ["", *_class_table(described)]
-    fatal = [problem for problem in described["problems"] if problem["is_fatal"]]
-    notes = [problem for problem in described["problems"] if not problem["is_fatal"]]
-    for title, problems in (("Refused:", fatal), ("To know:", notes)):
-        if problems:
-            lines += ["", title, *(f"  - {one['message']}" for one in problems)]
-    if not fatal:
+    for title, is_fatal in (("Errors:", True), ("Notes:", False)):
+        messages = [
+            f"  - {problem['message']}"
+            for problem in described["problems"]
+            if problem["is_fatal"] == is_fatal
+        ]
+        lines += ["", title, *messages] if messages else []
+    if described["can_be_trained"]:
         lines += ["", "This folder can be trained on."]
+    else:
+        lines += ["", "Training is refused until the errors are corrected."]
     return "\n".join(map(printable, lines))
 
 
 def _class_table(described):
-    splits = list(described["splits"])
+    """Share of the pixels and number of images of each class, by split."""
+    splits = described["splits"]
     header = f"{'class':<{_NAME_WIDTH}}{'id':>4}"
     header += "".join(f"{split + ' pixels':>15}{'images':>8}" for split in splits)
     lines = [f"{header}{'weight':>9}"]
+    num_pixels = {name: max(1, one["label_pixels"]) for name, one in splits.items()}
     for one in described["classes"]:
         line = f"{one['name'][:_NAME_WIDTH]:<{_NAME_WIDTH}}{one['id']:>4}"
-        for split in splits:
-            counts = one["splits"][split]
-            share = counts["pixels"] / max(
-                1, described["splits"][split]["label_pixels"]
-            )
+        for split, counts in one["splits"].items():
+            share = counts["pixels"] / num_pixels[split]
             line += f"{share:>15.3%}{counts['images']:>8}"
         weight = "" if one["weight"] is None else f"{one['weight']:.3f}"
         lines.append(f"{line}{weight:>9}  {one['note']}".rstrip())
     line = f"{'void':<{_NAME_WIDTH}}{255:>4}"
-    for split in splits:
-        of_split = described["splits"][split]
-        share = of_split["void_pixels"] / max(1, of_split["label_pixels"])
-        line += f"{share:>15.3%}{'':>8}"
+    for name, one in splits.items():
+        line += f"{one['void_pixels'] / num_pixels[name]:>15.3%}{'':>8}"
     return [*lines, line.rstrip()]
+
+
+def sample_page(data: FolderData, num_samples: int) -> np.ndarray | None:
+    """Draw image, labels and overlay of some samples below one another.
+
+    Each of the rarest classes comes first, in the image that has most of it; then
+    samples spread over the whole folder.
+
+    Args:
+        data: the folder.
+        num_samples: largest number of samples.
+
+    Returns:
+        uint8 RGB; None without an encoding, or if no sample can be drawn.
+    """
+    if data.encoding is None:
+        return None
+    pixels = np.concatenate(list(data.class_pixels.values()))  # (N, num_classes)
+    total = pixels.sum(axis=0)
+    by_rarity = [int(i) for i in np.argsort(total, kind="stable") if total[i]]
+    spread = np.linspace(0, len(pixels) - 1, num_samples).round().astype(int)
+    indices = [int(pixels[:, class_id].argmax()) for class_id in by_rarity]
+    chosen = list(dict.fromkeys([*indices, *spread.tolist()]))[:num_samples]
+    places = [
+        (split, sample) for split in data.class_pixels for sample in data.splits[split]
+    ]
+    panels = []
+    for split, sample in (places[index] for index in chosen):
+        try:
+            image = read_image(Path(sample.image))
+            stored = read_stored(sample, data.labelme_values)
+            label_map = data.encoding.decoder.decode(stored)
+        except (ValueError, OSError):
+            continue  # it is among the problems
+        if image.shape[:2] == label_map.shape:
+            title = f"{split}: {sample.name}"
+            panels.append(label_panel(title, image, label_map, data.encoding.class_map))
+    return stack_panels(panels) if panels else None

@@ -1,10 +1,11 @@
-"""What a layout finds: images with their labels, by split, and what is to be told."""
+"""Images with their labels, by split, and the problems that were found."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from keras_fcn.datasets.folder.labels.class_table import ClassEntry
+from keras_fcn.datasets.folder.labels.class_table import ClassTable
 
 
 class CocoLabel(NamedTuple):
@@ -12,10 +13,10 @@ class CocoLabel(NamedTuple):
 
     Attributes:
         path: the JSON file.
-        image_id: the image in it.
+        image_id: id of the image in this file.
         size: `(height, width)` that the file gives, pixels.
-        annotations: JSON text, `[[category id, segmentation], ...]`; text takes a
-            tenth of the memory of lists.
+        annotations: JSON, `[background id, [[category id, segmentation], ...]]`; text
+            takes a tenth of the memory of lists.
     """
 
     path: str
@@ -28,12 +29,12 @@ class CocoLabel(NamedTuple):
 
 
 class Sample(NamedTuple):
-    """An image and where its labels are.
+    """An image and its label.
 
     Attributes:
         name: path below the folder of images, without suffix.
         image: path of the image.
-        label: path of a label map or of a labelme file, or what a COCO file holds.
+        label: path of a label map or of a labelme file, or annotations of a COCO file.
     """
 
     name: str
@@ -41,51 +42,55 @@ class Sample(NamedTuple):
     label: str | CocoLabel
 
 
-class Problem(NamedTuple):
-    """Something that is wrong with a folder, or that should be known.
+@dataclass(frozen=True)
+class Problem:
+    """An error in a folder, or a note about it.
 
     Attributes:
-        kind: a word for programs, as in "duplicates".
-        is_fatal: whether no training begins with it.
+        kind: identifier for programs, such as "duplicates".
+        is_fatal: whether training is refused.
         message: one line: what is wrong, and what to do.
-        examples: files with what is wrong with each, the first few or all.
-        count: how many there are.
+        examples: files, names or values that are concerned.
+        total: number of problems, where it is not the number of examples.
     """
 
     kind: str
     is_fatal: bool
     message: str
-    examples: list[str] = []
-    count: int = 1
+    examples: Sequence[str] = ()
+    total: int = 0
+
+    @property
+    def count(self) -> int:
+        """Number of problems of this kind, at least 1."""
+        return self.total or len(self.examples) or 1
 
 
 @dataclass
 class Layout:
-    """How a folder is laid out.
+    """The layout of a folder and its samples.
 
     Attributes:
-        description: one line for people.
-        splits: samples by split, "train", "val" and "test" where there are such; "all"
-            where the folder has no splits.
-        entries: classes that the layout itself brings; None where there are none.
-        source: what brings them, for messages.
-        problems: what was found while looking.
         root: the folder that has the layout.
+        description: one line for people.
+        splits: samples by split, "train", "val" and "test" where they exist; "all"
+            if the folder has no splits.
+        table: classes that the layout defines; None where it defines none.
+        problems: errors and notes from reading the layout.
     """
 
-    description: str
-    splits: dict[str, list[Sample]]
-    entries: list[ClassEntry] | None = None
-    source: str = ""
+    root: Path
+    description: str = ""
+    splits: dict[str, list[Sample]] = field(default_factory=dict)
+    table: ClassTable | None = None
     problems: list[Problem] = field(default_factory=list)
-    root: Path = Path()
 
 
 def relative(path: str | Path, folder: Path) -> str:
-    """Return a path as it is below a folder; as it is where it is not below.
+    """Return a path relative to a folder; unchanged if it is not below it.
 
     Args:
-        path: of a file or a folder.
+        path: path of a file or a folder.
         folder: the data folder.
     """
     path = Path(path)

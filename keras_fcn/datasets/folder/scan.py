@@ -1,79 +1,58 @@
-"""What the files of a data set hold: read once, in parallel, before any decision."""
+"""Read all images and labels of a data set once, in parallel, before any decision."""
 
 import hashlib
+import multiprocessing
 import os
-import time
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+import signal
+import threading
+from collections.abc import Sequence
+from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from keras_fcn.config import MAX_IMAGE_PIXELS
-from keras_fcn.datasets.folder.labels.decoder import is_grey, pack
+from keras_fcn.datasets.folder.labels.contents import FileContents, file_contents
 from keras_fcn.datasets.folder.labels.files import StoredLabels, read_labels
 from keras_fcn.datasets.folder.labels.labelme import draw_labelme
 from keras_fcn.datasets.folder.layouts.coco import draw_coco
 from keras_fcn.datasets.folder.samples import Sample
-from keras_fcn.datasets.folder.scan_processes import examine_in_processes
 from keras_fcn.images.reading import (
     read_image_and_orientation,
     read_size_and_orientation,
 )
+from keras_fcn.progress import Progress
 from keras_fcn.typing import Size
-
-Progress = Callable[[int, int], None]
 
 # Above this many bytes of image files only their headers are read at the start of a
 # training: decoding them takes minutes, and each is decoded in the first epoch anyway.
 FULL_READ_BYTES = 2**28
-_MOST_COLORS = 1024  # that are kept of a file: smoothed ones have tens of thousands
-MANY_SAMPLES = 10_000  # from here on several processes read
-_CHUNK = 64  # samples that a thread takes at a time
-
-
-class LabelFacts(NamedTuple):
-    """What a label map stores.
-
-    Attributes:
-        kind: "values" (grey), "palette" or "colors".
-        keys: int32, the different values, or packed colours.
-        counts: int64, pixels of each.
-        palette: packed colours of the keys of a palette file; None of others.
-        num_distinct: how many different ones there are; `keys` has the most frequent.
-        inner: those that cover some area; others lie on edges alone, as those do that
-            resizing or JPEG adds.
-        is_lossy: whether the file is a JPEG.
-    """
-
-    kind: str
-    keys: np.ndarray
-    counts: np.ndarray
-    palette: np.ndarray | None
-    num_distinct: int
-    inner: np.ndarray
-    is_lossy: bool
+# Starting processes takes seconds, which only many samples make up for.
+MANY_SAMPLES = 10_000
+_CHUNK = 64  # samples that a thread or process takes at a time
 
 
 class SampleFacts(NamedTuple):
-    """What an image and its label hold.
+    """What an image and its label contain.
 
     Attributes:
-        size: height and width of the image, upright; None where it can't be read.
+        size: height and width of the image, upright; None if it can't be read.
         orientation: EXIF orientation, 1 to 8.
         label_size: height and width of the label map.
-        label: what it stores.
+        label: values or colours of the label map.
         errors: what can't be read, `(kind, message)`.
-        color_sum: float64 `(3,)`, sum of RGB over the pixels; None where the image was
-            not decoded.
-        digest: of the decoded pixels, or of the file where it was not decoded.
+        color_sum: float64 `(3,)`, sum of RGB over the pixels; None if the image was not
+            decoded.
+        digest: hash of the decoded pixels; None if the image was not decoded.
     """
 
     size: Size | None
     orientation: int
     label_size: Size | None
-    label: LabelFacts | None
+    label: FileContents | None
     errors: tuple[tuple[str, str], ...]
     color_sum: np.ndarray | None
     digest: bytes | None
@@ -81,101 +60,104 @@ class SampleFacts(NamedTuple):
 
 def scan(
     samples: Sequence[Sample],
-    values: dict[str, int],
+    labelme_values: dict[str, int],
     is_full: bool | None = None,
-    progress: Progress | None = None,
     max_pixels: int = MAX_IMAGE_PIXELS,
 ) -> list[SampleFacts]:
-    """Read images and labels.
+    """Read images and labels, and show the progress.
 
     Args:
-        samples: which.
-        values: what is drawn for the labels of labelme files.
-        is_full: decode the images; False reads their headers alone, None decides by
+        samples: the images with their labels.
+        labelme_values: value of each label of labelme files.
+        is_full: decode the images; False reads their headers only, None decides by
             the size of their files.
-        progress: called with the number that are done and that of all.
-        max_pixels: pixels that an image or a label map may have.
+        max_pixels: largest number of pixels that an image or label map may have.
 
     Returns:
-        The facts of each sample, in order.
+        The facts of each sample, in order; errors are among them.
+
+    Raises:
+        OSError: if a process ends early.
     """
     if is_full is None:
-        is_full = _num_bytes(samples) <= FULL_READ_BYTES
-    is_large = len(samples) >= MANY_SAMPLES
-    parts = (examine_in_processes if is_large else _examine_in_threads)(
-        samples, values, is_full, max_pixels
+        is_full = sum(_num_bytes(sample.image) for sample in samples) <= FULL_READ_BYTES
+    read_chunk = partial(
+        _read_chunk,
+        labelme_values=labelme_values,
+        is_full=is_full,
+        max_pixels=max_pixels,
     )
+    chunks = [samples[at : at + _CHUNK] for at in range(0, len(samples), _CHUNK)]
+    num_workers = min(8, os.cpu_count() or 1)
+    pool: Executor = ThreadPoolExecutor(num_workers)
+    if len(samples) >= MANY_SAMPLES:
+        # Python's threads share one core; a fork of a process with TensorFlow may hang.
+        spawn = multiprocessing.get_context("spawn")
+        pool = ProcessPoolExecutor(num_workers, spawn, _start_worker)
     facts: list[SampleFacts] = []
-    for part in parts:
-        facts += part
-        if progress is not None:
-            progress(len(facts), len(samples))
+    with Progress(
+        description="Reading images and labels", total=len(samples)
+    ) as progress:
+        try:
+            for part in pool.map(read_chunk, chunks):
+                facts += part
+                progress.update(len(part))
+        except BrokenProcessPool as error:
+            raise OSError(
+                "A process that reads images ended early: out of memory, or a script "
+                'that does not start its work in `if __name__ == "__main__":`'
+            ) from error
+        finally:
+            pool.shutdown(cancel_futures=True)
     return facts
 
 
-def _examine_in_threads(samples, values, is_full, max_pixels):
-    cache: dict = {}  # equal sizes are kept once
-
-    def examine_chunk(start):
-        part = samples[start : start + _CHUNK]
-        return [examine(sample, values, is_full, cache, max_pixels) for sample in part]
-
-    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-        yield from pool.map(examine_chunk, range(0, len(samples), _CHUNK))
+def _num_bytes(path):
+    try:
+        return os.stat(path).st_size
+    except OSError:
+        return 0  # an error of this sample
 
 
-def _num_bytes(samples):
-    """Bytes of the image files; counting ends where there are too many."""
-    total = 0
-    for sample in samples:
-        try:
-            total += os.stat(sample.image).st_size
-        except OSError:
-            continue  # the scan says so
-        if total > FULL_READ_BYTES:
-            break
-    return total
+def _start_worker():
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the main process handles Ctrl-C
+    threading.Thread(target=_exit_with_parent, daemon=True).start()
 
 
-def examine(
-    sample: Sample,
-    values: dict[str, int],
-    is_full: bool,
-    cache: dict[Size, Size],
-    max_pixels: int = MAX_IMAGE_PIXELS,
-) -> SampleFacts:
-    """Return the facts of a sample; what can't be read is among them.
+def _exit_with_parent():
+    # Workers of the pool would wait forever for a main process that was killed.
+    if parent := multiprocessing.parent_process():
+        parent.join()
+        os._exit(1)
 
-    Args:
-        sample, values, is_full, max_pixels: as for `scan`.
-        cache: sizes that have been met, so that equal ones are kept once.
-    """
-    errors, size, orientation, color_sum, digest = [], None, 1, None, None
+
+def _read_chunk(samples, labelme_values, is_full, max_pixels):
+    return [_read(sample, labelme_values, is_full, max_pixels) for sample in samples]
+
+
+def _read(sample, labelme_values, is_full, max_pixels):
+    """The facts of a sample."""
+    errors = []
+    size = color_sum = digest = label_size = label = None
+    orientation = 1
+    path = Path(sample.image)
     try:
         if is_full:
-            image, orientation = read_image_and_orientation(
-                Path(sample.image), max_pixels
-            )
+            image, orientation = read_image_and_orientation(path, max_pixels)
             size = image.shape[:2]
             color_sum = image.reshape(-1, 3).sum(axis=0, dtype="float64")
             digest = hashlib.blake2b(image.tobytes(), digest_size=16).digest()
         else:
-            size, orientation = read_size_and_orientation(
-                Path(sample.image), max_pixels
-            )
-        size = cache.setdefault(size, size)
+            size, orientation = read_size_and_orientation(path, max_pixels)
     except (ValueError, OSError) as error:
         errors.append(("unreadable", str(error)))
-    label_size = label = None
     try:
-        stored = read_stored(sample, values, max_pixels)
+        stored = read_stored(sample, labelme_values, max_pixels)
         label_size = stored.values.shape[:2]
-        label_size = cache.setdefault(label_size, label_size)
-        label = _label_facts(stored)
-    except OSError as error:
-        errors.append(("unreadable", str(error)))
-    except ValueError as error:
-        if str(sample.label) in str(error):  # as in those of images
+        label = file_contents(stored)
+    except (ValueError, OSError) as error:
+        # A message that names the file is about reading it, others are about values.
+        if isinstance(error, OSError) or str(sample.label) in str(error):
             errors.append(("unreadable", str(error)))
         else:
             errors.append(("values", f"{sample.label} {error}"))
@@ -185,78 +167,22 @@ def examine(
 
 
 def read_stored(
-    sample: Sample, values: dict[str, int], max_pixels: int = MAX_IMAGE_PIXELS
+    sample: Sample, labelme_values: dict[str, int], max_pixels: int = MAX_IMAGE_PIXELS
 ) -> StoredLabels:
-    """Read or draw the labels of a sample.
+    """Read the labels of a sample, or draw them.
 
     Args:
-        sample: which.
-        values: what is drawn for the labels of labelme files.
-        max_pixels: pixels that they may have.
+        sample: an image with its label.
+        labelme_values: value of each label of labelme files.
+        max_pixels: largest number of pixels that the labels may have.
 
     Raises:
-        ValueError: if they can't be read, or hold what is no id.
+        ValueError: if they can't be read, or have values that are not ids.
     """
     if not isinstance(sample.label, str):
         return StoredLabels(draw_coco(sample.label, max_pixels))
     if sample.label.lower().endswith(".json"):
-        return StoredLabels(draw_labelme(Path(sample.label), values, max_pixels))
+        return StoredLabels(
+            draw_labelme(Path(sample.label), labelme_values, max_pixels)
+        )
     return read_labels(Path(sample.label), max_pixels)
-
-
-def _label_facts(stored):
-    values, palette = stored.values, stored.palette
-    kind = "palette" if palette is not None else "values"
-    if values.ndim == 3:
-        if is_grey(values):
-            values = values[..., 0]
-        else:
-            kind, values = "colors", pack(values)
-    keys, counts = _unique(values)
-    inner = _inner(values)
-    num_distinct = len(keys)
-    if num_distinct > _MOST_COLORS:
-        kept = np.sort(np.argsort(-counts)[:_MOST_COLORS])
-        keys, counts = keys[kept], counts[kept]
-    colors = None if palette is None else pack(palette[keys])
-    return LabelFacts(kind, keys, counts, colors, num_distinct, inner, stored.is_lossy)
-
-
-def _unique(values):
-    """Different values, int32, and their pixels."""
-    if values.dtype == np.uint8:
-        counts = np.bincount(values.ravel(), minlength=256)
-        keys = np.flatnonzero(counts)
-        return keys.astype("int32"), counts[keys]
-    keys, counts = np.unique(values, return_counts=True)
-    return keys.astype("int32"), counts
-
-
-def _inner(values):
-    """Different values of the pixels that are like those above and to the left."""
-    inside = values[1:, 1:]
-    is_inner = (inside == values[:-1, 1:]) & (inside == values[1:, :-1])
-    return _unique(inside[is_inner])[0]
-
-
-class ProgressLine:
-    """Tells how far a scan is, when it takes more than a few seconds.
-
-    Args:
-        show: called with a line, at most every `seconds`.
-        seconds: between two lines.
-    """
-
-    def __init__(self, show: Callable[[str], None], seconds: float = 5.0):
-        self._show = show
-        self._seconds = seconds
-        self._started = self._shown = time.monotonic()
-
-    def __call__(self, count: int, total: int) -> None:
-        """Tell that `count` of `total` samples have been read."""
-        now = time.monotonic()
-        if now - self._shown < self._seconds or count == total:
-            return
-        self._shown = now
-        left = (now - self._started) / count * (total - count)
-        self._show(f"read {count} of {total} images and labels, {left:.0f} s left")

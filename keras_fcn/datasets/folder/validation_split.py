@@ -1,4 +1,4 @@
-"""A validation split where the data have none: drawn by a hash of the names."""
+"""A validation split by a hash of the file names, for data without one."""
 
 import hashlib
 import re
@@ -13,15 +13,15 @@ def assign_validation(
 ) -> tuple[list[Sample], list[Sample]]:
     """Divide samples into training and validation.
 
-    A sample's side follows from its name (or its group's) alone, so that those that
-    are added later move no other. Where the share would leave one side empty, the
-    name that is nearest to it changes sides.
+    The split of a sample depends on its name (or its group's) only, so that adding
+    images moves no other. If one split would be empty, the name whose hash is nearest
+    to the share is moved to it.
 
     Args:
-        samples: all of them.
-        share: of the names that validate, above 0, below 1.
-        group_by: regular expression: samples for which it finds the same text stay
-            together; its first group where it has one. None: each for itself.
+        samples: all samples.
+        share: share of the names for validation, above 0 and below 1.
+        group_by: regular expression: samples in whose names it finds the same text stay
+            together; its first group counts if it has one. None: no groups.
 
     Returns:
         Training and validation samples, in their order.
@@ -30,30 +30,32 @@ def assign_validation(
         ValueError: if there are fewer than two groups, or names do not match.
     """
     groups = group_names(samples, group_by)
-    points = {group: _point(group) for group in groups}
-    if len(points) < 2:
+    hashes = {}
+    for group in groups:
+        content = group.encode("utf-8", "surrogateescape")
+        digest = hashlib.blake2b(content, digest_size=8).digest()
+        hashes[group] = int.from_bytes(digest, "big") / 2**64  # in [0, 1)
+    if len(hashes) < 2:
         what = "images" if group_by is None else "groups (`group_by`)"
         raise ValueError(
-            f"To draw a validation split, there must be two {what} or more. Received: "
-            f"{len(points)}"
+            f"A validation split needs at least two {what}. Received: {len(hashes)}"
         )
-    ordered = sorted(points, key=points.get)
-    chosen = {group for group in ordered if points[group] < share}
-    chosen = chosen or {ordered[0]}
-    if len(chosen) == len(ordered):
-        chosen.remove(ordered[-1])
-    sides = [group in chosen for group in groups]
-    train = [one for one, is_val in zip(samples, sides, strict=True) if not is_val]
-    val = [one for one, is_val in zip(samples, sides, strict=True) if is_val]
+    ordered = sorted(hashes, key=hashes.__getitem__)
+    count = sum(value < share for value in hashes.values())
+    chosen = set(ordered[: min(max(count, 1), len(ordered) - 1)])
+    train: list[Sample] = []
+    val: list[Sample] = []
+    for sample, group in zip(samples, groups, strict=True):
+        (val if group in chosen else train).append(sample)
     return train, val
 
 
 def group_names(samples: Sequence[Sample], group_by: str | None) -> list[str]:
-    """Return the group of each sample.
+    """Return the group of each sample: its name if there are no groups.
 
     Args:
         samples: the samples.
-        group_by: as for `assign_validation`.
+        group_by: regular expression, as for `assign_validation`.
 
     Raises:
         ValueError: if it is no regular expression, or a name does not match.
@@ -67,21 +69,17 @@ def group_names(samples: Sequence[Sample], group_by: str | None) -> list[str]:
             f"`group_by` must be a regular expression ({error}). "
             f"Received: group_by={group_by}"
         ) from error
-    matches = [pattern.search(sample.name) for sample in samples]
-    wrong = [
-        sample.name
-        for sample, match in zip(samples, matches, strict=True)
-        if match is None
-    ]
+    groups, wrong = [], []
+    for sample in samples:
+        match = pattern.search(sample.name)
+        text = match and match[1 if pattern.groups else 0]
+        if text is None:  # no match, or none of an optional group
+            wrong.append(sample.name)
+        else:
+            groups.append(text)
     if wrong:
         raise ValueError(
-            f"`group_by` must match every name; {len(wrong)} do not: "
+            f"`group_by` must match every name; {len(wrong)} do not match: "
             f"{summarize(wrong)}. Received: group_by={group_by}"
         )
-    return [match[1] if pattern.groups else match[0] for match in matches]
-
-
-def _point(name):
-    """A number in [0, 1) that follows from a name."""
-    digest = hashlib.blake2b(name.encode("utf-8", "surrogateescape"), digest_size=8)
-    return int.from_bytes(digest.digest(), "big") / 2**64
+    return groups

@@ -1,4 +1,4 @@
-"""Labels that do not fit their photographs."""
+"""Labels that do not fit their images."""
 
 import pytest
 from PIL import Image
@@ -8,7 +8,7 @@ from tests.support.folders import write_image, write_labels, write_pairs
 
 
 def photograph(folder, orientation, stored, label_size):
-    """A folder with a photograph that its EXIF orientation turns."""
+    """A folder with an image that its EXIF orientation turns."""
     write_pairs(folder / "images", folder / "labels", "abc")
     exif = Image.Exif()
     exif[0x0112] = orientation
@@ -20,7 +20,7 @@ def photograph(folder, orientation, stored, label_size):
 def test_labels_in_the_stored_orientation_are_named(tmp_path):
     data = photograph(tmp_path, 6, (32, 40), (32, 40))
     with pytest.raises(
-        ValueError, match="1 label maps lie as the photograph was stored"
+        ValueError, match="1 label maps are turned as the stored photograph is"
     ):
         data.refuse_problems()
 
@@ -30,7 +30,7 @@ def test_labels_of_the_upright_photograph_fit(tmp_path):
 
 
 @pytest.mark.parametrize(("orientation", "size"), [(3, (32, 40)), (6, (32, 32))])
-def test_what_the_size_can_not_tell_is_told(tmp_path, orientation, size):
+def test_a_turned_image_whose_size_stays_the_same_is_noted(tmp_path, orientation, size):
     data = photograph(tmp_path, orientation, size, size)
     data.refuse_problems()
     [problem] = [one for one in data.problems if one.kind == "maybe-turned"]

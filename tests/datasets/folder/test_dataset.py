@@ -1,4 +1,4 @@
-"""`folder`: the user's own images as tf.data; tests/folders has what they may be."""
+"""`folder`: the user's own images as tf.data."""
 
 import logging
 from pathlib import Path
@@ -38,7 +38,7 @@ def test_images_come_with_their_labels_and_names(tiny_folder):
     assert dataset.label_values == "ids"
 
 
-def test_what_is_found_and_decided_is_said(tiny_folder, caplog):
+def test_layout_sizes_and_encoding_are_logged(tiny_folder, caplog):
     with caplog.at_level(logging.INFO, "keras_fcn"):
         load_folder(tiny_folder, SPLITS)
     assert caplog.messages[0] == f"Reading {tiny_folder}"
@@ -51,7 +51,7 @@ def test_what_is_found_and_decided_is_said(tiny_folder, caplog):
     ("path", "change", "reason"),
     [
         ("images", Path.unlink, "There is no file {}"),
-        ("images", lambda p: p.write_bytes(b"x"), "{} is not an image of a kind"),
+        ("images", lambda p: p.write_bytes(b"x"), "{} is not an image in a supp"),
         ("images", lambda p: Image.new("RGB", (9, 9)).save(p), "{} or its label map"),
         ("labels", lambda p: Image.new("L", (64, 48), 7).save(p), "{} has ids of no"),
     ],
@@ -71,7 +71,7 @@ def test_a_file_that_changes_during_a_training_is_named(
     assert reason.format(folder / path / "train/train_2.png") in line
 
 
-def test_labels_are_counted_as_a_look_at_each_image_does(tmp_path):
+def test_classes_are_counted_as_label_statistics_counts_them(tmp_path):
     folder = write_folder(tmp_path / "mixed", {"train": 3, "val": 1})
     Image.new("RGB", (70, 50)).save(folder / "images/train/big.png")
     Image.new("L", (70, 50), 2).save(folder / "labels/train/big.png")
@@ -119,7 +119,7 @@ def test_a_truncated_image_is_found_before_training(tiny_folder):
         load_folder(tiny_folder, SPLITS)
 
 
-def test_all_that_is_wrong_is_counted_and_told_together(tiny_folder):
+def test_all_problems_are_in_one_message(tiny_folder):
     for index in range(4):
         (tiny_folder / f"images/train/train_{index}.png").write_bytes(b"")
     save_label(tiny_folder, Image.new("L", (60, 48)), "val_0", "val")
@@ -132,7 +132,7 @@ def test_all_that_is_wrong_is_counted_and_told_together(tiny_folder):
     assert message.endswith("(2 problems)")
 
 
-def test_a_split_that_is_not_there_is_told_with_those_that_are(tiny_folder):
+def test_a_missing_split_is_refused_with_the_splits_of_the_folder(tiny_folder):
     for kind in ("images", "labels"):
         (tiny_folder / kind / "test").rename(tiny_folder / f"{kind}_put_away")
     with pytest.raises(FileNotFoundError, match="no test images. It has: train 4, val"):
@@ -157,8 +157,8 @@ def test_a_split_without_some_classes_keeps_those_of_the_run(tiny_folder):
     assert dataset.class_map == class_map
 
 
-def test_ids_that_the_run_does_not_know_are_named(tiny_folder):
+def test_ids_that_the_run_lacks_are_named(tiny_folder):
     class_map = load_folder(tiny_folder, ("train",)).class_map
     save_label(tiny_folder, Image.new("L", (64, 48), 7), "test_1", "test")
-    with pytest.raises(ValueError, match=r"of no class of the run: 7 .*test_1.png \(7"):
+    with pytest.raises(ValueError, match=r"1 are not in the run: 7 .*test_1.png \(7"):
         load_folder(tiny_folder, ("test",), class_map)

@@ -5,8 +5,9 @@ import shutil
 import pytest
 from PIL import Image
 
-from keras_fcn.datasets.folder.dataset import scan
-from keras_fcn.datasets.folder.read import FolderOptions, read_folder
+from keras_fcn.datasets.folder import scan
+from keras_fcn.datasets.folder.folder_data import FolderOptions
+from keras_fcn.datasets.folder.read import read_folder
 from tests.support.folders import write_pairs
 
 
@@ -37,7 +38,7 @@ def test_the_same_pixels_in_another_file_are_found(folder):
     assert kinds(read_folder(folder))["duplicates"].count == 1
 
 
-def test_one_name_in_two_splits_is_told(folder):
+def test_one_name_in_two_splits_is_noted(folder):
     write_pairs(folder / "images/val", folder / "labels/val", "a")
     data = read_folder(folder)
     data.refuse_problems()
@@ -45,7 +46,7 @@ def test_one_name_in_two_splits_is_told(folder):
     assert message.endswith("splits: images/train/a.png and images/val/a.png")
 
 
-def test_a_drawn_split_loses_what_train_has_too(tmp_path):
+def test_an_assigned_split_loses_images_that_are_in_train(tmp_path):
     names = [f"{number}" for number in range(12)]
     write_pairs(tmp_path / "images", tmp_path / "labels", names)
     before = read_folder(tmp_path).splits
@@ -54,7 +55,7 @@ def test_a_drawn_split_loses_what_train_has_too(tmp_path):
     data = read_folder(tmp_path)
     data.refuse_problems()
     assert doubled not in [sample.name for sample in data.splits["val"]]
-    assert doubled in kinds(data)["drawn-duplicates"].message
+    assert doubled in kinds(data)["left-out-duplicates"].message
     assert len(data.facts["val"]) == len(data.splits["val"]) == len(before["val"]) - 1
 
 

@@ -1,4 +1,4 @@
-"""Data folders from strangers: what would hang, crash, fill the memory or lead away."""
+"""Untrusted data folders: hangs, crashes, too much memory, paths outside the folder."""
 
 import base64
 import json
@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from keras_fcn.datasets.folder.folder_data import FolderOptions
 from keras_fcn.datasets.folder.labels.class_table import read_class_table
 from keras_fcn.datasets.folder.labels.files import read_labels
 from keras_fcn.datasets.folder.labels.labelme import draw_labelme
@@ -15,7 +16,7 @@ from keras_fcn.datasets.folder.labels.polygons import decode_run_lengths
 from keras_fcn.datasets.folder.layouts.coco import draw_coco, find_coco
 from keras_fcn.datasets.folder.layouts.matching import list_files
 from keras_fcn.datasets.folder.layouts.splits import read_list
-from keras_fcn.datasets.folder.read import FolderOptions, read_folder
+from keras_fcn.datasets.folder.read import read_folder
 from keras_fcn.datasets.folder.samples import CocoLabel
 from tests.support.data import write_folder
 from tests.support.image_files import encode
@@ -37,7 +38,7 @@ def draw_shape(segmentation, size=(48, 64), max_pixels=MANY):
         [0, 0, 600, 600] * 5000,
     ],
 )
-def test_a_polygon_that_leads_away_is_refused_before_c_draws_it(points):
+def test_a_polygon_far_outside_is_refused_before_it_is_drawn(points):
     with pytest.raises(ValueError, match="that can't be drawn .its (points|outline)"):
         draw_shape([points])
 
@@ -122,7 +123,7 @@ VALUES = {"_background_": 0, "a": 1}
         {"points": 7},
     ],
 )
-def test_labelme_shapes_that_lead_away_are_refused(tmp_path, shape):
+def test_labelme_shapes_far_outside_are_refused(tmp_path, shape):
     with pytest.raises(ValueError, match="that can't be drawn|is no labelme file"):
         draw_labelme(labelme(tmp_path, **shape), VALUES, MANY)
 
@@ -133,7 +134,7 @@ def test_labelme_files_of_a_huge_size_or_none_are_refused(tmp_path, size):
         draw_labelme(labelme(tmp_path, size), VALUES, MANY)
 
 
-def test_masks_within_labelme_files_are_pngs_of_the_images_size(tmp_path):
+def test_masks_in_labelme_files_must_be_pngs_of_at_most_the_images_size(tmp_path):
     mask = np.full((5, 6), 255, "uint8")
     whole = {"points": [[2, 3], [7, 7]], "shape_type": "mask"}
 
@@ -151,7 +152,7 @@ def test_masks_within_labelme_files_are_pngs_of_the_images_size(tmp_path):
             drawn(content)
 
 
-def test_arrays_that_announce_more_than_they_hold_are_refused(tmp_path):
+def test_arrays_shorter_than_their_header_says_are_refused(tmp_path):
     path = tmp_path / "a.npy"
     np.save(path, np.zeros((4, 5), "uint8"))
     content = path.read_bytes()
@@ -204,7 +205,7 @@ def test_a_fifo_among_the_images_is_named(tmp_path):
     assert "train_0.png" in told and "must be a regular file" in told
 
 
-def test_links_that_lead_back_are_followed_once(tmp_path):
+def test_links_to_a_parent_folder_are_followed_once(tmp_path):
     (tmp_path / "a/b").mkdir(parents=True)
     Image.new("L", (4, 4)).save(tmp_path / "a/x.png")
     for name in ("one", "two", "three"):

@@ -1,11 +1,18 @@
 """All files are read once, by threads or by processes, with the same result."""
 
+import os
+import subprocess
+import sys
+import time
+
 import numpy as np
 import pytest
 
-from keras_fcn.datasets.folder.dataset import scan as survey_module
+from keras_fcn.datasets.folder import scan as scan_module
 from keras_fcn.datasets.folder.layouts.detect import find_layout
-from keras_fcn.datasets.folder.scan import ProgressLine, scan
+from keras_fcn.datasets.folder.scan import scan
+from keras_fcn.progress import Progress
+from tests.support.data import PROJECT
 from tests.support.folders import write_pairs
 
 
@@ -17,12 +24,11 @@ def samples(tmp_path):
     return find_layout(tmp_path).splits["all"]
 
 
-def test_processes_give_what_threads_give(samples, monkeypatch):
+@pytest.mark.slow
+def test_processes_return_what_threads_return(samples, monkeypatch):
     by_threads = scan(samples, {})
-    monkeypatch.setattr(survey_module, "MANY_SAMPLES", 2)
-    counts = []
-    by_processes = scan(samples, {}, None, lambda *count: counts.append(count))
-    assert counts[-1] == (20, 20)
+    monkeypatch.setattr(scan_module, "MANY_SAMPLES", 2)
+    by_processes = scan(samples, {})
     for one, other in zip(by_threads, by_processes, strict=True):
         assert one.size == other.size and one.errors == other.errors
         assert one.digest == other.digest
@@ -33,16 +39,92 @@ def test_processes_give_what_threads_give(samples, monkeypatch):
     ]
 
 
-def test_headers_alone_tell_the_sizes(samples):
+def test_headers_alone_give_the_sizes(samples):
     whole, headers = scan(samples, {}, True), scan(samples, {}, False)
     assert [one.size for one in whole] == [one.size for one in headers]
     assert all(one.color_sum is None for one in headers)
 
 
-def test_progress_is_told_after_some_seconds_and_not_at_the_end():
-    lines = []
-    show = ProgressLine(lines.append, seconds=0)
-    show(5, 20)
-    show(20, 20)
-    assert len(lines) == 1
-    assert lines[0].startswith("read 5 of 20 images and labels, ")
+def test_progress_counts_every_sample(samples, monkeypatch):
+    bars = []
+
+    class Recorded(Progress):
+        def __init__(self, **options):
+            super().__init__(**options)
+            bars.append(self)
+
+    monkeypatch.setattr(scan_module, "Progress", Recorded)
+    monkeypatch.setattr(scan_module, "_CHUNK", 8)
+    scan(samples, {})
+    assert [(bar.n, bar.total) for bar in bars] == [(20, 20)]
+
+
+KILLED = """
+import os, signal, sys, time
+from pathlib import Path
+from keras_fcn.datasets.folder import scan as module
+from keras_fcn.datasets.folder.layouts.detect import find_layout
+
+class Slow(str):
+    def __reduce__(self):  # unpickling in the worker reports it, and takes long
+        return report, (str(self),)
+
+def report(path):
+    with open(sys.argv[2], "a") as file:
+        file.write(f"{os.getpid()}\\n")
+    time.sleep(60)
+
+if __name__ == "__main__":
+    module.MANY_SAMPLES = 2
+    samples = find_layout(Path(sys.argv[1])).splits["all"]
+    module.scan([one._replace(image=Slow(one.image)) for one in samples], {})
+"""
+
+
+def is_running(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def wait_for(is_true):
+    deadline = time.monotonic() + 60
+    while not is_true() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert is_true()
+
+
+@pytest.fixture
+def script(tmp_path, samples):
+    path = tmp_path / "script.py"
+    path.write_text(KILLED)
+    environment = {**os.environ, "PYTHONPATH": str(PROJECT)}
+
+    def start(**options):
+        arguments = [sys.executable, path, tmp_path, tmp_path / "pids"]
+        return subprocess.Popen(arguments, env=environment, **options)
+
+    return start, tmp_path / "pids"
+
+
+@pytest.mark.slow
+def test_workers_end_when_their_process_is_killed(script):
+    start, pids = script
+    process = start(stderr=subprocess.DEVNULL)
+    wait_for(pids.exists)
+    process.kill()
+    process.wait()
+    workers = {int(pid) for pid in pids.read_text().split()}
+    wait_for(lambda: not any(map(is_running, workers)))
+
+
+@pytest.mark.slow
+def test_a_killed_worker_is_an_error(script):
+    start, pids = script
+    process = start(stderr=subprocess.PIPE, text=True)
+    wait_for(lambda: pids.exists() and pids.read_text().endswith("\n"))
+    os.kill(int(pids.read_text().split()[0]), 9)
+    _, errors = process.communicate(timeout=60)
+    assert "OSError: A process that reads images ended early" in errors

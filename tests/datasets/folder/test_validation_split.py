@@ -1,8 +1,9 @@
-"""Validation drawn by a hash of names: it stays when images are added."""
+"""Validation by a hash of names: it stays the same when images are added."""
 
 import pytest
 
-from keras_fcn.datasets.folder.read import FolderOptions, read_folder
+from keras_fcn.datasets.folder.folder_data import FolderOptions
+from keras_fcn.datasets.folder.read import read_folder
 from keras_fcn.datasets.folder.samples import Sample
 from keras_fcn.datasets.folder.validation_split import assign_validation
 from tests.support.folders import write_pairs
@@ -16,7 +17,7 @@ def names_of(samples):
     return {sample.name for sample in samples}
 
 
-def test_about_the_share_is_drawn_and_nothing_is_lost():
+def test_about_the_share_validates_and_no_image_is_lost():
     samples = samples_of(f"image_{number}" for number in range(2000))
     train, val = assign_validation(samples, 0.2, None)
     assert 340 < len(val) < 460
@@ -24,7 +25,7 @@ def test_about_the_share_is_drawn_and_nothing_is_lost():
     assert len(train) + len(val) == 2000
 
 
-def test_images_that_are_added_move_no_other():
+def test_added_images_move_no_other():
     names = [f"image_{number}" for number in range(300)]
     _, before = assign_validation(samples_of(names[::2]), 0.2, None)
     _, after = assign_validation(samples_of(names), 0.2, None)
@@ -33,7 +34,7 @@ def test_images_that_are_added_move_no_other():
 
 @pytest.mark.parametrize("count", [2, 3, 5])
 @pytest.mark.parametrize("share", [0.01, 0.99])
-def test_neither_side_is_empty(count, share):
+def test_neither_split_is_empty(count, share):
     train, val = assign_validation(samples_of(map(str, range(count))), share, None)
     assert train and val
 
@@ -58,9 +59,10 @@ def test_the_first_group_of_the_expression_counts():
     ("pattern", "message"),
     [
         ("(", r"must be a regular expression .*Received: group_by=\("),
-        ("^a", "must match every name; 1 do not: b"),
+        ("a|(b)", "must match every name; 1 do not match: a"),
+        ("^a", "must match every name; 1 do not match: b"),
         ("^.", None),
-        ("$", "two groups .* Received: 1"),
+        ("$", "at least two groups .* Received: 1"),
     ],
 )
 def test_an_expression_that_makes_no_groups_is_refused(pattern, message):
@@ -71,15 +73,16 @@ def test_an_expression_that_makes_no_groups_is_refused(pattern, message):
         assign_validation(samples_of("ab"), 0.5, pattern)
 
 
-def test_what_was_drawn_is_said(tmp_path):
+def test_the_assigned_split_is_described(tmp_path):
     write_pairs(tmp_path / "images", tmp_path / "labels", [f"{n}" for n in range(9)])
     data = read_folder(tmp_path, options=FolderOptions(val_share=0.5))
     count = len(data.splits["val"])
-    assert f"{count} of 9 images are drawn by a hash of their names" in data.said[1]
-    assert "(`val_share` 0.5)" in data.said[1]
+    words = f"{count} of 9 images are assigned to it by a hash of their names"
+    assert words in data.decisions[1]
+    assert "(`val_share` 0.5)" in data.decisions[1]
 
 
-def test_a_train_folder_without_val_gives_some(tmp_path):
+def test_val_is_taken_from_train_if_there_is_no_val_folder(tmp_path):
     names = [f"{n}" for n in range(9)]
     write_pairs(tmp_path / "train/images", tmp_path / "train/masks", names)
     write_pairs(tmp_path / "test/images", tmp_path / "test/masks", ["z"])
@@ -88,9 +91,9 @@ def test_a_train_folder_without_val_gives_some(tmp_path):
     assert names_of(data.splits["test"]) == {"z"}
 
 
-def test_what_is_refused_names_the_folder(tmp_path):
+def test_refusals_name_the_folder(tmp_path):
     write_pairs(tmp_path / "images", tmp_path / "labels", ["a"])
-    with pytest.raises(ValueError, match=f"^{tmp_path}: .* two images or more"):
+    with pytest.raises(ValueError, match=f"^{tmp_path}: .* at least two images"):
         read_folder(tmp_path)
     write_pairs(tmp_path / "images", tmp_path / "labels", "bc", (0,))
     write_pairs(tmp_path / "images", tmp_path / "labels", "a", (0,))

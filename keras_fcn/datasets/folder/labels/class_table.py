@@ -1,4 +1,4 @@
-"""Tables of classes: `class_dict.csv` and what others call it, in any of its forms."""
+"""Tables of classes: `class_dict.csv` and its other usual names and forms."""
 
 import csv
 import os
@@ -30,7 +30,7 @@ _COLUMNS = {
     "id": ("id", "value", "pixel_value", "class_id", "label_id", "index"),
     "void": ("void", "is_void", "ignore"),
 }
-_MOST_BYTES = 2**20
+_MAX_BYTES = 2**20  # 255 classes need a few kilobytes: a larger file is another one
 _TRUE, _FALSE = ("1", "true", "yes", "x"), ("", "0", "false", "no")
 
 
@@ -38,10 +38,10 @@ class ClassEntry(NamedTuple):
     """A line of a table of classes.
 
     Attributes:
-        name: of the class.
-        color: RGB in [0, 255]; None where the table has no colours.
-        value: what label files store for it; None where the table has no ids.
-        is_void: whether its pixels have no class.
+        name: name of the class.
+        color: RGB in [0, 255]; None if the table has no colours.
+        value: id that label files store for it; None if the table has no ids.
+        is_void: whether its pixels are ignored.
     """
 
     name: str
@@ -50,11 +50,23 @@ class ClassEntry(NamedTuple):
     is_void: bool
 
 
+class ClassTable(NamedTuple):
+    """Classes, and where they are from.
+
+    Attributes:
+        entries: the classes, void among them.
+        source: a file's name or what else defines them, for messages.
+    """
+
+    entries: list[ClassEntry]
+    source: str
+
+
 def find_class_table(folders: Sequence[Path]) -> Path | None:
-    """Return the first table of classes of a folder.
+    """Return the first table of classes in some folders.
 
     Args:
-        folders: where to look, one after the other.
+        folders: the folders, in the order of search.
     """
     for folder in folders:
         files = {name.lower(): folder / name for name in sorted(os.listdir(folder))}
@@ -69,18 +81,18 @@ def read_class_table(path: Path) -> list[ClassEntry]:
 
     Columns are separated by commas, semicolons, tabs or (in `.txt`) spaces; a header
     names them in any order and case: name or class_name; r, g, b; id or value; void.
-    Without a header there is a name with three numbers, its colour, or with one, its
-    id; or a name alone on each line.
+    Without a header, a line has a name and three numbers, its colour; a name and one
+    number, its id; or a name only.
 
     Args:
-        path: UTF-8, UTF-16 with its mark, or Latin-1.
+        path: UTF-8, UTF-16 with a byte order mark, or Latin-1.
 
     Returns:
         The classes in the file's order, void among them.
 
     Raises:
-        ValueError: if a column is missing, a number out of range, or a name, a colour
-            or an id stands twice; names the line.
+        ValueError: if a column is missing, a number is out of range, or a name, a
+            colour or an id occurs twice; names the line.
     """
     numbered = [
         (number, line)
@@ -89,23 +101,32 @@ def read_class_table(path: Path) -> list[ClassEntry]:
     ]
     if not numbered:
         raise ValueError(f"{path} lists no class: it is empty")
-    numbers, lines = zip(*numbered, strict=True)
-    delimiter = _delimiter(path, lines)
-    if delimiter is None:
-        rows = [[line.strip()] for line in lines]
-    elif delimiter == " ":
-        rows = [line.split() for line in lines]
-    else:
-        rows = [
-            _cells(path, number, line, delimiter)
-            for number, line in zip(numbers, lines, strict=True)
-        ]
-    rows = [[cell.strip() for cell in row] for row in rows]
-    columns, has_header = _columns(path, rows)
-    entries = [
-        _entry(path, number, row, columns)
-        for number, row in list(zip(numbers, rows, strict=True))[has_header:]
-    ]
+    delimiter = next((char for char in "\t;," if char in numbered[0][1]), None)
+    words = numbered[0][1].split()
+    if path.suffix.lower() == ".txt" and sum(map(str.isdecimal, words)) >= 3:
+        delimiter = delimiter or " "
+    rows = []
+    for number, line in numbered:
+        row = [line]
+        if delimiter == " ":
+            row = line.split()
+        elif delimiter is not None:
+            try:
+                [row] = csv.reader([line], delimiter=delimiter, skipinitialspace=True)
+            except csv.Error as error:  # a cell of more than 128 KiB
+                raise ValueError(f"{path}, line {number}: {error}") from error
+        rows.append((number, [cell.strip() for cell in row]))
+    columns, has_header = _find_columns(path, rows[0][1])
+    entries = []
+    for number, row in rows[has_header:]:
+        cells = {
+            what: row[index] if index < len(row) else ""
+            for what, index in columns.items()
+        }
+        try:
+            entries.append(_read_entry(cells))
+        except ValueError as error:
+            raise ValueError(f"{path}, line {number}: {error}") from error
     if not entries:
         raise ValueError(f"{path} lists no class")
     if len(entries) > MAX_CLASSES + 1:  # void is one more
@@ -117,26 +138,16 @@ def read_class_table(path: Path) -> list[ClassEntry]:
     return entries
 
 
-def _cells(path, number, line, delimiter):
-    try:
-        return next(csv.reader([line], delimiter=delimiter, skipinitialspace=True))
-    except csv.Error as error:  # a cell of more than 128 KiB
-        raise ValueError(f"{path}, line {number}: {error}") from error
-
-
 def _read_text(path):
     check_is_regular(path)
-    if path.stat().st_size > _MOST_BYTES:
+    if path.stat().st_size > _MAX_BYTES:
         raise ValueError(
-            f"{path} must have at most {_MOST_BYTES} bytes, as a table of classes. "
+            f"{path} must have at most {_MAX_BYTES} bytes to be a table of classes. "
             f"Received: {path.stat().st_size}"
         )
     content = path.read_bytes()
-    if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        encodings = ("utf-16",)
-    else:
-        encodings = ("utf-8-sig", "latin-1")
-    for encoding in encodings:
+    has_mark = content[:2] in (b"\xff\xfe", b"\xfe\xff")
+    for encoding in ("utf-16",) if has_mark else ("utf-8-sig", "latin-1"):
         try:
             text = content.decode(encoding)
         except UnicodeDecodeError:
@@ -146,106 +157,83 @@ def _read_text(path):
     raise ValueError(f"{path} must be text: a table of classes, name,r,g,b")
 
 
-def _delimiter(path, lines):
-    for delimiter in "\t;,":
-        if delimiter in lines[0]:
-            return delimiter
-    numbers = re.findall(r"(?<!\S)\d+(?!\S)", lines[0])
-    return " " if path.suffix.lower() == ".txt" and len(numbers) >= 3 else None
-
-
-def _columns(path, rows):
-    """Number of each column by what it is, and whether the first line is a header."""
-    words = [re.sub(r"[\s-]+", "_", cell.lower()) for cell in rows[0]]
+def _find_columns(path, first):
+    """Index of each column by its meaning, and whether the first line is a header."""
+    words = [re.sub(r"[\s-]+", "_", cell.lower()) for cell in first]
     columns = {}
     for what, names in _COLUMNS.items():
         found = [index for index, word in enumerate(words) if word in names]
         if found:
             columns[what] = found[0]
-    if not any(_is_number(cell) for cell in rows[0]) and (
-        "name" in columns or len(words) > 1
-    ):
-        missing = {"name"} - columns.keys()
-        if columns.keys() & set("rgb"):
-            missing |= set("rgb") - columns.keys()
-        if missing:
+    texts = [index for index, cell in enumerate(first) if not _is_number(cell)]
+    numbers = [index for index, cell in enumerate(first) if _is_number(cell)]
+    received = f"Received: {shortened(','.join(first))}"
+    if not numbers and ("name" in columns or len(words) > 1):
+        needed = {"name", *("rgb" if columns.keys() & set("rgb") else "")}
+        if missing := needed - columns.keys():
             raise ValueError(
                 f"{path} needs a column {', '.join(sorted(missing))}: a header is "
-                f"name,r,g,b or id,name. Received: {_shown(rows[0])}"
+                f"name,r,g,b or id,name. {received}"
             )
         return columns, True
-    texts = [index for index, cell in enumerate(rows[0]) if not _is_number(cell)]
-    numbers = [index for index in range(len(rows[0])) if index not in texts]
     if len(texts) == 1 and len(numbers) in (0, 1, 3, 4):
         columns = {"name": texts[0]}
         if len(numbers) in (1, 4):
             columns["id"] = numbers.pop(0)
         columns |= dict(zip("rgb", numbers, strict=False))
-        if len(columns) != 6 or columns["id"] == 0:
+        # With four numbers, the id could also be the last: only the first is read.
+        if len(columns) != 5 or columns["id"] == 0:
             return columns, False
     raise ValueError(
-        f"{path} must start with the header name,r,g,b or id,name. "
-        f"Received: {_shown(rows[0])}"
+        f"{path} must start with the header name,r,g,b or id,name. {received}"
     )
 
 
-def _entry(path, number, row, columns):
-    cells = {
-        what: row[index] if index < len(row) else "" for what, index in columns.items()
-    }
-    if not cells["name"]:
-        raise ValueError(f"{path}, line {number}: the class has no name")
-    if len(cells["name"]) > LONGEST_NAME:
+def _read_entry(cells):
+    """An entry from the cells of a line, by column."""
+    name = cells["name"]
+    if not name:
+        raise ValueError("the class has no name")
+    if len(name) > LONGEST_NAME:
         raise ValueError(
-            f"{path}, line {number}: a class's name may have {LONGEST_NAME} "
-            f"characters. Received: {_shown([cells['name']])}"
+            f"the name of a class may have at most {LONGEST_NAME} characters. "
+            f"Received: {shortened(name)}"
         )
     color = value = None
     if "r" in cells:
         channels = [cells[channel] for channel in "rgb"]
         if not all(_is_number(cell) and int(cell) <= 255 for cell in channels):
             raise ValueError(
-                f"{path}, line {number}: r, g and b must be whole numbers from 0 to "
-                f"255. Received: {_shown(channels)}"
+                "r, g and b must be integers from 0 to 255. "
+                f"Received: {shortened(','.join(channels))}"
             )
-        color = tuple(map(int, channels))
+        red, green, blue = map(int, channels)
+        color = red, green, blue
     if "id" in cells:
         if not (_is_number(cells["id"]) and int(cells["id"]) <= 65535):
             raise ValueError(
-                f"{path}, line {number}: an id must be a whole number from 0 to 65535. "
-                f"Received: {_shown([cells['id']])}"
+                "an id must be an integer from 0 to 65535. "
+                f"Received: {shortened(cells['id'])}"
             )
         value = int(cells["id"])
     mark = cells.get("void", "").lower()
     if mark not in (*_TRUE, *_FALSE):
-        raise ValueError(
-            f"{path}, line {number}: void must be 1 or 0. "
-            f"Received: {_shown([cells['void']])}"
-        )
-    is_void = mark in _TRUE or cells["name"].lower() in VOID_NAMES
-    return ClassEntry(cells["name"], color, value, is_void)
+        raise ValueError(f"void must be 1 or 0. Received: {shortened(cells['void'])}")
+    return ClassEntry(name, color, value, mark in _TRUE or name.lower() in VOID_NAMES)
 
 
 def _is_number(cell):
     return cell.isascii() and cell.isdecimal() and len(cell) < 10
 
 
-def _shown(cells):
-    return shortened(",".join(cells))
-
-
 def _check_unique(path, entries):
-    for what in ("name", "color", "value"):
-        seen = {}
+    for what, word in (("name", "name"), ("color", "colour"), ("value", "id")):
+        first: dict[object, ClassEntry] = {}
         for entry in entries:
             key = getattr(entry, what)
-            if key is None:
-                continue
-            if key in seen:
-                word = {"name": "name", "color": "colour", "value": "id"}[what]
+            if key is not None and first.setdefault(key, entry) is not entry:
                 shown = ",".join(map(str, key)) if what == "color" else key
                 raise ValueError(
-                    f"{path} has the {word} {shown} twice: {seen[key].name} and "
+                    f"{path} has the {word} {shown} twice: {first[key].name} and "
                     f"{entry.name}"
                 )
-            seen[key] = entry

@@ -14,13 +14,13 @@ _NUM_VALUES = 2**16
 
 
 class LabelDecoder:
-    """Turns what a label file stores into class ids by a table.
+    """Turns the values or colours of a label file into class ids by a table.
 
     Args:
-        values: class id, or `VOID_ID`, of each value that may be stored; values are
-            then ids, also those of a palette.
+        values: class id, or `VOID_ID`, of each value that may be stored; in palette
+            files, the indices are the values.
         colors: class id, or `VOID_ID`, of each colour; grey values and palette indices
-            are then taken by their colour. One of the two is given.
+            are replaced by their colour. Exactly one of the two is given.
     """
 
     def __init__(
@@ -28,61 +28,54 @@ class LabelDecoder:
         values: Mapping[int, int] | None = None,
         colors: Mapping[Color, int] | None = None,
     ):
-        self.takes_colors = colors is not None
-        if self.takes_colors:
-            # One entry for each RGB colour, 32 MiB, so that decoding is one look-up.
+        self.uses_colors = colors is not None
+        if colors is not None:
+            # An entry for each RGB colour, 32 MiB, makes decoding a single look-up.
             values = {int(pack(color)): class_id for color, class_id in colors.items()}
-        size = 2**24 if self.takes_colors else _NUM_VALUES
+        size = 2**24 if self.uses_colors else _NUM_VALUES
         self._ids = np.full(size, _UNKNOWN, dtype="int16")
-        self._ids[list(values)] = list(values.values())
+        self._ids[list(values or {})] = list((values or {}).values())
 
     def decode(self, stored: StoredLabels) -> np.ndarray:
-        """Class ids, uint8 `(height, width)`.
+        """Return class ids, uint8 `(height, width)`.
 
         Args:
-            stored: what `read_labels` gave.
+            stored: what `read_labels` returned.
 
         Raises:
-            ValueError: if a value or colour belongs to no class; says how many pixels.
+            ValueError: if a value or colour has no class; gives its number of pixels.
         """
         keys = self._keys(stored)
         ids = self._ids[keys]
         is_unknown = ids == _UNKNOWN
         if is_unknown.any():
             unknown, counts = np.unique(keys[is_unknown], return_counts=True)
-            raise ValueError(f"has {self.name_unknown(unknown, counts)}")
+            named = [
+                f"{rgb(key) if self.uses_colors else key} ({count} pixels)"
+                for count, key in sorted(
+                    zip(counts.tolist(), unknown.tolist(), strict=True),
+                    key=lambda pair: -pair[0],
+                )
+            ]
+            what = "colours" if self.uses_colors else "ids"
+            raise ValueError(f"has {what} of no class: {summarize(named)}")
         return ids.astype("uint8")
 
     def class_ids(self, keys: np.ndarray) -> np.ndarray:
-        """Class ids of values or packed colours, int16; -1 where there is none.
+        """Return the class ids of values or packed colours, int16; -1 for none.
 
         Args:
             keys: integers, values in [0, 65535] or packed colours.
         """
         return self._ids[keys]
 
-    def name_unknown(self, keys: np.ndarray, counts: np.ndarray) -> str:
-        """Name values or colours of no class, those of most pixels first.
-
-        Args:
-            keys: values or packed colours.
-            counts: pixels of each.
-        """
-        by_count = np.argsort(-counts, kind="stable")
-        named = [
-            f"{rgb(keys[i]) if self.takes_colors else keys[i]} ({counts[i]} pixels)"
-            for i in by_count
-        ]
-        what = "colours" if self.takes_colors else "ids"
-        return f"{what} of no class: {summarize(named)}"
-
     def _keys(self, stored):
         """Values or packed colours, `(height, width)`."""
         values = stored.values
-        if not self.takes_colors:
+        if not self.uses_colors:
             if values.ndim == 3:
                 if not is_grey(values):
-                    raise ValueError("has colours, and labels were read as ids")
+                    raise ValueError("has colours, but the labels are read as ids")
                 values = values[..., 0]
             return values
         if values.ndim == 3:
@@ -95,7 +88,7 @@ class LabelDecoder:
 
 
 def is_grey(colors: np.ndarray) -> bool:
-    """Say whether all pixels of an RGB picture are grey.
+    """Return whether all pixels of an RGB image are grey.
 
     Args:
         colors: uint8 `(height, width, 3)`.
@@ -105,7 +98,7 @@ def is_grey(colors: np.ndarray) -> bool:
 
 
 def pack(colors: np.ndarray | Color) -> np.ndarray:
-    """One integer for each RGB colour, int32 without the last axis.
+    """Return one integer for each RGB colour, int32 without the last axis.
 
     Args:
         colors: in [0, 255], `(..., 3)`.
@@ -114,19 +107,28 @@ def pack(colors: np.ndarray | Color) -> np.ndarray:
     return red << 16 | green << 8 | blue
 
 
+def unpack(packed: int) -> Color:
+    """Return red, green and blue of a packed colour.
+
+    Args:
+        packed: what `pack` returned.
+    """
+    return packed >> 16, packed >> 8 & 255, packed & 255
+
+
+def rgb(packed: int) -> str:
+    """Return a packed colour as `red,green,blue`.
+
+    Args:
+        packed: what `pack` returned.
+    """
+    return ",".join(map(str, unpack(packed)))
+
+
 def grey(values: np.ndarray) -> np.ndarray:
-    """Packed colours of grey values, int32.
+    """Return the packed colours of grey values, int32.
 
     Args:
         values: integers in [0, 255].
     """
     return values.astype("int32") * 0x010101
-
-
-def rgb(packed: int) -> str:
-    """Write a packed colour as `red,green,blue`.
-
-    Args:
-        packed: what `pack` gave.
-    """
-    return f"{packed >> 16},{packed >> 8 & 255},{packed & 255}"

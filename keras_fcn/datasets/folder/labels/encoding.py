@@ -1,25 +1,42 @@
-"""How the labels of a data set are to be read: decided once, for all files together."""
+"""How label files are read: one ordered list of rules over what all files contain.
 
-from collections.abc import Sequence
+Values are class ids, or they stand for colours of classes, or a mask is black and
+white. `RULES` decides it for all files together, or refuses them; docs/your-data.md
+prints the list.
+"""
+
+import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from keras_fcn.classes import MAX_CLASSES, ClassMap, distinct_colors
-from keras_fcn.datasets.folder.labels.candidates import Undecided, find_candidates
-from keras_fcn.datasets.folder.labels.class_table import ClassEntry
-from keras_fcn.datasets.folder.labels.decoder import VOID_ID, LabelDecoder, rgb
-from keras_fcn.datasets.folder.labels.stored_values import StoredValues
+from keras_fcn.datasets.folder.labels.class_table import ClassEntry, ClassTable
+from keras_fcn.datasets.folder.labels.contents import NO_COLOR, Contents, FileContents
+from keras_fcn.datasets.folder.labels.decoder import (
+    VOID_ID,
+    LabelDecoder,
+    pack,
+    rgb,
+    unpack,
+)
+from keras_fcn.datasets.folder.labels.files import WIDE_VOID
+from keras_fcn.datasets.folder.samples import Problem
 from keras_fcn.errors import summarize
+
+_BLACK_WHITE = ("background", "object")
+_MAX_NAMED = 8  # values that a message lists
 
 
 @dataclass(frozen=True)
-class Reading:
+class Encoding:
     """How labels are read.
 
     Attributes:
         kind: "ids", "colors" or "black-white".
         description: one line for people.
         class_map: the classes; void is id 255.
-        decoder: from what is stored to class ids.
+        decoder: turns stored values into class ids.
     """
 
     kind: str
@@ -28,167 +45,515 @@ class Reading:
     decoder: LabelDecoder
 
 
-def decide(
-    union: StoredValues,
-    entries: Sequence[ClassEntry] | None,
-    source: str,
-    label_values: str = "auto",
-    void: Sequence[str] = (),
-    class_map: ClassMap | None = None,
-) -> Reading:
-    """Decide how labels are read.
-
-    Values are ids, or they are colours of classes, or a mask is black and white. What
-    all files hold together decides: a reading must fit every value of every file.
+class RefusedLabels(ValueError):
+    """No encoding fits the labels, or more than one does.
 
     Args:
-        union: what the label maps store.
-        entries: the table of classes, or those that the layout brings; None without.
-        source: where they are from, for messages.
-        label_values: "auto", or the reading that is wanted.
-        void: names or ids of classes that are void.
-        class_map: classes of a run, where there is no table; None numbers those that
-            are found.
+        problem: the rule's name, its message, and the files.
+    """
+
+    def __init__(self, problem: Problem):
+        super().__init__(problem.message)
+        self.problem = problem
+
+
+class Candidate:
+    """An encoding that may fit.
+
+    Args:
+        kind: "ids", "colors" or "black-white".
+        description: one line for people.
+        entries: the classes, void among them.
+
+    Attributes:
+        table: class id of each value or packed colour.
+    """
+
+    def __init__(self, kind: str, description: str, entries: Sequence[ClassEntry]):
+        self.kind = kind
+        self.description = description
+        self.entries = entries
+        self.table: dict[int, int] = {}
+        if kind == "ids":
+            self.table = {VOID_ID: VOID_ID, WIDE_VOID: VOID_ID}
+        num_classes = 0
+        for index, entry in enumerate(entries):
+            class_id = VOID_ID if entry.is_void else num_classes
+            num_classes += not entry.is_void
+            if kind != "colors":
+                self.table[index if entry.value is None else entry.value] = class_id
+            elif entry.color is not None:
+                self.table[int(pack(entry.color))] = class_id
+
+    def unknown(self, contents: Contents) -> dict[str, int]:
+        """Return the pixels of values or colours without a class, such as "1,2,3"."""
+        if self.kind == "colors":
+            return {
+                "values above 255" if color == NO_COLOR else rgb(color): count
+                for color, count in contents.colors.items()
+                if color not in self.table
+            }
+        values = contents.values.items()
+        unknown = {str(v): n for v, n in values if v not in self.table}
+        return unknown | (_rgb_pixels(contents) if contents.has_rgb else {})
+
+    def used(self, contents: Contents) -> set[int]:
+        """Return the class ids that have pixels."""
+        keys = contents.colors if self.kind == "colors" else contents.values
+        return {self.table[key] for key in keys if key in self.table} - {VOID_ID}
+
+
+class Evidence:
+    """What the rules decide by.
+
+    Args:
+        files: name and contents of each label file.
+        table: classes of a table or of the layout; None without.
+        label_values: "auto", or the kind of encoding that is wanted.
+        void: names or ids of classes to ignore.
+        class_map: classes of a run, for folders without a table; None numbers those
+            that are found.
+
+    Attributes:
+        contents: of all files together.
+        source: where the classes are from, for messages; "" if they are numbered.
+        is_possible: whether the table allows the wanted `label_values`.
+        fits: whether a candidate has all values and colours.
+        best: the fitting candidate with most classes in use; the one with the fewest
+            unknown pixels if none fits.
+        rival: description of another fitting candidate with as many classes in use and
+            other labels; "" if there is none, or `label_values` decides.
+        by_color: the candidate of the table's colours; `best` without one.
 
     Raises:
-        Undecided: if no reading fits, or two do; names both.
         ValueError: if `void` names no class.
     """
-    candidates = find_candidates(union, entries, source, label_values, void, class_map)
-    fitting = [one for one in candidates if not one.unknown(union)]
-    if not fitting:
-        raise _no_reading(union, candidates, entries, source)
-    best = max(fitting, key=lambda one: len(one.shown(union)))
-    if label_values == "auto":
-        _refuse_ambiguous(union, best, fitting, candidates, source)
-    classes = [entry for entry in best.entries if not entry.is_void]
-    if not classes:
-        raise Undecided("no-class", f"{source or 'the labels'}: no class but void")
-    return Reading(
-        best.kind, best.words, _class_map(best.entries, union), _decoder(best)
-    )
+
+    def __init__(
+        self,
+        files: Sequence[tuple[str, FileContents]],
+        table: ClassTable | None,
+        label_values: str = "auto",
+        void: Sequence[str] = (),
+        class_map: ClassMap | None = None,
+    ):
+        self.files = files
+        self.table = table
+        self.label_values = label_values
+        self.contents = contents = Contents(contents for _, contents in files)
+        self.source = table.source if table else "the run" if class_map else ""
+        options = list(_options(contents, table, label_values, void, class_map))
+        wanted = [one for one in options if label_values in ("auto", one[0])]
+        self.is_possible = bool(wanted)
+        candidates = _candidates(wanted or options, void)
+        fitting = [one for one in candidates if not one.unknown(contents)]
+        self.fits = bool(fitting)
+        # The first of equals: `_options` yields the most likely first.
+        self.best = max(
+            fitting or candidates,
+            key=lambda one: (
+                len(one.used(contents))
+                if fitting
+                else -sum(one.unknown(contents).values())
+            ),
+        )
+        rivals = (
+            one.description
+            for one in fitting
+            if one is not self.best
+            and len(one.used(contents)) == len(self.best.used(contents))
+            and not _is_same(one, self.best, contents)
+        )
+        self.rival = next(rivals, "") if label_values == "auto" else ""
+        by_color = (one for one in candidates if one.kind == "colors")
+        self.by_color = next(by_color, self.best)
+
+    @property
+    def num_classes(self) -> int:
+        """Number of classes of the best candidate that are not void."""
+        return sum(not entry.is_void for entry in self.best.entries)
+
+    @property
+    def missing_colors(self) -> list[str]:
+        """Colours of the labels that the table lacks, if it has some of the others."""
+        unknown = self.by_color.unknown(self.contents)
+        is_part = self.by_color.kind == "colors" and self.label_values == "auto"
+        return (
+            sorted(unknown)
+            if is_part and len(unknown) < len(self.contents.colors)
+            else []
+        )
+
+    def ambiguity(self, second: str) -> str:
+        """Return the two ways in which the labels can be read, in one line.
+
+        Args:
+            second: description of another encoding than the best.
+        """
+        values = _named(self.contents.values)
+        return f"{values} can be read as {self.best.description}; or as {second}"
 
 
-def _refuse_ambiguous(union, best, fitting, candidates, source):
-    """Refuse what can be read in two ways that give other labels."""
-    for other in fitting:
-        if other is best or len(other.shown(union)) < len(best.shown(union)):
-            continue
-        if _is_same(best, other, union):
-            continue
-        raise _ambiguous(best.words, other.words, union)
-    by_color = next((one for one in candidates if one.kind == "colors"), None)
-    if by_color is not None and best.kind == "ids" and len(best.shown(union)) < 2:
-        unknown = by_color.unknown(union)
-        if len(unknown) < len(union.colors):
-            without = ", ".join(rgb(color) for color in sorted(unknown))
-            words = f"{by_color.words}, which lacks a line for {without}"
-            raise _ambiguous(best.words, words, union)
-    # Files of 0 and 1 and files of 0 and 255, and none of both.
-    if best.kind == "ids" and union.values.keys() == {0, 1, 255}:
-        if not any({1, 255} <= values for values in union.together):
-            words = (
-                "black and white in some files (255 is class 1) and 0 and 1 in others"
-            )
-            raise _ambiguous(best.words, words, union)
-
-
-def _is_same(first, second, union):
-    """Whether two readings give the same labels: one by colour, one by value."""
-    if first.kind != "colors":
-        first, second = second, first
-    if first.kind != "colors" or union.has_rgb:
+def _is_same(first, second, contents):
+    """Whether two candidates give the same labels: one by colour, one by value."""
+    by_color, by_value = sorted((first, second), key=lambda one: one.kind != "colors")
+    if by_color.kind != "colors" or contents.has_rgb:
         return False
-    color_of = union.palette or {value: value * 0x010101 for value in union.values}
+    color_of = contents.palette or {
+        value: value * 0x010101 for value in contents.values
+    }
     return all(
-        first.table.get(color_of.get(value)) == second.table.get(value)
-        for value in union.values
+        by_color.table.get(color_of.get(value)) == by_value.table.get(value)
+        for value in contents.values
     )
 
 
-def _ambiguous(first, second, union):
-    values = ", ".join(map(str, sorted(union.values)[:8]))
-    return Undecided(
-        "ambiguous",
-        f"The label maps hold the values {values}, which can be read as {first}; or as "
-        f"{second}. Say which by `label_values`, or by a table of classes that fits",
-    )
+def _candidates(options, void):
+    """The candidates of some options, with the classes that `void` names marked."""
+    candidates, names = [], []
+    for kind, description, entries in options:
+        entries = list(entries)
+        names = [entry.name for entry in entries]
+        for name in void:
+            for index, entry in enumerate(entries):
+                stored = index if entry.value is None else entry.value
+                if name.lower() == entry.name.lower() or name == str(stored):
+                    entries[index] = entry._replace(is_void=True)
+                    break
+            else:
+                break
+        else:
+            candidates.append(Candidate(kind, description, entries))
+    if not candidates:
+        raise ValueError(
+            f"`void` must name classes: {summarize(names, most=20)}. "
+            f"Received: void={','.join(void)}"
+        )
+    return candidates
 
 
-def _no_reading(union, candidates, entries, source):
-    """Why no reading fits."""
-    if entries is None and union.has_rgb:
-        colors = sorted(union.colors, key=union.colors.get, reverse=True)
-        shown = summarize([f"{rgb(c)} ({union.colors[c]} pixels)" for c in colors], 8)
-        return Undecided(
-            "no-table",
-            "The label maps have colours, and there is no class_dict.csv (name,r,g,b) "
-            f"that says which class each is. Colours: {shown}",
-            [-color for color in colors if color % 0x010101],
-        )
-    best = min(candidates, key=lambda one: sum(one.unknown(union).values()))
-    unknown = best.unknown(union)
-    if entries is None and max(unknown) >= MAX_CLASSES:
-        wrong = sorted(value for value in unknown if value >= MAX_CLASSES)
-        return Undecided(
-            "many-classes",
-            f"Without a table, ids are 0 to {MAX_CLASSES - 1} (at most {MAX_CLASSES} "
-            f"classes) and 255 for void. Received: {', '.join(map(str, wrong[:5]))}. A "
-            "class_dict.csv with the lines id,name takes ids up to 65534",
-            wrong,
-        )
-    if best.kind == "colors":
-        keys = [-color for color in unknown]
+def _options(contents, table, label_values, void, class_map):
+    """Kind, description and classes of each encoding that is possible."""
+    entries = table.entries if table else []
+    source = table.source if table else ""
+    if entries and all(entry.color for entry in entries if not entry.is_void):
+        yield "colors", f"colours, as in {source}", entries
+    two = [entry for entry in entries if not entry.is_void]
+    if entries:
+        may_be_two = len(two) == 2 and not any(one.color or one.value for one in two)
     else:
-        keys = list(unknown)
-    return Undecided("unknown", _name_unknown(best, unknown, source), keys)
-
-
-def _name_unknown(best, unknown, source):
-    by_count = sorted(unknown, key=unknown.get, reverse=True)
-    is_color = best.kind == "colors" or by_count[0] < 0
-    named = [
-        f"{rgb(abs(key)) if is_color else key} ({unknown[key]} pixels)"
-        for key in by_count
-    ]
-    what = "colours" if is_color else "ids"
-    return (
-        f"The label maps hold {len(unknown)} {what} of no class of "
-        f"{source or 'the run'}: {summarize(named, most=5)}"
-    )
-
-
-def _class_map(entries, union):
-    """The classes with their colours, or some, where the table has none."""
-    classes = [entry for entry in entries if not entry.is_void]
-    if len(classes) > MAX_CLASSES:
-        raise Undecided(
-            "many-classes",
-            f"There may be {MAX_CLASSES} classes. Received: {len(classes)}",
+        may_be_two = class_map is None or class_map.names == _BLACK_WHITE
+    if may_be_two and (
+        contents.values.keys() == {0, 255} or label_values == "black-white"
+    ):
+        black, white = [entry.name for entry in two] or _BLACK_WHITE
+        words = f"black and white: 0 is {black}, 255 is {white}"
+        yield (
+            "black-white",
+            words,
+            [
+                ClassEntry(black, (0, 0, 0), 0, False),
+                ClassEntry(white, (255, 255, 255), 255, False),
+            ],
         )
+    if not entries:
+        yield "ids", "ids, 255 is void", _numbered(contents, class_map, void)
+    elif any(entry.value is not None for entry in entries):
+        yield "ids", f"ids, as in {source}, 255 is void", entries
+    else:
+        yield "ids", f"ids, the lines of {source} from 0, 255 is void", entries
+
+
+def _numbered(contents, class_map, void):
+    """Classes of ids without a table: those of a run, or 0 to the largest id."""
+    if class_map is None:
+        ids = [value for value in contents.values if value not in (VOID_ID, WIDE_VOID)]
+        # Too large ids have no class: the rule `many-ids` refuses them.
+        largest = max(ids, default=0) if max(ids, default=0) < MAX_CLASSES else -1
+        return [ClassEntry(f"class_{n}", None, n, False) for n in range(largest + 1)]
+    # A run's classes are without those that its `void` names: these get an entry again.
+    entries = [
+        ClassEntry(f"class_{match[1]}", None, int(match[1]), True)
+        for name in void
+        if (match := re.fullmatch(r"(?:class_)?(\d+)", name))
+    ]
+    for index, name in enumerate(class_map.names):
+        match = re.fullmatch(r"class_(\d+)", name)
+        value = int(match[1]) if match else index
+        entries.append(ClassEntry(name, class_map.colors[index], value, False))
+    return entries
+
+
+class Rule(NamedTuple):
+    """A rule about the contents of all label files together.
+
+    Attributes:
+        name: identifier for programs.
+        labels: what the label files have, for people.
+        result: how they are read; or how to correct them.
+        applies: whether the rule applies; the first one that does decides.
+        details: what was found, or the encoding.
+        at_fault: what of one label file is at fault, for the message; empty for none.
+        is_refusal: whether the labels are refused.
+    """
+
+    name: str
+    labels: str
+    result: str
+    applies: Callable[[Evidence], object]
+    details: Callable[[Evidence], str] = lambda e: e.best.description
+    at_fault: Callable[[Evidence, Contents], Sequence[str]] = lambda e, one: ()
+    is_refusal: bool = True
+
+
+RULES = (
+    Rule(
+        "jpeg",
+        "Label maps are JPEG files, whose compression changes values",
+        "Save label maps as PNG, from the original labels",
+        lambda e: e.contents.is_lossy,
+        lambda e: "expected PNG",
+        lambda e, one: [f"{one.num_distinct} values"] if one.is_lossy else [],
+    ),
+    Rule(
+        "smoothed",
+        "Label maps have many values near a few, as resizing with smoothing or JPEG "
+        "compression leaves them",
+        "Resize label maps by nearest neighbour, without anti-aliasing, and save them "
+        "as PNG",
+        lambda e: e.contents.smoothed and not (e.table and e.fits),
+        lambda e: f"most pixels have {_main_values(e.contents)}",
+        lambda e, one: (
+            []
+            if e.contents.smoothed.isdisjoint(
+                one.colors if e.contents.has_rgb else one.values
+            )
+            else [f"{one.num_distinct} values"]
+        ),
+    ),
+    Rule(
+        "label-values",
+        "`label_values` is colors or black-white, and the table does not fit",
+        "Change the table, or set `label_values` to auto",
+        lambda e: not e.is_possible,
+        lambda e: (
+            "expected "
+            + (
+                "a table with r,g,b of each class"
+                if e.label_values == "colors"
+                else "two names without colours, or no table"
+            )
+            + f", got {e.source or 'no class_dict.csv'}"
+        ),
+    ),
+    Rule(
+        "no-table",
+        "Label maps have colours, and there is no table of classes",
+        "Add a class_dict.csv with the columns name,r,g,b",
+        lambda e: e.table is None and e.contents.has_rgb,
+        lambda e: _pixels(_rgb_pixels(e.contents), _MAX_NAMED),
+        lambda e, one: list(_rgb_pixels(one)) if one.has_rgb else [],
+    ),
+    Rule(
+        "many-ids",
+        f"Label maps have ids above {MAX_CLASSES - 1}, and there is no table of "
+        "classes",
+        f"Add a class_dict.csv with the columns id,name: at most {MAX_CLASSES} "
+        f"classes, with ids up to {WIDE_VOID - 1}",
+        lambda e: e.table is None and not e.fits and _large_ids(e.contents),
+        lambda e: (
+            f"expected 0 to {MAX_CLASSES - 1}, and 255 for void, got "
+            f"{_named(_large_ids(e.contents))}"
+        ),
+        lambda e, one: list(map(str, _large_ids(one))),
+    ),
+    Rule(
+        "unknown",
+        "Label maps have ids or colours of no class",
+        "Add them to the table of classes, or correct the label maps",
+        lambda e: not e.fits,
+        lambda e: (
+            f"{len(e.best.unknown(e.contents))} are not in "
+            f"{e.source or e.best.description}: "
+            + _pixels(e.best.unknown(e.contents), 5)
+        ),
+        lambda e, one: list(e.best.unknown(one)),
+    ),
+    Rule(
+        "some-colors",
+        "The table of classes has some of the colours, such as white but not black, "
+        "and the values are also ids",
+        "Add the missing colours to the table, or set `label_values`",
+        lambda e: (
+            e.best.kind == "ids"
+            and len(e.best.used(e.contents)) < 2
+            and e.missing_colors
+        ),
+        lambda e: e.ambiguity(
+            f"{e.by_color.description}, which lacks {summarize(e.missing_colors)}",
+        ),
+    ),
+    Rule(
+        "palette",
+        "The indices of palette files and their colours give different classes",
+        "Set `label_values` to ids or colors, or correct the table of classes",
+        lambda e: e.rival and e.contents.palette,
+        lambda e: e.ambiguity(e.rival),
+    ),
+    Rule(
+        "ambiguous",
+        "Grey values are ids and also colours, of different classes",
+        "Set `label_values` to ids or colors, or correct the table of classes",
+        lambda e: e.rival,
+        lambda e: e.ambiguity(e.rival),
+    ),
+    Rule(
+        "mixed",
+        "Some files have 0 and 1, and others 0 and 255",
+        "Set `label_values` to ids if 255 is void, or save all label maps with the "
+        "same values",
+        lambda e: (
+            e.label_values == "auto"
+            and e.best.kind == "ids"
+            and e.contents.values.keys() == {0, 1, 255}
+            and not any({1, 255} <= values for values in e.contents.small_sets)
+        ),
+        lambda e: e.ambiguity("black and white in some files, where 255 is class 1"),
+    ),
+    Rule(
+        "no-class",
+        "Every class is void",
+        "Name a class that is not void in the table of classes, or change `void`",
+        lambda e: e.num_classes == 0,
+        lambda e: e.source or "the labels",
+    ),
+    Rule(
+        "many-classes",
+        f"There are more than {MAX_CLASSES} classes",
+        "Merge classes, or name some in `void`",
+        lambda e: e.num_classes > MAX_CLASSES,
+        lambda e: f"{e.source} has {e.num_classes}",
+    ),
+    Rule(
+        "black-white",
+        "0 and 255 only; no table, or one of two names without colours",
+        "Black and white: 0 is `background` and 255 is `object`, or the two names",
+        lambda e: e.best.kind == "black-white",
+        is_refusal=False,
+    ),
+    Rule(
+        "colors",
+        "Colours (RGB, RGBA, palette or grey) that are all in the table",
+        "Colours of the table",
+        lambda e: e.best.kind == "colors",
+        is_refusal=False,
+    ),
+    Rule(
+        "ids-in-table",
+        "Ids (grey, palette or 16 bits) that are all in a column of the table",
+        "Ids of the table, up to 65534; 255, and 65535 in 16 bits, is void",
+        lambda e: e.table and any(x.value is not None for x in e.table.entries),
+        is_refusal=False,
+    ),
+    Rule(
+        "ids-by-line",
+        "Ids from 0, and the table has no ids",
+        "0 is the first line of the table, 1 the second; 255 is void",
+        lambda e: e.table,
+        is_refusal=False,
+    ),
+    Rule(
+        "ids",
+        "Ids from 0 to 254, or one bit; no table",
+        "The value is the class: `class_0`, `class_1` ...; 255, and 65535 in 16 bits, "
+        "is void",
+        lambda e: True,
+        is_refusal=False,
+    ),
+)
+
+
+def decide(evidence: Evidence) -> Encoding:
+    """Decide how labels are read, by the first rule that applies.
+
+    Args:
+        evidence: the contents of all label files, and the user's choices.
+
+    Raises:
+        RefusedLabels: if the rule refuses the labels.
+    """
+    rule = next(rule for rule in RULES if rule.applies(evidence))
+    best = evidence.best
+    if rule.is_refusal:
+        files = []
+        for name, contents in evidence.files:
+            if found := rule.at_fault(evidence, Contents([contents])):
+                files.append(f"{name} ({summarize(found)})")
+        where = f", in {len(files)} files: {summarize(files)}" if files else ""
+        message = f"{rule.labels}: {rule.details(evidence)}{where}. {rule.result}"
+        raise RefusedLabels(Problem(rule.name, True, message, files))
+    decoder = (
+        LabelDecoder(colors={unpack(color): i for color, i in best.table.items()})
+        if best.kind == "colors"
+        else LabelDecoder(values=best.table)
+    )
+    class_map = _class_map(best.entries, evidence.contents)
+    return Encoding(best.kind, rule.details(evidence), class_map, decoder)
+
+
+def rules_table() -> str:
+    """Return the rules as two tables in Markdown, for docs/your-data.md."""
+    lines = []
+    for is_refusal, columns in (
+        (False, ("Label files", "Read as")),
+        (True, ("Refused", "What to do")),
+    ):
+        rows = [(r.labels, r.result) for r in RULES if r.is_refusal == is_refusal]
+        lines += [f"| {a} | {b} |" for a, b in (columns, ("---", "---"), *rows)] + [""]
+    return "\n".join(lines).strip()
+
+
+def _class_map(entries, contents):
+    """The classes, with colours of the table, of the palette files, or others."""
+    classes = [entry for entry in entries if not entry.is_void]
     colors = [entry.color for entry in classes]
-    if None in colors and union.palette:
-        stored = [entry.value for entry in classes]
-        shown = [union.palette.get(value) for value in stored]
-        if None not in shown and len(set(shown)) == len(shown):
-            colors = [tuple(map(int, rgb(color).split(","))) for color in shown]
-    if None in colors:
-        spare = iter(distinct_colors(len(classes)))
-        colors = [color or next(spare) for color in colors]
+    if None in colors and contents.palette:
+        stored = [contents.palette.get(entry.value) for entry in classes]
+        if None not in stored and len(set(stored)) == len(stored):
+            colors = [unpack(color) for color in stored]
+    spare = iter(distinct_colors(len(classes)))
     void = [entry.color for entry in entries if entry.is_void and entry.color]
     return ClassMap(
         tuple(entry.name for entry in classes),
-        tuple(colors),
+        tuple(color or next(spare) for color in colors),
         VOID_ID,
         void[0] if void else (0, 0, 0),
     )
 
 
-def _decoder(candidate):
-    if candidate.kind == "colors":
-        colors = {
-            tuple(map(int, rgb(color).split(","))): class_id
-            for color, class_id in candidate.table.items()
-        }
-        return LabelDecoder(colors=colors)
-    return LabelDecoder(values=candidate.table)
+def _rgb_pixels(contents):
+    """Pixels of the colours that are not grey, such as "1,2,3"."""
+    return {rgb(c): n for c, n in contents.colors.items() if c % 0x010101}
+
+
+def _large_ids(contents):
+    """Values that are neither void nor ids without a table, ascending."""
+    ids = contents.values.keys() - {VOID_ID, WIDE_VOID}
+    return sorted(value for value in ids if value >= MAX_CLASSES)
+
+
+def _main_values(contents):
+    """Values, or colours if there are RGB files, that cover most pixels."""
+    pixels = contents.colors if contents.has_rgb else contents.values
+    kept = sorted(pixels.keys() - contents.smoothed, key=pixels.get, reverse=True)
+    return "; ".join(map(rgb if contents.has_rgb else str, kept[:_MAX_NAMED]))
+
+
+def _named(values):
+    return "values " + ", ".join(map(str, sorted(values)[:_MAX_NAMED]))
+
+
+def _pixels(pixels, most):
+    """Values or colours and their numbers of pixels, the most frequent first."""
+    ordered = sorted(pixels, key=pixels.get, reverse=True)
+    return summarize([f"{key} ({pixels[key]} pixels)" for key in ordered], most)

@@ -5,6 +5,7 @@ import io
 import json
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -14,36 +15,38 @@ from keras_fcn.images.opening import check_pixels, open_header
 from keras_fcn.storage.regular_files import check_is_regular
 
 BACKGROUND = "_background_"
+_MAX_SHAPES = 100_000
 
 
-def read_labelme(path: Path) -> dict:
+def read_labelme(path: Path) -> dict[str, Any]:
     """Read a labelme file.
 
     Args:
         path: the JSON file.
 
     Returns:
-        What it holds: `shapes`, `imageHeight`, `imageWidth` ...
+        Its content: `shapes`, `imageHeight`, `imageWidth` ...
 
     Raises:
-        ValueError: if it is no JSON, or not labelme's.
+        ValueError: if it is not JSON, or not a labelme file.
     """
     check_is_regular(path)
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        shapes = [(str(shape["label"]), shape["points"]) for shape in content["shapes"]]
+        for shape in content["shapes"]:
+            str(shape["label"]), shape["points"]
         size = int(content["imageHeight"]), int(content["imageWidth"])
     except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise ValueError(
             f"is no labelme file ({type(error).__name__}: {error})"
         ) from error
-    if min(size) < 1 or len(shapes) > 100_000:
+    if min(size) < 1 or len(content["shapes"]) > _MAX_SHAPES:
         raise ValueError(f"is no labelme file (its image is {size[1]}x{size[0]})")
     return content
 
 
 def shape_names(path: Path) -> set[str]:
-    """Return the labels that the shapes of a file have.
+    """Return the labels of the shapes in a file.
 
     Args:
         path: the JSON file.
@@ -56,14 +59,14 @@ def draw_labelme(path: Path, values: dict[str, int], max_pixels: int) -> np.ndar
 
     Args:
         path: the JSON file.
-        values: what is drawn for a label; that of `_background_` where no shape is.
-        max_pixels: pixels that the image may have.
+        values: value of each label; that of `_background_` is drawn where no shape is.
+        max_pixels: largest number of pixels that the image may have.
 
     Returns:
         int32 `(height, width)`.
 
     Raises:
-        ValueError: if the file is no labelme file, or a shape is no area or has a label
+        ValueError: if the file is no labelme file, or a shape has no area or a label
             that is not in `values`.
     """
     content = read_labelme(path)
@@ -74,46 +77,40 @@ def draw_labelme(path: Path, values: dict[str, int], max_pixels: int) -> np.ndar
         label = str(shape["label"])
         if label not in values:
             raise ValueError(f"has the label {label}, which is no class")
-        label_map[_draw(shape, size)] = values[label]
+        kind = shape.get("shape_type") or "polygon"
+        try:
+            label_map[_draw(shape, kind, size)] = values[label]
+        except Exception as error:  # of any class: Pillow's, of numbers, of the JSON
+            raise ValueError(
+                f"has a {kind} {label} that can't be drawn ({error}): expected a "
+                "polygon, rectangle, circle or mask"
+            ) from error
     return label_map
 
 
-def _draw(shape, size):
+def _draw(shape, kind, size):
     """Boolean `(height, width)` of a shape."""
-    kind = shape.get("shape_type") or "polygon"
-    picture = Image.new("1", (size[1], size[0]))
-    draw = ImageDraw.Draw(picture)
-    try:
-        points = [(float(x), float(y)) for x, y in shape["points"]]
-        check_points(points, size)
-        if kind == "polygon" and len(points) > 2:
-            draw.polygon(points, fill=1, outline=1)
-        elif kind == "rectangle" and len(points) == 2:
-            xs, ys = zip(*points, strict=True)
-            draw.rectangle((min(xs), min(ys), max(xs), max(ys)), fill=1, outline=1)
-        elif kind == "circle" and len(points) == 2:
-            (x, y), edge = points[0], points[1]
-            radius = math.dist((x, y), edge)
-            draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill=1)
-        elif kind == "mask" and len(points) == 2:
-            part = _open_mask(base64.b64decode(shape["mask"]), size)
-            picture.paste(part, tuple(round(value) for value in points[0]))
-        else:
-            raise ValueError("it is no area")
-    except Exception as error:  # of any kind: Pillow's, of numbers, of the JSON
-        raise ValueError(
-            f"has a {kind} {shape['label']} that can't be drawn ({error}): needed a "
-            "polygon, rectangle, circle or mask"
-        ) from error
-    return np.asarray(picture)
-
-
-def _open_mask(content, size):
-    """The picture of a shape of the kind mask, a PNG that is not larger than the image.
-
-    Its format is fixed: Pillow would start Ghostscript for others.
-    """
-    with open_header(io.BytesIO(content), ("PNG",)) as part:
-        if part.width > size[1] or part.height > size[0]:
-            raise ValueError(f"its mask is of {part.width}x{part.height} pixels")
-        return part.convert("L").point(bool, "1")
+    mask = Image.new("1", (size[1], size[0]))
+    draw = ImageDraw.Draw(mask)
+    points = [(float(x), float(y)) for x, y in shape["points"]]
+    check_points(points, size)
+    if kind == "polygon" and len(points) > 2:
+        draw.polygon(points, fill=1, outline=1)
+    elif kind == "rectangle" and len(points) == 2:
+        xs, ys = zip(*points, strict=True)
+        draw.rectangle((min(xs), min(ys), max(xs), max(ys)), fill=1, outline=1)
+    elif kind == "circle" and len(points) == 2:
+        (x, y), edge = points
+        radius = math.dist((x, y), edge)
+        draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill=1)
+    elif kind == "mask" and len(points) == 2:
+        stored = io.BytesIO(base64.b64decode(shape["mask"]))
+        # PNG only: Pillow would start Ghostscript for some other formats.
+        with open_header(stored, ("PNG",)) as part:
+            if part.width > size[1] or part.height > size[0]:
+                raise ValueError(f"its mask is of {part.width}x{part.height} pixels")
+            x, y = points[0]
+            mask.paste(part.convert("L").point(bool, "1"), (round(x), round(y)))
+    else:
+        raise ValueError("it has no area")
+    return np.asarray(mask)

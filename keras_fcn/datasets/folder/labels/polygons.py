@@ -1,6 +1,7 @@
-"""Shapes of annotation files, checked before they are drawn.
+"""Checks of the shapes in annotation files, before they are drawn.
 
-What draws them is written in C: a point far away takes any time, or ends the process.
+The libraries that draw them are written in C and check nothing: a point far outside
+takes minutes, or crashes the process.
 """
 
 import math
@@ -8,50 +9,51 @@ from collections.abc import Sequence
 
 from keras_fcn.typing import Size
 
-_BEYOND = 10  # times the larger side that a point may be away from the image
-_LONGEST = 2**22  # pixels around a shape; pycocotools takes 40 bytes of memory for each
+_MAX_DISTANCE = 10  # of a point from the image, times the image's longer side
+_MAX_LENGTH = 2**22  # of an outline, pixels; pycocotools takes 40 bytes for each
 
 
 def check_points(points: Sequence[tuple[float, float]], size: Size) -> None:
-    """Refuse points that are nowhere near the image.
+    """Refuse points far outside the image.
 
     Args:
         points: x and y in pixels, in the order in which they are connected.
         size: height and width of the image.
 
     Raises:
-        ValueError: if one is, or the line through them is longer than any outline.
+        ValueError: if a point is too far away, or the outline too long.
     """
-    farthest = _BEYOND * max(size)
+    farthest = _MAX_DISTANCE * max(size)
     for x, y in points:
-        if not (abs(x) <= farthest and abs(y) <= farthest):  # also of NaN
+        if not (abs(x) <= farthest and abs(y) <= farthest):  # also refuses NaN
             raise ValueError(
                 f"its points must be at most {farthest} pixels away. Received: {x:g}, "
                 f"{y:g}"
             )
     neighbours = zip(points, [*points[1:], *points[:1]], strict=True)
     length = sum(math.dist(one, other) for one, other in neighbours)
-    if length > _LONGEST:
+    if length > _MAX_LENGTH:
         raise ValueError(
-            f"its outline must be at most {_LONGEST} pixels long. "
+            f"its outline must be at most {_MAX_LENGTH} pixels long. "
             f"Received: {length:.0f}"
         )
 
 
 def decode_run_lengths(text: str | bytes) -> list[int]:
-    """Read COCO's run lengths as numbers.
+    """Convert COCO's packed run lengths into numbers.
 
-    pycocotools does not look whether they fit into the image before it writes them.
+    pycocotools does not check whether they fit into the image before it writes them.
 
     Args:
-        text: six bits in each character from "0" on: five of a number, low ones first,
-            and whether more follow; from the third number on, the difference to the
-            last but one.
+        text: six bits per character, counted from "0": five bits of a number, low ones
+            first, and whether more follow. From the third number, each is the
+            difference to the number two before it.
 
     Raises:
-        ValueError: if there is another character, or a run of less than no pixel.
+        ValueError: if there is another character, or a negative length.
     """
-    counts, value, shift = [], 0, 0
+    counts: list[int] = []
+    value = shift = 0
     for char in text.encode() if isinstance(text, str) else text:
         bits = char - 48
         if not 0 <= bits < 64 or shift > 60:

@@ -6,12 +6,11 @@ the table is that of its scripts (`labels.py`).
 
 from pathlib import Path
 
-from keras_fcn.datasets.folder.labels.class_table import ClassEntry
+from keras_fcn.datasets.folder.labels.class_table import ClassEntry, ClassTable
 from keras_fcn.datasets.folder.layouts.matching import (
+    add_ignored,
+    add_split,
     list_files,
-    match,
-    tell_of_files,
-    tell_of_matching,
 )
 from keras_fcn.datasets.folder.layouts.splits import split_folders
 from keras_fcn.datasets.folder.samples import Layout
@@ -44,68 +43,62 @@ _LARGEST_ID = 33  # of all 34; those of no class are void
 
 
 def find_cityscapes(folder: Path) -> Layout | None:
-    """Find Cityscapes' folders.
+    """Find the folders of Cityscapes.
 
-    `_labelIds` are taken where they are there, and `_labelTrainIds` otherwise; both
-    give the 19 classes that are scored, and void.
+    `_labelIds` files are used if there are any, otherwise `_labelTrainIds`; both give
+    the 19 classes that are scored, and void.
 
     Args:
         folder: holds leftImg8bit/ and gtFine/.
 
     Returns:
-        The layout; None where the folder has another.
+        The layout; None if the folder has another.
 
     Raises:
-        FileNotFoundError: if gtFine has no label maps.
+        FileNotFoundError: if gtFine/ has no label maps.
     """
     images_dir, labels_dir = folder / _IMAGES, folder / _LABELS
     if not (images_dir.is_dir() and labels_dir.is_dir()):
         return None
-    kind = "labelIds"
-    if not any(labels_dir.rglob(f"*_{_LABELS}_{kind}.png")):
-        kind = "labelTrainIds"
-    if not any(labels_dir.rglob(f"*_{_LABELS}_{kind}.png")):
+    for kind in ("labelIds", "labelTrainIds"):
+        ending = f"_{_LABELS}_{kind}"
+        if any(labels_dir.rglob(f"*{ending}.png")):
+            break
+    else:
         raise FileNotFoundError(
-            f"{labels_dir} needs files *_{_LABELS}_labelIds.png or *_labelTrainIds.png"
+            f"{labels_dir} has no files *_{_LABELS}_labelIds.png or *_labelTrainIds.png"
         )
     layout = Layout(
+        folder,
         f"Cityscapes: {_IMAGES}/ and {_LABELS}/, *_{kind}.png",
-        {},
-        _entries(kind),
-        f"Cityscapes' {kind}",
-        root=folder,
+        table=ClassTable(_entries(kind), f"Cityscapes' {kind}"),
     )
     for split, path in split_folders(images_dir):
         images = list_files(path, IMAGE_SUFFIXES)
         labels = list_files(labels_dir / path.name, (".png",))
-        layout.problems += tell_of_files(images.hidden + labels.hidden, [], folder)
-        ending = f"_{_LABELS}_{kind}"
-        pictures = {
-            name.removesuffix(f"_{_IMAGES}"): p for name, p in images.files.items()
-        }
-        matching = match(
-            pictures,
+        add_ignored(layout, images.hidden + labels.hidden)
+        add_split(
+            layout,
+            split,
+            {name.removesuffix(f"_{_IMAGES}"): p for name, p in images.files.items()},
             {name: p for name, p in labels.files.items() if name.endswith(ending)},
             ending,
+            (path, labels_dir / path.name),
         )
-        layout.problems += tell_of_matching(
-            matching, pictures, folder, split, path, labels_dir / path.name
-        )
-        layout.splits[split] = matching.samples
     return layout
 
 
 def _entries(kind):
-    is_train_ids = kind == "labelTrainIds"
-    entries = [
-        ClassEntry(name, color, train_id if is_train_ids else value, False)
-        for train_id, (name, color, value) in enumerate(_CLASSES)
-    ]
-    if not is_train_ids:
-        used = {entry.value for entry in entries}
-        entries += [
-            ClassEntry(f"void {value}", None, value, True)
-            for value in range(_LARGEST_ID + 1)
-            if value not in used
+    if kind == "labelTrainIds":
+        return [
+            ClassEntry(name, color, train_id, False)
+            for train_id, (name, color, _) in enumerate(_CLASSES)
         ]
-    return entries
+    entries = {
+        value: ClassEntry(n, color, value, False) for n, color, value in _CLASSES
+    }
+    void_ids = set(range(_LARGEST_ID + 1)) - entries.keys()
+    return [
+        *entries.values(),
+        *(ClassEntry(f"void {value}", None, value, True) for value in sorted(void_ids)),
+    ]

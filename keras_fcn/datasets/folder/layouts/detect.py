@@ -1,4 +1,4 @@
-"""Which of the usual layouts a folder has: found by looking."""
+"""Find out which of the known layouts a folder has."""
 
 from pathlib import Path
 
@@ -7,66 +7,68 @@ from keras_fcn.datasets.folder.layouts.coco import find_coco
 from keras_fcn.datasets.folder.layouts.image_label_dirs import (
     IMAGE_WORDS,
     LABEL_WORDS,
-    find_folder_pairs,
+    find_image_label_dirs,
 )
 from keras_fcn.datasets.folder.layouts.matching import is_hidden
-from keras_fcn.datasets.folder.layouts.side_by_side import find_beside
+from keras_fcn.datasets.folder.layouts.side_by_side import find_side_by_side
 from keras_fcn.datasets.folder.layouts.splits import SPLIT_WORDS
 from keras_fcn.datasets.folder.samples import Layout
 from keras_fcn.errors import summarize
 from keras_fcn.images.reading import IMAGE_SUFFIXES
 
-_FORMS = (
+_LAYOUTS = (
     "images/ and labels/ (or masks/, annotations/), train/images/ and train/masks/, "
     "train/ and train_labels/, JPEGImages/ and SegmentationClass/, leftImg8bit/ and "
-    "gtFine/, a COCO file, or labels beside the images, as a.jpg with a_mask.png or "
-    "a.json"
+    "gtFine/, a COCO file, or labels next to the images, such as a.jpg with a_mask.png "
+    "or a.json"
 )
 
 
 def find_layout(folder: Path, label_suffix: str | None = None) -> Layout:
-    """Find how a folder is laid out.
+    """Find the layout of a folder, and its samples.
 
     Args:
-        folder: the data; where it holds a single folder, that one is looked at.
-        label_suffix: what the names of labels have more than their images'; None to
+        folder: the data; if it holds a single folder, that one is read.
+        label_suffix: text that the labels' names have after the images' names; None to
             find it.
 
     Raises:
-        FileNotFoundError: if it is no layout that is known, or the folder is missing.
-        ValueError: if it is two of them at once.
+        FileNotFoundError: if the folder is missing, or no layout is found.
+        ValueError: if two layouts fit.
     """
     folder = Path(folder)
     if not folder.is_dir():
         raise FileNotFoundError(
             "`data_dir` must be a folder with images and labels. Received: "
-            f"{folder}, {'a file' if folder.exists() else 'which is not there'}"
+            f"{folder}, {'a file' if folder.exists() else 'which does not exist'}"
         )
     folder = _enter(folder)
-    cityscapes = find_cityscapes(folder)
-    if cityscapes is not None:
+    if cityscapes := find_cityscapes(folder):
         return cityscapes
-    found = [
-        layout
-        for layout in (find_coco(folder), find_folder_pairs(folder, label_suffix))
-        if layout is not None
-    ] or [layout for layout in (find_beside(folder, label_suffix),) if layout]
-    if len(found) > 1:
+    found = [find_coco(folder), find_image_label_dirs(folder, label_suffix)]
+    layouts = [layout for layout in found if layout]
+    if len(layouts) > 1:
         raise ValueError(
-            f"{folder} can be read as {' or as '.join(a.description for a in found)}: "
-            "take away or rename what is not meant"
+            f"{folder} can be read as "
+            f"{' or as '.join(layout.description for layout in layouts)}: remove or "
+            "rename the folders or files that are not meant"
         )
-    if not found:
+    layout = layouts[0] if layouts else find_side_by_side(folder, label_suffix)
+    if layout is None:
+        names = sorted(
+            path.name + ("/" if path.is_dir() else "")
+            for path in folder.iterdir()
+            if not is_hidden(path.name)
+        )
         raise FileNotFoundError(
-            f"{folder} holds no images with labels. Needed: {_FORMS}. Received: "
-            f"{_contents(folder)}"
+            f"{folder} has no images with labels: expected {_LAYOUTS}. Received: "
+            f"{summarize(names, most=6) or 'an empty folder'}"
         )
-    found[0].root = folder
-    return found[0]
+    return layout
 
 
 def _enter(folder):
-    """The folder, or the single one within it, as archives have."""
+    """The folder, or the single folder in it, as archives have."""
     words = {*IMAGE_WORDS, *LABEL_WORDS, *sum(SPLIT_WORDS.values(), ())}
     for _ in range(3):
         inside = [path for path in folder.iterdir() if not is_hidden(path.name)]
@@ -76,12 +78,3 @@ def _enter(folder):
             return folder
         folder = folders[0]
     return folder
-
-
-def _contents(folder):
-    names = sorted(
-        path.name + ("/" if path.is_dir() else "")
-        for path in folder.iterdir()
-        if not is_hidden(path.name)
-    )
-    return summarize(names, most=6) or "an empty folder"

@@ -1,4 +1,4 @@
-"""Layouts of two folders, of images and of labels, for each split or for all."""
+"""A folder of images and a folder of labels, for each split or for all."""
 
 import os
 from collections.abc import Iterator
@@ -7,11 +7,10 @@ from typing import NamedTuple
 
 from keras_fcn.datasets.folder.layouts.matching import (
     LABEL_SUFFIXES,
+    add_ignored,
+    add_split,
     is_hidden,
     list_files,
-    match,
-    tell_of_files,
-    tell_of_matching,
 )
 from keras_fcn.datasets.folder.layouts.splits import (
     split_by_lists,
@@ -30,61 +29,79 @@ LABEL_WORDS = (
 ).split()
 
 
-class _Source(NamedTuple):
-    """Two folders that belong together, with their subfolders or without."""
+class _DirPair(NamedTuple):
+    """A folder of images and the folder of their labels."""
 
     split: str
     images: Path
     labels: Path
-    is_deep: bool = True
+    is_recursive: bool = True
+
+    def describe(self, folder):
+        return f"{relative(self.images, folder)}/ with {relative(self.labels, folder)}/"
 
 
-def find_folder_pairs(folder: Path, label_suffix: str | None) -> Layout | None:
-    """Find folders of images and labels that belong together.
+def find_image_label_dirs(folder: Path, label_suffix: str | None) -> Layout | None:
+    """Find folders of images and folders of their labels.
 
     Args:
         folder: the data.
-        label_suffix: as for `find_layout`.
+        label_suffix: ending of the labels' names; None to find it.
 
     Returns:
-        The layout, None where there are no such folders.
+        The layout; None if there are no such folders.
 
     Raises:
         ValueError: if a split has two of them.
     """
-    sources = list(_find_sources(folder))
-    if not sources:
+    pairs = list(_find_pairs(folder))
+    if not pairs:
         return None
-    splits = [source.split for source in sources]
-    if len(set(splits)) < len(splits) or ("all" in splits and len(splits) > 1):
-        words = [_words(source, folder) for source in sources]
+    found = [pair.split for pair in pairs]
+    words = [pair.describe(folder) for pair in pairs]
+    if len(set(found)) < len(found) or ("all" in found and len(found) > 1):
         raise ValueError(
-            f"{folder} can be read as {' or as '.join(words)}: take away or rename "
-            "what is not meant"
+            f"{folder} can be read as {' or as '.join(words)}: remove or rename the "
+            "folders that are not meant"
         )
-    layout, rules = Layout("", {}), set()
-    for source in sources:
-        for part in _parts(source):
-            rules.add(_read_pair(layout, folder, part, label_suffix))
-    words = "; ".join(_words(source, folder) for source in sources)
+    layout, rules = Layout(folder), set()
+    for pair in pairs:
+        for part in _split_pair(pair):
+            images = list_files(part.images, IMAGE_SUFFIXES, part.is_recursive)
+            labels = list_files(part.labels, LABEL_SUFFIXES, part.is_recursive)
+            add_ignored(
+                layout, images.hidden + labels.hidden, images.others + labels.others
+            )
+            rules.add(
+                add_split(
+                    layout,
+                    part.split,
+                    images.files,
+                    labels.files,
+                    label_suffix,
+                    (part.images, part.labels),
+                )
+            )
+    description = "; ".join(words)
     folders = [split for split in layout.splits if split != "all"]
-    if splits == ["all"] and folders:
-        words += f" with folders {', '.join(folders)}"
+    if found == ["all"] and folders:
+        description += f" with folders {', '.join(folders)}"
     if "all" in layout.splits:
-        rules.add(split_by_lists(folder, layout) or "")
-    layout.description = ", ".join([words, *sorted(rules - {""})])
-    _tell_of_other_splits(layout, folder, sources)
+        rules.add(split_by_lists(layout) or "")
+    layout.description = ", ".join([description, *sorted(rules - {""})])
+    # Folders of splits without labels, as test/ often is.
+    for place in (folder, *(pair.images for pair in pairs if pair.split == "all")):
+        for split, path in split_folders(place):
+            if split not in layout.splits and "all" not in layout.splits:
+                message = f"{relative(path, folder)}/ has no labels and is not used"
+                layout.problems.append(Problem("no-labels", False, message))
     return layout
 
 
-def _words(source, folder):
-    return f"{relative(source.images, folder)}/ with {relative(source.labels, folder)}/"
-
-
-def _find_sources(folder) -> Iterator[_Source]:
+def _find_pairs(folder) -> Iterator[_DirPair]:
     folders = subfolders(folder)
     for split, path in split_folders(folder):
-        yield from (_Source(split, *kinds) for kinds in _kinds(path))
+        yield from (_DirPair(split, *dirs) for dirs in _find_dirs(path))
         name = path.name.lower()
         for word in LABEL_WORDS:
             for sibling in (
@@ -94,71 +111,43 @@ def _find_sources(folder) -> Iterator[_Source]:
                 f"{word}_{name}",
             ):
                 if sibling in folders:
-                    yield _Source(split, path, folders[sibling])
-    yield from (_Source("all", *kinds) for kinds in _kinds(folder))
+                    yield _DirPair(split, path, folders[sibling])
+    yield from (_DirPair("all", *dirs) for dirs in _find_dirs(folder))
 
 
-def _kinds(folder):
-    """Folders of images and of labels side by side."""
+def _find_dirs(folder):
+    """Folders of images and of labels that a folder has."""
     folders = subfolders(folder)
     for images in IMAGE_WORDS:
         for labels in LABEL_WORDS:
-            if (
-                images in folders
-                and labels in folders
-                and _has_labels(folders[labels])
-                # VOC's boxes
-                and not (labels == "annotations" and "segmentationclass" in folders)
-            ):
+            if images not in folders or labels not in folders:
+                continue
+            # Pascal VOC has bounding boxes in Annotations/.
+            is_voc = labels == "annotations" and "segmentationclass" in folders
+            has_labels = any(
+                name.lower().endswith(LABEL_SUFFIXES) and not is_hidden(name)
+                for _, _, names in os.walk(folders[labels], followlinks=True)
+                for name in names
+            )
+            if has_labels and not is_voc:
                 yield folders[images], folders[labels]
 
 
-def _has_labels(folder):
-    return any(
-        name.lower().endswith(LABEL_SUFFIXES) and not is_hidden(name)
-        for _, _, names in os.walk(folder, followlinks=True)
-        for name in names
-    )
-
-
-def _parts(source):
-    """The folders of the splits within images/ and labels/, or these as they are."""
-    if source.split != "all":
-        return [source]
-    inside = subfolders(source.labels)
+def _split_pair(pair):
+    """The pairs of the splits' folders in images/ and labels/, or the pair itself."""
+    if pair.split != "all":
+        return [pair]
+    label_dirs = subfolders(pair.labels)
     parts = [
-        _Source(split, path, inside[path.name.lower()])
-        for split, path in split_folders(source.images)
-        if path.name.lower() in inside
+        _DirPair(split, path, label_dirs[path.name.lower()])
+        for split, path in split_folders(pair.images)
+        if path.name.lower() in label_dirs
     ]
-    flat = source._replace(is_deep=not parts)
-    has_flat = any(
-        path.suffix.lower() in IMAGE_SUFFIXES for path in source.images.iterdir()
+    if not parts:
+        return [pair]
+    has_files = any(
+        path.suffix.lower() in IMAGE_SUFFIXES for path in pair.images.iterdir()
     )
-    if not parts or (has_flat and "train" not in [part.split for part in parts]):
-        parts.append(flat)
+    if has_files and "train" not in [part.split for part in parts]:
+        parts.append(pair._replace(is_recursive=False))
     return parts
-
-
-def _read_pair(layout, folder, source, label_suffix):
-    """Add the samples of two folders to a layout; how their names differ."""
-    images = list_files(source.images, IMAGE_SUFFIXES, source.is_deep)
-    labels = list_files(source.labels, LABEL_SUFFIXES, source.is_deep)
-    layout.problems += tell_of_files(
-        images.hidden + labels.hidden, images.others + labels.others, folder
-    )
-    matching = match(images.files, labels.files, label_suffix)
-    layout.problems += tell_of_matching(
-        matching, images.files, folder, source.split, source.images, source.labels
-    )
-    layout.splits.setdefault(source.split, []).extend(matching.samples)
-    return matching.rule
-
-
-def _tell_of_other_splits(layout, folder, sources):
-    """Tell of folders named as splits that have no labels, as test/ often is."""
-    places = [folder, *(source.images for source in sources if source.split == "all")]
-    for split, path in (pair for place in places for pair in split_folders(place)):
-        if split not in layout.splits and "all" not in layout.splits:
-            message = f"{relative(path, folder)}/ has no labels and is not used"
-            layout.problems.append(Problem("no-labels", False, message))

@@ -1,4 +1,4 @@
-"""How splits are called, and lists of names that make them."""
+"""Names of splits, and lists of image names that define them."""
 
 import os
 from collections.abc import Iterator
@@ -19,12 +19,12 @@ _LIST_FOLDERS = ("", "ImageSets/Segmentation", "ImageSets", "splits")
 
 
 def subfolders(folder: Path) -> dict[str, Path]:
-    """Return the folders in a folder by name in lower case, hidden ones left out.
+    """Return the folders in a folder by name in lower case, without hidden ones.
 
     Args:
         folder: the folder.
     """
-    with os.scandir(folder) as entries:  # which knows without a look at each
+    with os.scandir(folder) as entries:  # no system call for each of many files
         names = [entry.name for entry in entries if entry.is_dir()]
     return {
         name.lower(): folder / name for name in sorted(names) if not is_hidden(name)
@@ -32,7 +32,7 @@ def subfolders(folder: Path) -> dict[str, Path]:
 
 
 def split_folders(folder: Path) -> Iterator[tuple[str, Path]]:
-    """Yield split and path of the subfolders that are named as splits.
+    """Yield split and path of the subfolders that are named after a split.
 
     Args:
         folder: the folder.
@@ -45,31 +45,31 @@ def split_folders(folder: Path) -> Iterator[tuple[str, Path]]:
 
 
 def split_of_name(name: str) -> str:
-    """Return the split that a word of a name stands for; "all" where none does.
+    """Return the split that a name contains; "all" if it contains none.
 
     Args:
-        name: as in `instances_train2017`.
+        name: such as `instances_train2017`.
     """
     for split, words in SPLIT_WORDS.items():
-        for word in sorted(words, key=len, reverse=True):
-            if word in name.lower():
-                return split
+        if any(word in name.lower() for word in words):
+            return split
     return "all"
 
 
-def split_by_lists(folder: Path, layout: Layout) -> str | None:
-    """Make splits of a layout's samples by `train.txt`, `val.txt` and `test.txt`.
+def split_by_lists(layout: Layout) -> str | None:
+    """Divide a layout's samples by `train.txt`, `val.txt` and `test.txt`.
 
     Args:
-        folder: holds the lists, or ImageSets/ with them.
-        layout: has samples of no split, in "all"; changed where there are lists.
+        layout: has all samples in "all"; changed if its folder has lists, directly, in
+            splits/ or in ImageSets/.
 
     Returns:
-        The lists for people, or None where there are none.
+        The lists, for people; None if there are none.
 
     Raises:
-        ValueError: if a list is empty or no text.
+        ValueError: if a list is empty or not text.
     """
+    folder = layout.root
     for below in _LIST_FOLDERS:
         lists = {
             split: path
@@ -82,10 +82,11 @@ def split_by_lists(folder: Path, layout: Layout) -> str | None:
     else:
         return None
     samples = layout.splits.pop("all")
-    by_name = {sample.name.rpartition("/")[2]: sample for sample in samples}
+    by_name = {os.path.basename(sample.name): sample for sample in samples}
     by_name |= {sample.name: sample for sample in samples}
+    # Images without a label matter only if a list has them, as in Pascal VOC.
     unlabelled = {
-        Path(path).stem: path
+        Path(path).stem
         for problem in layout.problems
         for path in problem.examples
         if problem.kind == "unlabelled"
@@ -93,38 +94,38 @@ def split_by_lists(folder: Path, layout: Layout) -> str | None:
     layout.problems = [one for one in layout.problems if one.kind != "unlabelled"]
     for split, path in lists.items():
         names = read_list(path)
-        found = {name: _find(by_name, name) for name in names}
-        missing = [
-            f"{name} ({'no label' if Path(name).name in unlabelled else 'no image'})"
-            for name, sample in found.items()
-            if sample is None
-        ]
-        chosen = sorted({one for one in found.values() if one})
-        layout.splits[split] = layout.splits.get(split, []) + chosen
+        chosen, missing = set(), []
+        for name in names:
+            base = os.path.basename(name)
+            if sample := by_name.get(name) or by_name.get(base):
+                chosen.add(sample)
+            else:
+                missing.append(
+                    f"{name} ({'no label' if base in unlabelled else 'no image'})"
+                )
+        layout.splits[split] = layout.splits.get(split, []) + sorted(chosen)
         if missing:
             message = (
-                f"{len(missing)} of {len(names)} images of {relative(path, folder)} "
-                f"are not there with a label: {summarize(missing)}"
+                f"{len(missing)} of {len(names)} images in {relative(path, folder)} "
+                f"have no image file or no label: {summarize(missing)}. Add the files, "
+                "or remove the names from the list"
             )
-            layout.problems.append(
-                Problem("missing", True, message, missing, len(missing))
-            )
+            layout.problems.append(Problem("missing", True, message, missing))
     return f"lists {', '.join(relative(path, folder) for path in lists.values())}"
 
 
-def _find(by_name, name):
-    return by_name.get(name) or by_name.get(name.rpartition("/")[2])
-
-
 def read_list(path: Path) -> list[str]:
-    """Read names of images, one on a line, in order.
+    """Read names of images, one per line.
 
     Args:
-        path: a text file; names with or without folder and suffix. What follows an
-            image's name on its line, such as its label's, is passed over.
+        path: a UTF-8 text file; names with or without folder and suffix. Text after a
+            file name, such as the name of its label, is ignored.
+
+    Returns:
+        The names without suffix, in order, each once.
 
     Raises:
-        ValueError: if it is empty or no text.
+        ValueError: if the list is empty or not text.
     """
     check_is_regular(path)
     try:

@@ -33,7 +33,7 @@ def test_grey_rgb_is_read_as_values_or_as_colours():
     np.testing.assert_array_equal(decode(COLORS, [[9, 9]]), [[2, 2]])
 
 
-def test_palette_indices_are_values_or_stand_for_their_colours():
+def test_palette_indices_are_values_or_are_replaced_by_their_colours():
     palette = np.zeros((256, 3), "uint8")
     palette[[0, 7]] = SKY, ROAD
     np.testing.assert_array_equal(decode(VALUES, [[0, 7]], palette=palette), [[0, 1]])
@@ -42,11 +42,11 @@ def test_palette_indices_are_values_or_stand_for_their_colours():
 
 @pytest.mark.parametrize("pixel", [(4, 4, 5), (4, 5, 4), (5, 4, 4)])
 def test_one_pixel_of_colour_is_no_id(pixel):
-    with pytest.raises(ValueError, match="has colours, and labels were read as ids"):
+    with pytest.raises(ValueError, match="has colours, but the labels are read as ids"):
         decode(LabelDecoder(values={4: 0}), [[[4, 4, 4], pixel]])
 
 
-def test_what_is_of_no_class_is_told_by_how_many_pixels_have_it():
+def test_values_of_no_class_are_listed_by_their_number_of_pixels():
     rare, often = (1, 2, 3), (250, 16, 9)
     with pytest.raises(ValueError) as caught:
         decode(COLORS, [[rare, often, ROAD, often]])

@@ -1,9 +1,10 @@
-"""How labels are read: decided once for all files, refused where it is ambiguous."""
+"""The rules for reading labels: one decision for all files, or a refusal."""
 
 import numpy as np
 import pytest
 
-from keras_fcn.datasets.folder.read import FolderOptions, read_folder
+from keras_fcn.datasets.folder.folder_data import FolderOptions
+from keras_fcn.datasets.folder.read import read_folder
 from keras_fcn.datasets.folder.scan import read_stored
 from tests.support.folders import write_image, write_labels
 
@@ -11,7 +12,7 @@ GREYS = "name,r,g,b\nbackground,0,0,0\nobject,255,255,255\n"
 
 
 def read(folder, *labels, table=None, **options):
-    """Read a folder whose label maps hold these values."""
+    """Read a folder whose label maps have these values."""
     for index, values in enumerate(labels):
         write_image(folder / f"images/{index}.png")
         if isinstance(values, dict):
@@ -29,7 +30,7 @@ def decoded(data):
     samples = [sample for samples in data.splits.values() for sample in samples]
     return {
         sample.name: np.unique(
-            data.reading.decoder.decode(read_stored(sample, data.drawn))
+            data.encoding.decoder.decode(read_stored(sample, data.labelme_values))
         ).tolist()
         for sample in sorted(samples)
     }
@@ -42,42 +43,41 @@ def refusal(data):
     return str(caught.value)
 
 
-def test_ids_are_read_as_they_are_and_255_is_void(tmp_path):
+def test_ids_are_classes_and_255_is_void(tmp_path):
     data = read(tmp_path, (0, 1, 2), (0, 2, 255))
     data.refuse_problems()
-    assert data.reading.kind == "ids"
+    assert data.encoding.kind == "ids"
     assert decoded(data) == {"0": [0, 1, 2], "1": [0, 2, 255]}
-    assert data.reading.class_map.names == ("class_0", "class_1", "class_2")
+    assert data.encoding.class_map.names == ("class_0", "class_1", "class_2")
 
 
-def test_black_and_white_is_background_and_object_and_said(tmp_path):
+def test_black_and_white_is_background_and_object(tmp_path):
     data = read(tmp_path, (0, 255), (0, 255), (0,))
     data.refuse_problems()
-    assert data.reading.class_map.names == ("background", "object")
+    assert data.encoding.class_map.names == ("background", "object")
     assert decoded(data) == {"0": [0, 1], "1": [0, 1], "2": [0]}
-    assert data.said[-1].endswith("black and white: 0 is background, 255 is object")
+    words = "black and white: 0 is background, 255 is object"
+    assert data.decisions[-1].endswith(words)
 
 
-def test_black_and_white_takes_the_names_of_a_table_without_colours(tmp_path):
+def test_black_and_white_has_the_names_of_a_table_without_colours(tmp_path):
     (tmp_path / "classes.txt").write_text("skin\nlesion\n")
     data = read(tmp_path, (0, 255), (0, 255))
-    assert data.reading.class_map.names == ("skin", "lesion")
-    assert data.reading.kind == "black-white"
+    assert data.encoding.class_map.names == ("skin", "lesion")
+    assert data.encoding.kind == "black-white"
 
 
-def test_a_table_that_has_white_alone_is_refused_with_both_readings(tmp_path):
+def test_a_table_with_white_only_is_refused_with_both_readings(tmp_path):
     message = refusal(read(tmp_path, (0, 255), (0, 255), table="road,255,255,255\n"))
     assert "can be read as ids, the lines of class_dict.csv" in message
-    assert (
-        "or as colours, as in class_dict.csv, which lacks a line for 0,0,0" in message
-    )
+    assert "or as colours, as in class_dict.csv, which lacks 0,0,0" in message
     assert "`label_values`" in message
 
 
 def test_a_file_of_0_and_255_in_a_set_of_ids_keeps_its_void(tmp_path):
     data = read(tmp_path, (0, 1, 255), (0, 255), (0, 1), table=GREYS)
     data.refuse_problems()
-    assert data.reading.kind == "ids"
+    assert data.encoding.kind == "ids"
     assert decoded(data)["1"] == [0, 255]
 
 
@@ -88,25 +88,25 @@ def test_files_of_0_1_and_files_of_0_255_are_refused_with_both_readings(tmp_path
     assert decoded(data)["1"] == [0, 255]
 
 
-def test_grey_colours_of_a_table_are_colours_where_all_values_are(tmp_path):
+def test_grey_values_are_colours_if_the_table_has_them_all(tmp_path):
     data = read(tmp_path, (0, 255), (255, 0), table=GREYS)
     data.refuse_problems()
-    assert data.reading.kind == "colors"
+    assert data.encoding.kind == "colors"
     assert decoded(data) == {"0": [0, 1], "1": [0, 1]}
 
 
-def test_lines_of_a_table_are_ids(tmp_path):
+def test_ids_are_the_lines_of_a_table_without_ids(tmp_path):
     data = read(tmp_path, (0, 1), (0, 1), table=GREYS)
-    assert data.reading.kind == "ids"
+    assert data.encoding.kind == "ids"
     assert decoded(data) == {"0": [0, 1], "1": [0, 1]}
 
 
-def test_a_table_of_other_greys_than_lines_is_refused_with_both_readings(tmp_path):
+def test_greys_that_are_also_lines_of_the_table_are_refused(tmp_path):
     table = "name,r,g,b\none,1,1,1\nzero,0,0,0\n"
     message = refusal(read(tmp_path, (0, 1), (0, 1), table=table))
     assert "as colours, as in class_dict.csv; or as ids, the lines" in message
     data = read(tmp_path, label_values="ids")
-    assert data.reading.class_map.names == ("one", "zero")
+    assert data.encoding.class_map.names == ("one", "zero")
     data.refuse_problems()
 
 
@@ -133,7 +133,7 @@ def test_rgba_and_palette_and_grey_files_may_be_mixed_by_colour(tmp_path):
     assert decoded(data) == {"0": [0, 1], "1": [0, 1], "2": [1]}
 
 
-def test_a_palette_that_can_be_read_both_ways_is_refused(tmp_path):
+def test_a_palette_with_two_readings_is_refused(tmp_path):
     palette = np.zeros((256, 3), "uint8")
     palette[[0, 1]] = (9, 8, 7), (1, 2, 3)
     masks = [{"values": (0, 1), "palette": palette}] * 2
@@ -141,7 +141,7 @@ def test_a_palette_that_can_be_read_both_ways_is_refused(tmp_path):
     assert "can be read as colours, as in class_dict.csv; or as ids" in message
 
 
-def test_a_palette_whose_order_is_that_of_the_table_is_read(tmp_path):
+def test_a_palette_in_the_order_of_the_table_is_read(tmp_path):
     palette = np.zeros((256, 3), "uint8")
     palette[[0, 1]] = (9, 8, 7), (1, 2, 3)
     masks = [{"values": (0, 1), "palette": palette}] * 2
@@ -150,11 +150,11 @@ def test_a_palette_whose_order_is_that_of_the_table_is_read(tmp_path):
     assert decoded(data) == {"0": [0, 1], "1": [0, 1]}
 
 
-def test_classes_take_the_colours_of_the_palette(tmp_path):
+def test_classes_have_the_colours_of_the_palette(tmp_path):
     palette = np.zeros((256, 3), "uint8")
     palette[[0, 1]] = (9, 8, 7), (1, 2, 3)
     masks = [{"values": (0, 1), "palette": palette}] * 2
-    assert read(tmp_path, *masks).reading.class_map.colors == ((9, 8, 7), (1, 2, 3))
+    assert read(tmp_path, *masks).encoding.class_map.colors == ((9, 8, 7), (1, 2, 3))
 
 
 def test_ids_of_16_bits_are_read_by_a_table_of_ids(tmp_path):
@@ -162,18 +162,20 @@ def test_ids_of_16_bits_are_read_by_a_table_of_ids(tmp_path):
     data = read(tmp_path, mask, mask, table="id,name\n1000,road\n2000,sky\n")
     data.refuse_problems()
     assert decoded(data)["0"] == [0, 1, 255]
-    assert data.reading.class_map.names == ("road", "sky")
+    assert data.encoding.class_map.names == ("road", "sky")
 
 
 def test_ids_above_254_without_a_table_are_refused_with_the_limit(tmp_path):
     message = refusal(read(tmp_path, (0, 1), {"values": (0, 300), "dtype": "uint16"}))
-    assert "ids are 0 to 254 (at most 255 classes)" in message
+    assert "expected 0 to 254, and 255 for void, got values 300" in message
+    assert "at most 255 classes" in message
     assert "labels/1.png (300)" in message
 
 
 def test_colours_without_a_table_are_refused_with_the_colours(tmp_path):
     message = refusal(read(tmp_path, [(1, 2, 3), (4, 4, 4)], (0, 1)))
-    assert "have colours, and there is no class_dict.csv" in message
+    assert "have colours, and there is no table of classes" in message
+    assert "Add a class_dict.csv with the columns name,r,g,b" in message
     assert "1,2,3 (640 pixels)" in message
     assert "labels/0.png (1,2,3)" in message
 
@@ -181,41 +183,41 @@ def test_colours_without_a_table_are_refused_with_the_colours(tmp_path):
 def test_colours_of_no_class_are_named_with_file_and_count(tmp_path):
     colors = [(1, 2, 3), (250, 1, 7)]
     message = refusal(read(tmp_path, colors, [(1, 2, 3)], table="a,1,2,3\nb,9,9,9\n"))
-    assert "1 colours of no class of class_dict.csv: 250,1,7 (640 pixels)" in message
+    assert "1 are not in class_dict.csv: 250,1,7 (640 pixels)" in message
     assert "in 1 files: labels/0.png (250,1,7)" in message
 
 
 def test_ids_of_no_class_are_named_with_file_and_count(tmp_path):
     table = "id,name\n0,road\n1,sky\n"
     message = refusal(read(tmp_path, (0, 1), (0, 7), table=table))
-    assert "1 ids of no class of class_dict.csv: 7 (640 pixels), in 1 files" in message
+    assert "1 are not in class_dict.csv: 7 (640 pixels), in 1 files" in message
     assert "labels/1.png (7)" in message
 
 
 def test_void_is_named_by_name_or_by_id(tmp_path):
     data = read(tmp_path, (0, 1, 2), (0, 1, 2), void=("0",))
-    assert data.reading.class_map.names == ("class_1", "class_2")
+    assert data.encoding.class_map.names == ("class_1", "class_2")
     assert decoded(data)["0"] == [0, 1, 255]
     data = read(tmp_path, table="id,name\n0,Edge\n1,road\n2,sky\n", void=("edge",))
-    assert data.reading.class_map.names == ("road", "sky")
+    assert data.encoding.class_map.names == ("road", "sky")
 
 
-def test_void_stays_void_where_a_run_gives_the_classes(tmp_path):
+def test_void_stays_void_with_the_classes_of_a_run(tmp_path):
     data = read(tmp_path, (0, 1, 2), (0, 1, 2), void=("0",))
     again = read_folder(
         tmp_path,
         ("val",),
         FolderOptions(void=("0",), label_values="ids"),
-        class_map=data.reading.class_map,
+        class_map=data.encoding.class_map,
     )
     again.refuse_problems()
-    assert again.reading.class_map.names == ("class_1", "class_2")
+    assert again.encoding.class_map.names == ("class_1", "class_2")
     assert decoded(again).popitem()[1] == [0, 1, 255]
 
 
 def test_background_of_black_and_white_may_be_void(tmp_path):
     data = read(tmp_path, (0, 255), (0, 255), void=("background",))
-    assert data.reading.class_map.names == ("object",)
+    assert data.encoding.class_map.names == ("object",)
 
 
 def test_void_of_no_class_is_refused(tmp_path):
@@ -223,22 +225,24 @@ def test_void_of_no_class_is_refused(tmp_path):
         read(tmp_path, (0, 1), (0, 1), void=("tree",))
 
 
-def test_one_class_is_refused_unless_asked_for(tmp_path):
+def test_one_class_is_refused_unless_accepted(tmp_path):
     message = refusal(read(tmp_path, (0,), (0,)))
     assert "All labels of train are class_0" in message
     assert "`accept` one-class" in message
     read(tmp_path, accept=("one-class",)).refuse_problems()
 
 
-def test_nothing_but_void_is_refused(tmp_path):
-    assert "nothing but void" in refusal(read(tmp_path, (255,), (255,)))
+def test_only_void_is_refused(tmp_path):
+    message = refusal(read(tmp_path, (255,), (255,)))
+    assert "All pixels of the label maps of train are void" in message
 
 
-def test_few_gaps_between_ids_are_told_with_the_remapping(tmp_path):
+def test_few_gaps_between_ids_are_noted_with_the_remapping(tmp_path):
     data = read(tmp_path, (1, 2, 3), (1, 2, 3))
     data.refuse_problems()
-    [problem] = [problem for problem in data.problems if problem.kind == "holes"]
-    assert "1 of 4 ids have no pixel: labels hold 1, 2, 3" in problem.message
+    [problem] = [problem for problem in data.problems if problem.kind == "gaps"]
+    message = "1 of 4 ids have no pixel: label maps have the ids 1, 2, 3"
+    assert message in problem.message
     assert "1 to 0, 2 to 1, 3 to 2" in problem.message
 
 
@@ -249,7 +253,7 @@ def test_many_gaps_between_ids_are_refused(tmp_path):
     read(tmp_path, label_values="ids").refuse_problems()
 
 
-def test_a_training_that_does_not_show_a_class_says_so(tmp_path):
+def test_classes_without_pixels_are_noted(tmp_path):
     data = read(tmp_path, (0, 1), (0, 1), table="id,name\n0,a\n1,b\n5,c\n")
     data.refuse_problems()
     assert "1 classes have no pixel: c" in [

@@ -1,4 +1,4 @@
-"""What label files store: every form is read unchanged, or refused by its values."""
+"""Label files: every form is read unchanged, or refused by its values."""
 
 import numpy as np
 import pytest
@@ -17,13 +17,13 @@ from tests.support.folders import blocks, write_image, write_labels
         ("int32", (0, -300), "negative values: -300"),
         ("int16", (0, -1), "negative values: -1"),
         ("int8", (0, -1, 3), "negative values: -1"),
-        ("float32", (0, 1.5), "values that are no whole numbers: 1.5"),
-        ("float32", (0, float("nan")), "values that are no whole numbers: nan"),
+        ("float32", (0, 1.5), "values that are not integers: 1.5"),
+        ("float32", (0, float("nan")), "values that are not integers: nan"),
         ("int32", (0, 70000), "values above 65535: 70000"),
     ],
 )
 @pytest.mark.parametrize("suffix", [".tif", ".npy"])
-def test_what_is_no_id_is_refused_by_its_value(tmp_path, dtype, values, wrong, suffix):
+def test_values_that_are_not_ids_are_refused(tmp_path, dtype, values, wrong, suffix):
     path = tmp_path / f"label{suffix}"
     array = np.ascontiguousarray(blocks(np.array(values, dtype)))
     if suffix == ".npy":
@@ -50,7 +50,7 @@ def test_what_is_no_id_is_refused_by_its_value(tmp_path, dtype, values, wrong, s
         ("int32", "a.tif"),
     ],
 )
-def test_ids_are_read_as_they_are(tmp_path, dtype, name):
+def test_ids_are_read_unchanged(tmp_path, dtype, name):
     path = write_labels(tmp_path / name, (0, 3, 200), dtype=dtype)
     stored = read_labels(path)
     np.testing.assert_array_equal(stored.values, blocks(np.array((0, 3, 200))))
@@ -84,7 +84,8 @@ def test_an_array_may_have_an_axis_of_one_and_a_boolean_type(tmp_path):
 )
 def test_arrays_of_other_shapes_and_types_are_refused(tmp_path, array):
     np.save(tmp_path / "a.npy", array)
-    with pytest.raises(ValueError, match="must be an array .height, width. of whole"):
+    message = "must be an array .height, width. of integers"
+    with pytest.raises(ValueError, match=message):
         read_labels(tmp_path / "a.npy")
 
 
@@ -124,7 +125,7 @@ def test_smoothed_labels_are_refused_with_the_cause(
     assert "PNG" in str(caught.value)
 
 
-def test_random_ids_are_not_taken_for_smoothed_ones(tmp_path):
+def test_random_ids_are_not_smoothed_ones(tmp_path):
     rng = np.random.default_rng(0)
     for name in "abcd":
         write_image(tmp_path / f"images/{name}.png")

@@ -81,6 +81,6 @@ def test_a_folder_has_the_classes_of_its_shapes_and_ignored_ones_are_void(tmp_pa
         write(tmp_path / f"labels/{name}.json", shape(label, BOX))
     data = read_folder(tmp_path)
     data.refuse_problems()
-    assert data.reading.class_map.names == ("background", "cat", "dog")
+    assert data.encoding.class_map.names == ("background", "cat", "dog")
     pixels = sum(part.sum(axis=0) for part in data.class_pixels.values())
     assert pixels.tolist() == [3 * 600 - 300, 100, 100]

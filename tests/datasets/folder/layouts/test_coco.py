@@ -38,12 +38,12 @@ def drawn(folder, shapes):
     return data, draw_coco(data.splits["train"][0].label, max_pixels=10**6)
 
 
-def test_a_polygon_covers_the_pixels_that_coco_says(tmp_path):
+def test_a_polygon_covers_the_same_pixels_as_with_coco_tools(tmp_path):
     data, values = drawn(tmp_path, [(7, SQUARE)])
     wanted = np.zeros((32, 40), int)
     wanted[5:15, 10:20] = 7
     np.testing.assert_array_equal(values, wanted)
-    assert data.reading.class_map.names == ("background", "dog", "cat")
+    assert data.encoding.class_map.names == ("background", "dog", "cat")
     assert data.class_pixels["train"].tolist() == [[32 * 40 - 100, 0, 100]]
 
 
@@ -116,7 +116,7 @@ def test_missing_images_and_unknown_categories_are_named(tmp_path):
     drawn(tmp_path, [(7, SQUARE)])
     (tmp_path / "images/b.jpg").unlink()
     (tmp_path / "images/c.jpg").write_bytes((tmp_path / "images/a.jpg").read_bytes())
-    with pytest.raises(ValueError, match="two images or more"):
+    with pytest.raises(ValueError, match="at least two images"):
         read_folder(tmp_path)
     write_coco(
         tmp_path / "instances.json", tmp_path / "images", ("a.jpg",), [(9, SQUARE)]

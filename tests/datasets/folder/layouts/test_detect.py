@@ -1,11 +1,12 @@
-"""Layouts that people have, found by looking."""
+"""Usual layouts, detected from folders and names."""
 
 import json
 
 import pytest
 
+from keras_fcn.datasets.folder.folder_data import FolderOptions
 from keras_fcn.datasets.folder.layouts.detect import find_layout
-from keras_fcn.datasets.folder.read import FolderOptions, read_folder
+from keras_fcn.datasets.folder.read import read_folder
 from tests.support.folders import write_image, write_labels, write_pairs
 
 NAMES = ("a", "b")
@@ -101,7 +102,7 @@ def test_cityscapes_gives_its_19_classes(tmp_path):
         "bonn/bonn_000000_000019",
         "bonn/bonn_000001_000019",
     ]
-    names = data.reading.class_map.names
+    names = data.encoding.class_map.names
     assert len(names) == 19
     shown = data.class_pixels["train"].sum(axis=0)
     assert {name for name, n in zip(names, shown, strict=True) if n} == {
@@ -112,7 +113,7 @@ def test_cityscapes_gives_its_19_classes(tmp_path):
     assert not [problem for problem in data.problems if problem.is_fatal]
 
 
-def test_an_ending_of_the_labels_is_found_and_said(tmp_path):
+def test_an_ending_of_the_labels_is_found_and_described(tmp_path):
     write_pairs(
         tmp_path / "images", tmp_path / "masks", ("1", "10", "2"), suffix="_mask"
     )
@@ -121,7 +122,7 @@ def test_an_ending_of_the_labels_is_found_and_said(tmp_path):
     assert layout.description == "images/ with masks/, labels end in _mask"
 
 
-def test_two_endings_of_the_labels_need_to_be_told_apart(tmp_path):
+def test_two_endings_of_the_labels_are_refused_without_label_suffix(tmp_path):
     write_pairs(tmp_path / "images", tmp_path / "masks", NAMES, suffix="_mask")
     write_pairs(tmp_path / "images", tmp_path / "masks", NAMES, suffix="_color")
     with pytest.raises(ValueError, match="end in _color and in _mask.*`label_suffix`"):
@@ -137,18 +138,18 @@ def test_images_and_labels_may_differ_in_their_first_word(tmp_path):
     layout = find_layout(tmp_path)
     for sample in layout.splits["all"]:
         assert sample.label.endswith(sample.name.replace("image", "mask") + ".png")
-    assert "image_* is labelled by mask_*" in layout.description
+    assert "the labels of image_* are named mask_*" in layout.description
 
 
 @pytest.mark.parametrize("split", ["", "train/"])
-def test_labels_may_lie_beside_their_images(tmp_path, split):
+def test_labels_may_be_next_to_their_images(tmp_path, split):
     write_pairs(tmp_path / split, tmp_path / split, ("1", "10"), suffix="_mask")
     layout = find_layout(tmp_path)
     assert names_of(layout) == {split.strip("/") or "all": ["1", "10"]}
     assert "ending in _mask" in layout.description
 
 
-def test_labelme_files_may_lie_beside_their_images(tmp_path):
+def test_labelme_files_may_be_next_to_their_images(tmp_path):
     for name, label in (("a", "cat"), ("b", "dog"), ("c", "cat")):
         write_image(tmp_path / f"{name}.jpg")
         points = [[5, 5], [15, 5], [15, 15], [5, 15]]
@@ -156,11 +157,11 @@ def test_labelme_files_may_lie_beside_their_images(tmp_path):
         content = {"shapes": shapes, "imageHeight": 32, "imageWidth": 40}
         (tmp_path / f"{name}.json").write_text(json.dumps(content))
     data = read_folder(tmp_path)
-    assert data.layout.description == "labelme files beside the images"
-    assert data.reading.class_map.names == ("background", "cat", "dog")
+    assert data.layout.description == "labelme files next to the images"
+    assert data.encoding.class_map.names == ("background", "cat", "dog")
 
 
-def test_hidden_files_are_named_and_passed_over(tmp_path):
+def test_hidden_files_are_named_and_ignored(tmp_path):
     write_pairs(tmp_path / "images", tmp_path / "labels", NAMES)
     for hidden in ("images/._a.png", "labels/Thumbs.db", "images/.DS_Store"):
         (tmp_path / hidden).write_bytes(b"\0\5\26\7")
@@ -171,7 +172,7 @@ def test_hidden_files_are_named_and_passed_over(tmp_path):
     [problem] = layout.problems
     assert not problem.is_fatal
     assert problem.count == 4
-    assert "4 hidden files were passed over: " in problem.message
+    assert "4 hidden files are ignored: " in problem.message
 
 
 def test_two_layouts_at_once_are_refused_by_name(tmp_path):
@@ -183,23 +184,23 @@ def test_two_layouts_at_once_are_refused_by_name(tmp_path):
         find_layout(tmp_path)
 
 
-def test_labels_of_another_kind_are_no_second_layout(tmp_path):
+def test_labels_of_another_task_are_no_second_layout(tmp_path):
     write_pairs(tmp_path / "images", tmp_path / "masks", NAMES)
     (tmp_path / "labels").mkdir()
     (tmp_path / "labels/a.txt").write_text("0 0.5 0.5 0.1 0.1")
     assert find_layout(tmp_path).description == "images/ with masks/"
 
 
-def test_what_is_no_layout_is_told_with_what_was_found(tmp_path):
+def test_an_unknown_layout_is_refused_with_the_folders_found(tmp_path):
     write_image(tmp_path / "stuff/a.png")
     write_image(tmp_path / "more/a.png")
-    message = "Needed: images/ and labels/ .* Received: more/; stuff/"
+    message = "expected images/ and labels/ .* Received: more/; stuff/"
     with pytest.raises(FileNotFoundError, match=message):
         find_layout(tmp_path)
 
 
 def test_a_missing_folder_is_named(tmp_path):
-    with pytest.raises(FileNotFoundError, match="nothing, which is not there"):
+    with pytest.raises(FileNotFoundError, match="nothing, which does not exist"):
         find_layout(tmp_path / "nothing")
 
 
@@ -222,14 +223,14 @@ def test_labels_without_images_are_counted(tmp_path):
     assert not problem.is_fatal
 
 
-def test_a_folder_may_have_a_test_split_alone(tmp_path):
+def test_a_folder_may_have_only_a_test_split(tmp_path):
     write_pairs(tmp_path / "images/test", tmp_path / "labels/test", NAMES)
     data = read_folder(tmp_path, ("test",))
     data.refuse_problems()
     assert list(data.splits) == ["test"]
 
 
-def test_a_split_without_labels_is_told(tmp_path):
+def test_a_split_without_labels_is_noted(tmp_path):
     write_pairs(tmp_path / "train/images", tmp_path / "train/masks", NAMES)
     write_image(tmp_path / "test/images/z.png")
     [problem] = find_layout(tmp_path).problems

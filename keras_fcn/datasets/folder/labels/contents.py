@@ -1,0 +1,155 @@
+"""The different values and colours in label files: of one file, and of all together."""
+
+from collections import Counter
+from collections.abc import Iterable
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+
+from keras_fcn.datasets.folder.labels.decoder import VOID_ID, grey, is_grey, pack
+from keras_fcn.datasets.folder.labels.files import WIDE_VOID, StoredLabels
+
+NO_COLOR = 1 << 24  # above all packed colours
+_MAX_KEYS = 1024  # kept of a file; smoothed colour files have tens of thousands
+_MAX_THIN_SHARE = 0.25  # of the pixels, that smoothing changes
+
+
+class FileContents(NamedTuple):
+    """The different values or colours of a label file.
+
+    Attributes:
+        kind: "values" (grey), "palette" or "colors".
+        keys: int32, the values or packed colours.
+        counts: int64, number of pixels of each.
+        palette: int32, packed colour of each key of a palette file; None for others.
+        num_distinct: number of different ones; `keys` has the most frequent.
+        areas: int32, those that cover an area; others are at edges only, as are those
+            that resizing or JPEG adds.
+        is_lossy: whether the file is a JPEG.
+    """
+
+    kind: str
+    keys: np.ndarray
+    counts: np.ndarray
+    palette: np.ndarray | None
+    num_distinct: int
+    areas: np.ndarray
+    is_lossy: bool
+
+    @property
+    def colors(self) -> np.ndarray:
+        """Packed colour of each key, int32; a value above 255 has none: `NO_COLOR`."""
+        if self.palette is not None:
+            return self.palette
+        if self.kind == "colors":
+            return self.keys
+        return np.where(self.keys > 255, NO_COLOR, grey(np.minimum(self.keys, 255)))
+
+
+def file_contents(stored: StoredLabels) -> FileContents:
+    """Find the different values or colours of a label file.
+
+    Args:
+        stored: what `read_labels` returned.
+    """
+    values, kind = stored.values, "values"
+    if values.ndim == 3:
+        if is_grey(values):
+            values = values[..., 0]
+        else:
+            kind, values = "colors", pack(values)
+    keys, counts = _unique(values)
+    # A pixel that equals its upper and its left neighbour is part of an area.
+    inside = values[1:, 1:]
+    is_area = (inside == values[:-1, 1:]) & (inside == values[1:, :-1])
+    areas = _unique(inside[is_area])[0]
+    num_distinct = len(keys)
+    if num_distinct > _MAX_KEYS:
+        kept = np.sort(np.argsort(-counts)[:_MAX_KEYS])
+        keys, counts = keys[kept], counts[kept]
+    palette = None
+    if stored.palette is not None:
+        kind, palette = "palette", pack(stored.palette[keys])
+    return FileContents(
+        kind, keys, counts, palette, num_distinct, areas, stored.is_lossy
+    )
+
+
+def _unique(values):
+    """Different values, int32, and their numbers of pixels."""
+    if values.dtype == np.uint8:  # several times as fast as np.unique
+        counts = np.bincount(values.ravel(), minlength=256)
+        keys = np.flatnonzero(counts)
+        return keys.astype("int32"), counts[keys]
+    keys, counts = np.unique(values, return_counts=True)
+    return keys.astype("int32"), counts
+
+
+class Contents:
+    """The values and colours of several label files together.
+
+    Args:
+        files: the contents of each file.
+
+    Attributes:
+        values: pixels of each grey value and palette index.
+        colors: pixels of each packed colour: of RGB files, grey values and palettes.
+        areas: values and colours that cover an area in a file.
+        has_rgb: whether a file has colours that are not grey.
+        is_lossy: whether a file is a JPEG.
+        palette: packed colour of each palette index; None if files differ in it or no
+            file has a palette.
+        small_sets: the sets of at most three values that files have, some of them.
+        num_distinct: largest number of different values or colours of a file.
+    """
+
+    def __init__(self, files: Iterable[FileContents]):
+        self.values: Counter[int] = Counter()
+        self.colors: Counter[int] = Counter()
+        self.areas: set[int] = set()
+        self.has_rgb = self.is_lossy = False
+        self.palette: dict[int, int] | None = None
+        self.small_sets: set[frozenset[int]] = set()
+        self.num_distinct = 0
+        palette: dict[int, int] = {}
+        is_one_palette = True
+        for file in files:
+            keys, colors = file.keys.tolist(), file.colors.tolist()
+            counts = file.counts.tolist()
+            for color, count in zip(colors, counts, strict=True):
+                self.colors[color] += count  # palettes may have a colour twice
+            self.areas.update(file.areas.tolist())
+            self.is_lossy |= file.is_lossy
+            self.num_distinct = max(self.num_distinct, file.num_distinct)
+            if file.kind == "colors":
+                self.has_rgb = True
+                continue
+            self.values.update(dict(zip(keys, counts, strict=True)))
+            if len(keys) < 4 and len(self.small_sets) < 64:
+                self.small_sets.add(frozenset(keys))
+            if file.kind == "palette":
+                own = dict(zip(keys, colors, strict=True))
+                is_one_palette &= all(palette.get(k, c) == c for k, c in own.items())
+                palette |= own
+        if palette and is_one_palette:
+            self.palette = palette
+
+    @cached_property
+    def smoothed(self) -> set[int]:
+        """Values (colours if there are RGB files) that smoothing has added.
+
+        Resizing with smoothing, and JPEG, put values between those of the classes:
+        many of them, each on few pixels, and none covers an area.
+        """
+        pixels = self.colors if self.has_rgb else self.values
+        used = pixels.keys() - {VOID_ID, WIDE_VOID}
+        thin = used - self.areas
+        share = sum(pixels[key] for key in thin) / max(1, pixels.total())
+        is_smoothed = (
+            len(thin) >= 3
+            and 3 * len(thin) >= len(used)
+            and len(used) > len(thin)
+            and share <= _MAX_THIN_SHARE
+        )
+        return thin if is_smoothed else set()
