@@ -95,7 +95,7 @@ def test_images_beyond_the_memory_are_read_in_a_new_order_each_epoch(tmp_path):
 
     def order(seed):
         batches = training_batches(
-            lanes, split, batch_size=2, void_id=255, order_seed=seed, budget=1000
+            lanes, split, batch_size=2, void_id=255, order_seed=seed
         )
         images = [image for batch in batches for image in batch["image"].numpy()]
         return [int(image.astype("int64").sum()) for image in images]
