@@ -145,7 +145,7 @@ def measure(work: str, fields: dict, rounds: int, exported: list[Path]) -> list[
         prediction_contenders,
         training_contenders,
     )
-    from keras_fcn.models.flops import count_flops
+    from benchmarks.flops import count_flops
 
     case = Case(**fields)
     flops = count_flops(case.make_network(is_fixed=True)) * case.batch_size
@@ -219,7 +219,7 @@ def _print_memory(work, fields):
     import numpy as np
 
     from benchmarks.contenders import Case, training_contenders
-    from keras_fcn.models.fcn import prediction_model
+    from keras_fcn.models.inference import prediction_model
 
     sys.modules["torch"] = None  # not in this process
     case = Case(**fields)

@@ -24,7 +24,7 @@ from keras_fcn.evaluation.metrics import (
     trimap,
 )
 from keras_fcn.evaluation.predictions import predict_split
-from keras_fcn.models.fcn import prediction_model
+from keras_fcn.models.inference import prediction_model
 from keras_fcn.prediction.predictor import make_predictor
 from keras_fcn.runs.folder import RunFolder
 from keras_fcn.runs.names import start_name

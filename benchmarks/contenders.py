@@ -16,7 +16,8 @@ import keras
 import numpy as np
 
 from keras_fcn.config import TrainingConfig
-from keras_fcn.models.fcn import FCN, prediction_model
+from keras_fcn.models.fcn import FCN
+from keras_fcn.models.inference import prediction_model
 from keras_fcn.models.precision import use_precision
 from keras_fcn.runs.exported import ExportedFolder
 from keras_fcn.runs.runtimes import RUNTIMES

@@ -28,9 +28,10 @@ import jax
 import keras
 import numpy as np
 
+from benchmarks.flops import count_flops
 from keras_fcn.config import HEADS, TrainingConfig
-from keras_fcn.models.fcn import FCN, prediction_model
-from keras_fcn.models.flops import count_flops
+from keras_fcn.models.fcn import FCN
+from keras_fcn.models.inference import prediction_model
 from keras_fcn.models.precision import use_precision
 from keras_fcn.training.augment import make_augment
 from keras_fcn.training.optimizer import make_optimizer

@@ -14,10 +14,10 @@ import numpy as np
 from keras import ops
 
 from benchmarks.contenders import Case
+from benchmarks.flops import count_flops
 from keras_fcn.commands.command_line import Command
 from keras_fcn.commands.flags import number_parser, parse_size
 from keras_fcn.config import POSITIVE_INT
-from keras_fcn.models.flops import count_flops
 
 _LAST_LAYERS = {  # of each part
     "preprocessing, padding": "padding",

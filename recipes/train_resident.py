@@ -39,6 +39,7 @@ from recipes.inference_size import NATIVE, scaled_from_native, seen_at
 from keras_fcn.commands.recipes import read_recipe
 from keras_fcn.config import VARIANTS, TrainingConfig
 from keras_fcn.evaluation.metrics import count_on_device, segmentation_scores
+from keras_fcn.models.architecture import Architecture
 from keras_fcn.models.devices import allow_memory_growth
 from keras_fcn.models.fcn import build_network
 from keras_fcn.models.precision import resolve_precision, use_precision
@@ -206,7 +207,10 @@ def make_trainer(
     keras.utils.set_random_seed(config.seed)
     with use_precision(config.precision):
         is_random = start is not None or weights == "none"
-        network = build_network(config, NUM_CLASSES, None if is_random else weights)
+        network = build_network(
+            Architecture.from_config(config, NUM_CLASSES),
+            None if is_random else weights,
+        )
     if start is not None:
         transfer_weights(start, network)
     trainer = LossTrainer(

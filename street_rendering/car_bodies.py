@@ -5,17 +5,17 @@ import dataclasses
 
 @dataclasses.dataclass(frozen=True)
 class CarBody:
-    """A body, defined by its side profile and its width.
+    """A body that is drawn by sweeping its side profile across its width.
 
     All lengths are metres. Profile points are `(along, up)`, `along` measured from the
-    rear bumper forward, from the lower rear end over the roof to the lower front end.
+    rear bumper forward; they run from the rear's foot over the roof to the front's.
 
     Attributes:
-        width: overall width.
+        width: over the doors.
         roof_width: width of the roof as a share of `width`.
-        belt: height of the lower edge of the side windows.
+        belt: height at which the side windows begin.
         profile: the outline's points.
-        windows: indices of the profile's segments that are glass; the rear window is
+        windows: indices of the profile's segments that are glass, the rear window
             first.
         side_windows: outlines of the side windows.
         wheels: `along` of both axles.

@@ -1,4 +1,4 @@
-"""Colors as RGB in 0 to 255."""
+"""Colors as RGB in 0 to 255: chosen, moved a little, darkened."""
 
 from collections.abc import Sequence
 
@@ -12,13 +12,13 @@ WHITE, BLACK = (232, 232, 228), (30, 30, 32)  # on signs, cones and bags
 
 
 def jitter(rng: np.random.Generator, color: Color, spread: float) -> Color:
-    """Change a color randomly; no channel falls below 4.
+    """Move a color at random; no channel falls below 4.
 
     Args:
-        rng: random number generator.
+        rng: draws from a normal distribution.
         color: RGB in 0 to 255.
-        spread: standard deviation of the change that all channels share; each channel
-            changes by a third of it in addition.
+        spread: standard deviation by which all channels move together; each moves by
+            a third of it on its own.
     """
     common, *own = (spread * rng.standard_normal(4)).tolist()
     return (
@@ -34,5 +34,5 @@ def darken(color: Color, factor: float) -> Color:
 
 
 def pick(rng: np.random.Generator, colors: Sequence[Color], spread: float = 8) -> Color:
-    """Choose one of `colors` and change it by `jitter`."""
+    """Choose one of `colors` and move it a little, as `jitter` does."""
     return jitter(rng, choose(rng, colors), spread)

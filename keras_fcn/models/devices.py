@@ -1,11 +1,11 @@
-"""The devices that Keras's backend computes on, and how programs share them."""
+"""The devices of Keras's backend: their numeric types, GPU memory and XLA."""
 
 import os
 
 import keras
 
-# What TensorFlow and JAX read when they first use a GPU. Without it each takes nearly
-# all of its memory at once, and a second program finds none.
+# TensorFlow and JAX read these variables when they first use a GPU. Without them each
+# allocates nearly all of its memory at once, and a second program finds none.
 _MEMORY_GROWTH = {
     "TF_FORCE_GPU_ALLOW_GROWTH": "true",
     "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
@@ -13,16 +13,16 @@ _MEMORY_GROWTH = {
 
 
 def allow_memory_growth() -> None:
-    """Let GPU memory be taken as it is needed, so that programs can share a GPU.
+    """Allocate GPU memory on demand, so that programs can share a GPU.
 
-    Acts where no GPU has been used yet. A value that the user has set stays.
+    Has an effect only before a GPU is first used. Values set by the user are kept.
     """
     for name, value in _MEMORY_GROWTH.items():
         os.environ.setdefault(name, value)
 
 
 def has_accelerator() -> bool:
-    """Whether Keras's backend computes on something else than the CPU."""
+    """Return whether Keras's backend computes on anything but the CPU."""
     if keras.backend.backend() == "jax":
         import jax
 
@@ -33,16 +33,21 @@ def has_accelerator() -> bool:
 
 
 def has_bfloat16() -> bool:
-    """Whether each device that is computed on has bfloat16 in hardware."""
+    """Return whether each device in use has bfloat16 in hardware."""
     if not has_accelerator():
-        return _cpu_has_bfloat16()
+        try:
+            with open("/proc/cpuinfo") as file:
+                flags = file.read().split()
+        except OSError:  # not Linux
+            return False
+        return "avx512_bf16" in flags or "amx_bf16" in flags
     return _is_tpu() or _compute_capability() >= (8, 0)  # Ampere, the first with it
 
 
 def has_float16() -> bool:
-    """Whether each device that is computed on multiplies float16 faster than float32.
+    """Return whether each device in use multiplies float16 faster than float32.
 
-    NVIDIA's GPUs do from Volta on, and its tensor cores; CPUs do not.
+    NVIDIA's GPUs do since Volta, the first with tensor cores; CPUs do not.
     """
     return has_accelerator() and not _is_tpu() and _compute_capability() >= (7, 0)
 
@@ -56,13 +61,13 @@ def _is_tpu():
 
 
 def _compute_capability():
-    """The least of NVIDIA's GPUs, as in (8, 0); (0,) of others."""
+    """Return the lowest of NVIDIA's GPUs, such as (8, 0); (0,) for other GPUs."""
     if keras.backend.backend() == "jax":
         import jax
 
         names = [str(getattr(gpu, "compute_capability", "")) for gpu in jax.devices()]
         parts = [name.split(".") for name in names]
-        # Those of AMD are no numbers.
+        # AMD's compute capabilities are not numbers.
         return min(
             tuple(int(part) if part.isdecimal() else 0 for part in numbers)
             for numbers in parts
@@ -76,22 +81,13 @@ def _compute_capability():
 
 
 def use_xla(has_one_size: bool) -> bool:
-    """Whether a step is compiled by XLA; always on JAX, on TensorFlow where it pays.
+    """Return whether to compile a step with XLA: on JAX, and for TensorFlow on a GPU.
 
-    XLA compiles anew for each size of image, and made a training step on the CPU
-    slower (2.3 s an image against 1.9 s).
+    XLA compiles once for each image size, and on the CPU it makes a training step
+    slower (2.3 s an image instead of 1.9 s).
 
     Args:
-        has_one_size: whether all images have one size.
+        has_one_size: whether all images have the same size.
     """
     is_jax = keras.backend.backend() == "jax"
     return is_jax or (has_one_size and has_accelerator())
-
-
-def _cpu_has_bfloat16():
-    try:
-        with open("/proc/cpuinfo") as file:
-            flags = file.read().split()
-    except OSError:
-        return False
-    return "avx512_bf16" in flags or "amx_bf16" in flags

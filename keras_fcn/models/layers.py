@@ -9,19 +9,18 @@ from keras import layers, ops
 
 from keras_fcn.typing import Tensor
 
-# ImageNet's mean colour, in [0, 255], that VGG16 was trained with; the network sees it
-# as zero, which is its padding too (keras/src/applications/imagenet_utils.py).
+# ImageNet's mean colour, in [0, 255], which VGG16 was trained with. Preprocessing maps
+# it to zero, the value of the padding (keras/src/applications/imagenet_utils.py).
 MEAN_RGB = (123.68, 116.779, 103.939)
 DEEPEST_STRIDE = 32  # VGG16 pools five times by 2
 
 
 @keras.saving.register_keras_serializable(package="keras_fcn")
 class VGGPreprocessing(layers.Layer):
-    """RGB images in [0, 255] to what VGG16's ImageNet weights expect.
+    """Preprocessing of RGB images in [0, 255] for VGG16's ImageNet weights.
 
-    The channels are put into the order blue, green, red and the ImageNet mean of each
-    is taken off; nothing is scaled. Equal to
-    `keras.applications.vgg16.preprocess_input`.
+    Reverses the order of the channels to blue, green, red and subtracts the ImageNet
+    mean of each, without scaling, like `keras.applications.vgg16.preprocess_input`.
     """
 
     def call(self, image: Tensor) -> Tensor:
@@ -38,11 +37,11 @@ class VGGPreprocessing(layers.Layer):
 class PadToMultiple(layers.Layer):
     """Zero padding up to the next multiple of `multiple`, half of it on each side.
 
-    Where the missing rows (columns) are odd in number, the odd one comes after the
-    image. `CropToImage` takes the padding off again.
+    If the number of missing rows (columns) is odd, the odd one comes after the image.
+    `CropToImage` removes the padding.
 
     Args:
-        multiple: what height and width become multiples of, pixels.
+        multiple: divisor of the padded height and width, pixels.
     """
 
     def __init__(self, multiple: int = DEEPEST_STRIDE, **kwargs):
@@ -50,17 +49,17 @@ class PadToMultiple(layers.Layer):
         self.multiple = multiple
 
     def call(self, image: Tensor) -> Tensor:
-        """Return the image with its padding; nothing is added where it fits."""
+        """Return the padded image; one whose size fits is returned unchanged."""
         batch, height, width, channels = ops.shape(image)
         rows, columns = self._padding(height), self._padding(width)
         padded = ops.pad(image, [(0, 0), rows, columns, (0, 0)])  # (N, 32h, 32w, C)
-        # TensorFlow forgets the channels, and LiteRT's converter asks for them.
+        # TensorFlow loses the static number of channels; LiteRT's converter needs it.
         return ops.reshape(
             padded, (batch, height + sum(rows), width + sum(columns), channels)
         )
 
     def _padding(self, length):
-        # Not `-length % multiple`: ONNX's converter takes the sign of the dividend.
+        # Not `-length % multiple`: in ONNX the remainder has the sign of the dividend.
         missing = (self.multiple - length % self.multiple) % self.multiple
         return missing // 2, missing - missing // 2
 
@@ -77,18 +76,18 @@ class PadToMultiple(layers.Layer):
 
 @keras.saving.register_keras_serializable(package="keras_fcn")
 class CropToImage(layers.Layer):
-    """Takes off what `PadToMultiple` added."""
+    """Removes the padding of `PadToMultiple`."""
 
     def call(self, padded: Tensor, image: Tensor) -> Tensor:
         """Return the centre of a padded map, of the image's height and width.
 
         Args:
             padded: `(batch, padded height, padded width, channels)`.
-            image: `(batch, height, width, 3)`; its size alone counts.
+            image: `(batch, height, width, 3)`; only its size is used.
         """
         height, width = ops.shape(image)[1:3]
         padded_height, padded_width = ops.shape(padded)[1:3]
-        # Rounded down, as the smaller half of the padding stands before the image.
+        # Rounded down: the smaller half of the padding comes before the image.
         top, left = (padded_height - height) // 2, (padded_width - width) // 2
         return padded[:, top : top + height, left : left + width, :]  # (N, H, W, C)
 
@@ -97,8 +96,8 @@ class CropToImage(layers.Layer):
 
 
 class SeededDropout(layers.Dropout):
-    """Dropout that is drawn in prediction too."""
+    """Dropout that is also applied in inference."""
 
     def call(self, inputs: Tensor, training: bool = False) -> Tensor:
-        """Return the inputs with some of them zero, whatever `training` says."""
+        """Return the inputs with some of them zero, regardless of `training`."""
         return super().call(inputs, training=True)

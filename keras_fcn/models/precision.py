@@ -1,4 +1,4 @@
-"""The arithmetic that a network computes in."""
+"""The numeric type that a network computes in."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,13 +9,13 @@ from keras_fcn.models.devices import has_bfloat16, has_float16
 
 
 def resolve_precision(precision: str) -> str:
-    """Turn "auto" into what the hardware is fast in.
+    """Replace "auto" by the fastest type of the hardware.
 
-    "bfloat16" where CPU or GPU has it, "float16" on GPUs of before that have tensor
-    cores, else "float32".
+    That is "bfloat16" if the CPU or GPU supports it, "float16" on older GPUs with
+    tensor cores, else "float32".
 
     Args:
-        precision: "auto", or another name, which is returned as it is.
+        precision: "auto", or another name, which is returned unchanged.
     """
     if precision != "auto":
         return precision
@@ -26,10 +26,10 @@ def resolve_precision(precision: str) -> str:
 
 @contextmanager
 def use_precision(precision: str) -> Iterator[None]:
-    """Build the models of the block in "float32" or, mixed, in a shorter type.
+    """Build the models of a block in "float32" or in mixed precision.
 
     Args:
-        precision: "float32", "bfloat16" or "float16"; variables are float32 with all.
+        precision: "float32", "bfloat16" or "float16"; variables are always float32.
     """
     previous = keras.config.dtype_policy()
     keras.config.set_dtype_policy(

@@ -1,8 +1,8 @@
-"""One computation on several devices, as its parts see it.
+"""The replicas of a distributed training step, from within the step.
 
-A replica is one device's copy of the network; it computes its part of the batch. The
-parts lie one after the other: replica r of R has the r-th of R equal pieces. Without
-tf.distribute, and on other backends than TensorFlow, there is one replica.
+A replica is one device's copy of the network, which computes its part of the batch:
+replica r of R has the r-th of R equal, contiguous parts. Without tf.distribute, and on
+other backends than TensorFlow, there is one replica.
 """
 
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ from keras_fcn.typing import Tensor
 
 
 def num_replicas() -> int:
-    """Return the number of replicas of the step that is being traced; 1 outside one."""
+    """Return the number of replicas of the step being traced; 1 outside a step."""
     context = _context()
     return 1 if context is None else context.num_replicas_in_sync
 
@@ -29,7 +29,7 @@ def sum_over_replicas(value: Tensor) -> Tensor:
     """Return the sum of a value over all replicas, the same on each.
 
     Args:
-        value: of one shape on all replicas.
+        value: tensor of the same shape on all replicas.
     """
     context = _context()
     return value if context is None else context.all_reduce("SUM", value)
@@ -37,13 +37,13 @@ def sum_over_replicas(value: Tensor) -> Tensor:
 
 @contextmanager
 def whole_batch_statistics(network: keras.Model) -> Iterator[None]:
-    """Let batch normalisation in a block take its statistics over all replicas.
+    """Let batch normalisation in a block use the statistics of all replicas.
 
-    What the network is saved with stays as it is: the JAX backend could not read it
-    otherwise.
+    The option is reset after the block, because the JAX backend can't load a network
+    that was saved with it.
 
     Args:
-        network: its layers are looked through.
+        network: its batch normalisation layers are changed.
     """
     norms = [
         layer
@@ -61,7 +61,7 @@ def whole_batch_statistics(network: keras.Model) -> Iterator[None]:
 
 
 def _context():
-    """TensorFlow's context of a replica among several; None where there is one."""
+    """TensorFlow's replica context; None if there is one replica."""
     if keras.backend.backend() != "tensorflow":
         return None
     import tensorflow as tf

@@ -1,9 +1,9 @@
-"""Ways to enlarge maps of class scores, each as Keras layers.
+"""Methods of upsampling logits, each as Keras layers.
 
-`upsample` puts them together for the decoder of `fcn.py`. `transposed` learns its
-kernel and starts as bilinear interpolation; `bilinear` and `nearest` have none;
-`bed-of-nails` and `max-unpooling` leave most of the new cells empty, and are followed
-by a convolution that fills them.
+`upsample` applies one of them for the decoder of `fcn.py`. `transposed` learns its
+kernel, which starts as bilinear interpolation; `bilinear` and `nearest` have no kernel;
+`bed-of-nails` and `max-unpooling` leave most of the new cells zero, and are followed by
+a convolution that fills them.
 """
 
 from collections.abc import Sequence
@@ -19,10 +19,10 @@ from keras_fcn.typing import Tensor
 class BilinearUpsampling(keras.initializers.Initializer):
     """Kernel of a `Conv2DTranspose` that interpolates each channel bilinearly.
 
-    For a kernel of `k = 2s` and stride `s` with `padding="same"`, the layer then
-    enlarges its input `s` times as `cv2.resize(..., INTER_LINEAR)` does (half-pixel
-    centres), except in the outer `s / 2` pixels, where zeros lie beyond the border.
-    Weight between different channels is zero: one kernel per class.
+    With a kernel of `k = 2s`, stride `s` and `padding="same"`, the layer then upsamples
+    its input by `s` like `cv2.resize(..., INTER_LINEAR)` (half-pixel centres), except
+    in the outer `s / 2` pixels, because the input is padded with zeros. Weights between
+    different channels are zero: one kernel per class.
 
     Reference: Long, Shelhamer and Darrell, 2015, section 3.3; the formula is that of
     `surgery.py` in shelhamer/fcn.berkeleyvision.org.
@@ -45,8 +45,8 @@ class BilinearUpsampling(keras.initializers.Initializer):
         height, width, filters, channels = shape
         if height != width or filters != channels:
             raise ValueError(
-                "A bilinear kernel needs a square window and as many filters as "
-                f"channels. Received: shape={tuple(shape)}"
+                "A bilinear kernel must have equal height and width, and as many "
+                f"filters as channels. Received: shape={tuple(shape)}"
             )
         kernel = np.zeros(shape, dtype="float32")  # (k, k, C, C)
         diagonal = np.arange(channels)
@@ -60,11 +60,11 @@ class BilinearUpsampling(keras.initializers.Initializer):
 def bilinear_window(size: int) -> np.ndarray:
     """Return the `(size, size)` float32 window of bilinear interpolation.
 
-    The enlargement it belongs to is `ceil(size / 2)`; its weights fall linearly from
-    the centre, which lies between two pixels where `size` is even.
+    It upsamples by `ceil(size / 2)`. Its weights fall linearly from the centre, which
+    lies between two pixels if `size` is even.
 
     Args:
-        size: height and width of the kernel, from 1 on.
+        size: height and width of the kernel, at least 1.
     """
     factor = (size + 1) // 2
     center = factor - 1 if size % 2 == 1 else factor - 0.5
@@ -74,13 +74,13 @@ def bilinear_window(size: int) -> np.ndarray:
 
 @keras.saving.register_keras_serializable(package="keras_fcn")
 class BilinearInterpolation(layers.Layer):
-    """Bilinear interpolation about half-pixel centres; the border goes on beyond it.
+    """Bilinear interpolation with half-pixel centres; the border values are repeated.
 
     The values are those of Keras's `UpSampling2D`, which can't be exported for images
     of any size.
 
     Args:
-        factor: rows and columns that a cell becomes, an even number.
+        factor: rows and columns of the output for each of the input; even.
 
     Raises:
         ValueError: if `factor` is odd or less than 2.
@@ -90,25 +90,27 @@ class BilinearInterpolation(layers.Layer):
         super().__init__(**kwargs)
         if factor < 2 or factor % 2:
             raise ValueError(
-                f"`factor` must be an even number from 2 on. Received: factor={factor}"
+                f"`factor` must be even and at least 2. Received: factor={factor}"
             )
         self.factor = factor
 
-    def call(self, scores: Tensor) -> Tensor:
-        """Enlarge float `(batch, height, width, channels)`; the dtype is kept."""
-        factor, channels = self.factor, scores.shape[-1]
-        # A cell more on each side, which is the border again: (N, h + 2, w + 2, C).
-        scores = ops.concatenate([scores[:, :1], scores, scores[:, -1:]], axis=1)
-        scores = ops.concatenate([scores[:, :, :1], scores, scores[:, :, -1:]], axis=2)
+    def call(self, logits: Tensor) -> Tensor:
+        """Upsample float `(batch, height, width, channels)`; the dtype is kept."""
+        factor, channels = self.factor, logits.shape[-1]
+        # Repeat the border once on each side: (N, h + 2, w + 2, C).
+        logits = ops.concatenate([logits[:, :1], logits, logits[:, -1:]], axis=1)
+        logits = ops.concatenate([logits[:, :, :1], logits, logits[:, :, -1:]], axis=2)
         kernel = BilinearUpsampling()(
-            (2 * factor, 2 * factor, channels, channels), scores.dtype
+            (2 * factor, 2 * factor, channels, channels), logits.dtype
         )
         # (N, factor * (h + 2), factor * (w + 2), C)
-        enlarged = ops.conv_transpose(scores, kernel, factor, padding="same")
-        return enlarged[:, factor:-factor, factor:-factor]  # without those cells
+        upsampled = ops.conv_transpose(logits, kernel, factor, padding="same")
+        return upsampled[
+            :, factor:-factor, factor:-factor
+        ]  # (N, factor*h, factor*w, C)
 
-    def compute_output_shape(self, scores_shape):
-        return _enlarged(scores_shape, self.factor)
+    def compute_output_shape(self, logits_shape):
+        return _upsampled_shape(logits_shape, self.factor)
 
     def get_config(self):
         return {**super().get_config(), "factor": self.factor}
@@ -118,9 +120,9 @@ class BilinearInterpolation(layers.Layer):
 class BedOfNails(layers.Layer):
     """Each value in the upper left corner of its cell, zeros elsewhere.
 
-    A convolution after it fills the zeros. With a cell of 2, a kernel of 4, and two
-    rows and columns of zeros before and one after, the two are exactly the transposed
-    convolution of stride 2 with the mirrored kernel.
+    A convolution after it fills the zeros. With `factor` 2, a kernel of 4, and padding
+    by two rows and columns of zeros before and one after, the two together equal the
+    transposed convolution of stride 2 with the mirrored kernel.
 
     Args:
         factor: rows and columns of a cell.
@@ -130,17 +132,17 @@ class BedOfNails(layers.Layer):
         super().__init__(**kwargs)
         self.factor = factor
 
-    def call(self, scores: Tensor) -> Tensor:
-        """Enlarge `(batch, height, width, channels)`; the dtype is kept."""
-        empty = ops.zeros_like(scores)
+    def call(self, logits: Tensor) -> Tensor:
+        """Upsample `(batch, height, width, channels)`; the dtype is kept."""
+        empty = ops.zeros_like(logits)
         num_empty = self.factor - 1
-        upper = [scores, *[empty] * num_empty]
+        upper = [logits, *[empty] * num_empty]
         return _weave(  # (N, factor * h, factor * w, C)
             [upper, *[[empty] * self.factor] * num_empty]
         )
 
-    def compute_output_shape(self, scores_shape):
-        return _enlarged(scores_shape, self.factor)
+    def compute_output_shape(self, logits_shape):
+        return _upsampled_shape(logits_shape, self.factor)
 
     def get_config(self):
         return {**super().get_config(), "factor": self.factor}
@@ -148,41 +150,44 @@ class BedOfNails(layers.Layer):
 
 @keras.saving.register_keras_serializable(package="keras_fcn")
 class MaxUnpooling(layers.Layer):
-    """Each value where 2x2 max pooling found its maximum, zeros elsewhere.
+    """Each value at the position of the maximum of 2x2 max pooling, zeros elsewhere.
 
-    Of equal values the first counts, row by row from the upper left, always.
+    Of equal values the first one counts, row by row from the upper left.
 
     Reference: Zeiler and Fergus, "Visualizing and Understanding Convolutional
     Networks", 2014, section 2.1.
     """
 
     def call(self, values: Tensor, pooled: Tensor) -> Tensor:
-        """Put values back.
+        """Place the values.
 
         Args:
             values: `(batch, height, width, channels)`.
-            pooled: what the pooling saw, `(batch, 2 * height, 2 * width, channels)`, or
-                with one channel, whose maximum then holds for all channels.
+            pooled: the input of the pooling, `(batch, 2 * height, 2 * width,
+                channels)`, or with one channel, whose maximum then counts for all.
 
         Returns:
             `(batch, 2 * height, 2 * width, channels)`, of the values' dtype.
         """
-        # The four places of a cell, row by row, each (N, h, w, C) or (N, h, w, 1).
-        places = [pooled[:, row::2, column::2] for row in (0, 1) for column in (0, 1)]
+        # The four positions of a cell, row by row, each (N, h, w, C) or (N, h, w, 1).
+        positions = [
+            pooled[:, row::2, column::2] for row in (0, 1) for column in (0, 1)
+        ]
         largest = ops.maximum(
-            ops.maximum(places[0], places[1]), ops.maximum(places[2], places[3])
+            ops.maximum(positions[0], positions[1]),
+            ops.maximum(positions[2], positions[3]),
         )
         cells = []
         is_found = ops.zeros_like(largest, dtype="bool")
-        for place in places:
-            is_largest = place == largest
+        for position in positions:
+            is_largest = position == largest
             is_first = ops.logical_and(is_largest, ops.logical_not(is_found))
             cells.append(ops.where(is_first, values, ops.zeros_like(values)))
             is_found = ops.logical_or(is_found, is_largest)
         return _weave([cells[:2], cells[2:]])  # (N, 2h, 2w, C)
 
     def compute_output_shape(self, values_shape, pooled_shape):
-        return _enlarged(values_shape, 2)
+        return _upsampled_shape(values_shape, 2)
 
 
 @keras.saving.register_keras_serializable(package="keras_fcn")
@@ -190,7 +195,7 @@ class ChannelSum(layers.Layer):
     """Sum over the channels, `(batch, height, width, 1)`."""
 
     def call(self, features: Tensor) -> Tensor:
-        """Add up the channels of `(batch, height, width, channels)`."""
+        """Return the sum over the channels of `(batch, height, width, channels)`."""
         return ops.sum(ops.cast(features, self.compute_dtype), axis=-1, keepdims=True)
 
     def compute_output_shape(self, features_shape):
@@ -198,74 +203,76 @@ class ChannelSum(layers.Layer):
 
 
 def upsample(
-    scores: keras.KerasTensor,
+    logits: keras.KerasTensor,
     stride: int,
     method: str,
     name: str,
     pooled: Sequence[keras.KerasTensor],
     trainable: bool = True,
 ) -> keras.KerasTensor:
-    """Enlarge scores `stride` times with the layers of a method.
+    """Upsample logits by `stride` with the layers of a method.
 
-    The methods that leave empty cells go on in steps of two, each with the convolution
-    that fills them, which starts as bilinear interpolation. Max unpooling needs the
-    places of maxima for maps of class scores, while VGG16 pools features, each channel
-    with a place of its own: here the place is where the sum over the channels is
-    largest, one for all classes.
+    The methods that leave cells empty work in steps of two, each followed by the
+    convolution that fills them, which starts as bilinear interpolation. Max unpooling
+    needs one position of the maximum for all classes, but VGG16's poolings have one for
+    each channel of their features: here it is the position where the sum over the
+    channels is largest.
 
     Args:
-        scores: `(batch, height, width, num_classes)`.
-        stride: enlargement, a power of two.
+        logits: `(batch, height, width, num_classes)`.
+        stride: factor of the upsampling, a power of two.
         method: one of `UPSAMPLING`.
-        name: name of the layer; or how those of several begin.
-        pooled: what VGG16's poolings saw that made the steps down, the deepest first,
-            as many as there are steps of two.
+        name: name of the layer, or the prefix of the names of several layers.
+        pooled: the inputs of the poolings of VGG16 that the upsampling inverts, the
+            deepest first, one for each step of two.
         trainable: whether kernels are learned.
 
     Returns:
         float32 `(batch, stride * height, stride * width, num_classes)`.
     """
     if method == "bilinear":
-        return BilinearInterpolation(stride, name=name, dtype="float32")(scores)
+        return BilinearInterpolation(stride, name=name, dtype="float32")(logits)
     if method == "nearest":
-        return layers.UpSampling2D(stride, name=name, dtype="float32")(scores)
+        return layers.UpSampling2D(stride, name=name, dtype="float32")(logits)
     if method == "transposed":
-        # A kernel of 2s on a stride of s: each pixel gets a share of the four cells
-        # whose centres lie around it, as in bilinear interpolation.
+        # Kernel 2s at stride s: each output pixel gets a share of the 2x2 input cells
+        # whose centres surround it, which is what bilinear interpolation needs. With
+        # "same" padding s / 2 is cropped on each side, so that the grids stay aligned
+        # at half-pixel centres and no crop offset is needed.
         return layers.Conv2DTranspose(
             kernel_size=2 * stride,
             strides=stride,
             padding="same",
             name=name,
-            **_kernel_options(scores, trainable),
-        )(scores)
-    for step, features in enumerate(pooled, start=1):  # (N, h, w, C) to (N, 2h, 2w, C)
+            **_kernel_options(logits, trainable),
+        )(logits)
+    for step, features in enumerate(pooled, start=1):  # (N, h, w, C) -> (N, 2h, 2w, C)
         step_name = f"{name}_step{step}"
         if method == "bed-of-nails":
-            scores = BedOfNails(name=f"{step_name}_nails", dtype="float32")(scores)
-            # Two before and one after, and a kernel of 4: see BedOfNails.
-            scores = layers.ZeroPadding2D(
+            logits = BedOfNails(name=f"{step_name}_nails", dtype="float32")(logits)
+            # Kernel 4 and padding 2 + 1 keep the grids aligned: see BedOfNails.
+            logits = layers.ZeroPadding2D(
                 ((2, 1), (2, 1)), name=f"{step_name}_padding", dtype="float32"
-            )(scores)
+            )(logits)
             kernel = {"kernel_size": 4, "padding": "valid"}
         else:
             strength = ChannelSum(name=f"{step_name}_strength", dtype="float32")(
                 features
             )
-            scores = MaxUnpooling(name=f"{step_name}_unpooling", dtype="float32")(
-                scores, strength
+            logits = MaxUnpooling(name=f"{step_name}_unpooling", dtype="float32")(
+                logits, strength
             )
             kernel = {"kernel_size": 3, "padding": "same"}
-        scores = layers.Conv2D(
-            **kernel, name=step_name, **_kernel_options(scores, trainable)
-        )(scores)
-    return scores
+        logits = layers.Conv2D(
+            **kernel, name=step_name, **_kernel_options(logits, trainable)
+        )(logits)
+    return logits
 
 
 def _weave(maps):
-    """One map of cells, in which `maps[r][c]` gives row r and column c of each.
+    """Interleave maps: `maps[r][c]` becomes row r and column c of each cell.
 
-    In four dimensions: LiteRT's runtime takes no slices or pads of more than five.
+    With four dimensions, because LiteRT's runtime slices and pads at most five.
     """
     batch, height, width, channels = ops.shape(maps[0][0])
     width *= len(maps[0])
@@ -273,14 +280,14 @@ def _weave(maps):
         ops.reshape(ops.concatenate(row, axis=-1), (batch, height, width, channels))
         for row in maps
     ]
-    # A row of cells is now as many rows side by side: (N, h, rows * columns * w, C).
+    # The rows of a cell lie next to each other: (N, h, rows * columns * w, C).
     cells = ops.concatenate(rows, axis=2)
     return ops.reshape(cells, (batch, height * len(maps), width, channels))
 
 
-def _kernel_options(scores, trainable):
+def _kernel_options(logits, trainable):
     return {
-        "filters": scores.shape[-1],
+        "filters": logits.shape[-1],
         "use_bias": False,
         "kernel_initializer": BilinearUpsampling(),
         "trainable": trainable,
@@ -288,7 +295,7 @@ def _kernel_options(scores, trainable):
     }
 
 
-def _enlarged(shape, factor):
+def _upsampled_shape(shape, factor):
     batch, height, width, channels = shape
     rows, columns = (
         None if length is None else factor * length for length in (height, width)

@@ -1,7 +1,7 @@
-"""Where a network's weights come from: VGG16's ImageNet file, or another FCN.
+"""Initial weights of a network: from VGG16's ImageNet file or from another FCN.
 
-Nothing is skipped in silence: a weight that is missing or of another shape is an
-error, and what is re-initialised is logged.
+A weight that is missing or of another shape is an error; re-initialised layers are
+logged by the callers.
 """
 
 import logging
@@ -29,22 +29,21 @@ _ENCODER_LAYERS = tuple(
 
 
 def load_vgg16_weights(model: keras.Model, weights: str | Path | None) -> None:
-    """Load VGG16's weights into the encoder and, when they are there, fc6 and fc7.
+    """Load VGG16's weights into the encoder and, if the file has them, fc6 and fc7.
 
     The dense layer fc1, `(25088, 4096)`, becomes the 7x7 convolution fc6 by a reshape
-    to `(7, 7, 512, 4096)`, because Keras flattens row by row with the channels last;
-    fc2 becomes the 1x1 convolution fc7. For a narrower head the filters, and of a 3x3
-    window the rows and columns 0, 3 and 6, are picked at even distances (decimation
-    as in Chen et al., DeepLab, 2016).
+    to `(7, 7, 512, 4096)`; fc2 becomes the 1x1 convolution fc7. A narrower head gets
+    evenly spaced filters, a 3x3 window the rows and columns 0, 3 and 6 (decimation as
+    in Chen et al., DeepLab, 2016).
 
     Args:
         model: a network of `keras_fcn.FCN`.
         weights: "imagenet", the path of an `.h5` file whose groups are named after
-            the layers (as those of keras.applications, and what Keras 2 saved), or
-            None for He initialisation.
+            the layers (written by keras.applications or Keras 2), or None for He
+            initialisation.
 
     Raises:
-        OSError: if the file is missing, unreadable or can't be fetched.
+        OSError: if the file is missing, unreadable or can't be downloaded.
         ValueError: if it is not VGG16's.
     """
     if weights is None:
@@ -52,7 +51,16 @@ def load_vgg16_weights(model: keras.Model, weights: str | Path | None) -> None:
             kernel = model.get_layer(name).kernel
             kernel.assign(keras.initializers.HeNormal()(kernel.shape))
         return
-    path = _fetch_imagenet() if weights == "imagenet" else Path(weights)
+    path = Path(weights)
+    if weights == "imagenet":
+        path = fetch(
+            VGG16_URL,
+            Path(VGG16_URL).name,
+            cache_subdir="models",
+            md5=_VGG16_MD5,
+            otherwise="fetch it on a machine with network and give its path as "
+            "`weights`, or start from nothing with `weights` none",
+        )
     if not path.is_file():
         raise FileNotFoundError(f"No weights file at {path}")
     try:
@@ -60,7 +68,11 @@ def load_vgg16_weights(model: keras.Model, weights: str | Path | None) -> None:
             layers = file.get("model_weights")  # of a whole model
             if not isinstance(layers, h5py.Group):
                 layers = file  # of weights alone
-            _load_encoder(model, layers, path)
+            for name in _ENCODER_LAYERS:
+                layer = model.get_layer(name)
+                kernel, bias = _read_layer(layers, name, layer.kernel.shape, path)
+                layer.kernel.assign(kernel)
+                layer.bias.assign(bias)
             _load_head(model, layers, path)
     except (OSError, RuntimeError, KeyError) as error:  # h5py's, for a damaged file
         raise OSError(
@@ -70,22 +82,22 @@ def load_vgg16_weights(model: keras.Model, weights: str | Path | None) -> None:
 
 
 def transfer_weights(
-    source: keras.Model, target: keras.Model, keep_scores: bool = True
+    source: keras.Model, target: keras.Model, keep_logits: bool = True
 ) -> list[str]:
     """Copy the weights of a trained network into another of the same head.
 
     Layers are matched by name, as in the paper's staged training, 32s -> 16s -> 8s.
-    What only the source has is left out: a coarser network starts from a finer one
-    too.
+    Layers that only the source has are ignored, so that a coarser network can also
+    start from a finer one.
 
     Args:
         source: a trained network of `FCN`.
-        target: the network to start.
-        keep_scores: copy the layers that score the classes and enlarge the scores;
-            False where the classes are others.
+        target: the network whose weights are set.
+        keep_logits: copy the layers that compute and upsample logits; False if the
+            classes differ.
 
     Returns:
-        Names of the target's layers that have weights and keep their initial ones.
+        Names of the target's layers that keep their initial weights.
 
     Raises:
         ValueError: if a layer's weights have another shape in the source (another
@@ -94,10 +106,10 @@ def transfer_weights(
     trained = {layer.name for layer in source.layers if layer.weights}
     kept, fresh = set(), []
     for layer in target.layers:
-        is_score = layer.name.startswith(("score_", "upscore"))
+        makes_logits = layer.name.startswith(("score_", "upscore"))
         if not layer.weights:
             continue
-        if layer.name in trained and (keep_scores or not is_score):
+        if layer.name in trained and (keep_logits or not makes_logits):
             kept.add(layer.name)
         else:
             fresh.append(layer.name)
@@ -117,7 +129,7 @@ def variables_by_name(model: keras.Model) -> dict[str, keras.Variable]:
     """Return the variables of a network by layer and name, as in `fc6/kernel`.
 
     Args:
-        model: the network; states of random draws are left out.
+        model: the network; states of random generators are left out.
 
     Returns:
         The variables, in the order of the layers.
@@ -139,11 +151,11 @@ def assign_arrays(
 
     Args:
         variables: by name.
-        arrays: likewise, or variables; cast to the dtypes of `variables`.
-        source: where the arrays are from, for the error message.
+        arrays: arrays or variables by name; cast to the dtypes of `variables`.
+        source: origin of the arrays, for the error message.
 
     Raises:
-        ValueError: if a name or a shape differs; tells the first.
+        ValueError: if a name, a shape or the kind of a dtype differs; names the first.
     """
     expected = {name: tuple(variable.shape) for name, variable in variables.items()}
     received = {name: tuple(array.shape) for name, array in arrays.items()}
@@ -163,26 +175,6 @@ def assign_arrays(
             )
     for name, variable in variables.items():
         variable.assign(values[name].astype(variable.dtype))
-
-
-def _fetch_imagenet():
-    """Path of VGG16's ImageNet file in Keras's cache, downloaded when missing."""
-    return fetch(
-        VGG16_URL,
-        Path(VGG16_URL).name,
-        cache_subdir="models",
-        md5=_VGG16_MD5,
-        otherwise="fetch it on a machine with network and give its path as `weights`, "
-        "or start from nothing with `weights` none",
-    )
-
-
-def _load_encoder(model, file, path):
-    for name in _ENCODER_LAYERS:
-        layer = model.get_layer(name)
-        kernel, bias = _read_layer(file, name, layer.kernel.shape, path)
-        layer.kernel.assign(kernel)
-        layer.bias.assign(bias)
 
 
 def _load_head(model, file, path):

@@ -2,10 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from keras_fcn.prediction.options import PredictionOptions
-from keras_fcn.prediction.outputs import Outputs
+from keras_fcn.prediction.pictures import Outputs
 
 
 class Image(NamedTuple):
@@ -53,7 +52,7 @@ class Settings:
 
     Attributes:
         model: name or absolute path of the network.
-        options: how the network is applied to the images.
+        look: further arguments of `keras_fcn.prediction.segmenter.load`.
         outputs: what is written of an image.
         max_pixels: pixels that an image may have.
         output_dir: absolute path or URL, without options.
@@ -63,7 +62,7 @@ class Settings:
     """
 
     model: str
-    options: PredictionOptions
+    look: Mapping[str, Any]
     outputs: Outputs
     max_pixels: int
     output_dir: str

@@ -1,16 +1,16 @@
 """Images in, label maps and a manifest out, by all machines of a cluster."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import ray
 
 import keras_fcn
-from keras_fcn.prediction.options import PredictionOptions
-from keras_fcn.prediction.outputs import Outputs
+from keras_fcn.prediction.pictures import Outputs
 from keras_fcn.ray_prediction.cluster import connected, share_of
 from keras_fcn.ray_prediction.manifest import Manifest
 from keras_fcn.ray_prediction.messages import Row, Settings
@@ -34,7 +34,7 @@ class Task:
         sources: the images.
         output_dir: absolute path or URL.
         model: as for `keras_fcn.load`.
-        options: how the network is applied to the images.
+        look: its further arguments.
         outputs: what is written of an image.
         max_pixels: pixels that an image may have.
     """
@@ -42,7 +42,7 @@ class Task:
     sources: Sources
     output_dir: str
     model: str
-    options: PredictionOptions
+    look: Mapping[str, Any]
     outputs: Outputs
     max_pixels: int
 
@@ -119,7 +119,7 @@ def _settings(task, folder, share, shared):
         roots[without_options(root)] = root
     return Settings(
         model=start_name(task.model),
-        options=task.options,
+        look=task.look,
         outputs=task.outputs,
         max_pixels=task.max_pixels,
         output_dir=folder,
@@ -145,7 +145,7 @@ def _what_counts(task, first):
     """What the outputs depend on."""
     return {
         "model": first.fingerprint[:12],
-        **asdict(task.options),
+        **task.look,
         "overlay": task.outputs.overlay,
         "confidence": task.outputs.confidence,
     }

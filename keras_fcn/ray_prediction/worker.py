@@ -8,7 +8,6 @@ import socket
 import tempfile
 import threading
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from queue import SimpleQueue
 
@@ -62,7 +61,7 @@ class Worker:
             raise FileNotFoundError(
                 f"The worker on {host} does not find the network: {error}"
             ) from error
-        self.segmenter = load(settings.model, **asdict(settings.options))
+        self.segmenter = load(settings.model, **settings.look)
         class_map = network.read_class_map()
         self.ids = [*range(class_map.num_classes), class_map.void_id]
         self._thread = threading.Thread(target=self._serve, daemon=True)

@@ -1,6 +1,7 @@
 """Trained networks by name: those bundled with the package, and folders of others."""
 
 import logging
+from dataclasses import replace
 from pathlib import Path
 
 import keras
@@ -75,7 +76,8 @@ def from_pretrained(
     trained = folder.build_model()
     if num_classes is None:
         return trained
-    model = build_network(folder.read_architecture(), num_classes, weights=None)
-    fresh = transfer_weights(trained, model, keep_scores=False)
+    architecture = replace(folder.read_architecture(), num_classes=num_classes)
+    model = build_network(architecture, weights=None)
+    fresh = transfer_weights(trained, model, keep_logits=False)
     logger.warning("Started from %s; re-initialised: %s", name, ", ".join(fresh))
     return model

@@ -21,7 +21,8 @@ import keras
 from keras_fcn.classes import ClassMap
 from keras_fcn.config import TrainingConfig
 from keras_fcn.errors import shown
-from keras_fcn.models.fcn import network_to_load
+from keras_fcn.models.architecture import Architecture
+from keras_fcn.models.fcn import build_uninitialized
 from keras_fcn.models.precision import use_precision
 from keras_fcn.models.weights import assign_arrays, variables_by_name
 from keras_fcn.runs.names import CONFIG_FILE
@@ -108,10 +109,9 @@ class NetworkFolder(ABC):
             OSError, ValueError: if a file is missing or damaged, or the weights are
                 not of this configuration.
         """
-        config, class_map = self.read_architecture(), self.read_class_map()
-        weights = self.read_weights()
+        architecture, weights = self.read_architecture(), self.read_weights()
         with use_precision(precision) if precision else nullcontext():
-            model = network_to_load(config, class_map.num_classes)
+            model = build_uninitialized(architecture)
         assign_arrays(variables_by_name(model), weights, f"The network in {self.path}")
         return model
 
@@ -189,10 +189,12 @@ class NetworkFolder(ABC):
             )
         return temperature
 
-    def read_architecture(self) -> TrainingConfig:
-        """Read the configuration as `read_config`, with nothing frozen."""
+    def read_architecture(self) -> Architecture:
+        """Return the architecture of the network, with nothing frozen."""
+        num_classes = self.read_class_map().num_classes
+        architecture = Architecture.from_config(self.read_config(), num_classes)
         return dataclasses.replace(
-            self.read_config(), freeze_blocks=0, freeze_upsampling=False
+            architecture, freeze_blocks=0, freeze_upsampling=False
         )
 
     def read_class_map(self) -> ClassMap:

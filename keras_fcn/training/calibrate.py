@@ -4,7 +4,7 @@ import logging
 
 from keras_fcn.datasets.dataset import SegmentationDataset
 from keras_fcn.evaluation.calibration import fit_temperature
-from keras_fcn.models.fcn import scores_model
+from keras_fcn.models.inference import logits_model
 from keras_fcn.runs.network_folder import NetworkFolder
 from keras_fcn.storage.atomic import write_json
 
@@ -33,7 +33,7 @@ def calibrate(
         OSError, ValueError: if the network is damaged, its file can't be written, or
             nothing is labelled.
     """
-    scores = scores_model(network.load_model())
+    scores = logits_model(network.load_model())
     report = {
         "dataset": dataset.name,
         "split": "val",

@@ -23,7 +23,7 @@ from keras_fcn.drawing.panels import (
 )
 from keras_fcn.evaluation.metrics import segmentation_scores
 from keras_fcn.images.encoding import write_label_map, write_png
-from keras_fcn.models.fcn import prediction_model
+from keras_fcn.models.inference import prediction_model
 from keras_fcn.runs.checkpoints import Checkpoint
 from keras_fcn.runs.folder import RunFolder
 from keras_fcn.training.event_files import naming_full_disk

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from keras_fcn.config import TrainingConfig
 from keras_fcn.datasets.mix import absolute_mix
-from keras_fcn.models.fcn import resolve_head_filters
+from keras_fcn.models.architecture import Architecture
 from keras_fcn.models.precision import resolve_precision
 from keras_fcn.runs.bundled import find_network
 from keras_fcn.runs.names import start_name
@@ -80,7 +80,7 @@ def check_start(config: TrainingConfig) -> None:
         FileNotFoundError: if there is no weights file or no network to start from.
         ValueError: if options do not go together.
     """
-    resolve_head_filters(config.head, config.head_filters)
+    Architecture.from_config(config, num_classes=1)  # checks `head_filters`
     if config.init_from is not None:
         _check_same_architecture(config)
         return
@@ -124,6 +124,6 @@ def _check_same_architecture(config):
 def _shared_options(config):
     return {
         "head": config.head,
-        "head_filters": resolve_head_filters(config.head, config.head_filters),
+        "head_filters": Architecture.from_config(config, num_classes=1).filters,
         "skip_scales": config.skip_scales,
     }

@@ -10,6 +10,7 @@ import keras
 
 from keras_fcn.config import TrainingConfig
 from keras_fcn.errors import summarize
+from keras_fcn.models.architecture import Architecture
 from keras_fcn.models.devices import use_xla
 from keras_fcn.models.fcn import build_network
 from keras_fcn.models.precision import use_precision
@@ -261,7 +262,7 @@ def _make_started_trainer(config, data, distribution):
     names = data.dataset.class_map.names
     has_same_classes = source.read_class_map().names == names
     fresh = transfer_weights(
-        source.load_model(), trainer.network, keep_scores=has_same_classes
+        source.load_model(), trainer.network, keep_logits=has_same_classes
     )
     if distribution.is_first:
         logger.info(
@@ -295,7 +296,8 @@ def make_trainer(
     class_map = data.dataset.class_map
     with peers_watched(), distribution.scope():
         with use_precision(config.precision):
-            network = build_network(config, class_map.num_classes, weights)
+            architecture = Architecture.from_config(config, class_map.num_classes)
+            network = build_network(architecture, weights)
         trainer = Trainer(
             network,
             make_augment(config, data.crop, class_map.void_id),

@@ -8,7 +8,8 @@ import pytest
 from keras import layers, ops
 
 from keras_fcn.config import SKIP_SCALES, VARIANTS
-from keras_fcn.models.fcn import FCN, prediction_model
+from keras_fcn.models.fcn import FCN
+from keras_fcn.models.inference import prediction_model
 from keras_fcn.models.precision import use_precision
 from keras_fcn.models.upsampling import bilinear_window
 from keras_fcn.training.losses import masked_cross_entropy
@@ -323,20 +324,25 @@ def test_there_are_no_lambda_layers(models):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"variant": "7s"}, "`variant` must be one of .* Received: variant=7s"),
-        ({"head": "resnet"}, "`head` must be one of .* Received: head=resnet"),
+        ({"variant": "7s"}, "`variant` must be one of .* Received: variant='7s'"),
+        ({"head": "resnet"}, "`head` must be one of .* Received: head='resnet'"),
         (
             {"skip_scales": "half"},
-            "`skip_scales` must be one of batch-norm, paper, none. Received: .*=half",
+            "`skip_scales` must be one of batch-norm, paper, none. Received: .*='half'",
         ),
-        ({"num_classes": 0}, "`num_classes` must be 1 or more. Received: 0"),
+        (
+            {"num_classes": 0},
+            "`num_classes` must be a positive integer. Received: num_classes=0",
+        ),
         (
             {"head": "vgg", "head_filters": 512},
-            "VGG16's 4096.* Received: head_filters=512",
+            "must be 4096 with the vgg head.* Received: head_filters=512",
         ),
+        ({"num_classes": "3"}, "Received: num_classes='3'"),
+        ({"dropout": 1}, "`dropout` must be .* below 1. Received: dropout=1"),
         ({"head_filters": -1}, "Received.*filters=-1"),
         ({"head_filters": 0}, "Received: head_filters=0"),
-        ({"input_shape": (32, 32, 4)}, r"Received: input_shape=\(32, 32, 4\)"),
+        ({"input_shape": (32, 32, 4)}, r"must be \(height, width, 3\), with None"),
     ],
 )
 def test_wrong_arguments_are_refused(arguments, message):

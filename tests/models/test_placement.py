@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_fcn.models.fcn import FCN, prediction_model
+from keras_fcn.models.fcn import FCN
+from keras_fcn.models.inference import prediction_model
 from keras_fcn.training.augment import Augment
 from keras_fcn.training.trainer import Trainer
 

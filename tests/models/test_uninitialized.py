@@ -6,13 +6,15 @@ import keras
 import numpy as np
 import pytest
 
-from keras_fcn.config import TrainingConfig
-from keras_fcn.models.fcn import FCN, build_network, network_to_load
-from keras_fcn.models.uninitialized import build_uninitialized
+from keras_fcn.models import fcn
+from keras_fcn.models.architecture import Architecture
+from keras_fcn.models.fcn import FCN, build_network, build_uninitialized
 from keras_fcn.models.weights import variables_by_name
 from tests.support.narrow import narrow_vgg16
 
-CONFIG = TrainingConfig(variant="16s", head="compact", head_filters=8, freeze_blocks=0)
+ARCHITECTURE = Architecture(
+    variant="16s", num_classes=3, head="compact", head_filters=8
+)
 
 
 def arrays(model):
@@ -23,54 +25,59 @@ def arrays(model):
 
 
 @pytest.fixture(scope="module")
-def undrawn():
+def uninitialized():
     with narrow_vgg16():
-        return network_to_load(CONFIG, 3)
+        return build_uninitialized(ARCHITECTURE)
 
 
-def test_kernels_are_zero_and_all_else_is_as_ever(undrawn):
+def test_kernels_are_zero_and_all_else_is_as_ever(uninitialized):
     with narrow_vgg16():
-        drawn = arrays(build_network(CONFIG, 3, weights=None))
-    found = arrays(undrawn)
-    assert found.keys() == drawn.keys()
-    differing = {name for name in drawn if not np.array_equal(found[name], drawn[name])}
-    convolutions = [name for name in drawn if name.startswith(("block", "fc"))]
+        random = arrays(build_network(ARCHITECTURE, weights=None))
+    found = arrays(uninitialized)
+    assert found.keys() == random.keys()
+    differing = {
+        name for name in random if not np.array_equal(found[name], random[name])
+    }
+    convolutions = [name for name in random if name.startswith(("block", "fc"))]
     assert differing == {name for name in convolutions if name.endswith("kernel")}
     assert not any(found[name].any() for name in differing)
 
 
-def test_its_configuration_is_that_of_a_network_with_random_weights(undrawn):
+def test_its_configuration_is_that_of_a_network_with_random_weights(uninitialized):
     with narrow_vgg16():
-        drawn = build_network(CONFIG, 3, weights=None)
-    assert undrawn.get_config() == drawn.get_config()
-    again = keras.Model.from_config(undrawn.get_config())
+        random = build_network(ARCHITECTURE, weights=None)
+    assert uninitialized.get_config() == random.get_config()
+    again = keras.Model.from_config(uninitialized.get_config())
     assert arrays(again)["fc6/kernel"].any()
 
 
-def test_networks_of_other_threads_and_later_ones_have_random_weights():
+def test_networks_of_other_threads_and_later_ones_have_random_weights(monkeypatch):
     built = []
+    build_graph = fcn._build_graph
 
     def build():
         built.append(FCN("32s", 3, "compact", None, head_filters=8))
 
-    def build_while_another_does():
+    def build_while_another_thread_does(architecture):
+        monkeypatch.setattr(fcn, "_build_graph", build_graph)
         thread = Thread(target=build)
         thread.start()
         thread.join()
-        return FCN("32s", 3, "compact", None, head_filters=8)
+        return build_graph(architecture)
 
+    monkeypatch.setattr(fcn, "_build_graph", build_while_another_thread_does)
     with narrow_vgg16():
-        build_uninitialized(build_while_another_does)
+        build_uninitialized(ARCHITECTURE)
         build()
+    assert len(built) == 2
     for model in built:
-        assert arrays(model)["fc6/kernel"].any() and len(built) == 2
+        assert arrays(model)["fc6/kernel"].any()
 
 
-def test_nothing_is_left_over_where_building_fails():
-    with pytest.raises(ValueError, match="num_classes"):
-        network_to_load(CONFIG, 0)
+def test_the_initializers_are_restored_when_building_fails(monkeypatch):
+    monkeypatch.setattr(fcn, "_build_graph", lambda _: 1 / 0)
     with pytest.raises(ZeroDivisionError):
-        build_uninitialized(lambda: 1 / 0)
+        build_uninitialized(ARCHITECTURE)
     layer = keras.layers.Dense(3)
     layer.build((1, 2))
     assert keras.ops.any(layer.kernel)

@@ -365,5 +365,5 @@ def test_kernels_are_learned_and_there_are_no_biases(enlarging):
 
 
 def test_an_unknown_method_is_refused():
-    with pytest.raises(ValueError, match="Received: upsampling=magic"):
+    with pytest.raises(ValueError, match="Received: upsampling='magic'"):
         FCN("32s", 3, "compact", None, upsampling="magic")

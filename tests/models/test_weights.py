@@ -419,7 +419,7 @@ def test_coarser_network_gets_what_it_shares_with_a_finer_one(networks):
 def test_scores_of_other_classes_start_anew(networks):
     source, target = networks["16s"], build("16s", num_classes=5)
     make_random(source, 6)
-    fresh = transfer_weights(source, target, keep_scores=False)
+    fresh = transfer_weights(source, target, keep_logits=False)
     assert fresh == ["score_fr", "upscore2", "score_pool4", "upscore16"]
     np.testing.assert_array_equal(
         target.get_layer("fc7").get_weights()[0],

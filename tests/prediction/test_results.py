@@ -1,4 +1,4 @@
-"""Per-image results as a line of text."""
+"""What came of each image, as a line and as a table."""
 
 import numpy as np
 

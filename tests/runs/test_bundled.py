@@ -8,7 +8,7 @@ import pytest
 
 import keras_fcn
 from keras_fcn.config import DEFAULT_NETWORK
-from keras_fcn.models.fcn import prediction_model
+from keras_fcn.models.inference import prediction_model
 from keras_fcn.runs.bundled import find_network, from_pretrained
 from keras_fcn.runs.folder import RunFolder
 from keras_fcn.runs.names import FOLDER, bundled_names

@@ -19,6 +19,7 @@ from tensorflow.lite.python.convert_phase import ConverterError
 from keras_fcn.classes import ClassMap
 from keras_fcn.commands import export as command
 from keras_fcn.config import DEFAULT_NETWORK, UPSAMPLING, TrainingConfig
+from keras_fcn.models.architecture import Architecture
 from keras_fcn.models.fcn import build_network
 from keras_fcn.runs.folder import RunFolder, save_model
 from keras_fcn.serving.export import export, next_version
@@ -356,7 +357,7 @@ def upsampling_run(request, tmp_path_factory):
     )
     keras.utils.set_random_seed(0)
     with narrow_vgg16():
-        network = build_network(config, 3, weights=None)
+        network = build_network(Architecture.from_config(config, 3), None)
     rng = np.random.default_rng(0)
     for layer in network.layers:
         if layer.name.startswith(("score_", "upscore")):

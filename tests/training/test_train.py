@@ -573,7 +573,7 @@ def test_the_architecture_follows_the_start_where_it_is_not_asked_for(
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"head": "vgg", "head_filters": 256}, "`head_filters` of the vgg head are"),
+        ({"head": "vgg", "head_filters": 256}, "`head_filters` must be 4096 with"),
         ({"init_from": "run", "head_filters": 64}, "has `head_filters` 512"),
         ({"freeze_blocks": 1}, "`freeze_blocks` keeps weights that were trained"),
     ],

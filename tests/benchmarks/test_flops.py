@@ -3,8 +3,8 @@
 import keras
 import pytest
 
+from benchmarks.flops import count_flops
 from keras_fcn.models.fcn import FCN
-from keras_fcn.models.flops import count_flops
 
 
 def test_convolutions_are_counted_by_their_cells_and_kernels():
