@@ -7,6 +7,7 @@ scripts, no analytics. Uploads and results are deleted when it ends.
 import os
 import tempfile
 import threading
+from importlib import import_module
 from pathlib import Path
 
 from keras_fcn.demo.results import describe_image
@@ -37,8 +38,7 @@ def serve(segmenter: Segmenter, name: str, port: int) -> None:
     with tempfile.TemporaryDirectory(prefix="keras-fcn-demo-") as folder:
         # Gradio reads these when it is imported.
         os.environ.update(_SETTINGS, GRADIO_TEMP_DIR=folder)
-        import gradio as gr
-
+        gr = import_module("gradio")
         page = build_page(segmenter, name, Path(folder))
         page.launch(
             server_name=_HOST,
@@ -69,8 +69,7 @@ def build_page(segmenter: Segmenter, name: str, folder: Path):
         name: title of the page.
         folder: existing folder for the files that can be downloaded.
     """
-    import gradio as gr
-
+    gr = import_module("gradio")  # of the extra `demo`
     viewer = {
         argument: Path(__file__).with_name(file_name).read_text()
         for argument, file_name in (

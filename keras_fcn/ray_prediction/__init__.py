@@ -1,1 +1,1 @@
-"""Images by the million: many workers of a Ray cluster, one manifest."""
+"""Prediction of millions of images by the workers of a Ray cluster."""

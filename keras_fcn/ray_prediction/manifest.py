@@ -1,11 +1,11 @@
-"""The manifest: what came of each image, as Parquet.
+"""The manifest: the result of each image, as Parquet.
 
 OUTPUT/
-  manifest.parquet        a row for each image, once the prediction has ended
-  manifest.parts/N.parquet   rows of a prediction that is under way, or was broken off
+  manifest.parquet           a row for each image, when the prediction has ended
+  manifest.parts/N.parquet   rows of a running or interrupted prediction
 
-A part takes its name when it is whole, so that whatever breaks off a prediction, the
-next one knows what is done. At its end the parts become one file.
+A part is renamed when it is complete, so that an interrupted prediction can be
+continued. At the end the parts are merged into one file.
 """
 
 import json
@@ -24,11 +24,11 @@ from keras_fcn.prediction.jobs import LABELS
 from keras_fcn.ray_prediction.messages import Row
 from keras_fcn.ray_prediction.storage import Storage
 
-_SECONDS_A_PART = 20
-_ROWS_A_PART = 20_000
-_SETTINGS = b"keras_fcn"  # key of the file's metadata
+_SECONDS_PER_PART = 20
+_ROWS_PER_PART = 20_000
+_SETTINGS = b"keras_fcn"  # key in the metadata of the Parquet file
 DONE, ERROR = "done", "error"
-_COLUMNS = Row._fields[:-1]  # of the rows; the status comes after the first two
+_COLUMNS = Row._fields[:-1]  # without shares; "status" is inserted at index 2
 
 
 class Manifest:
@@ -41,18 +41,17 @@ class Manifest:
         class_names: Sequence[str],
         settings: Mapping[str, Any],
     ):
-        """Open the manifest, which may not be there yet.
+        """Open a manifest, which may not exist yet.
 
         Args:
-            storage: where it is.
-            output_dir: its folder, without options.
-            class_names: name the columns of the shares, `share_road` ...; "void" is the
-                last one.
-            settings: what the outputs depend on, by the names of arguments; JSON's
-                types.
+            storage: file system of the manifest.
+            output_dir: its folder, without options of the file system.
+            class_names: names of the columns of shares, `share_road` and so on; "void"
+                is appended.
+            settings: values that the outputs depend on, by argument, as JSON types.
 
         Raises:
-            ValueError: if what is there was predicted with others.
+            ValueError: if the existing manifest has other settings.
         """
         self._storage = storage
         self._file = f"{output_dir}/manifest.parquet"
@@ -62,78 +61,87 @@ class Manifest:
             {_SETTINGS: json.dumps(settings)}
         )
         self._rows: list[Row] = []
-        self._begun = time.monotonic()
+        self._part_started = time.monotonic()
         parts = []
-        if storage.is_there(self._folder):
-            parts = sorted(n for n in storage.files(self._folder) if _is_part(n))
+        if storage.exists(self._folder):
+            parts = sorted(
+                name
+                for name in storage.files(self._folder)
+                if Path(name).stem.isdecimal() and name.endswith(".parquet")
+            )
         self._parts = parts
         self._number = int(Path(parts[-1]).stem) + 1 if parts else 1
         for name in self._files():
             self._check_settings(name, settings)
 
     def resume(self, by_stem: dict[str, str]) -> int:
-        """Leave out what is done: its rows and its label maps are there.
+        """Remove the images that are done: their rows and their label maps exist.
 
-        What failed, or has lost its output, loses its row: it will get a new one.
+        Rows of images that failed, or whose label map is missing, are deleted.
 
         Args:
-            by_stem: as in `Sources`; what is done is removed.
+            by_stem: as in `Sources`; images that are done are removed.
 
         Returns:
-            How many images are done.
+            The number of images that are done.
         """
         files = self._files()
         if not files:
             return 0
-        asked, there = set(map(_as_utf8, by_stem.values())), self._label_maps()
-        latest = self._latest(there)
-        num_done, keep = 0, {}
+        requested, existing = set(map(_as_utf8, by_stem.values())), self._label_maps()
+        latest = self._latest(existing)
+        num_done = 0
+        keep: dict[str, int] = {}  # index of the file whose row is kept, by path
         for index, name in enumerate(files):
             for path, frame, _, output in self._read_keys(name):
                 if latest[path] // 2 != index or path in keep:
                     continue
-                is_done = latest[path] % 2
-                stem = _stem(output, frame) if is_done else None
-                if is_done and by_stem.get(stem) == path:
-                    del by_stem[stem]
-                    num_done += 1
-                    keep[path] = index
-                elif path not in asked:  # of another prediction into this folder
+                if latest[path] % 2:  # done
+                    first = output
+                    if frame is not None:  # STEM_labels/FRAME.png
+                        first = output.rpartition("/")[0] + ".png"
+                    stem = first.removesuffix(f"{LABELS}.png")
+                    if by_stem.get(stem) == path:
+                        del by_stem[stem]
+                        num_done += 1
+                        keep[path] = index
+                        continue
+                if path not in requested:  # of another prediction into this folder
                     keep[path] = index
         self._compact(keep)
         return num_done
 
-    def _latest(self, there):
-        """By path twice the index of the last file that has it, and 1 if it is done."""
+    def _latest(self, existing):
+        """Twice the index of the last file with a path, plus 1 if it is done."""
         latest: dict[str, int] = {}
         for index, name in enumerate(self._files()):
             for path, _, status, output in self._read_keys(name):
-                is_done = status == DONE and output in there
+                is_done = status == DONE and output in existing
                 before = latest.get(path, 1)
-                if before // 2 == index:  # of a file with several images
+                if before // 2 == index:  # a frame of a file with several frames
                     is_done = is_done and before % 2
                 latest[path] = 2 * index + is_done
         return latest
 
     def add(self, rows: Collection[Row]) -> None:
-        """Take what came of images; now and then it is written.
+        """Add the rows of images, and write a part when one is due.
 
         Args:
             rows: all rows of each of the images.
 
         Raises:
-            OSError: if it can't be written.
+            OSError: if a part cannot be written.
         """
         self._rows.extend(rows)
-        is_late = time.monotonic() - self._begun >= _SECONDS_A_PART
-        if self._rows and (is_late or len(self._rows) >= _ROWS_A_PART):
+        is_late = time.monotonic() - self._part_started >= _SECONDS_PER_PART
+        if self._rows and (is_late or len(self._rows) >= _ROWS_PER_PART):
             self.flush()
 
     def flush(self) -> None:
-        """Write a part with what was added since the last one.
+        """Write a part with the rows that were added since the last one.
 
         Raises:
-            OSError: if it can't be written.
+            OSError: if it cannot be written.
         """
         if self._rows:
             sink = pa.BufferOutputStream()
@@ -143,13 +151,13 @@ class Manifest:
             self._storage.write(name, sink.getvalue().to_pybytes())
             self._parts.append(name)
             self._number += 1
-        self._rows, self._begun = [], time.monotonic()
+        self._rows, self._part_started = [], time.monotonic()
 
     def finish(self) -> None:
-        """Write all that was added, and make one file of the parts.
+        """Write the remaining rows, and merge the parts into one file.
 
         Raises:
-            OSError: if it can't be written.
+            OSError: if a file cannot be written.
         """
         self.flush()
         if self._parts:
@@ -157,7 +165,7 @@ class Manifest:
 
     def _files(self):
         """The manifest and its parts, the oldest first."""
-        whole = [self._file] if self._storage.is_there(self._file) else []
+        whole = [self._file] if self._storage.exists(self._file) else []
         return whole + self._parts
 
     def _check_settings(self, name, settings):
@@ -167,7 +175,7 @@ class Manifest:
             before = json.loads(metadata[_SETTINGS])
         except (pa.ArrowInvalid, TypeError, KeyError) as error:
             raise ValueError(
-                f"{name} is no manifest of a prediction: choose another `output_dir` "
+                f"{name} is not the manifest of a prediction: choose another `output_dir` "
                 f"({one_line(error)})"
             ) from error
         for key, value in json.loads(json.dumps(settings)).items():
@@ -178,7 +186,7 @@ class Manifest:
                 )
 
     def _label_maps(self):
-        """Names of the label maps below the output's folder."""
+        """Paths of the label maps relative to the output folder."""
         folder = self._file.rpartition("/")[0]
         return {
             _as_utf8(name[len(folder) + 1 :])
@@ -192,12 +200,15 @@ class Manifest:
 
     def _batches(self, name, columns=None):
         with self._storage.open(name) as file:
-            yield from pq.ParquetFile(file).iter_batches(_ROWS_A_PART, columns=columns)
+            yield from pq.ParquetFile(file).iter_batches(
+                _ROWS_PER_PART, columns=columns
+            )
 
     def _compact(self, keep: Mapping[str, int] | None = None):
-        """Make one file of all, of the rows that are kept where they are told.
+        """Merge all files into one.
 
-        Each path of `keep` has the index of the file whose rows count.
+        Args:
+            keep: index of the file whose rows are kept, by path; None keeps all rows.
         """
         with tempfile.TemporaryDirectory() as folder:
             whole = Path(folder, "manifest.parquet")
@@ -210,7 +221,7 @@ class Manifest:
         self._parts = []
 
     def _kept(self, keep):
-        """The rows that are kept, in tables of some size."""
+        """The rows that are kept, in tables of at least `_ROWS_PER_PART` rows."""
         pending, num_rows = [], 0
         for index, name in enumerate(self._files()):
             for batch in self._batches(name):
@@ -221,20 +232,10 @@ class Manifest:
                     )
                 pending.append(batch)
                 num_rows += batch.num_rows
-                if num_rows >= _ROWS_A_PART:
+                if num_rows >= _ROWS_PER_PART:
                     yield pa.Table.from_batches(pending, self._schema)
                     pending, num_rows = [], 0
         yield pa.Table.from_batches(pending, self._schema)
-
-
-def _is_part(name):
-    return Path(name).stem.isdecimal() and name.endswith(".parquet")
-
-
-def _stem(output, frame):
-    """The beginning of the names of an image's outputs."""
-    whole = output if frame is None else output.rpartition("/")[0] + ".png"
-    return whole.removesuffix(f"{LABELS}.png")
 
 
 def _schema(names):
@@ -259,11 +260,11 @@ def _table(rows, schema):
     columns[_COLUMNS.index("path")] = [_as_utf8(row.path) for row in rows]
     columns[_COLUMNS.index("output")] = [_as_utf8(row.output) for row in rows]
     columns.insert(2, [DONE if row.error is None else ERROR for row in rows])
-    nothing = (None,) * (len(schema) - len(columns))
+    nothing = (None,) * (len(schema) - len(columns))  # shares of failed images
     columns += map(list, zip(*(row.shares or nothing for row in rows), strict=True))
     return pa.table(columns, schema=schema)
 
 
 def _as_utf8(name):
-    """A name as Parquet takes it: bytes that are no text are written out."""
+    """A path as UTF-8, which Parquet requires; other bytes are escaped."""
     return name and os.fsencode(name).decode("utf-8", "backslashreplace")

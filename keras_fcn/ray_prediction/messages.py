@@ -1,4 +1,4 @@
-"""What the workers are told, and what they answer."""
+"""What the driver and the workers send to each other."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ class Image(NamedTuple):
 
     Attributes:
         source: its absolute path or URL.
-        stem: what its outputs' names begin with, below the output's folder.
+        stem: stem of its outputs, relative to the output folder.
     """
 
     source: str
@@ -20,19 +20,19 @@ class Image(NamedTuple):
 
 
 class Row(NamedTuple):
-    """What came of an image: a row of the manifest.
+    """The result of an image: a row of the manifest.
 
     Attributes:
-        path: its absolute path or URL.
-        frame: number of the image in a file that has several; None in others.
-        output: name of the label map below the output's folder; None where there is
-            none.
-        error: why there is none, on one line.
-        height: pixels; so is the next.
-        width: likewise.
-        seconds: to read, predict and write it.
-        confidence: mean over the pixels, in [0, 1], where it was asked for.
-        shares: of the pixels in each class, the last one void.
+        path: absolute path or URL of the image.
+        frame: index of the image in a file that has several; None in others.
+        output: path of the label map relative to the output folder; None after an
+            error.
+        error: the error in one line; None if there is a label map.
+        height: height of the image, pixels.
+        width: width of the image, pixels.
+        seconds: time to read, predict and write the image.
+        confidence: mean over the pixels, in [0, 1], if requested.
+        shares: share of the pixels in each class, with void as the last one.
     """
 
     path: str
@@ -48,17 +48,17 @@ class Row(NamedTuple):
 
 @dataclass(frozen=True)
 class Settings:
-    """What all workers are told.
+    """Settings of all workers.
 
     Attributes:
         model: name or absolute path of the network.
         look: further arguments of `keras_fcn.prediction.segmenter.load`.
-        outputs: what is written of an image.
-        max_pixels: pixels that an image may have.
-        output_dir: absolute path or URL, without options.
-        roots: as in `Sources`, with that of `output_dir`.
-        num_threads: that a worker computes with; None for as many as there are cores.
-        lock: text of a file that a folder which all share has, by its path.
+        outputs: the files to write for each image.
+        max_pixels: limit for an image.
+        output_dir: absolute path or URL, without options of the file system.
+        roots: as in `Sources`, and that of `output_dir`.
+        num_threads: threads of a worker; None for the number of cores.
+        lock: path and content of a lock file in a shared output folder.
     """
 
     model: str
@@ -73,13 +73,13 @@ class Settings:
 
 @dataclass(frozen=True)
 class Ready:
-    """What a worker says when it has loaded the network.
+    """Description of a worker that has loaded the network.
 
     Attributes:
-        host: the machine's name.
-        version: of keras_fcn there.
-        fingerprint: of the network there.
-        class_names: of the network, without void.
+        host: name of its machine.
+        version: version of keras_fcn on the machine.
+        fingerprint: checksum of the network on the machine.
+        class_names: classes of the network, without void.
     """
 
     host: str

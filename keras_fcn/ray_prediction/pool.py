@@ -1,8 +1,8 @@
-"""Workers on a cluster, of which any may die: their images go to others.
+"""A pool of workers on a cluster, which replaces workers that die.
 
-What dies may have died of an image. So the images that a dead worker had are predicted
-one at a time, by workers that have nothing else; one that ends its worker then, twice,
-is given up.
+A worker may have died because of an image. The images that a dead worker had are
+therefore predicted one at a time, by workers that have no other image. An image that
+kills its worker twice in this way is reported as an error.
 """
 
 import logging
@@ -22,26 +22,26 @@ from keras_fcn.ray_prediction.messages import Image, Ready, Row
 logger = logging.getLogger(__name__)
 
 _LARGEST_CHUNK = 32  # images that are sent to a worker at a time
-_CHUNKS_AHEAD = 2  # a worker predicts one, and reads the next
-_TRIES = 2  # of an image alone
-_STARTS = 3  # that end in a death, one after the other, for each worker
+_CHUNKS_AHEAD = 2  # a worker predicts one while it reads the next
+_TRIES = 2  # of an image in a chunk of its own
+_FAILED_STARTS = 3  # consecutive ones per worker, after which the prediction ends
 _SECONDS_TO_START = 600
-_SECONDS_TO_TELL = 30
+_SECONDS_TO_LOG = 30
 _SECONDS_TO_STOP = 5
 
 
 @dataclass(eq=False)
 class _Member:
-    """A worker: what it was sent and has not answered yet."""
+    """A worker, with the chunks that it has not returned yet."""
 
     actor: ray.actor.ActorHandle
     is_ready: bool = False
     chunks: list[Sequence[Image]] = field(default_factory=list)
-    has_suspect: bool = False  # an image that may end it
+    has_suspect: bool = False  # an image that may kill it
 
 
 class Pool:
-    """Workers that predict, and are replaced when they die."""
+    """Workers that predict images, and are replaced when they die."""
 
     def __init__(
         self,
@@ -51,8 +51,8 @@ class Pool:
         """Start the workers.
 
         Args:
-            make_actor: starts a `Worker` as an actor that is not restarted.
-            num_workers: how many.
+            make_actor: starts a `Worker` as an actor that Ray does not restart.
+            num_workers: number of workers.
         """
         self._make_actor, self._num_workers = make_actor, num_workers
         self._first: Ready | None = None
@@ -61,16 +61,16 @@ class Pool:
         self._suspects: deque[Image] = deque()
         self._tries: dict[Image, int] = {}
         self._num_bad_starts = self._num_left = 0
-        self._alone_since: float | None = None  # since when there is no worker
+        self._idle_since: float | None = None  # time since which no worker is ready
         for _ in range(num_workers):
             self._add_member()
 
     def first_ready(self) -> Ready:
-        """Wait until a worker is ready, and return what it says.
+        """Wait until a worker is ready, and return its description.
 
         Raises:
-            TimeoutError: if none could be started.
-            OSError, ValueError: what it raised.
+            TimeoutError: if no worker could be started.
+            OSError, ValueError: errors of the worker.
         """
         while self._first is None:
             for _ in self._step():
@@ -84,34 +84,38 @@ class Pool:
             images: as `Sources.by_stem`.
 
         Yields:
-            Rows of some images, as they come; now and then none.
+            Rows of some images when they are predicted; an empty list after a second
+            without results.
 
         Raises:
             TimeoutError: if all workers are lost, and none could be started.
-            OSError, ValueError: what a worker raised.
+            OSError, ValueError: errors of a worker.
         """
         waiting = (Image(source, stem) for stem, source in images.items())
         self._num_left = len(images)
-        while self._num_left or self._suspects or self._has_work():
+        while (
+            self._num_left
+            or self._suspects
+            or any(member.chunks for member in self._members)
+        ):
             for member in self._members:
-                self._hand_out(member, waiting)
+                self._send_chunks(member, waiting)
             yield from self._step()
 
     def close(self) -> None:
-        """End all workers; those that are at work are not waited for."""
+        """End all workers, without waiting for those that predict."""
         idle = [member for member in self._members if not member.chunks]
-        stopped = [m.actor.stop.remote() for m in idle if m.is_ready]
+        stopped: list[ray.ObjectRef] = [
+            member.actor.stop.remote() for member in idle if member.is_ready
+        ]
         with suppress(Exception):
             ray.wait(stopped, num_returns=len(stopped), timeout=_SECONDS_TO_STOP)
         for member in self._members:
             with suppress(Exception):
                 ray.kill(member.actor)
 
-    def _has_work(self):
-        return any(member.chunks for member in self._members)
-
-    def _hand_out(self, member, waiting):
-        """Send a worker as much as it should have."""
+    def _send_chunks(self, member, waiting):
+        """Send a worker as many chunks as it should have."""
         while member.is_ready and not member.has_suspect:
             if self._suspects:
                 if member.chunks:
@@ -119,7 +123,7 @@ class Pool:
                 member.has_suspect = True
                 chunk = [self._suspects.popleft()]
             elif self._num_left and len(member.chunks) < _CHUNKS_AHEAD:
-                # Smaller ones at the end, so that all workers end together.
+                # Smaller chunks at the end, so that all workers end together.
                 size = self._num_left // (2 * _CHUNKS_AHEAD * self._num_workers)
                 size = max(1, min(size, _LARGEST_CHUNK))
                 chunk = list(islice(waiting, size))
@@ -130,51 +134,51 @@ class Pool:
             self._pending[member.actor.predict.remote(chunk)] = member, chunk
 
     def _step(self):
-        """Wait for an answer, for a moment; its rows."""
+        """Wait up to a second for results, and yield their rows."""
         self._check_starts()
         ready, _ = ray.wait(list(self._pending), timeout=1)
         if not ready:
             yield []
         for ref in ready:
-            yield from self._take(ref)
+            yield from self._receive(ref)
 
     def _check_starts(self):
-        """Tell of a time without any worker, and end it when it is too long."""
+        """Log a long time without a ready worker; raise when it is too long."""
         if any(member.is_ready for member in self._members):
-            self._alone_since = None
+            self._idle_since = None
             return
-        if self._alone_since is None:
-            self._alone_since, self._is_told = time.monotonic(), False
-        seconds = time.monotonic() - self._alone_since
+        if self._idle_since is None:
+            self._idle_since, self._is_logged = time.monotonic(), False
+        seconds = time.monotonic() - self._idle_since
         if seconds > _SECONDS_TO_START:
             raise TimeoutError(
-                f"No worker has started within {_SECONDS_TO_START} s: {_free()}"
+                f"No worker has started within {_SECONDS_TO_START} s: {_free_resources()}"
             )
-        if seconds > _SECONDS_TO_TELL and not self._is_told:
-            logger.info("No worker has started yet: %s", _free())
-            self._is_told = True
+        if seconds > _SECONDS_TO_LOG and not self._is_logged:
+            logger.info("No worker has started yet: %s", _free_resources())
+            self._is_logged = True
 
-    def _take(self, ref):
-        """The rows of an answer; a dead worker's images are kept for others."""
+    def _receive(self, ref):
+        """Yield the rows of a result, or replace a worker that has died."""
         member, chunk = self._pending.pop(ref)
         try:
-            answer = ray.get(ref)
+            result = ray.get(ref)
         except RayTaskError as error:
             raise error.cause or error from None
         except RayError as error:
-            yield from self._bury(member, error)
+            yield from self._replace(member, error)
             return
         if not member.is_ready:
             member.is_ready, self._num_bad_starts = True, 0
-            self._first = self._first or answer
-            _check_same(self._first, answer)
+            self._first = self._first or result
+            _check_equal(self._first, result)
             return
         member.chunks.remove(chunk)
         member.has_suspect = False
-        yield answer
+        yield result
 
-    def _bury(self, member, error):
-        """Replace a worker that has died; rows of the image that is given up."""
+    def _replace(self, member, error):
+        """Replace a dead worker; yield the row of an image that has killed it twice."""
         logger.debug("%s", error)
         self._members.remove(member)
         self._pending = {
@@ -184,17 +188,19 @@ class Pool:
             ray.kill(member.actor)
         self._add_member()
         if not member.is_ready:
-            if getattr(error, "actor_init_failed", False):  # its Python lacks modules
-                raise ChildProcessError(f"A worker can't begin: {_last_line(error)}")
+            if getattr(error, "actor_init_failed", False):  # such as a missing module
+                raise ChildProcessError(f"A worker cannot start: {_last_line(error)}")
             self._num_bad_starts += 1
-            if self._num_bad_starts >= _STARTS * self._num_workers:
+            if self._num_bad_starts >= _FAILED_STARTS * self._num_workers:
                 raise ChildProcessError(
-                    "The workers die while they load the network, of memory as a rule: "
-                    f"take fewer `workers` ({_last_line(error)})"
+                    "The workers die while they load the network, usually for lack of "
+                    f"memory: use fewer `workers` ({_last_line(error)})"
                 )
             return
         images = [image for chunk in member.chunks for image in chunk]
-        logger.warning("A worker has died; its images (%d) go to others", len(images))
+        logger.warning(
+            "A worker has died; other workers predict its %d images", len(images)
+        )
         for image in images:
             if member.has_suspect:
                 self._tries[image] = self._tries.get(image, 0) + 1
@@ -202,8 +208,8 @@ class Pool:
                 self._suspects.append(image)
             else:
                 problem = (
-                    f"{image.source} can't be predicted: it ended its worker "
-                    f"{_TRIES} times, of memory as a rule"
+                    f"{image.source} cannot be predicted: it killed its worker "
+                    f"{_TRIES} times, usually for lack of memory"
                 )
                 yield [Row(image.source, error=problem)]
 
@@ -213,19 +219,18 @@ class Pool:
         self._pending[member.actor.start.remote()] = member, ()
 
 
-def _check_same(first, other):
-    for what in ("version", "fingerprint"):
-        one, another = getattr(first, what), getattr(other, what)
+def _check_equal(first, other):
+    for attribute, name in (("version", "keras-fcn"), ("fingerprint", "network")):
+        one, another = getattr(first, attribute), getattr(other, attribute)
         if one != another:
-            name = {"version": "keras-fcn", "fingerprint": "a network"}[what]
             raise ValueError(
-                f"All workers must have the same. The one on {first.host} has {name} "
-                f"{one[:12]}, the one on {other.host} {another[:12]}"
+                f"All workers must have the same {name}: {first.host} has "
+                f"{one[:12]}, {other.host} has {another[:12]}"
             )
 
 
-def _free():
-    """What of the cluster is free, on one line."""
+def _free_resources():
+    """Free cores and GPUs of the cluster, on one line."""
     free, whole = ray.available_resources(), ray.cluster_resources()
     return ", ".join(
         f"{free.get(name, 0):g} of {whole[name]:g} {name}s are free"

@@ -1,4 +1,4 @@
-"""Images in, label maps and a manifest out, by all machines of a cluster."""
+"""Prediction of images by the workers of a cluster, with a manifest of the results."""
 
 import logging
 from collections.abc import Iterator, Mapping
@@ -28,15 +28,15 @@ _LOCK = ".manifest.lock"
 
 @dataclass(frozen=True)
 class Task:
-    """What is to be predicted, and how.
+    """A prediction on a cluster.
 
     Attributes:
         sources: the images.
         output_dir: absolute path or URL.
-        model: as for `keras_fcn.load`.
+        model: as in `keras_fcn.load`.
         look: its further arguments.
-        outputs: what is written of an image.
-        max_pixels: pixels that an image may have.
+        outputs: the files to write for each image.
+        max_pixels: limit for an image.
     """
 
     sources: Sources
@@ -56,23 +56,24 @@ def predict_on_ray(
 ) -> Iterator[list[Row]]:
     """Predict images on a cluster, and write the manifest.
 
-    What is done in the output's folder is not done again. A worker that dies is
-    replaced. Logs how many workers there are, and how many images are done.
+    Images that are done in the output folder are skipped, and workers that die are
+    replaced. Logs the number of workers, and of images that are done.
 
     Args:
-        task: what to predict.
-        address: as for `connected`.
-        num_workers: as for `share_of`.
-        gpus_per_worker: as `gpus` of it.
-        worker_class: what works.
+        task: the images, the network and the outputs.
+        address: as in `connected`.
+        num_workers: as in `share_of`.
+        gpus_per_worker: `gpus` of `share_of`.
+        worker_class: class of the actors.
 
     Yields:
-        Rows of images as they come; now and then none, the first time when all begins.
+        Rows of some images when they are predicted. The first list is empty, when the
+        workers are ready, and so is one after each second without results.
 
     Raises:
-        OSError: if the cluster or the disk can't be used.
-        ValueError: if the workers have other networks or versions, or the output's
-            folder holds another prediction.
+        OSError: if there is no connection to the cluster, or the disk is full.
+        ValueError: if the workers have other networks or versions, or the output folder
+            contains another prediction.
     """
     is_remote, folder = is_url(task.output_dir), without_options(task.output_dir)
     storage = Storage(root_of(task.output_dir) if is_remote else "")
@@ -84,22 +85,22 @@ def predict_on_ray(
         try:
             first = pool.first_ready()
             logger.info(
-                "Workers: %d, of %g cores and %g GPUs each",
+                "Workers: %d, with %g cores and %g GPUs each",
                 num_workers,
                 share.cpus,
                 share.gpus,
             )
             if first.version != keras_fcn.__version__:
                 raise ValueError(
-                    f"The worker on {first.host} has keras-fcn {first.version}, and "
-                    f"this machine {keras_fcn.__version__}: install the same"
+                    f"The worker on {first.host} has keras-fcn {first.version}, but "
+                    f"this machine {keras_fcn.__version__}: install the same version"
                 )
             manifest = Manifest(
-                storage, folder, first.class_names, _what_counts(task, first)
+                storage, folder, first.class_names, _manifest_settings(task, first)
             )
             num_done = manifest.resume(waiting)
             if num_done:
-                logger.info("Done before: %d images", num_done)
+                logger.info("Skipped: %d images that are done", num_done)
             yield []
             try:
                 for rows in pool.predict(waiting):
@@ -130,19 +131,19 @@ def _settings(task, folder, share, shared):
 
 
 def _actor_maker(worker_class, settings, share):
-    """Start an actor that predicts; it answers a call while another one waits."""
+    """A function that starts an actor."""
     actor_class = ray.remote(worker_class).options(
         num_cpus=share.cpus,
         num_gpus=share.gpus,
-        max_concurrency=4,
+        max_concurrency=4,  # two chunks in progress, and `stop`
         max_restarts=0,
         max_task_retries=0,
     )
     return lambda: actor_class.remote(settings)
 
 
-def _what_counts(task, first):
-    """What the outputs depend on."""
+def _manifest_settings(task, first):
+    """The settings that the outputs depend on."""
     return {
         "model": first.fingerprint[:12],
         **task.look,
@@ -153,7 +154,7 @@ def _what_counts(task, first):
 
 @contextmanager
 def _locked(output_dir):
-    """Keep a folder of this machine for a block; path and text of its lock's file."""
+    """Lock a folder of a disk; yields path and content of the lock file."""
     if is_url(output_dir):
         yield None
         return
@@ -165,5 +166,5 @@ def _locked(output_dir):
             yield str(path), path.read_text()
     except Locked as error:
         raise ValueError(
-            f"{error} predicts into `output_dir` {output_dir} at this moment"
+            f"{error} is predicting into `output_dir` {output_dir}"
         ) from error

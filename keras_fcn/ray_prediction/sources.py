@@ -1,10 +1,9 @@
-"""The images that paths, folders, globs, lists and URLs mean, in little memory.
+"""Finds the images of paths, folders, globs, lists and URLs.
 
-A million of them are two texts each: where an image is, and what the names of its
-outputs begin with.
+For a million images the driver's memory is limited: two strings are kept for each
+image, its path or URL and the stem of its outputs.
 """
 
-import glob
 import posixpath
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -34,12 +33,12 @@ _OUTPUTS = (LABELS, OVERLAY, CONFIDENCE)
 
 @dataclass(frozen=True)
 class Sources:
-    """What is to be predicted.
+    """The images of a prediction.
 
     Attributes:
-        by_stem: absolute path or URL of each image, by what the names of its outputs
-            begin with below the output's folder, as in `subfolder/image`.
-        roots: `root_of` the URLs among them, by its part without options.
+        by_stem: absolute path or URL of each image, by the stem of its outputs relative
+            to the output folder, as in `subfolder/image`.
+        roots: `root_of` of the URLs, by its part without options.
     """
 
     by_stem: dict[str, str]
@@ -49,20 +48,20 @@ class Sources:
 def find_sources(
     inputs: Sequence[str], output_dir: str, list_file: str | None = None
 ) -> Sources:
-    """Find what is to be predicted.
+    """Find the images to predict.
 
-    As in a prediction without Ray, the tree of a folder or a list is kept below the
-    output, and of a folder the images are taken that are neither hidden nor outputs.
+    As in a prediction without Ray, the outputs have the subfolders of the input folder
+    or list, and hidden files and outputs in an input folder are skipped.
 
     Args:
         inputs: paths, globs and URLs.
-        output_dir: absolute path or URL of where the outputs go.
+        output_dir: absolute path or URL of the output folder.
         list_file: text file with a path or a URL on each line; "-" for standard input.
 
     Raises:
-        FileNotFoundError: if a path does not exist or means no image.
-        ValueError: if two images would be written to one output, an output would
-            replace an input, there is a film, or a URL can't be opened.
+        FileNotFoundError: if a path does not exist or has no images.
+        ValueError: if two images would have the same output, an output would replace an
+            input, an input is a video, or a URL cannot be opened.
     """
     found: dict[str, str] = {}
     roots: dict[str, str] = {}
@@ -70,47 +69,47 @@ def find_sources(
         folder, name = posixpath.split(source)
         base, suffix = posixpath.splitext(name)
         if suffix.lower() in VIDEO_SUFFIXES:
-            raise ValueError(f"`ray` predicts images alone. Received: {source}")
+            raise ValueError(f"`ray` predicts images only. Received: {source}")
         stem = posixpath.join(subfolder, base)
         other = found.setdefault(stem, source)
         if other != source:
             raise ValueError(
                 f"{other} and {source} would both be written to {stem}{LABELS}.png: "
-                "predict them into different folders, by `output_dir`"
+                "predict them separately, with different `output_dir`"
             )
     _check_not_replaced(found, output_dir)
     return Sources(found, roots)
 
 
 def _find(inputs, output_dir, list_file, roots) -> Iterator[tuple[str, str]]:
-    """Each image, and its folder below the output; notes the roots of URLs."""
+    """Each image and its subfolder of the output folder; adds to `roots`."""
     output = Path(output_dir)
     for text in inputs:
         text = text.removeprefix("file://")
         if is_url(text):
-            _note_root(text, roots)
+            _add_root(text, roots)
             yield from _find_by_url(text, output_dir)
         else:
-            yield from map(_as_text, find_files([text], output))
+            yield from map(_as_strings, find_files([text], output))
     if list_file is not None:
         lines = read_list(list_file)
         if any(map(is_url, lines)):
             yield from _expand_urls(lines, roots)
         else:
-            yield from map(_as_text, expand_list(lines, output))
+            yield from map(_as_strings, expand_list(lines, output))
 
 
-def _as_text(found):
+def _as_strings(found):
     path, subfolder = found
     return str(path.absolute()), "" if subfolder == Path() else str(subfolder)
 
 
 def _find_by_url(url, output_dir):
-    """Images of a folder, a glob or a file behind a URL, in their names' order."""
+    """Images of a folder, a glob or a file by URL, sorted by name."""
     storage, whole = Storage(root_of(url)), without_options(url)
     base, pattern = whole, None
-    if glob.has_magic(whole):
-        base = posixpath.dirname(whole[: re.search(r"[*?[]", whole).start()])
+    if magic := re.search(r"[*?[]", whole):
+        base = posixpath.dirname(whole[: magic.start()])
         pattern = re.compile(glob_translate(whole))
     names = [
         name
@@ -122,13 +121,13 @@ def _find_by_url(url, output_dir):
     if not names:
         raise FileNotFoundError(f"There are no images in {url}")
     for name in sorted(names, key=lambda name: name.split("/")):
-        # What a glob means has no tree, as on a disk.
+        # As on a disk, the files of a glob have no subfolders.
         below = "" if pattern or name == base else name[len(base) + 1 :]
         yield name, posixpath.dirname(below)
 
 
 def _is_image(below, name, base, output_dir):
-    """Whether a file of a searched folder is taken."""
+    """Whether a file of an input folder is predicted."""
     parts = below.strip("/").split("/")
     stem, suffix = posixpath.splitext(parts[-1])
     if suffix.lower() not in (*IMAGE_SUFFIXES, *VIDEO_SUFFIXES):
@@ -142,14 +141,14 @@ def _is_image(below, name, base, output_dir):
 
 
 def _expand_urls(lines, roots):
-    """URLs of a list, each below the folder that all have in common."""
+    """URLs of a list, each with its folder relative to their common folder."""
     folders = set()
     for line in lines:
         if not is_url(line):
             raise ValueError(
-                f"The list must have URLs alone, or paths alone. Received: {line}"
+                f"A list must have either URLs or paths only. Received: {line}"
             )
-        _note_root(line, roots)
+        _add_root(line, roots)
         folders.add(_folder(without_options(line)))
     common = posixpath.commonpath(folders)
     for line in lines:
@@ -158,18 +157,18 @@ def _expand_urls(lines, roots):
 
 
 def _folder(name):
-    """The folder of a URL as a path, as in `s3/bucket/folder`."""
+    """The folder of a URL as a path, such as `s3/bucket/folder`."""
     return posixpath.dirname(name.replace("://", "/", 1))
 
 
-def _note_root(url, roots):
+def _add_root(url, roots):
     root = root_of(url)
     roots.setdefault(without_options(root), root)
 
 
 def _check_not_replaced(found: Mapping[str, str], output_dir: str):
     below = f"{without_options(output_dir)}/"
-    # Only what lies below the output can be replaced, which is nothing as a rule.
+    # Usually no input is in the output folder, and the million names are not made.
     inputs = {source for source in found.values() if source.startswith(below)}
     replaced = [
         output

@@ -1,4 +1,4 @@
-"""Files where they lie: on a disk, or behind a URL that PyArrow or fsspec reads."""
+"""File systems: a disk, or a URL that PyArrow or fsspec can read."""
 
 import os
 import re
@@ -13,46 +13,51 @@ from pyarrow import ArrowInvalid, fs
 from keras_fcn.errors import one_line
 from keras_fcn.images.encoding import write_content
 
-# Their files are there whole or not at all: when they are closed.
+# Their files appear when they are closed, completely or not at all.
 _OBJECT_STORES = ("s3", "gcs", "abfs")
-_LONGEST_REASON = 200  # characters; some say where they looked for each library
+_MAX_REASON = 200  # characters; some messages list every searched folder
 _URL = re.compile(r"(?P<root>\w[\w+.-]*://[^/?]*)/?(?P<path>.*?)(?P<query>\?\w+=.*)?$")
 
 
 def is_url(text: str) -> bool:
-    """Whether a text is a URL, and no path.
+    """Return whether a text is a URL, and not a path.
 
     Args:
-        text: what a user names.
+        text: an input or output of the user.
     """
     return _URL.match(text) is not None
 
 
 def root_of(url: str) -> str:
-    """Return the file system of a URL, as in `s3://bucket?region=eu-west-1`.
+    """Return the file system of a URL, such as `s3://bucket?region=eu-west-1`.
 
     Args:
-        url: scheme, place and path; options of the file system follow a question mark.
+        url: scheme, host and path; options of the file system follow a question mark.
+
+    Raises:
+        ValueError: if `url` is not a URL.
     """
     found = _URL.match(url)
+    if found is None:
+        raise ValueError(f"`url` must be a URL. Received: url={url}")
     return found["root"] + (found["query"] or "")
 
 
 def absolute(name: str) -> str:
-    """Return a URL as it is, and a path or a `file://` as an absolute path.
+    """Return a path or a `file://` URL as an absolute path; other URLs unchanged.
 
     Args:
-        name: what a user names.
+        name: an input or output of the user.
     """
     name = name.removeprefix("file://")
     return name if is_url(name) else os.path.abspath(name)
 
 
 def without_options(name: str) -> str:
-    """Return a URL without the options of its file system; a path as it is.
+    """Return a URL without the options of its file system; a path unchanged.
 
     Args:
-        name: as for `root_of`, or a path.
+        name: a URL, as in `root_of`, or a path.
     """
     found = _URL.match(name)
     if found is None:
@@ -62,27 +67,30 @@ def without_options(name: str) -> str:
 
 
 class Storage:
-    """A file system; its files are named by absolute paths, or by URLs.
+    """A file system, whose files are named by absolute paths or URLs.
 
     Attributes:
-        is_local: whether they are files of this machine, with paths.
+        is_local: whether it is a disk of this machine.
     """
 
     def __init__(self, root: str = ""):
         """Open a file system.
 
         Args:
-            root: as `root_of` returns it; "" for the disk.
+            root: result of `root_of`; "" for the disk.
 
         Raises:
-            ValueError: if no library knows it, or it can't be opened.
+            ValueError: if no installed library supports it, or it cannot be opened.
         """
-        self._root = without_options(root) if root else ""
-        self._fs, self._base = _open(root) if root else (fs.LocalFileSystem(), "")
+        self._root, self._base = "", ""  # what names and paths begin with
+        self._fs = fs.LocalFileSystem()
+        if root:
+            self._root = without_options(root)
+            self._fs, self._base = _open(root)
         self.is_local = isinstance(self._fs, fs.LocalFileSystem)
 
     def files(self, name: str) -> Iterator[str]:
-        """Search a folder with its subfolders.
+        """List the files of a folder and its subfolders.
 
         Args:
             name: path or URL of the folder, or of one file.
@@ -91,8 +99,8 @@ class Storage:
             Paths or URLs of the files.
 
         Raises:
-            FileNotFoundError: if there is nothing.
-            OSError: if it can't be searched.
+            FileNotFoundError: if it does not exist.
+            OSError: if it cannot be read.
         """
         kind = self._fs.get_file_info(self._path(name)).type
         if kind == fs.FileType.NotFound:
@@ -108,8 +116,8 @@ class Storage:
                 if info.type == fs.FileType.File:
                     yield self._name(info.path)
 
-    def is_there(self, name: str) -> bool:
-        """Whether there is a file or a folder.
+    def exists(self, name: str) -> bool:
+        """Return whether a file or folder exists.
 
         Args:
             name: its path or URL.
@@ -118,37 +126,38 @@ class Storage:
         return info.type != fs.FileType.NotFound
 
     def read(self, name: str) -> bytes:
-        """Read a file whole.
+        """Return the content of a file.
 
         Args:
             name: its path or URL.
 
         Raises:
-            OSError: if it can't be read.
+            OSError: if it cannot be read.
         """
         with self._fs.open_input_stream(self._path(name), compression=None) as file:
             return file.read()
 
     def open(self, name: str):
-        """Open a file for reading at any place; PyArrow's kind of file.
+        """Open a file for random access, as a `pyarrow.NativeFile`.
 
         Args:
             name: its path or URL.
 
         Raises:
-            OSError: if it can't be read.
+            OSError: if it cannot be read.
         """
         return self._fs.open_input_file(self._path(name))
 
     def write(self, name: str, content: bytes) -> None:
-        """Write a file that appears whole or not at all.
+        """Write a file, completely or not at all.
 
         Args:
-            name: its path or URL; folders are made, and a file there is replaced.
-            content: all of it.
+            name: its path or URL. Missing folders are created; an existing file is
+                replaced.
+            content: its content.
 
         Raises:
-            OSError: if it can't be written.
+            OSError: if it cannot be written.
         """
         path = self._path(name)
         folder = path.rpartition("/")[0]
@@ -156,28 +165,28 @@ class Storage:
             os.makedirs(folder, exist_ok=True)
             write_content(Path(path), content)
             return
-        is_whole = self._fs.type_name in _OBJECT_STORES
-        part = path if is_whole else f"{folder}/.part-{secrets.token_hex(8)}"
-        if not is_whole:
+        is_atomic = self._fs.type_name in _OBJECT_STORES
+        part = path if is_atomic else f"{folder}/.part-{secrets.token_hex(8)}"
+        if not is_atomic:
             self._fs.create_dir(folder, recursive=True)
         with self._fs.open_output_stream(part, compression=None) as file:
             file.write(content)
-        if not is_whole:
+        if not is_atomic:
             self._fs.move(part, path)
 
     def remove_folder(self, name: str) -> None:
-        """Remove a folder and what is in it.
+        """Delete a folder and its content.
 
         Args:
             name: its path or URL.
 
         Raises:
-            OSError: if it can't be removed.
+            OSError: if it cannot be deleted.
         """
         self._fs.delete_dir(self._path(name))
 
     def _path(self, name):
-        """How the file system itself names a file."""
+        """The path of a file in the file system."""
         if not self._root:
             return name
         return f"{self._base}/{name[len(self._root) :].strip('/')}".rstrip("/")
@@ -189,7 +198,7 @@ class Storage:
 
 
 def _open(root):
-    """PyArrow's file system of a URL, and what paths in it begin with."""
+    """PyArrow's file system of a URL, and the prefix of paths in it."""
     url = f"{root}/" if root.endswith("://") else root
     try:
         file_system, base = fs.FileSystem.from_uri(url)
@@ -203,8 +212,8 @@ def _open(root):
 
 
 def _cannot_open(root, error):
-    reason = textwrap.shorten(one_line(error), _LONGEST_REASON)
-    return ValueError(f"{root} can't be opened ({reason})")
+    reason = textwrap.shorten(one_line(error), _MAX_REASON)
+    return ValueError(f"{root} cannot be opened ({reason})")
 
 
 def _open_by_fsspec(url):
@@ -216,7 +225,7 @@ def _open_by_fsspec(url):
     except (ImportError, ValueError) as error:
         scheme = url.partition("://")[0]
         raise ValueError(
-            f"There is no file system for {scheme}:// here: install fsspec's package "
-            f"for it, on all machines ({one_line(error)})"
+            f"There is no file system for {scheme}://: install fsspec's package for it "
+            f"on all machines ({one_line(error)})"
         ) from error
     return fs.PyFileSystem(fs.FSSpecHandler(file_system)), base

@@ -1,7 +1,7 @@
-"""Images of several calls as one stream: read, predicted and stored without a pause.
+"""Reads, predicts and stores the images of several calls as one stream.
 
-While a call is predicted the images of the next one are fetched and read, so that the
-network has no need to wait as long as two calls are under way.
+While the images of a call are predicted, those of the next call are fetched and read,
+so that the network does not wait between two calls.
 """
 
 from collections import deque
@@ -20,14 +20,14 @@ from keras_fcn.prediction.results import Result
 from keras_fcn.ray_prediction.messages import Image, Row
 from keras_fcn.ray_prediction.storage import is_url
 
-# Images that are fetched before they are predicted, or wait to be stored: what takes
-# long behind a URL is the way there.
+# Images that are fetched before they are predicted, or wait to be stored: enough to hide
+# the latency of a URL.
 _AHEAD = 8
 
 
 @dataclass
 class Call:
-    """Images that came together, and what has come of them."""
+    """The images of one call of `Worker.predict`, and their rows."""
 
     images: Sequence[Image]
     rows: list[Row] = field(default_factory=list)
@@ -35,21 +35,27 @@ class Call:
 
 
 class Stream:
-    """The images of calls that follow each other without a pause."""
+    """Predicts the images of consecutive calls.
+
+    Args:
+        worker: the `Worker`, with network and settings.
+        folder: temporary folder.
+        calls: queue of further `Call`s; None ends it.
+    """
 
     def __init__(self, worker, folder, calls):
         self._worker, self._settings = worker, worker.settings
         self._folder, self._calls = folder, calls
-        # Where this machine writes outputs to.
+        # Outputs that are stored by URL are written to `folder` first.
         output_dir = self._settings.output_dir
         self._base = folder / "outputs" if is_url(output_dir) else Path(output_dir)
         self._numbers = count()
-        self._under_way: deque[Call] = deque()
+        self._started: deque[Call] = deque()
         self._images: dict[Path, tuple[Image, Call]] = {}  # by the file that is read
-        self._problems: dict[Path, str] = {}  # of what could not be fetched
+        self._problems: dict[Path, str] = {}  # of images that could not be fetched
 
     def run(self, call):
-        """Predict the images of a call and of those that wait, until none waits."""
+        """Predict the images of a call, and of the calls that are waiting."""
         try:
             last = None
             for result in self._results(call):
@@ -57,19 +63,19 @@ class Stream:
                     self._drop(last)
                 last = result.path
                 image, its_call = self._images[result.path]
-                # Those before it have come to their end.
-                while self._under_way[0] is not its_call:
+                # Results are in order: the calls before this one are complete.
+                while self._started[0] is not its_call:
                     self._finish()
                 its_call.rows.append(self._row(image, result))
             self._drop(last)
-            while self._under_way:
+            while self._started:
                 self._finish()
         except BaseException as error:
-            for call in self._under_way:
+            for call in self._started:
                 call.outcome.set_exception(error)
 
     def _finish(self):
-        call = self._under_way.popleft()
+        call = self._started.popleft()
         call.outcome.set_result(call.rows)
 
     def _results(self, call):
@@ -88,7 +94,7 @@ class Stream:
 
     def _waiting(self, call) -> Iterator[tuple[Image, Call]]:
         while True:
-            self._under_way.append(call)
+            self._started.append(call)
             for image in call.images:
                 yield image, call
             try:
@@ -100,7 +106,7 @@ class Stream:
                 return
 
     def _fetch(self, image_and_call):
-        """The job of an image, which lies on this machine then."""
+        """The job of an image, whose file is downloaded if it has a URL."""
         image, _ = image_and_call
         path = Path(image.source)
         if is_url(image.source):
@@ -108,13 +114,13 @@ class Stream:
             try:
                 content = self._worker.storage_of(image.source).read(image.source)
                 path.write_bytes(content)
-            except Exception as error:  # of any file system's kind
+            except Exception as error:  # file systems raise classes of their own
                 self._problems[path] = describe_failure(image.source, "read", error)
         self._images[path] = image_and_call
         return Job(path, self._base / image.stem)
 
     def _store(self, result):
-        """Bring the outputs of an image to their place, where that is behind a URL."""
+        """Upload the outputs of an image if the output folder has a URL."""
         folder = self._settings.output_dir
         if result.problem or not is_url(folder):
             return result
@@ -122,7 +128,7 @@ class Stream:
         outputs, job = self._settings.outputs, Job(result.path, self._base / image.stem)
         storage = self._worker.storage_of(folder)
         try:
-            for path in (  # the label map last, as on a disk
+            for path in (  # the label map last: it marks the image as done
                 outputs.overlay_path(job, result.frame),
                 outputs.confidence_path(job, result.frame),
                 job.labels_path(result.frame),
@@ -131,13 +137,13 @@ class Stream:
                     name = f"{folder}/{path.relative_to(self._base)}"
                     storage.write(name, path.read_bytes())
                     path.unlink()
-        except Exception as error:  # of any file system's kind
+        except Exception as error:  # file systems raise classes of their own
             problem = describe_failure(str(result.path), "written", error)
             return replace(result, problem=problem)
         return result
 
     def _drop(self, path):
-        """Forget an image that is done."""
+        """Delete the entries, and the downloaded file, of an image that is done."""
         if path is None:
             return
         image, _ = self._images.pop(path)
@@ -152,6 +158,8 @@ class Stream:
                 str(result.path), image.source
             )
             return Row(image.source, result.frame, error=problem)
+        if result.size is None or result.counts is None:  # only if it was skipped
+            raise ValueError(f"{image.source} has neither a result nor a problem")
         job, (height, width) = Job(result.path, Path(image.stem)), result.size
         shares = result.counts[self._worker.ids] / result.counts.sum()
         return Row(

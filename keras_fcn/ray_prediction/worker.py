@@ -1,6 +1,6 @@
-"""What a worker does: it holds the network, and predicts the images it is sent.
+"""A worker: loads the network, and predicts the images that it is sent.
 
-Nothing here knows of Ray, which runs a `Worker` as an actor.
+This module does not import Ray, which runs a `Worker` as an actor.
 """
 
 import os
@@ -17,22 +17,22 @@ from keras_fcn.ray_prediction.storage import Storage, root_of
 from keras_fcn.ray_prediction.stream import Call, Stream
 from keras_fcn.storage.atomic import TEMPORARY, work_folder
 
-# Where TensorFlow and the other runtimes read how many threads to take.
+# The number of threads of TensorFlow and of the other runtimes.
 _THREADS = ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
 
 
 class Worker:
-    """Predicts images with one network, in a stream that does not end between calls.
+    """Predicts images with one network.
 
-    While a call is predicted the images of the next one are read, so that nothing waits
-    as long as two are under way.
+    Calls overlap: while the images of a call are predicted, those of the next call are
+    read. The network does not wait if two calls are made at a time.
     """
 
     def __init__(self, settings: Settings):
-        """Make a worker, which has nothing loaded yet.
+        """Initialize a worker; `start` loads the network.
 
         Args:
-            settings: what to do.
+            settings: network, options and outputs.
         """
         self.settings = settings
         self._calls: SimpleQueue[Call | None] = SimpleQueue()
@@ -41,30 +41,41 @@ class Worker:
         """Load the network.
 
         Raises:
-            FileNotFoundError: if this machine lacks the network, or does not share the
-                output's folder.
-            ValueError: if the network is damaged, or the settings don't go together.
+            FileNotFoundError: if the network or the shared output folder is missing on
+                this machine.
+            ValueError: if the network is damaged, or the settings exclude one another.
         """
         settings = self.settings
         if settings.num_threads:
             os.environ.update(dict.fromkeys(_THREADS, str(settings.num_threads)))
-        # After the variables, which count when TensorFlow is imported.
+        # After the variables, which TensorFlow reads when it is imported.
         from keras_fcn.prediction.segmenter import load
         from keras_fcn.runs.bundled import find_network
 
         host = socket.gethostname()
-        self._check_lock(host)
+        if settings.lock is not None:
+            path, text = settings.lock
+            try:
+                is_shared = Path(path).read_text() == text
+            except OSError:
+                is_shared = False
+            if not is_shared:
+                raise FileNotFoundError(
+                    f"The worker on {host} does not share `output_dir` "
+                    f"{settings.output_dir}: it must be on a disk that all machines "
+                    "share, or a URL"
+                )
         self._storages = {root: Storage(url) for root, url in settings.roots.items()}
         try:
             network = find_network(settings.model, exported=True)
         except FileNotFoundError as error:
             raise FileNotFoundError(
-                f"The worker on {host} does not find the network: {error}"
+                f"The network is missing on {host}: {error}"
             ) from error
         self.segmenter = load(settings.model, **settings.look)
         class_map = network.read_class_map()
         self.ids = [*range(class_map.num_classes), class_map.void_id]
-        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
         return Ready(
             host, keras_fcn.__version__, network.fingerprint(), class_map.names
@@ -74,48 +85,33 @@ class Worker:
         """Predict images and write their outputs.
 
         Args:
-            images: no two have one source; several calls may be under way.
+            images: images with different sources. Several threads may call this.
 
         Returns:
-            What came of each, in order; of a file with several images there are several
+            The rows of each image, in order; a file with several frames has several
             rows.
 
         Raises:
-            OSError: if the disk takes no more files.
+            OSError: if the disk is full.
         """
         call = Call(images)
         self._calls.put(call)
         return call.outcome.result()
 
     def stop(self) -> None:
-        """Leave nothing behind, when all calls are answered."""
+        """Delete the temporary files when all calls have returned."""
         self._calls.put(None)
         self._thread.join()
 
     def storage_of(self, url: str) -> Storage:
-        """Return the file system of one of the settings' URLs.
+        """Return the file system of a URL.
 
         Args:
-            url: without options.
+            url: URL without options; its root is in the settings.
         """
         return self._storages[root_of(url)]
 
-    def _check_lock(self, host):
-        if self.settings.lock is None:
-            return
-        path, text = self.settings.lock
-        try:
-            is_there = Path(path).read_text() == text
-        except OSError:
-            is_there = False
-        if not is_there:
-            raise FileNotFoundError(
-                f"The worker on {host} does not share `output_dir` "
-                f"{self.settings.output_dir}: it must be on a disk that all machines "
-                "have, or a URL"
-            )
-
-    def _serve(self):
+    def _run(self):
         with work_folder(Path(tempfile.gettempdir()), TEMPORARY) as folder:
             while (call := self._calls.get()) is not None:
                 Stream(self, folder, self._calls).run(call)

@@ -65,7 +65,7 @@ def test_a_cluster_of_this_machine_predicts_what_one_process_does(
     (images / "bad.png").write_bytes((images / "a/0.png").read_bytes())
     before = files(output)
     again = run(1)
-    assert again.returncode == 0 and "Done before: 11 images" in again.stderr
+    assert again.returncode == 0 and "Skipped: 11 images that are done" in again.stderr
     changed = {name for name, time in files(output).items() if before.get(name) != time}
     stems = ("a/0", "bad")
     pictures = {
@@ -129,7 +129,7 @@ def test_inputs_that_mean_nothing_are_refused(
 def test_an_address_that_answers_nothing_is_named_soon(
     images, tmp_path, capsys, monkeypatch, is_listening
 ):
-    monkeypatch.setattr(cluster, "_SECONDS_TO_ANSWER", 0.5)
+    monkeypatch.setattr(cluster, "_CONNECT_TIMEOUT", 0.5)
     with socket.socket() as server:
         server.bind(("127.0.0.1", 0))
         if is_listening:

@@ -19,18 +19,18 @@ from keras_fcn.ray_prediction.cluster import check_address, cores_of_worker
         ([], 2, 0),  # machines that are yet to come
     ],
 )
-def test_cores_are_shared_so_that_all_workers_fit(cores, num_workers, wanted):
+def test_cores_per_worker_let_all_workers_fit(cores, num_workers, wanted):
     assert cores_of_worker(cores, num_workers) == wanted
 
 
 @pytest.mark.parametrize(
     "address", ["local", "auto", "head:6379", "10.0.0.1:6379", "ray://head.x:10001"]
 )
-def test_addresses_are_taken(address):
+def test_valid_addresses_are_accepted(address):
     check_address(address)
 
 
 @pytest.mark.parametrize("address", ["", "head", "photographs/", "x.png", "http://a:1"])
-def test_what_is_no_address_is_refused(address):
+def test_invalid_addresses_are_refused(address):
     with pytest.raises(ValueError, match="`ray` must be local"):
         check_address(address)

@@ -28,7 +28,7 @@ def read(folder):
     return pandas.read_parquet(folder / "manifest.parquet").set_index("path")
 
 
-def test_rows_are_read_by_pandas_with_a_column_for_each_class(tmp_path):
+def test_manifest_is_read_by_pandas_with_a_column_for_each_class(tmp_path):
     manifest = open_manifest(tmp_path)
     manifest.add([done(tmp_path, "a"), Row("/in/b.png", error="is no image")])
     manifest.finish()
@@ -45,7 +45,7 @@ def test_rows_are_read_by_pandas_with_a_column_for_each_class(tmp_path):
     assert not (tmp_path / "manifest.parts").exists()
 
 
-def test_what_a_killed_prediction_wrote_is_done_and_the_rest_is_not(tmp_path):
+def test_written_parts_of_a_killed_prediction_are_done(tmp_path):
     killed = open_manifest(tmp_path)
     killed.add([done(tmp_path, "a"), Row("/in/bad.png", error="is no image")])
     killed.flush()
@@ -66,7 +66,7 @@ def test_what_a_killed_prediction_wrote_is_done_and_the_rest_is_not(tmp_path):
     assert set(table.status) == {"done"}
 
 
-def test_a_prediction_that_has_ended_is_done(tmp_path):
+def test_images_of_a_finished_prediction_are_done(tmp_path):
     first = open_manifest(tmp_path)
     first.add([done(tmp_path, "a")])
     first.finish()
@@ -77,9 +77,7 @@ def test_a_prediction_that_has_ended_is_done(tmp_path):
     assert len(read(tmp_path)) == 1
 
 
-def test_a_break_between_the_whole_and_the_removal_of_the_parts_doubles_no_row(
-    tmp_path, monkeypatch
-):
+def test_interrupted_removal_of_the_parts_duplicates_no_row(tmp_path, monkeypatch):
     manifest = open_manifest(tmp_path)
     manifest.add([done(tmp_path, "a"), done(tmp_path, "b")])
     monkeypatch.setattr(Storage, "remove_folder", lambda *_: None)
@@ -90,7 +88,7 @@ def test_a_break_between_the_whole_and_the_removal_of_the_parts_doubles_no_row(
     assert sorted(read(tmp_path).index) == ["/in/a.png", "/in/b.png"] and not waiting
 
 
-def test_images_of_another_prediction_into_the_folder_keep_their_rows(tmp_path):
+def test_rows_of_another_prediction_into_the_folder_are_kept(tmp_path):
     first = open_manifest(tmp_path)
     first.add([done(tmp_path, "a"), Row("/in/bad.png", error="is no image")])
     first.finish()
@@ -102,7 +100,7 @@ def test_images_of_another_prediction_into_the_folder_keep_their_rows(tmp_path):
     assert sorted(read(tmp_path).index) == ["/in/a.png", "/in/bad.png", "/in/other.png"]
 
 
-def test_a_file_with_several_images_is_done_when_all_of_them_are(tmp_path):
+def test_file_with_several_frames_is_done_when_all_of_them_are(tmp_path):
     first = open_manifest(tmp_path)
     first.add([done(tmp_path, "whole", 0), done(tmp_path, "whole", 1)])
     first.add([done(tmp_path, "cut", 0), Row("/in/cut.png", 1, error="is cut off")])
@@ -114,7 +112,7 @@ def test_a_file_with_several_images_is_done_when_all_of_them_are(tmp_path):
     assert list(read(tmp_path).index) == ["/in/whole.png"] * 2
 
 
-def test_an_image_that_now_goes_elsewhere_is_predicted_again_and_has_one_row(tmp_path):
+def test_image_with_another_output_path_is_predicted_again_with_one_row(tmp_path):
     first = open_manifest(tmp_path)
     first.add([done(tmp_path, "a")])
     first.finish()
@@ -126,7 +124,7 @@ def test_an_image_that_now_goes_elsewhere_is_predicted_again_and_has_one_row(tmp
     assert list(read(tmp_path).output) == ["sub/a_labels.png"]
 
 
-def test_another_network_or_look_is_refused_by_its_argument(tmp_path):
+def test_other_options_are_refused_by_argument(tmp_path):
     manifest = open_manifest(tmp_path, size="auto", tile=(64, 96))
     manifest.add([done(tmp_path, "a")])
     manifest.flush()
@@ -135,14 +133,14 @@ def test_another_network_or_look_is_refused_by_its_argument(tmp_path):
         open_manifest(tmp_path, size=240, tile=(64, 96))
 
 
-def test_names_that_are_no_text_are_written_out(tmp_path):
+def test_paths_that_are_not_utf8_are_escaped(tmp_path):
     manifest = open_manifest(tmp_path)
     manifest.add([Row("/in/\udcff.png", error="is no image")])
     manifest.finish()
     assert list(read(tmp_path).index) == ["/in/\\xff.png"]
 
 
-def test_many_parts_become_few_groups_of_rows(tmp_path):
+def test_many_parts_are_merged_into_few_row_groups(tmp_path):
     manifest = open_manifest(tmp_path)
     for number in range(30):
         manifest.add([Row(f"/in/{number}.png", error="is no image")])
@@ -153,11 +151,11 @@ def test_many_parts_become_few_groups_of_rows(tmp_path):
 
 
 @pytest.mark.parametrize("content", [b"", b"no Parquet", None])
-def test_what_is_no_manifest_is_refused_by_its_name(tmp_path, content):
+def test_file_that_is_not_a_manifest_is_refused(tmp_path, content):
     path = tmp_path / "manifest.parquet"
     if content is None:
         pandas.DataFrame({"path": ["x"]}).to_parquet(path)
     else:
         path.write_bytes(content)
-    with pytest.raises(ValueError, match="manifest.parquet is no manifest"):
+    with pytest.raises(ValueError, match="manifest.parquet is not the manifest"):
         open_manifest(tmp_path)

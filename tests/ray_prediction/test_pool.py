@@ -1,4 +1,4 @@
-"""Workers that die: what becomes of their images. Ray is a stand-in in this process."""
+"""The pool of workers, with a fake for Ray in this process."""
 
 import pytest
 
@@ -12,12 +12,12 @@ from keras_fcn.ray_prediction.pool import Pool  # noqa: E402
 
 
 class Cluster:
-    """What `Pool` needs of Ray: actors whose calls are answered when asked for."""
+    """The functions of Ray that `Pool` uses; calls are executed by `get`."""
 
     def __init__(self, killers=(), deaths_at=(), ready=()):
-        self.killers = set(killers)  # sources that end their actor
-        self.deaths_at = set(deaths_at)  # numbers of calls at which a machine is lost
-        self.ready = list(ready)  # what actors say, the first one first
+        self.killers = set(killers)  # sources that kill their actor
+        self.deaths_at = set(deaths_at)  # numbers of calls at which an actor dies
+        self.ready = list(ready)  # results of `start`, in order
         self.num_calls = self.num_actors = 0
         self.predicted = []
         self.largest = 0
@@ -88,47 +88,47 @@ def sources(rows):
     return sorted(row.path for row in rows)
 
 
-def wanted(count):
+def expected_sources(count):
     return sorted(f"/{n}.png" for n in range(count))
 
 
-def test_each_image_is_predicted_once_in_chunks_that_end_small(run):
+def test_images_are_predicted_once_in_chunks_that_become_smaller(run):
     cluster = Cluster()
     rows = run(cluster, 1000)
-    assert sources(rows) == wanted(1000) == sorted(cluster.predicted)
+    assert sources(rows) == expected_sources(1000) == sorted(cluster.predicted)
     assert cluster.largest == 32
     assert cluster.num_calls > 1000 / 32 + 4  # the last ones are smaller
 
 
-def test_few_images_are_shared_by_all_workers(run):
+def test_few_images_are_predicted_with_many_workers(run):
     assert len(run(Cluster(), 3, num_workers=8)) == 3
 
 
-def test_an_image_that_ends_its_worker_costs_itself_alone(run):
+def test_image_that_kills_its_worker_is_the_only_error(run):
     cluster = Cluster(killers={"/300.png"})
     rows = run(cluster, 1000)
-    assert sources(rows) == wanted(1000)
+    assert sources(rows) == expected_sources(1000)
     (failed,) = [row for row in rows if row.error]
-    assert failed.path == "/300.png" and "ended its worker 2 times" in failed.error
+    assert failed.path == "/300.png" and "killed its worker 2 times" in failed.error
     # One of the chunk, and two of the image alone.
     assert cluster.num_actors == 2 + 3
     assert len(cluster.predicted) == len(set(cluster.predicted)) == 999
 
 
-def test_images_of_lost_machines_go_to_others(run):
+def test_images_of_lost_machines_are_predicted_by_other_workers(run):
     cluster = Cluster(deaths_at={3, 20, 21, 22})
     rows = run(cluster, 1000)
-    assert sources(rows) == wanted(1000)
+    assert sources(rows) == expected_sources(1000)
     assert not any(row.error for row in rows)
 
 
-def test_two_images_that_end_workers_are_both_found(run):
+def test_two_images_that_kill_workers_are_both_reported(run):
     rows = run(Cluster(killers={"/10.png", "/11.png"}), 100, num_workers=1)
     assert {row.path for row in rows if row.error} == {"/10.png", "/11.png"}
-    assert sources(rows) == wanted(100)
+    assert sources(rows) == expected_sources(100)
 
 
-def test_what_a_worker_raises_is_raised_here(run, monkeypatch):
+def test_errors_of_a_worker_are_raised(run, monkeypatch):
     cluster = Cluster()
 
     def get(ref):
@@ -142,16 +142,16 @@ def test_what_a_worker_raises_is_raised_here(run, monkeypatch):
 @pytest.mark.parametrize(
     ("other", "message"),
     [
-        (Ready("second", "2", "abc", ()), "one on host has keras-fcn 1, .* second 2"),
-        (Ready("second", "1", "xyz", ()), "one on host has a network abc, .* xyz"),
+        (Ready("second", "2", "abc", ()), "same keras-fcn: host has 1, second has 2"),
+        (Ready("second", "1", "xyz", ()), "same network: host has abc, second has xyz"),
     ],
 )
-def test_workers_that_differ_are_refused(run, other, message):
+def test_workers_with_different_versions_or_networks_are_refused(run, other, message):
     with pytest.raises(ValueError, match=message):
         run(Cluster(ready=[READY, other]), 100)
 
 
-def test_workers_that_can_not_start_end_the_prediction(run):
+def test_workers_that_cannot_start_end_the_prediction(run):
     cluster = Cluster()
 
     def get(ref):
@@ -163,8 +163,10 @@ def test_workers_that_can_not_start_end_the_prediction(run):
     assert cluster.num_actors <= 2 + 2 * 3
 
 
-def test_a_cluster_without_room_is_told_and_given_up(run, monkeypatch, caplog):
-    monkeypatch.setattr(pool_module, "_SECONDS_TO_TELL", -1)
+def test_cluster_without_free_resources_is_logged_and_then_an_error(
+    run, monkeypatch, caplog
+):
+    monkeypatch.setattr(pool_module, "_SECONDS_TO_LOG", -1)
     monkeypatch.setattr(pool_module, "_SECONDS_TO_START", 0.05)
     cluster = Cluster()
     cluster.wait = lambda refs, **_: ([], refs)

@@ -26,7 +26,7 @@ def bucket(tree):
     file_system.rm("/bucket", recursive=True)
 
 
-def test_outputs_have_the_names_that_they_have_without_ray(tree, tmp_path):
+def test_outputs_have_the_same_names_as_without_ray(tree, tmp_path):
     output = tmp_path / "out"
     found = find_sources([str(tree)], str(output)).by_stem
     jobs = find_jobs([str(tree)], output)
@@ -36,7 +36,9 @@ def test_outputs_have_the_names_that_they_have_without_ray(tree, tmp_path):
     assert list(found) == ["a/x", "b/c/x", "x"]
 
 
-def test_a_list_keeps_its_tree_as_without_ray(tree, tmp_path, monkeypatch):
+def test_outputs_of_a_list_have_the_same_subfolders_as_without_ray(
+    tree, tmp_path, monkeypatch
+):
     monkeypatch.chdir(tree)
     (tmp_path / "list.txt").write_text("a/x.png\nb/c/x.jpg\nmissing.png\n")
     found = find_sources([], str(tmp_path / "out"), str(tmp_path / "list.txt")).by_stem
@@ -47,7 +49,7 @@ def test_a_list_keeps_its_tree_as_without_ray(tree, tmp_path, monkeypatch):
     }
 
 
-def test_a_folder_behind_a_url_is_searched_as_on_a_disk(bucket):
+def test_url_of_a_folder_is_searched_as_a_disk_is(bucket):
     sources = find_sources([f"{bucket}/?some=option"], "/out")
     assert sources.by_stem == {
         "a/x": f"{bucket}/a/x.png",
@@ -58,13 +60,13 @@ def test_a_folder_behind_a_url_is_searched_as_on_a_disk(bucket):
 
 
 @pytest.mark.parametrize("pattern", ["a/x.png", "a/*.png", "[a]/x.p?g"])
-def test_a_file_or_a_glob_behind_a_url_has_no_tree(bucket, pattern):
+def test_url_of_a_file_or_glob_has_no_subfolders(bucket, pattern):
     assert find_sources([f"{bucket}/{pattern}"], "/out").by_stem == {
         "x": f"{bucket}/a/x.png"
     }
 
 
-def test_a_list_of_urls_keeps_its_tree(tmp_path):
+def test_outputs_of_a_list_of_urls_have_subfolders(tmp_path):
     path = tmp_path / "list.txt"
     path.write_text("s3://one/a/x.png\ns3://one/a/b/x.png\n")
     assert find_sources([], "/out", str(path)).by_stem == {
@@ -76,11 +78,11 @@ def test_a_list_of_urls_keeps_its_tree(tmp_path):
     assert list(sources.by_stem) == ["one/x", "two/x"]
     assert set(sources.roots) == {"s3://one", "s3://two"}
     path.write_text("s3://one/x.png\nx.png\n")
-    with pytest.raises(ValueError, match="URLs alone, or paths alone"):
+    with pytest.raises(ValueError, match="either URLs or paths only"):
         find_sources([], "/out", str(path))
 
 
-def test_outputs_of_an_earlier_prediction_are_no_inputs(bucket):
+def test_outputs_of_an_earlier_prediction_are_not_inputs(bucket):
     file_system = fsspec.filesystem("memory")
     file_system.pipe("/bucket/in/x_labels.png", b"")
     file_system.pipe("/bucket/in/out/x_overlay.png", b"")
@@ -88,13 +90,13 @@ def test_outputs_of_an_earlier_prediction_are_no_inputs(bucket):
     assert "out/x_overlay" not in find_sources([bucket], f"{bucket}/out").by_stem
 
 
-def test_two_images_for_one_output_are_refused(tree, tmp_path):
+def test_two_images_with_one_output_are_refused(tree, tmp_path):
     paths = [str(tree / "x.png"), str(tree / "a/x.png")]
     with pytest.raises(ValueError, match="would both be written to x_labels.png"):
         find_sources(paths, str(tmp_path / "out"))
 
 
-def test_an_input_is_not_replaced(tree):
+def test_output_that_would_replace_an_input_is_refused(tree):
     (tree / "x_labels.png").write_bytes(b"")
     paths = [str(tree / "x.png"), str(tree / "x_labels.png")]
     with pytest.raises(ValueError, match="would replace the input"):
@@ -102,11 +104,11 @@ def test_an_input_is_not_replaced(tree):
 
 
 @pytest.mark.parametrize("where", ["disk", "url"])
-def test_films_and_folders_without_images_are_refused(where, tree, bucket, tmp_path):
+def test_videos_and_folders_without_images_are_refused(where, tree, bucket, tmp_path):
     folder = str(tree) if where == "disk" else bucket
     with pytest.raises(FileNotFoundError, match="no image"):
         find_sources([f"{folder}/a/*.txt" if where == "url" else f"{tree}/no"], "/out")
     fsspec.filesystem("memory").pipe("/bucket/in/film.mp4", b"")
     (tree / "film.mp4").write_bytes(b"")
-    with pytest.raises(ValueError, match="`ray` predicts images alone.*film.mp4"):
+    with pytest.raises(ValueError, match="`ray` predicts images only.*film.mp4"):
         find_sources([folder], "/out")

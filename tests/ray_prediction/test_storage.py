@@ -23,12 +23,12 @@ from keras_fcn.ray_prediction.storage import (
         ("local:///a/b", "local://", "local:///a/b"),
     ],
 )
-def test_options_belong_to_the_file_system_and_not_to_the_name(url, root, name):
+def test_options_of_a_url_are_part_of_the_root(url, root, name):
     assert root_of(url) == root
     assert without_options(url) == name
 
 
-def test_a_path_is_no_url_and_a_file_url_is_a_path(tmp_path, monkeypatch):
+def test_paths_and_file_urls_are_paths(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert not is_url("C:/images") and not is_url("a/b.png")
     assert absolute("a") == str(tmp_path / "a")
@@ -37,7 +37,7 @@ def test_a_path_is_no_url_and_a_file_url_is_a_path(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("kind", ["memory://storage", "local", "disk"])
-def test_a_file_is_written_whole_found_and_read(kind, tmp_path):
+def test_file_is_written_listed_and_read(kind, tmp_path):
     folder = {"local": f"local://{tmp_path}", "disk": str(tmp_path)}.get(kind, kind)
     storage = Storage(root_of(folder) if is_url(folder) else "")
     name = f"{folder}/sub/file.bin"
@@ -45,18 +45,18 @@ def test_a_file_is_written_whole_found_and_read(kind, tmp_path):
     storage.write(name, b"second")
     assert storage.read(name) == b"second"
     assert list(storage.files(folder)) == [name]  # and nothing that was half written
-    assert storage.is_there(name) and not storage.is_there(f"{folder}/other")
+    assert storage.exists(name) and not storage.exists(f"{folder}/other")
     storage.remove_folder(f"{folder}/sub")
-    assert not storage.is_there(name)
+    assert not storage.exists(name)
 
 
-def test_what_is_not_there_is_told_by_its_url():
+def test_missing_folder_is_an_error_with_its_url():
     with pytest.raises(FileNotFoundError, match="memory://storage/none"):
         list(Storage("memory://storage").files("memory://storage/none"))
 
 
 @pytest.mark.parametrize("root", ["foo://bucket", "ftp://host"])
-def test_a_scheme_without_a_file_system_is_told_in_one_line(root, monkeypatch):
+def test_unsupported_scheme_is_a_one_line_error(root, monkeypatch):
     def missing(url, **options):
         raise ImportError("Install ftpfs")
 
@@ -67,7 +67,7 @@ def test_a_scheme_without_a_file_system_is_told_in_one_line(root, monkeypatch):
     assert "\n" not in str(caught.value)
 
 
-def test_an_object_store_is_searched_written_and_read(monkeypatch):
+def test_object_store_is_searched_written_and_read(monkeypatch):
     server_module = pytest.importorskip("moto.server", reason="needs moto[server]")
     boto3 = pytest.importorskip("boto3")
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):

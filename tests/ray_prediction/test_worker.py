@@ -51,7 +51,7 @@ def start(scored_run, monkeypatch):
         worker.stop()
 
 
-def test_outputs_are_those_of_a_prediction_without_ray(start, scored_run, tmp_path):
+def test_outputs_are_equal_to_those_without_ray(start, scored_run, tmp_path):
     paths = save_images(tmp_path / "in", 3)
     images = [Image(str(path), f"sub/{path.stem}") for path in paths]
     rows = start(tmp_path / "ray").predict(images)
@@ -69,7 +69,7 @@ def test_outputs_are_those_of_a_prediction_without_ray(start, scored_run, tmp_pa
         assert path.read_bytes() == other.read_bytes()
 
 
-def test_from_and_to_a_url_the_same_comes_out(start, tmp_path):
+def test_outputs_by_url_are_equal_to_those_on_a_disk(start, tmp_path):
     paths = save_images(tmp_path / "in", 2)
     memory = fsspec.filesystem("memory")
     memory.put(f"{tmp_path / 'in'}/", "/bucket/in/", recursive=True)
@@ -94,7 +94,9 @@ def test_from_and_to_a_url_the_same_comes_out(start, tmp_path):
     memory.rm("/bucket", recursive=True)
 
 
-def test_what_can_not_be_stored_is_a_row_with_its_error(start, tmp_path, monkeypatch):
+def test_output_that_cannot_be_stored_is_a_row_with_the_error(
+    start, tmp_path, monkeypatch
+):
     (path,) = save_images(tmp_path / "in", 1)
     worker = start("memory://full", roots={"memory://full": "memory://full"})
 
@@ -106,7 +108,7 @@ def test_what_can_not_be_stored_is_a_row_with_its_error(start, tmp_path, monkeyp
     assert "can't be written (OSError: no room)" in row.error and row.output is None
 
 
-def test_calls_at_once_get_their_own_rows_in_order(start, tmp_path):
+def test_concurrent_calls_return_their_own_rows_in_order(start, tmp_path):
     paths = save_images(tmp_path / "in", 20)
     Picture.open(paths[3]).save(
         tmp_path / "in/pages.tif",
@@ -132,26 +134,26 @@ def test_calls_at_once_get_their_own_rows_in_order(start, tmp_path):
     assert all((tmp_path / "out" / row.output).is_file() for row in rows)
 
 
-def test_a_worker_tells_what_it_has(start, scored_run, tmp_path):
+def test_start_returns_version_fingerprint_and_classes(start, scored_run, tmp_path):
     ready = start(tmp_path).ready
     assert ready.version == keras_fcn.__version__
     assert ready.fingerprint == scored_run.fingerprint()
     assert ready.class_names == scored_run.read_class_map().names
 
 
-def test_a_machine_that_lacks_the_folder_or_the_network_is_named(start, tmp_path):
+def test_machine_without_the_folder_or_the_network_is_named(start, tmp_path):
     lock = tmp_path / "lock"
     lock.write_text("of another process")
     for path, text in ((lock, "mine"), (tmp_path / "none", "mine")):
         with pytest.raises(FileNotFoundError, match="does not share `output_dir`"):
             start(tmp_path, lock=(str(path), text))
-    with pytest.raises(FileNotFoundError, match="worker on .* does not find"):
+    with pytest.raises(FileNotFoundError, match="The network is missing on"):
         start(
             tmp_path, model=str(tmp_path / "no run"), lock=(str(lock), lock.read_text())
         )
 
 
-def test_a_full_disk_ends_the_call_and_not_the_worker(start, tmp_path, monkeypatch):
+def test_full_disk_fails_the_call_but_not_the_worker(start, tmp_path, monkeypatch):
     paths = save_images(tmp_path / "in", 2)
     worker = start(tmp_path / "out")
 
