@@ -175,8 +175,8 @@ class Manifest:
             before = json.loads(metadata[_SETTINGS])
         except (pa.ArrowInvalid, TypeError, KeyError) as error:
             raise ValueError(
-                f"{name} is not the manifest of a prediction: choose another `output_dir` "
-                f"({one_line(error)})"
+                f"{name} is not the manifest of a prediction ({one_line(error)}): "
+                "choose another `output_dir`"
             ) from error
         for key, value in json.loads(json.dumps(settings)).items():
             if before.get(key) != value:

@@ -152,7 +152,8 @@ class Pool:
         seconds = time.monotonic() - self._idle_since
         if seconds > _SECONDS_TO_START:
             raise TimeoutError(
-                f"No worker has started within {_SECONDS_TO_START} s: {_free_resources()}"
+                f"No worker has started within {_SECONDS_TO_START} s: "
+                f"{_free_resources()}"
             )
         if seconds > _SECONDS_TO_LOG and not self._is_logged:
             logger.info("No worker has started yet: %s", _free_resources())

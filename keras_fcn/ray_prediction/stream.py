@@ -20,8 +20,8 @@ from keras_fcn.prediction.results import Result
 from keras_fcn.ray_prediction.messages import Image, Row
 from keras_fcn.ray_prediction.storage import is_url
 
-# Images that are fetched before they are predicted, or wait to be stored: enough to hide
-# the latency of a URL.
+# Images that are fetched before they are predicted, or wait to be stored: enough to
+# hide the latency of a URL.
 _AHEAD = 8
 
 

@@ -80,7 +80,8 @@ def test_without_ray_a_line_says_what_to_install(images, capsys, monkeypatch):
     monkeypatch.setattr(cluster, "find_spec", lambda name: None)
     line = refusal(predict, capsys, images, "--ray", "local")
     assert (
-        '--ray needs ray, which is not installed: pip install "keras-fcn[ray]"' in line
+        '--ray requires ray, which is not installed: pip install "keras-fcn[ray]"'
+        in line
     )
 
 
@@ -111,7 +112,7 @@ def test_flags_that_make_no_sense_are_refused(images, capsys, flags, message):
     [
         ("none", "There is no image, folder or match of none"),
         ("empty", "There are no images or films in the folder empty"),
-        ("foo://bucket/in", "There is no file system for foo:// here"),
+        ("foo://bucket/in", "There is no file system for foo://"),
         ("local:///none", "There is no image, folder or match of local:///none"),
     ],
 )

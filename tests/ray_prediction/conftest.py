@@ -1,4 +1,4 @@
-"""What is tested here needs the extra `ray`."""
+"""These tests require the extra `ray`."""
 
 from importlib.util import find_spec
 

@@ -1,4 +1,4 @@
-"""What workers take of a cluster."""
+"""Addresses of clusters, and cores per worker."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The manifest: parts, what is done, one row for each image."""
+"""The manifest: parts, resuming, and one row for each image."""
 
 import pandas
 import pyarrow.parquet as pq

@@ -1,4 +1,4 @@
-"""What inputs mean on Ray: the same as without it, and URLs."""
+"""Inputs with Ray: the same as without Ray, and URLs."""
 
 import fsspec
 import pytest
@@ -9,7 +9,7 @@ from keras_fcn.ray_prediction.sources import find_sources
 
 @pytest.fixture
 def tree(tmp_path):
-    """A folder with images of one name in several subfolders, and what is not taken."""
+    """A folder with images of one name in several subfolders, and ignored files."""
     folder = tmp_path / "in"
     for name in ("x.png", "a/x.png", "b/c/x.jpg", ".hidden/y.png", "a/notes.txt"):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)

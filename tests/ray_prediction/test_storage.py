@@ -1,4 +1,4 @@
-"""Files on a disk and behind URLs."""
+"""Files on a disk and by URL."""
 
 import fsspec
 import pytest

@@ -1,4 +1,4 @@
-"""A worker without Ray: files and URLs in, label maps and rows out."""
+"""A worker without Ray, with files and URLs."""
 
 import threading
 
