@@ -1,4 +1,4 @@
-"""docs/your-data.md: each of its layouts is read as it stands there."""
+"""docs/your-data.md: its layouts can be read, and its rules are those of the code."""
 
 import json
 import re
@@ -6,6 +6,7 @@ import re
 import pytest
 
 from keras_fcn.commands import inspect
+from keras_fcn.datasets.folder.labels.encoding import rules_table
 from tests.support.commands import outcome
 from tests.support.data import PROJECT
 from tests.support.folders import write_image, write_labels
@@ -13,7 +14,7 @@ from tests.support.folders import write_image, write_labels
 PAGE = (PROJECT / "docs/your-data.md").read_text()
 _BLOCK = r"((?:^\S.*\n)+)\n((?:^    .+\n)+)"
 _SECTION = PAGE.partition("\n## Layouts\n")[2].partition("\n## ")[0]
-# What each is said to be, and its lines, four spaces in.
+# The end of each description, and its lines, indented by four spaces.
 LAYOUTS = {
     " ".join(words.split())[-60:]: block
     for words, block in re.findall(_BLOCK, _SECTION, re.MULTILINE)
@@ -37,7 +38,7 @@ def write_json(path, image):
 
 
 def write_line(folder, line):
-    """Write what a line names: a list and its name, or an image and its labels."""
+    """Write the files of a line: a list with its name, or an image and its labels."""
     if ": " in line:
         name, _, content = line.partition(": ")
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -53,7 +54,7 @@ def write_line(folder, line):
 
 
 @pytest.mark.parametrize("block", LAYOUTS.values(), ids=LAYOUTS)
-def test_a_layout_of_the_page_can_be_trained_on(tmp_path, capsys, block):
+def test_a_folder_with_a_layout_of_the_page_can_be_trained_on(tmp_path, capsys, block):
     folder = tmp_path / "my_data"
     for line in block.splitlines():
         write_line(folder, line.strip())
@@ -66,3 +67,12 @@ def test_a_layout_of_the_page_can_be_trained_on(tmp_path, capsys, block):
 
 def test_the_page_has_all_layouts():
     assert len(LAYOUTS) == 11
+
+
+def test_the_page_has_the_rules_for_reading_labels():
+    table = re.sub(
+        r"`(label_values|void)`",
+        lambda match: f"`--{match[1].replace('_', '-')}`",
+        rules_table(),
+    )
+    assert f"\n\n{table}\n\n" in PAGE

@@ -10,7 +10,7 @@ import numpy as np
 from keras_fcn.datasets.folder.labels.decoder import VOID_ID, grey, is_grey, pack
 from keras_fcn.datasets.folder.labels.files import WIDE_VOID, StoredLabels
 
-NO_COLOR = 1 << 24  # above all packed colours
+NO_COLOR = 256 * 0x010101  # above all packed colours, and no RGB colour
 _MAX_KEYS = 1024  # kept of a file; smoothed colour files have tens of thousands
 _MAX_THIN_SHARE = 0.25  # of the pixels, that smoothing changes
 

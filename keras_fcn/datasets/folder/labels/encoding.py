@@ -5,18 +5,21 @@ white. `RULES` decides it for all files together, or refuses them; docs/your-dat
 prints the list.
 """
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from keras_fcn.classes import MAX_CLASSES, ClassMap, distinct_colors
-from keras_fcn.datasets.folder.labels.class_table import ClassEntry, ClassTable
-from keras_fcn.datasets.folder.labels.contents import NO_COLOR, Contents, FileContents
+from keras_fcn.datasets.folder.labels.candidates import (
+    find_candidates,
+    is_same,
+    rgb_pixels,
+)
+from keras_fcn.datasets.folder.labels.class_table import ClassTable
+from keras_fcn.datasets.folder.labels.contents import Contents, FileContents
 from keras_fcn.datasets.folder.labels.decoder import (
     VOID_ID,
     LabelDecoder,
-    pack,
     rgb,
     unpack,
 )
@@ -24,7 +27,6 @@ from keras_fcn.datasets.folder.labels.files import WIDE_VOID
 from keras_fcn.datasets.folder.samples import Problem
 from keras_fcn.errors import summarize
 
-_BLACK_WHITE = ("background", "object")
 _MAX_NAMED = 8  # values that a message lists
 
 
@@ -55,52 +57,6 @@ class RefusedLabels(ValueError):
     def __init__(self, problem: Problem):
         super().__init__(problem.message)
         self.problem = problem
-
-
-class Candidate:
-    """An encoding that may fit.
-
-    Args:
-        kind: "ids", "colors" or "black-white".
-        description: one line for people.
-        entries: the classes, void among them.
-
-    Attributes:
-        table: class id of each value or packed colour.
-    """
-
-    def __init__(self, kind: str, description: str, entries: Sequence[ClassEntry]):
-        self.kind = kind
-        self.description = description
-        self.entries = entries
-        self.table: dict[int, int] = {}
-        if kind == "ids":
-            self.table = {VOID_ID: VOID_ID, WIDE_VOID: VOID_ID}
-        num_classes = 0
-        for index, entry in enumerate(entries):
-            class_id = VOID_ID if entry.is_void else num_classes
-            num_classes += not entry.is_void
-            if kind != "colors":
-                self.table[index if entry.value is None else entry.value] = class_id
-            elif entry.color is not None:
-                self.table[int(pack(entry.color))] = class_id
-
-    def unknown(self, contents: Contents) -> dict[str, int]:
-        """Return the pixels of values or colours without a class, such as "1,2,3"."""
-        if self.kind == "colors":
-            return {
-                "values above 255" if color == NO_COLOR else rgb(color): count
-                for color, count in contents.colors.items()
-                if color not in self.table
-            }
-        values = contents.values.items()
-        unknown = {str(v): n for v, n in values if v not in self.table}
-        return unknown | (_rgb_pixels(contents) if contents.has_rgb else {})
-
-    def used(self, contents: Contents) -> set[int]:
-        """Return the class ids that have pixels."""
-        keys = contents.colors if self.kind == "colors" else contents.values
-        return {self.table[key] for key in keys if key in self.table} - {VOID_ID}
 
 
 class Evidence:
@@ -142,13 +98,11 @@ class Evidence:
         self.label_values = label_values
         self.contents = contents = Contents(contents for _, contents in files)
         self.source = table.source if table else "the run" if class_map else ""
-        options = list(_options(contents, table, label_values, void, class_map))
-        wanted = [one for one in options if label_values in ("auto", one[0])]
-        self.is_possible = bool(wanted)
-        candidates = _candidates(wanted or options, void)
+        candidates = find_candidates(contents, table, label_values, void, class_map)
+        self.is_possible = label_values in ("auto", candidates[0].kind)
         fitting = [one for one in candidates if not one.unknown(contents)]
         self.fits = bool(fitting)
-        # The first of equals: `_options` yields the most likely first.
+        # The first of equals: the most likely candidates come first.
         self.best = max(
             fitting or candidates,
             key=lambda one: (
@@ -162,7 +116,7 @@ class Evidence:
             for one in fitting
             if one is not self.best
             and len(one.used(contents)) == len(self.best.used(contents))
-            and not _is_same(one, self.best, contents)
+            and not is_same(one, self.best, contents)
         )
         self.rival = next(rivals, "") if label_values == "auto" else ""
         by_color = (one for one in candidates if one.kind == "colors")
@@ -192,96 +146,6 @@ class Evidence:
         """
         values = _named(self.contents.values)
         return f"{values} can be read as {self.best.description}; or as {second}"
-
-
-def _is_same(first, second, contents):
-    """Whether two candidates give the same labels: one by colour, one by value."""
-    by_color, by_value = sorted((first, second), key=lambda one: one.kind != "colors")
-    if by_color.kind != "colors" or contents.has_rgb:
-        return False
-    color_of = contents.palette or {
-        value: value * 0x010101 for value in contents.values
-    }
-    return all(
-        by_color.table.get(color_of.get(value)) == by_value.table.get(value)
-        for value in contents.values
-    )
-
-
-def _candidates(options, void):
-    """The candidates of some options, with the classes that `void` names marked."""
-    candidates, names = [], []
-    for kind, description, entries in options:
-        entries = list(entries)
-        names = [entry.name for entry in entries]
-        for name in void:
-            for index, entry in enumerate(entries):
-                stored = index if entry.value is None else entry.value
-                if name.lower() == entry.name.lower() or name == str(stored):
-                    entries[index] = entry._replace(is_void=True)
-                    break
-            else:
-                break
-        else:
-            candidates.append(Candidate(kind, description, entries))
-    if not candidates:
-        raise ValueError(
-            f"`void` must name classes: {summarize(names, most=20)}. "
-            f"Received: void={','.join(void)}"
-        )
-    return candidates
-
-
-def _options(contents, table, label_values, void, class_map):
-    """Kind, description and classes of each encoding that is possible."""
-    entries = table.entries if table else []
-    source = table.source if table else ""
-    if entries and all(entry.color for entry in entries if not entry.is_void):
-        yield "colors", f"colours, as in {source}", entries
-    two = [entry for entry in entries if not entry.is_void]
-    if entries:
-        may_be_two = len(two) == 2 and not any(one.color or one.value for one in two)
-    else:
-        may_be_two = class_map is None or class_map.names == _BLACK_WHITE
-    if may_be_two and (
-        contents.values.keys() == {0, 255} or label_values == "black-white"
-    ):
-        black, white = [entry.name for entry in two] or _BLACK_WHITE
-        words = f"black and white: 0 is {black}, 255 is {white}"
-        yield (
-            "black-white",
-            words,
-            [
-                ClassEntry(black, (0, 0, 0), 0, False),
-                ClassEntry(white, (255, 255, 255), 255, False),
-            ],
-        )
-    if not entries:
-        yield "ids", "ids, 255 is void", _numbered(contents, class_map, void)
-    elif any(entry.value is not None for entry in entries):
-        yield "ids", f"ids, as in {source}, 255 is void", entries
-    else:
-        yield "ids", f"ids, the lines of {source} from 0, 255 is void", entries
-
-
-def _numbered(contents, class_map, void):
-    """Classes of ids without a table: those of a run, or 0 to the largest id."""
-    if class_map is None:
-        ids = [value for value in contents.values if value not in (VOID_ID, WIDE_VOID)]
-        # Too large ids have no class: the rule `many-ids` refuses them.
-        largest = max(ids, default=0) if max(ids, default=0) < MAX_CLASSES else -1
-        return [ClassEntry(f"class_{n}", None, n, False) for n in range(largest + 1)]
-    # A run's classes are without those that its `void` names: these get an entry again.
-    entries = [
-        ClassEntry(f"class_{match[1]}", None, int(match[1]), True)
-        for name in void
-        if (match := re.fullmatch(r"(?:class_)?(\d+)", name))
-    ]
-    for index, name in enumerate(class_map.names):
-        match = re.fullmatch(r"class_(\d+)", name)
-        value = int(match[1]) if match else index
-        entries.append(ClassEntry(name, class_map.colors[index], value, False))
-    return entries
 
 
 class Rule(NamedTuple):
@@ -351,8 +215,8 @@ RULES = (
         "Label maps have colours, and there is no table of classes",
         "Add a class_dict.csv with the columns name,r,g,b",
         lambda e: e.table is None and e.contents.has_rgb,
-        lambda e: _pixels(_rgb_pixels(e.contents), _MAX_NAMED),
-        lambda e, one: list(_rgb_pixels(one)) if one.has_rgb else [],
+        lambda e: _pixels(rgb_pixels(e.contents), _MAX_NAMED),
+        lambda e, one: list(rgb_pixels(one)) if one.has_rgb else [],
     ),
     Rule(
         "many-ids",
@@ -529,11 +393,6 @@ def _class_map(entries, contents):
         VOID_ID,
         void[0] if void else (0, 0, 0),
     )
-
-
-def _rgb_pixels(contents):
-    """Pixels of the colours that are not grey, such as "1,2,3"."""
-    return {rgb(c): n for c, n in contents.colors.items() if c % 0x010101}
 
 
 def _large_ids(contents):

@@ -1,9 +1,13 @@
 """The rules for reading labels: one decision for all files, or a refusal."""
 
+import re
+
 import numpy as np
 import pytest
+from PIL import Image
 
 from keras_fcn.datasets.folder.folder_data import FolderOptions
+from keras_fcn.datasets.folder.labels.encoding import RULES
 from keras_fcn.datasets.folder.read import read_folder
 from keras_fcn.datasets.folder.scan import read_stored
 from tests.support.folders import write_image, write_labels
@@ -17,6 +21,9 @@ def read(folder, *labels, table=None, **options):
         write_image(folder / f"images/{index}.png")
         if isinstance(values, dict):
             write_labels(folder / f"labels/{index}.png", **values)
+        elif isinstance(values, Image.Image):
+            (folder / "labels").mkdir(exist_ok=True)
+            values.save(folder / f"labels/{index}.{values.format.lower()}")
         else:
             write_labels(folder / f"labels/{index}.png", values)
     if table is not None:
@@ -259,3 +266,71 @@ def test_classes_without_pixels_are_noted(tmp_path):
     assert "1 classes have no pixel: c" in [
         problem.message for problem in data.problems
     ]
+
+
+COLORS = [(128, 64, 128), (1, 2, 3)]
+OTHER_GREYS = "name,r,g,b\none,1,1,1\nzero,0,0,0\n"
+EDGES = np.repeat(np.array([0, 200], "uint8"), 20)[None].repeat(32, axis=0)
+JPEG = Image.fromarray(EDGES.copy())
+JPEG.format = "JPEG"
+EDGES[:, 19] = np.arange(32) + 50
+SMOOTHED = Image.fromarray(EDGES)
+SMOOTHED.format = "PNG"
+PALETTE = {"values": (0, 1), "palette": [(9, 8, 7), (1, 2, 3)]}
+# Label maps and options by the name of the rule that applies, in the rules' order.
+REFUSED = {
+    "jpeg": ([JPEG], {}),
+    "smoothed": ([SMOOTHED], {}),
+    "label-values": ([(0, 1)], {"label_values": "colors"}),
+    "no-table": ([COLORS], {}),
+    "many-ids": ([{"values": (0, 300), "dtype": "uint16"}], {}),
+    "unknown": ([(0, 1, 7)], {"table": "id,name\n0,a\n1,b\n"}),
+    "some-colors": ([(0, 255)], {"table": "road,255,255,255\n"}),
+    "palette": ([PALETTE], {"table": "a,1,2,3\nb,9,8,7\n"}),
+    "ambiguous": ([(0, 1)], {"table": OTHER_GREYS}),
+    "mixed": ([(0, 1), (0, 255)], {}),
+    "no-class": ([(0, 1)], {"table": "id,name\n0,void\n1,ignore\n"}),
+    "many-classes": (
+        [(0, 1)],
+        {"table": "id,name\n" + "".join(f"{n},c{n}\n" for n in range(256))},
+    ),
+}
+READ = {
+    "black-white": ([(0, 255)], {}, "black and white: 0 is background, 255 is object"),
+    "colors": ([COLORS], {"table": "a,128,64,128\nb,1,2,3\n"}, "colours, as in class"),
+    "ids-in-table": ([(3, 7)], {"table": "id,name\n3,a\n7,b\n"}, "ids, as in class_d"),
+    "ids-by-line": ([(0, 1)], {"table": GREYS}, "ids, the lines of class_dict.csv"),
+    "ids": ([(0, 1, 255)], {}, "ids, 255 is void"),
+}
+
+
+def read_case(folder, labels, options):
+    """Read a folder with some label maps, the first of them twice."""
+    return read(folder, *labels, labels[0], **options)
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_a_rule_refuses_its_label_maps(tmp_path, name):
+    data = read_case(tmp_path, *REFUSED[name])
+    assert name in [problem.kind for problem in data.problems if problem.is_fatal]
+    assert data.encoding is None
+    rule = next(rule for rule in RULES if rule.name == name)
+    message = refusal(data)
+    assert rule.labels in message and rule.result in message
+
+
+@pytest.mark.parametrize("name", READ)
+def test_a_rule_reads_its_label_maps(tmp_path, name):
+    labels, options, description = READ[name]
+    data = read_case(tmp_path, labels, options)
+    data.refuse_problems()
+    assert data.decisions[-1].startswith(f"labels are read as {description}")
+
+
+def test_every_rule_has_a_case():
+    assert [rule.name for rule in RULES] == [*REFUSED, *READ]
+
+
+def test_files_are_counted_and_listed(tmp_path):
+    message = refusal(read_case(tmp_path, *REFUSED["jpeg"]))
+    assert re.search(r"in 2 files: .*labels/0.jpeg \(\d+ values\)", message)
