@@ -14,18 +14,20 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import get_args
 
 import cv2
 import numpy as np
 
 from keras_fcn.commands.command_line import Command
 from keras_fcn.commands.flags import add_model_argument, number_parser, parse_size
-from keras_fcn.config import OVERLAYS, POSITIVE_INT
+from keras_fcn.config import POSITIVE_INT
 from keras_fcn.datasets.folder.dataset import load_folder
 from keras_fcn.evaluation.evaluate import evaluate
 from keras_fcn.prediction.batch import predict_images
 from keras_fcn.prediction.jobs import find_jobs
-from keras_fcn.prediction.pictures import Outputs
+from keras_fcn.prediction.options import OverlayFormat
+from keras_fcn.prediction.outputs import Outputs
 from keras_fcn.prediction.segmenter import Segmenter, load
 from keras_fcn.prediction.tta import SCALES
 from street_rendering import render_street
@@ -67,7 +69,7 @@ def work(arguments: argparse.Namespace, given: set[str]) -> int:
     batch = np.stack([image] * 4)
     for _ in range(2):
         segmenter.label_and_confidence(batch)
-    names = [f"{kind} overlay" for kind in OVERLAYS]
+    names = [f"{kind} overlay" for kind in get_args(OverlayFormat)]
     names = ("network alone", *names, _FOURS, "evaluation")
     if arguments.tta:
         augmented = load(arguments.model, tta=True)
@@ -79,7 +81,7 @@ def work(arguments: argparse.Namespace, given: set[str]) -> int:
             scenes = Path(folder, f"scenes-{turn}")
             write_scenes(scenes, per_turn, size, 0, turn * per_turn)
             rates["network alone"].append(_rate(segmenter, image, per_turn))
-            for kind in OVERLAYS:
+            for kind in get_args(OverlayFormat):
                 out = Path(folder, f"{kind}-{turn}")
                 rate = _flow_rate(segmenter, scenes / "images", out, kind)
                 rates[f"{kind} overlay"].append(rate)
@@ -126,7 +128,7 @@ def _looks(segmenter: Segmenter) -> Callable:
             size = [round(scale * length) for length in image.shape[:2]]
             view = cv2.resize(image, size[::-1])[None]
             for _ in ("as it is", "mirrored"):
-                segmenter.predictor.look.label_maps(view)
+                segmenter.predictor.mode.label_maps(view)
 
     return label
 

@@ -23,7 +23,8 @@ import pandas
 from PIL import Image
 from ray.cluster_utils import Cluster
 
-from keras_fcn.prediction.pictures import Outputs
+from keras_fcn.prediction.options import PredictionOptions
+from keras_fcn.prediction.outputs import Outputs
 from keras_fcn.ray_prediction.predict import Task, predict_on_ray
 from keras_fcn.ray_prediction.sources import find_sources
 from keras_fcn.ray_prediction.worker import Worker
@@ -135,7 +136,8 @@ def kill_driver(cluster, images, output, num_images):
 def kill_workers(cluster, images, output, num_images):
     sources = find_sources([str(images)], str(output))
     outputs = Outputs(overlay="none")
-    task = Task(sources, str(output), MODEL, {"size": "native"}, outputs, 10**6)
+    options = PredictionOptions(size="native")
+    task = Task(sources, str(output), MODEL, options, outputs, 10**6)
     for _ in predict_on_ray(task, cluster.address, 2, worker_class=DiesOfOne):
         pass
 

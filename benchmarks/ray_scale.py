@@ -20,7 +20,8 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from keras_fcn.prediction.pictures import Outputs
+from keras_fcn.prediction.options import PredictionOptions
+from keras_fcn.prediction.outputs import Outputs
 from keras_fcn.ray_prediction.messages import Ready, Row
 from keras_fcn.ray_prediction.predict import Task, predict_on_ray
 from keras_fcn.ray_prediction.sources import find_sources
@@ -28,6 +29,7 @@ from keras_fcn.ray_prediction.worker import Worker
 
 PROJECT = Path(__file__).resolve().parents[1]
 CLASSES = tuple(f"class_{number}" for number in range(11))
+AUTO = PredictionOptions(size="auto")
 
 
 class StandIn(Worker):
@@ -161,7 +163,7 @@ def plain_cpu_time(images):
             "from keras_fcn.prediction.segmenter import load\n"
             "from keras_fcn.prediction.batch import predict_images\n"
             "from keras_fcn.prediction.jobs import find_jobs\n"
-            "from keras_fcn.prediction.pictures import Outputs\n"
+            "from keras_fcn.prediction.outputs import Outputs\n"
             "jobs = find_jobs([sys.argv[1]], Path(sys.argv[2])); segmenter = load()\n"
             "for _ in predict_images(segmenter, jobs[:8], Outputs('none')): pass\n"
             "begun = time.process_time()\n"
@@ -177,7 +179,7 @@ def ray_cpu_time(images, num_workers, worker_class):
     """CPU seconds of an image, those of the workers and those of all else."""
     with tempfile.TemporaryDirectory() as folder:
         sources = find_sources([str(images)], folder)
-        task = Task(sources, folder, "fcn8s-camvid", {}, Outputs("none"), 10**8)
+        task = Task(sources, folder, "fcn8s-camvid", AUTO, Outputs("none"), 10**8)
         stamps, begun, count = {}, None, 0
         found = predict_on_ray(task, "local", num_workers, worker_class=worker_class)
         for rows in found:
@@ -228,7 +230,7 @@ def measure_memory(num_paths):
         print(
             f"list of {num_paths:,} paths read in {seconds:.0f} s: {memory():.0f} MiB"
         )
-        task = Task(sources, folder, "fcn8s-camvid", {}, Outputs("none"), 10**6)
+        task = Task(sources, folder, "fcn8s-camvid", AUTO, Outputs("none"), 10**6)
         count, begun = 0, time.perf_counter()
         for rows in predict_on_ray(task, "local", 2, worker_class=StandIn):
             before, count = count, count + len(rows)

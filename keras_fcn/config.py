@@ -12,9 +12,6 @@ VARIANTS = ("32s", "16s", "8s", "4s")
 HEADS = ("vgg", "compact")
 SKIP_SCALES = ("batch-norm", "paper", "none")
 UPSAMPLING = ("transposed", "bilinear", "nearest", "bed-of-nails", "max-unpooling")
-DENSE = ("upsampling", "shift-and-stitch")
-OVERLAYS = ("png", "jpeg", "none")
-VIDEO_LABELS = ("png", "film")
 DATASETS = (
     "camvid",
     "camvid32",

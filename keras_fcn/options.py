@@ -29,6 +29,7 @@ import dataclasses
 import functools
 import types
 from collections.abc import Callable
+from numbers import Integral
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
 import pydantic.dataclasses
@@ -90,8 +91,17 @@ def _check_text(value: Any) -> str:
     return value
 
 
-PositiveInt = Annotated[int, Field(ge=1), Kind("a positive integer", "N")]
-NonNegativeInt = Annotated[int, Field(ge=0), Kind("an integer of at least 0", "N")]
+def _plain_int(value: Any, info: ValidationInfo) -> Any:
+    """Convert NumPy's integers, which strict types refuse, and text in string mode."""
+    if info.mode == "string" and isinstance(value, str):
+        return TypeAdapter(int).validate_strings(value)
+    is_other = isinstance(value, Integral) and not isinstance(value, bool)
+    return int(value) if is_other else value
+
+
+_Int = Annotated[int, BeforeValidator(_plain_int)]
+PositiveInt = Annotated[_Int, Field(ge=1), Kind("a positive integer", "N")]
+NonNegativeInt = Annotated[_Int, Field(ge=0), Kind("an integer of at least 0", "N")]
 Seed = Annotated[
     int, Field(ge=0, lt=2**31), Kind("an integer from 0 to 2147483647", "N")
 ]

@@ -83,9 +83,10 @@ def _score(model, dataset, side):
     """The report on validation, of images seen at a size."""
     from keras_fcn.evaluation.metrics import confusion_matrix_of
     from keras_fcn.evaluation.report import scores_report
+    from keras_fcn.prediction.options import PredictionOptions
     from keras_fcn.prediction.predictor import make_predictor
 
-    predictor = make_predictor(model, size=side)
+    predictor = make_predictor(model, PredictionOptions(size=side))
     classes, matrix = dataset.class_map, 0
     for example in dataset.split("val").examples.as_numpy_iterator():
         matrix = matrix + confusion_matrix_of(

@@ -1,15 +1,15 @@
-"""The command `python -m street_rendering`: scenes and label maps into a folder."""
+"""Command `python -m street_rendering`: render scenes into a folder."""
 
 import argparse
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from street_rendering.folder import write_scenes
 
 PROG = "python -m street_rendering"
-LARGEST_SIDE = 8192  # pixels; OpenCV's remap ends at 32766, a small machine before
+LARGEST_SIDE = 8192  # pixels; memory allows no more on small machines
 DESCRIPTION = """\
 Render street scenes with CamVid's eleven classes.
 
@@ -27,18 +27,18 @@ class _OneLineParser(argparse.ArgumentParser):
 class _HelpFormatter(
     argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter
 ):
-    """Shows defaults, and keeps the lines of description and example."""
+    """Shows defaults, and keeps the line breaks of description and example."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Write the scenes that the arguments ask for.
+    """Render scenes into a folder.
 
     Args:
-        argv: the arguments; those of the process when None.
+        argv: command-line arguments; `sys.argv` when None.
 
     Returns:
-        Exit status: 0; 2 after bad input, 1 without enough memory, 130 when
-        interrupted, each with one line on standard error.
+        Exit status: 0, 2 (invalid arguments), 1 (out of memory) or 130 (interrupted);
+        errors are one line on standard error.
     """
     arguments = _make_parser().parse_args(argv)
     logging.basicConfig(format="%(message)s", level=logging.INFO)
@@ -73,16 +73,16 @@ def _make_parser():
         required=True,
         default=argparse.SUPPRESS,  # there is none to show
         metavar="DIR",
-        help="folder to write, new or empty",
+        help="output folder, new or empty",
     )
-    for flag, default, least, help_text in (
-        ("--num-images", 10, 1, "scenes to render"),
-        ("--seed", 0, 0, "from which all scenes follow"),
-        ("--first-index", 0, 0, "number of the first scene of this seed"),
+    for flag, default, minimum, help_text in (
+        ("--num-images", 10, 1, "number of scenes"),
+        ("--seed", 0, 0, "seed of all random numbers"),
+        ("--first-index", 0, 0, "number of the first scene"),
     ):
         parser.add_argument(
             flag,
-            type=_whole_number(least),
+            type=_integer(minimum),
             default=default,
             metavar="N",
             help=help_text,
@@ -97,13 +97,11 @@ def _make_parser():
     return parser
 
 
-def _whole_number(least):
-    """A parser of whole numbers from `least` on that says what it needed."""
-
+def _integer(minimum: int) -> Callable[[str], int]:
     def parse(text):
-        if not text.isdecimal() or int(text) < least:
+        if not text.isdecimal() or int(text) < minimum:
             raise argparse.ArgumentTypeError(
-                f"needed a whole number from {least} on. Received: {text}"
+                f"expected an integer of at least {minimum}, got {text}"
             )
         return int(text)
 
@@ -115,8 +113,8 @@ def _parse_size(text):
     sides = [int(side) for side in (height, width) if side.isdecimal()]
     if len(sides) != 2 or min(sides) < 1 or max(sides) > LARGEST_SIDE:
         raise argparse.ArgumentTypeError(
-            f"needed HEIGHTxWIDTH, 1 to {LARGEST_SIDE} pixels, as in 360x480. "
-            f"Received: {text}"
+            f"expected HEIGHTxWIDTH of 1 to {LARGEST_SIDE} pixels, such as 360x480, "
+            f"got {text}"
         )
     return tuple(sides)
 

@@ -14,7 +14,7 @@ from street_rendering.layout import Street
 from street_rendering.sampling import choose
 
 DEPTH_OF_HOUSE = 9.0  # metres
-PLAIN_BELOW = 0.04  # of the picture's width: narrower fronts are drawn plain
+PLAIN_BELOW = 0.04  # share of the image width; narrower fronts have no texture
 GAPS = (0.0, 0.0, 3.0, 9.0)  # metres between detached houses
 _NEAREST_WALL = 0.6  # metres
 
@@ -28,9 +28,9 @@ class Building:
         sign: -1 for the left side of the street, +1 for the right.
         near: depth of the near end, metres.
         length: length of the front, metres.
-        style: how the front looks.
-        texture_seed: seed of the windows that differ from their neighbours.
-        has_open_end: whether any of the end wall towards the camera can be seen.
+        style: colors, storeys and windows.
+        texture_seed: seed of the differences between windows.
+        has_open_end: whether the end wall towards the camera is visible.
         has_end_windows: whether the end wall stands free, so that it has windows.
         is_across: whether the front faces the camera.
     """
@@ -47,7 +47,7 @@ class Building:
 
     @property
     def depth(self) -> float:
-        """Metres to the far end: what stands nearer is drawn later."""
+        """Depth of the far end, metres; farther objects are drawn first."""
         return self.near if self.is_across else self.near + self.length
 
     def draw(self, canvas: Canvas) -> None:
@@ -78,14 +78,14 @@ class Building:
         gable = (middle, height + style.roof_height, self.near)
         corners = canvas.camera.project([*wall, gable])
         brightness = canvas.light.facing(0, 0, -1)
-        seen = style.in_light(canvas.light, self.near, brightness)
-        canvas.fill(corners[[0, 4, 1, 2, 3]], seen.wall, classes.BUILDING)
+        lit = style.in_light(canvas.light, self.near, brightness)
+        canvas.fill(corners[[0, 4, 1, 2, 3]], lit.wall, classes.BUILDING)
         columns = abs(corners[1, 0] - corners[0, 0])
         if not self.has_end_windows or columns < 0.08 * canvas.camera.width:
             return
         scale = float(np.clip(canvas.camera.focal / self.near, 2.0, 16.0))
         rng = np.random.default_rng((self.texture_seed, 1))
-        texture = paint_end_wall(seen, DEPTH_OF_HOUSE, scale, rng)
+        texture = paint_end_wall(lit, DEPTH_OF_HOUSE, scale, rng)
         if self.sign < 0:
             texture, corners = texture[:, ::-1], corners[[1, 0, 3, 2]]
         _warp_onto(canvas, np.ascontiguousarray(texture), corners[:4])
@@ -143,7 +143,8 @@ class Building:
             glass = darken(style.wall, 0.62)
             bands.append((foot, foot + 0.5 * style.floor_height, glass))
         brightness = canvas.light.facing(*normal)
-        points, runs = [], []
+        points: list[tuple[float, float, float]] = []
+        runs = []
         for low, high, color in bands:
             tone = canvas.light.tone(color, near_end[1], brightness)
             runs.append((len(points), len(points) + 4, tone, classes.BUILDING))

@@ -1,14 +1,17 @@
 """A pinhole camera above a flat street that may bend to one side.
 
 World coordinates are metres: `x` to the right of the camera, `y` up from the ground,
-`z` forward along the street. Where the street bends, `x` counts from its bent axis.
+`z` forward along the street. In a bend, `x` is measured from the curved axis.
 """
 
 import dataclasses
 import math
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike
+
+Depth = TypeVar("Depth", float, np.ndarray)
 
 NEAREST_DEPTH = 0.4  # metres; nearer points are moved here before they are projected
 
@@ -18,14 +21,14 @@ class Camera:
     """The viewpoint of one scene.
 
     Attributes:
-        height: rows of the picture, pixels.
-        width: columns of the picture, pixels.
+        height: rows of the image, pixels.
+        width: columns of the image, pixels.
         focal: focal length, pixels.
         vanishing_column: column at which a straight street vanishes, pixels.
         horizon: row of the horizon, pixels.
         elevation: height of the lens above the road, metres.
-        curvature: how fast the street bends to the right, 1/metre.
-        roll: rotation of the picture about its vanishing point, radians.
+        curvature: curvature of the street, 1/metre; positive to the right.
+        roll: rotation of the image about its vanishing point, radians.
     """
 
     height: int
@@ -39,12 +42,12 @@ class Camera:
 
     @classmethod
     def sample(cls, rng: np.random.Generator, height: int, width: int) -> "Camera":
-        """Choose a camera such as a car, a van or a helmet might carry.
+        """Sample a camera as mounted on a car, a van or a helmet.
 
         Args:
-            rng: draws all but the size.
-            height: rows of the picture, pixels.
-            width: columns of the picture, pixels.
+            rng: random number generator.
+            height: rows of the image, pixels.
+            width: columns of the image, pixels.
         """
         return cls(
             height=height,
@@ -57,9 +60,9 @@ class Camera:
             roll=rng.normal(0, 0.008),  # half a degree
         )
 
-    def bend(self, depth: float | np.ndarray) -> float | np.ndarray:
+    def bend(self, depth: Depth) -> Depth:
         """Return how many metres the street has bent to the right at `depth` metres."""
-        # the parabola that touches a circle of radius 1 / curvature at the camera
+        # Second-order approximation of a circle of radius 1 / curvature.
         return 0.5 * self.curvature * depth * depth
 
     def project(self, points: ArrayLike) -> np.ndarray:
@@ -70,7 +73,7 @@ class Camera:
                 projected as if they were at that depth.
 
         Returns:
-            float64 `(N, 2)`, columns and rows in pixels, not clipped to the picture.
+            float64 `(N, 2)`, columns and rows in pixels, not clipped to the image.
         """
         points = np.asarray(points, dtype=np.float64)
         depth = np.maximum(points[:, 2], NEAREST_DEPTH)
@@ -93,5 +96,5 @@ class Camera:
         )
 
     def nearest_visible_depth(self) -> float:
-        """Return the metres to the ground at the foot of the picture."""
+        """Return the metres to the ground at the foot of the image."""
         return self.focal * self.elevation / (self.height - self.horizon)

@@ -1,4 +1,4 @@
-"""The picture and its label map, and how shapes are put on both."""
+"""The image and its label map, with drawing operations for both."""
 
 import math
 from collections.abc import Iterable
@@ -11,8 +11,8 @@ from street_rendering.camera import Camera
 from street_rendering.colors import Color
 from street_rendering.light import Light
 
-# A polygon among an array of corners: start, stop, color and class id. Without a color
-# the picture stays, without a class id the label map.
+# A polygon in an array of corners: start, stop, color and class id. With None as color
+# or class id, the image or the label map is not changed.
 Run = tuple[int, int | None, Color | None, int | None]
 Point = tuple[float, float]
 
@@ -24,14 +24,14 @@ def _fixed_point(points):
 
 
 class Canvas:
-    """A picture and its label map, drawn back to front.
+    """An image and its label map, drawn back to front.
 
-    Shapes are never anti-aliased, so a pixel of the picture belongs to the class that
-    the label map gives it.
+    Shapes are never anti-aliased, so each pixel of the image shows the class that the
+    label map gives it.
 
     Attributes:
         camera: projects world coordinates to pixels.
-        light: turns the color of a surface into the color that the camera sees.
+        light: converts the color of a surface to that in the image.
         image: uint8 RGB `(height, width, 3)`.
         label_map: uint8 class ids `(height, width)`.
     """
@@ -39,7 +39,7 @@ class Canvas:
     def __init__(self, camera: Camera, light: Light):
         self.camera = camera
         self.light = light
-        self.image = np.zeros((camera.height, camera.width, 3), np.uint8)
+        self.image: np.ndarray = np.zeros((camera.height, camera.width, 3), np.uint8)
         self.label_map = np.zeros((camera.height, camera.width), np.uint8)
 
     def fill(
@@ -49,13 +49,13 @@ class Canvas:
 
         Args:
             points: float `(N, 2)`, columns and rows in pixels; may lie outside.
-            color: RGB, cut off at 255; None leaves the picture as it is.
-            class_id: label of its pixels; None leaves the label map as it is.
+            color: RGB, clipped at 255; None does not change the image.
+            class_id: label of its pixels; None does not change the label map.
         """
         self.fill_runs(points, [(0, None, color, class_id)])
 
     def fill_runs(self, points: ArrayLike, runs: Iterable[Run]) -> None:
-        """Fill many polygons whose corners stand one after another in one array.
+        """Fill many polygons whose corners are in one array.
 
         Args:
             points: float `(N, 2)`, columns and rows in pixels; may lie outside.
@@ -70,12 +70,12 @@ class Canvas:
                 cv2.fillPoly(self.label_map, outline, class_id, cv2.LINE_8, _SHIFT)
 
     def strokes(self, lines: ArrayLike, color: Color, thickness: float) -> None:
-        """Draw open lines on the picture alone.
+        """Draw open lines on the image, not on the label map.
 
         Args:
             lines: float `(lines, points, 2)`, columns and rows in pixels.
-            color: RGB, cut off at 255.
-            thickness: pixels; drawn as 1 at least.
+            color: RGB, clipped at 255.
+            thickness: pixels; at least 1 is drawn.
         """
         lines = list(_fixed_point(lines))
         thickness = max(1, round(thickness))
@@ -88,9 +88,9 @@ class Canvas:
             points: float `(N, 2)`, columns and rows in pixels; may lie outside.
 
         Returns:
-            `(mask, left, top)`: uint8 mask, 1 inside, of the polygon's bounding box as
-            far as it lies in the picture, and the place of its first pixel; None where
-            nothing of it does.
+            `(mask, left, top)`: uint8 mask, 1 inside, of the part of the polygon's
+            bounding box that lies in the image, and the position of its first pixel;
+            None if it lies outside the image.
         """
         left, top = np.maximum(np.floor(points.min(axis=0)), 0).astype(int).tolist()
         right, bottom = (np.ceil(points.max(axis=0)) + 1).astype(int).tolist()
@@ -105,13 +105,13 @@ class Canvas:
     def paste(
         self, patch: np.ndarray, mask: np.ndarray, left: int, top: int, class_id: int
     ) -> None:
-        """Copy the pixels of `patch` under `mask`, cropped to the picture.
+        """Copy the pixels of `patch` under `mask`, cropped to the image.
 
         Args:
             patch: uint8 RGB `(h, w, 3)`.
             mask: uint8 `(h, w)`, not zero where the patch is opaque.
-            left: column of the patch's first column; may lie outside the picture.
-            top: row of the patch's first row; may lie outside the picture.
+            left: column of the patch's first column; may lie outside the image.
+            top: row of the patch's first row; may lie outside the image.
             class_id: label of the opaque pixels.
         """
         height, width = mask.shape
@@ -129,9 +129,9 @@ class Canvas:
 
 
 class Billboard:
-    """Flat shapes in metres that stand at one place of the street, facing the camera.
+    """Flat shapes in metres at one place of the street, facing the camera.
 
-    A context manager: shapes are put on the canvas, in order, when it is left. Local
+    A context manager: on exit, the shapes are drawn on the canvas in order. Local
     coordinates are metres right of and above the foot of the billboard.
 
     Attributes:
@@ -151,7 +151,7 @@ class Billboard:
         """Set up a billboard.
 
         Args:
-            canvas: what is drawn on.
+            canvas: the image and label map.
             x: place across the street, metres.
             z: metres from the camera.
             class_id: label of every shape.
@@ -166,7 +166,8 @@ class Billboard:
         self._foot = canvas.camera.project_point(x, 0.0, z)
         self.scale = canvas.camera.focal * size / z
         self._axes = (self.scale * mirror, -self.scale)
-        self._corners, self._runs = [], []
+        self._corners: list[Point] = []
+        self._runs: list[Run] = []
 
     def __enter__(self) -> "Billboard":
         return self
@@ -182,7 +183,7 @@ class Billboard:
         return column + right * self._axes[0], row + up * self._axes[1]
 
     def polygon(self, points: list[Point], color: Color | None) -> None:
-        """Fill a polygon, in local metres; without a color only its labels."""
+        """Fill a polygon, in local metres; with None as color, only its labels."""
         start = len(self._corners)
         self._corners += points
         if color is not None:
@@ -197,7 +198,7 @@ class Billboard:
         end_width: float,
         color: Color,
     ) -> None:
-        """Fill a straight, tapered bar, in local metres, a pixel wide at least."""
+        """Fill a straight, tapered bar, in local metres; at least one pixel wide."""
         (x0, y0), (x1, y1) = start, end
         across, along = y1 - y0, x1 - x0
         length = math.hypot(across, along) or 1.0
@@ -223,7 +224,7 @@ class Billboard:
     def wheel(
         self, centre: Point, radius: float, thickness: float, color: Color
     ) -> None:
-        """Draw a tyre and label all inside it, whatever shows between the spokes."""
+        """Draw a tyre, and label everything inside it, between the spokes too."""
         inner = max(0.0, radius - max(thickness, 1.0 / self.scale))
         rim = _ellipse(centre, radius, radius)
         hole = _ellipse(centre, inner, inner)

@@ -5,17 +5,17 @@ import dataclasses
 
 @dataclasses.dataclass(frozen=True)
 class CarBody:
-    """A body that is drawn by sweeping its side profile across its width.
+    """A body, defined by its side profile and its width.
 
     All lengths are metres. Profile points are `(along, up)`, `along` measured from the
-    rear bumper forward; they run from the rear's foot over the roof to the front's.
+    rear bumper forward, from the lower rear end over the roof to the lower front end.
 
     Attributes:
-        width: over the doors.
+        width: overall width.
         roof_width: width of the roof as a share of `width`.
-        belt: height at which the side windows begin.
+        belt: height of the lower edge of the side windows.
         profile: the outline's points.
-        windows: indices of the profile's segments that are glass, the rear window
+        windows: indices of the profile's segments that are glass; the rear window is
             first.
         side_windows: outlines of the side windows.
         wheels: `along` of both axles.

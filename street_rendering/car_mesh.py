@@ -1,4 +1,4 @@
-"""The polygons of a car body, made once per body and level of detail.
+"""Polygons of car bodies, built once per body and level of detail.
 
 Local points are `(across, up, along)` in metres: `across` to the right of the middle,
 `along` forward from the rear bumper.
@@ -68,7 +68,8 @@ def make_mesh(body: CarBody, is_detailed: bool) -> CarMesh:
     for index in range(len(body.profile) - 1):
         faces.append(_strip(body, index, is_detailed))
     faces += [_side(body, sign, is_detailed) for sign in (-1, 1)]
-    points, numbered = [], []
+    points: list[tuple[float, float, float]] = []
+    numbered: list[Face] = []
     for face in faces:
         numbered.append(dataclasses.replace(face, first_point=len(points)))
         points += [point for part in face.parts for point in part.outline]
@@ -82,7 +83,7 @@ def make_mesh(body: CarBody, is_detailed: bool) -> CarMesh:
 
 
 def _underside(body, is_rear):
-    """Two tyres and the dark below the bumper, seen from one end."""
+    """Two tyres and the dark area below the bumper, of one end."""
     half = body.half_width(0.3)
     along = 0.35 if is_rear else body.length - 0.35
     dark = [(-half, 0.16), (half, 0.16), (half, 0.5), (-half, 0.5)]
@@ -97,13 +98,13 @@ def _underside(body, is_rear):
 
 
 class _Strip:
-    """A segment of the profile swept across the width."""
+    """A segment of the profile, extruded over the width."""
 
     def __init__(self, body, start, stop):
         self._body, self.start, self.stop = body, start, stop
 
     def box(self, left, right, low, high):
-        """A rectangle; `left`, `right` in half widths, `low`, `high` in shares."""
+        """Rectangle: `left`, `right` in half widths, `low`, `high` as shares."""
         points = []
         for across, share in ((left, low), (right, low), (right, high), (left, high)):
             along = self.start[0] + (self.stop[0] - self.start[0]) * share
@@ -112,7 +113,7 @@ class _Strip:
         return tuple(points)
 
     def upright_box(self, left, right, low, high):
-        """A rectangle whose `low` end is the lower one whichever way the strip runs."""
+        """Rectangle whose `low` end is below, also if the strip runs downwards."""
         if self.stop[1] < self.start[1]:
             low, high = 1 - high, 1 - low
         return self.box(left, right, low, high)

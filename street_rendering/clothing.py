@@ -16,7 +16,7 @@ TROUSERS = [(44, 50, 70), (36, 36, 40), (96, 88, 76), (66, 74, 96), (120, 116, 1
 
 
 @dataclasses.dataclass(frozen=True)
-class InferenceMode:
+class PersonColors:
     """Colors of a person."""
 
     skin: Color
@@ -26,8 +26,8 @@ class InferenceMode:
     shoes: Color
 
     @classmethod
-    def sample(cls, rng: np.random.Generator) -> "InferenceMode":
-        """Choose a person's colors."""
+    def sample(cls, rng: np.random.Generator) -> "PersonColors":
+        """Sample a person's colors."""
         return cls(
             skin=pick(rng, SKINS),
             hair=pick(rng, HAIRS),

@@ -1,4 +1,4 @@
-"""Colors as RGB in 0 to 255: chosen, moved a little, darkened."""
+"""Colors as RGB in 0 to 255."""
 
 from collections.abc import Sequence
 
@@ -12,13 +12,13 @@ WHITE, BLACK = (232, 232, 228), (30, 30, 32)  # on signs, cones and bags
 
 
 def jitter(rng: np.random.Generator, color: Color, spread: float) -> Color:
-    """Move a color at random; no channel falls below 4.
+    """Change a color randomly; no channel falls below 4.
 
     Args:
-        rng: draws from a normal distribution.
+        rng: random number generator.
         color: RGB in 0 to 255.
-        spread: standard deviation by which all channels move together; each moves by
-            a third of it on its own.
+        spread: standard deviation of the change that all channels share; each channel
+            changes by a third of it in addition.
     """
     common, *own = (spread * rng.standard_normal(4)).tolist()
     return (
@@ -34,5 +34,5 @@ def darken(color: Color, factor: float) -> Color:
 
 
 def pick(rng: np.random.Generator, colors: Sequence[Color], spread: float = 8) -> Color:
-    """Choose one of `colors` and move it a little, as `jitter` does."""
+    """Choose one of `colors` and change it by `jitter`."""
     return jitter(rng, choose(rng, colors), spread)

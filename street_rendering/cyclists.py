@@ -6,7 +6,7 @@ import numpy as np
 
 from street_rendering import classes
 from street_rendering.canvas import Billboard, Canvas
-from street_rendering.clothing import InferenceMode
+from street_rendering.clothing import PersonColors
 from street_rendering.colors import Color, darken, pick
 from street_rendering.sampling import choose
 from street_rendering.things import ShadowBox, StandingThing
@@ -19,13 +19,13 @@ class Cyclist(StandingThing):
     """A rider and the bicycle, both of the class bicyclist.
 
     Attributes:
-        turn: share of the bicycle's length that shows, from 0 (along the street) to
-            1 (across it); negative where it heads to the left.
+        turn: visible share of the bicycle's length, from 0 (along the street) to 1
+            (across it); negative if it heads to the left.
         pedal: angle of the pedals, -1 to 1.
-        is_facing_camera: whether the face shows where `turn` is near 0.
-        has_helmet: whether the rider wears one.
+        is_facing_camera: whether the face is visible if `turn` is near 0.
+        has_helmet: whether the rider wears a helmet.
         frame: color of the bicycle.
-        look: colors of the rider.
+        colors: colors of the rider.
     """
 
     turn: float
@@ -33,7 +33,7 @@ class Cyclist(StandingThing):
     is_facing_camera: bool
     has_helmet: bool
     frame: Color
-    look: InferenceMode
+    colors: PersonColors
 
     def shadow_box(self) -> ShadowBox:
         """Return the box that casts the shadow."""
@@ -41,7 +41,7 @@ class Cyclist(StandingThing):
         return ShadowBox(0.2 + along, 0.9 - along, 0.0, 1.7)
 
     def draw(self, canvas: Canvas) -> None:
-        """Draw the bicycle and the rider, seen from the side or from an end."""
+        """Draw the bicycle and the rider, from the side or from an end."""
         is_sideways = abs(self.turn) > 0.3
         mirror = self.turn if is_sideways else 1.0
         with Billboard(
@@ -53,11 +53,11 @@ class Cyclist(StandingThing):
                 self._draw_from_end(board)
 
     def _draw_from_side(self, board):
-        look = self.look
+        colors = self.colors
         hip, shoulder, bars = (-0.16, 1.0), (0.22, 1.42), (0.46, 1.02)
         crank, rear, front = (0.0, 0.32), (-0.54, 0.34), (0.56, 0.34)
         foot = 0.16 * self.pedal
-        self._draw_leg(board, hip, (-foot, 0.3 - foot), darken(look.legs, 0.65))
+        self._draw_leg(board, hip, (-foot, 0.3 - foot), darken(colors.legs, 0.65))
         for hub in (rear, front):
             board.wheel(hub, 0.34, 0.05, _TYRE)
             board.disc(hub, 0.04, 0.04, _TYRE)
@@ -68,53 +68,53 @@ class Cyclist(StandingThing):
         ):  # fmt: skip
             board.limb(start, end, 0.05, 0.05, self.frame)
         board.limb((-0.32, 0.94), (-0.06, 0.94), 0.07, 0.05, _TYRE)
-        self._draw_leg(board, hip, (foot, 0.3 + foot), look.legs)
-        board.limb(hip, shoulder, 0.28, 0.26, look.top)
-        board.limb((-0.1, 0.98), (0.26, 1.36), 0.12, 0.1, darken(look.top, 0.8))
+        self._draw_leg(board, hip, (foot, 0.3 + foot), colors.legs)
+        board.limb(hip, shoulder, 0.28, 0.26, colors.top)
+        board.limb((-0.1, 0.98), (0.26, 1.36), 0.12, 0.1, darken(colors.top, 0.8))
         elbow = (0.32, 1.16)
-        board.limb(shoulder, elbow, 0.1, 0.09, darken(look.top, 0.9))
-        board.limb(elbow, bars, 0.08, 0.07, look.skin)
-        board.limb(shoulder, (0.3, 1.56), 0.1, 0.1, look.skin)
+        board.limb(shoulder, elbow, 0.1, 0.09, darken(colors.top, 0.9))
+        board.limb(elbow, bars, 0.08, 0.07, colors.skin)
+        board.limb(shoulder, (0.3, 1.56), 0.1, 0.1, colors.skin)
         self._draw_head(board, (0.33, 1.64), 0.04)
 
     def _draw_leg(self, board, hip, foot, color):
         knee = (0.5 * (hip[0] + foot[0]) + 0.22, 0.5 * (hip[1] + foot[1]) + 0.1)
         board.limb(hip, knee, 0.17, 0.13, color)
         board.limb(knee, foot, 0.13, 0.09, color)
-        board.disc((foot[0] + 0.06, foot[1]), 0.12, 0.05, self.look.shoes)
+        board.disc((foot[0] + 0.06, foot[1]), 0.12, 0.05, self.colors.shoes)
 
     def _draw_from_end(self, board):
-        look = self.look
+        colors = self.colors
         board.disc((0, 0.34), 0.045, 0.34, _TYRE)
         foot = 0.12 * self.pedal
         for side in (-1, 1):
             knee = (side * 0.17, 0.66 + side * foot)
             sole = (side * 0.13, 0.28 + side * foot)
-            board.limb((side * 0.1, 1.0), knee, 0.17, 0.13, look.legs)
-            board.limb(knee, sole, 0.12, 0.09, darken(look.legs, 0.85))
-            board.disc(sole, 0.06, 0.06, look.shoes)
+            board.limb((side * 0.1, 1.0), knee, 0.17, 0.13, colors.legs)
+            board.limb(knee, sole, 0.12, 0.09, darken(colors.legs, 0.85))
+            board.disc(sole, 0.06, 0.06, colors.shoes)
         board.limb((0, 0.62), (0, 0.95), 0.06, 0.1, self.frame)
         torso = [
             (-0.08, 1.52), (0.08, 1.52), (0.22, 1.43), (0.18, 0.95), (-0.18, 0.95),
             (-0.22, 1.43),
         ]  # fmt: skip
-        board.polygon(torso, look.top)
+        board.polygon(torso, colors.top)
         lee = [(0.06, 1.5), (0.22, 1.43), (0.18, 0.95), (0.07, 0.95)]
-        board.polygon(lee, darken(look.top, 0.78))
+        board.polygon(lee, darken(colors.top, 0.78))
         for side in (-1, 1):
             elbow, hand = (side * 0.31, 1.2), (side * 0.27, 1.02)
-            board.limb((side * 0.2, 1.4), elbow, 0.1, 0.09, darken(look.top, 0.85))
-            board.limb(elbow, hand, 0.08, 0.07, look.skin)
+            board.limb((side * 0.2, 1.4), elbow, 0.1, 0.09, darken(colors.top, 0.85))
+            board.limb(elbow, hand, 0.08, 0.07, colors.skin)
         board.limb((-0.3, 1.02), (0.3, 1.02), 0.04, 0.04, _TYRE)
         lamp = (240, 236, 220) if self.is_facing_camera else (200, 30, 30)
         board.disc((0, 0.82), 0.05, 0.05, lamp)
         self._draw_head(board, (0, 1.64), 0.0)
 
     def _draw_head(self, board, centre, face_shift):
-        look, (x, y) = self.look, centre
-        board.disc(centre, 0.1, 0.13, look.hair)
+        colors, (x, y) = self.colors, centre
+        board.disc(centre, 0.1, 0.13, colors.hair)
         if face_shift or self.is_facing_camera:
-            board.disc((x + face_shift, y - 0.03), 0.075, 0.1, look.skin)
+            board.disc((x + face_shift, y - 0.03), 0.075, 0.1, colors.skin)
         if self.has_helmet:
             helmet = [(-0.13, 0.03), (-0.1, 0.13), (0.0, 0.17), (0.1, 0.13)]
             helmet.append((0.13, 0.03))
@@ -122,7 +122,7 @@ class Cyclist(StandingThing):
 
     @classmethod
     def sample(cls, rng: np.random.Generator, x: float, z: float) -> "Cyclist":
-        """Choose a cyclist at `(x, z)`, metres, most often along the street."""
+        """Sample a cyclist at `(x, z)`, metres."""
         is_along = rng.random() < 0.55
         turn = 0.0 if is_along else choose(rng, (-1, 1)) * rng.uniform(0.4, 1.0)
         return cls(
@@ -135,5 +135,5 @@ class Cyclist(StandingThing):
             frame=pick(
                 rng, [(160, 40, 40), (40, 60, 120), (60, 62, 64), (200, 196, 60)]
             ),
-            look=InferenceMode.sample(rng),
+            colors=PersonColors.sample(rng),
         )

@@ -1,4 +1,4 @@
-"""What the houses of one build have in common: colors, storeys, windows."""
+"""Styles of houses: colors, storeys and windows."""
 
 import dataclasses
 
@@ -23,7 +23,7 @@ FASCIAS = [(150, 40, 40), (36, 60, 110), (40, 84, 60), (44, 44, 46), (196, 170, 
 
 @dataclasses.dataclass(frozen=True)
 class FacadeStyle:
-    """What the houses of one build have in common. Lengths in metres, colors RGB.
+    """Style of one or more houses. Lengths are in metres, colors RGB.
 
     Attributes:
         wall: color of the front and the end walls.
@@ -31,10 +31,10 @@ class FacadeStyle:
         frame: color of the window frames.
         glass: color of the panes.
         accent: color of the doors, or of the shops' fascias.
-        is_brick: whether the walls show courses of bricks.
-        has_shops: whether the ground floor is shops.
-        has_chimney: whether one stands on the ridge.
-        num_floors: ground floor included.
+        is_brick: whether the walls have courses of bricks.
+        has_shops: whether the ground floor has shop windows.
+        has_chimney: whether there is a chimney on the ridge.
+        num_floors: number of floors, with the ground floor.
         floor_height: floor to floor.
         bay_width: window to window.
         window_width: share of `bay_width`.
@@ -65,12 +65,12 @@ class FacadeStyle:
         return self.num_floors * self.floor_height + 0.5
 
     def in_light(self, light: Light, depth: float, brightness: float) -> "FacadeStyle":
-        """Return the style in the colors that the camera sees, the roof's apart.
+        """Return the style with the colors of the image, except for the roof.
 
         Args:
             light: light and haze.
             depth: metres from the camera.
-            brightness: of the front, by `Light.facing`.
+            brightness: brightness of the front, from `Light.facing`.
         """
         return dataclasses.replace(
             self,
@@ -87,7 +87,7 @@ class FacadeStyle:
 
     @classmethod
     def sample(cls, rng: np.random.Generator) -> "FacadeStyle":
-        """Choose a style: a terrace, a villa, a shop or a block of flats."""
+        """Sample a style: a terrace, a villa, a shop or a block of flats."""
         is_brick = bool(rng.random() < 0.5)
         num_floors = choose_by_share(rng, FLOORS, FLOOR_SHARES)
         has_shops = bool(rng.random() < 0.35)

@@ -1,4 +1,4 @@
-"""The fronts of houses, painted flat: walls, windows, doors and shops."""
+"""Textures of house fronts: walls, windows, doors and shops."""
 
 import cv2
 import numpy as np
@@ -24,14 +24,14 @@ def paint_facade(
     """Paint a front.
 
     Args:
-        style: how the front looks, in the colors that the camera sees.
+        style: the style, with the colors of the image.
         length: metres along the street.
         scale: pixels per metre of the texture.
-        light: says whether windows are lit.
-        rng: draws what differs between windows.
+        light: determines whether windows are lit.
+        rng: random number generator.
 
     Returns:
-        uint8 RGB `(height * scale, length * scale, 3)`, at least 2 pixels each way.
+        uint8 RGB `(height * scale, length * scale, 3)`, at least 2 pixels a side.
     """
     floor = max(4, round(style.floor_height * scale))
     bay = max(4, round(style.bay_width * scale))
@@ -55,13 +55,13 @@ def paint_facade(
 def paint_end_wall(
     style: FacadeStyle, length: float, scale: float, rng: np.random.Generator
 ) -> np.ndarray:
-    """Paint the wall at the end of a row, where few windows are.
+    """Paint the wall at the end of a row, with few windows.
 
     Args:
-        style: how the front looks, in the colors that the camera sees.
+        style: the style, with the colors of the image.
         length: metres, eaves to eaves.
         scale: pixels per metre of the texture.
-        rng: draws which windows there are.
+        rng: random number generator.
 
     Returns:
         uint8 RGB `(height * scale, length * scale, 3)`.
@@ -123,7 +123,7 @@ def _vary_windows(front, style, floor, bay, light, rng):
 
 
 def _paint_shop(ground, style, light, rng):
-    """Turn the ground floor into shop windows under a fascia."""
+    """Replace the ground floor by shop windows under a fascia."""
     floor, width = ground.shape[:2]
     _box(ground, 0, 0, width, floor, darken(style.accent, 0.8))
     fascia = round(0.2 * floor)
@@ -146,7 +146,7 @@ def _paint_shop(ground, style, light, rng):
 
 
 def _paint_lettering(ground, style, rng):
-    """Draw strokes that read as a name on the fascia."""
+    """Draw strokes like lettering on the fascia."""
     floor, width = ground.shape[:2]
     text = (236, 232, 220) if sum(style.accent) < 400 else (40, 36, 34)
     letter = max(1, round(0.05 * floor))

@@ -48,11 +48,11 @@ class Fence:
 
     @property
     def depth(self) -> float:
-        """Metres to its middle: fences are short, so that this orders them well."""
+        """Depth of the middle, metres; fences are short enough for sorting by it."""
         return 0.5 * (max(self.near, 0.0) + self.far)
 
     def draw(self, canvas: Canvas) -> None:
-        """Draw the fence; what shows through its gaps is labelled fence too."""
+        """Draw the fence; its gaps are labelled fence too."""
         near = max(self.near, _NEAREST)
         if near >= self.far:
             return
@@ -73,7 +73,8 @@ class Fence:
 
     def _fill(self, canvas, panels, brightness):
         """Fill `(panel, shade)` pairs, in order."""
-        points, runs = [], []
+        points: list[tuple[float, float, float]] = []
+        runs = []
         for panel, shade in panels:
             color = darken(self.color, shade)
             tone = canvas.light.tone(color, panel[0][2], brightness)
@@ -106,26 +107,26 @@ class Fence:
         return panels
 
     def _draw_bars(self, canvas, near, spacing, width, brightness):
-        """Draw upright bars; leave out far ones that would run into each other."""
+        """Draw upright bars, except far ones that would overlap."""
         camera = canvas.camera
         columns = max(abs(self.x), 1.0) * camera.focal  # over depth squared: per metre
         depths = [near]
         while depths[-1] < self.far:
             z = depths[-1]
             depths.append(z + max(spacing, 3.0 * z * z / columns))
-        depths = np.array(depths[-2::-1] or [near])
-        ends = np.zeros((2 * len(depths), 3))
-        ends[:, 0], ends[:, 2] = self.x, np.tile(depths, 2)
-        ends[len(depths) :, 1] = self.height
+        far_first = np.array(depths[-2::-1] or [near])
+        ends = np.zeros((2 * len(far_first), 3))
+        ends[:, 0], ends[:, 2] = self.x, np.tile(far_first, 2)
+        ends[len(far_first) :, 1] = self.height
         pixels = camera.project(ends)
-        lines = np.stack([pixels[: len(depths)], pixels[len(depths) :]], axis=1)
-        for group in np.array_split(np.arange(len(depths)), 3):
+        lines = np.stack([pixels[: len(far_first)], pixels[len(far_first) :]], axis=1)
+        for group in np.array_split(np.arange(len(far_first)), 3):
             if len(group) == 0:
                 continue
-            middle = float(depths[group].mean())
-            seen_width = max(columns / middle**2, 0.4 * camera.focal / middle)
+            middle = float(far_first[group].mean())
+            bar_scale = max(columns / middle**2, 0.4 * camera.focal / middle)
             tone = canvas.light.tone(self.color, middle, brightness)
-            canvas.strokes(lines[group], tone, width * seen_width)
+            canvas.strokes(lines[group], tone, width * bar_scale)
 
     @classmethod
     def sample(
@@ -137,7 +138,7 @@ class Fence:
         far: float,
         is_at_kerb: bool = False,
     ) -> "Fence":
-        """Choose a fence; at the kerb it is a guard rail."""
+        """Sample a fence; at the kerb it is a guard rail."""
         kind = "railing" if is_at_kerb else choose(rng, KINDS)
         return cls(
             x=x,

@@ -1,4 +1,4 @@
-"""A folder of rendered scenes: images, label maps and what their values mean."""
+"""Write rendered scenes into a folder: images, label maps and class names."""
 
 import logging
 import os
@@ -26,18 +26,18 @@ def write_scenes(
     """Render scenes into a folder.
 
     `images/NUMBER.png` is RGB. `labels/NUMBER.png` is a palette PNG: its values are
-    class ids, its palette their colors. `class_dict.csv` gives name and color of every
-    class id, from 0 on. Each file appears whole or not at all.
+    class ids, its palette their colors. `class_dict.csv` has the name and the color of
+    each class id, in order. Each file appears whole or not at all.
 
     Args:
         folder: new or empty.
-        num_images: scenes to write.
-        size: height and width of every image, pixels, 1 or more.
-        seed: integer from which all scenes follow, not negative.
+        num_images: number of scenes.
+        size: height and width of every image, pixels, at least 1.
+        seed: seed of all random numbers, not negative.
         first_index: number of the first scene, not negative.
 
     Raises:
-        FileExistsError: if the folder holds anything, or is a file.
+        FileExistsError: if the folder is not empty, or is a file.
         OSError: if a file cannot be written.
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
@@ -46,7 +46,7 @@ def write_scenes(
         )
     for name in ("images", "labels"):
         (folder / name).mkdir(parents=True, exist_ok=True)
-    with _written_beside(folder / "class_dict.csv") as part:
+    with _atomic_file(folder / "class_dict.csv") as part:
         part.write_text(_class_dict())
     num_digits = max(5, len(str(first_index + num_images - 1)))
     for count in range(num_images):
@@ -65,19 +65,21 @@ def _class_dict() -> str:
 
 
 def _with_palette(label_map: np.ndarray) -> Image.Image:
-    picture = Image.fromarray(label_map)
-    picture.putpalette([channel for _, color in CLASSES for channel in color])
-    return picture
+    image = Image.fromarray(label_map)
+    image.putpalette([channel for _, color in CLASSES for channel in color])
+    return image
 
 
-def _save_png(path: Path, picture: Image.Image) -> None:
-    with _written_beside(path) as part:
-        picture.save(part, compress_level=1)  # a tenth larger, but quick
+def _save_png(path: Path, image: Image.Image) -> None:
+    with _atomic_file(path) as part:
+        image.save(
+            part, compress_level=1
+        )  # files are 10 % larger than at the default level, which is slow
 
 
 @contextmanager
-def _written_beside(path: Path) -> Iterator[Path]:
-    """Give a path to write to; it takes the name `path` when the block succeeds."""
+def _atomic_file(path: Path) -> Iterator[Path]:
+    """Yield a temporary path, which is renamed to `path` if the block succeeds."""
     part = path.with_name(f".part-{path.name}")
     try:
         yield part

@@ -1,4 +1,4 @@
-"""Lamp posts, telegraph poles and the unlabelled clutter of the pavements."""
+"""Lamp posts, telegraph poles and void objects on the pavements."""
 
 import dataclasses
 
@@ -15,7 +15,7 @@ WOODS = [(106, 88, 70), (88, 76, 64)]
 CLUTTER_COLORS = [
     (38, 70, 44), (44, 46, 50), (96, 96, 94), (60, 62, 108), (136, 122, 88),
 ]  # fmt: skip
-LIT_LAMP = (470, 420, 320)  # above 255: it stays bright in haze
+LIT_LAMP = (470, 420, 320)  # above 255, to stay bright in haze
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,7 +24,7 @@ class LampPost(StandingThing):
 
     Attributes:
         height: metres.
-        girth: thickness at the foot, metres.
+        girth: diameter at the foot, metres.
         arm: metres to the lamp, to the right; 0 for a telegraph pole.
         color: RGB.
     """
@@ -67,7 +67,7 @@ class LampPost(StandingThing):
     def sample(
         cls, rng: np.random.Generator, x: float, z: float, towards_road: int
     ) -> "LampPost":
-        """Choose a post at `(x, z)`, metres; `towards_road` is the sign of the arm."""
+        """Sample a post at `(x, z)`, metres; `towards_road` is the sign of the arm."""
         is_wooden = rng.random() < 0.15
         return cls(
             x=x,
@@ -81,7 +81,7 @@ class LampPost(StandingThing):
 
 @dataclasses.dataclass(frozen=True)
 class Clutter(StandingThing):
-    """A wheelie bin, a cabinet, a cone or rubbish bags, which nobody labelled."""
+    """A wheelie bin, a cabinet, a cone or rubbish bags, labelled void."""
 
     kind: str
     color: Color
@@ -91,7 +91,7 @@ class Clutter(StandingThing):
         return ShadowBox(0.3, 0.3, 0.0, 0.9)
 
     def draw(self, canvas: Canvas) -> None:
-        """Draw the thing as void."""
+        """Draw the object as void."""
         with Billboard(canvas, self.x, self.z, classes.VOID) as board:
             self._draw_shape(board)
 
@@ -118,7 +118,7 @@ class Clutter(StandingThing):
 
     @classmethod
     def sample(cls, rng: np.random.Generator, x: float, z: float) -> "Clutter":
-        """Choose a thing that stands at `(x, z)`, metres."""
+        """Sample an object at `(x, z)`, metres."""
         kind = choose(rng, ("bin", "cabinet", "cone", "bags"))
         color = pick(rng, CLUTTER_COLORS)
         return cls(x, z, kind, (40, 40, 44) if kind == "bags" else color)

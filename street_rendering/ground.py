@@ -20,7 +20,7 @@ PIXELS_PER_METRE = 64  # of the tiles; a tile of 512 pixels covers 8 metres
 
 
 def draw_ground(canvas: Canvas, street: Street, rng: np.random.Generator) -> None:
-    """Draw everything that lies flat, from the foot of the picture to the horizon."""
+    """Draw roads, pavements, grass and markings, up to the horizon."""
     painter = _GroundPainter(canvas)
     asphalt = pick(rng, ASPHALTS)
     paving = pick(rng, PAVINGS if rng.random() < 0.8 else BRICK_PAVINGS)
@@ -35,7 +35,7 @@ def draw_ground(canvas: Canvas, street: Street, rng: np.random.Generator) -> Non
 
 
 class _GroundPainter:
-    """Covers strips and patches of the ground."""
+    """Draws strips and patches of the ground."""
 
     def __init__(self, canvas):
         self._canvas = canvas
@@ -44,7 +44,7 @@ class _GroundPainter:
         self._depths = np.geomspace(self.near, FARTHEST, 14)
 
     def flood(self, color):
-        """Cover all below the horizon."""
+        """Fill everything below the horizon."""
         camera = self._canvas.camera
         first = round(camera.horizon)
         tone = self._canvas.light.tone(color, 40, self._brightness)
@@ -53,7 +53,7 @@ class _GroundPainter:
         self._canvas.fill(np.array(foot), tone, classes.TREE)
 
     def strip(self, x0, x1, color, class_id=None, near=None, far=FARTHEST, height=0):
-        """Cover the ground from `x0` to `x1` along the street."""
+        """Fill the ground from `x0` to `x1` along the street."""
         depths = self._depths
         if near is not None or far != FARTHEST:
             near = max(self.near, near or 0)
@@ -69,7 +69,7 @@ class _GroundPainter:
         self._canvas.fill(self._canvas.camera.project(points), tone, class_id)
 
     def disc(self, x, z, radius, color):
-        """Cover a circle, such as a manhole."""
+        """Fill a circle, such as a manhole cover."""
         angle = np.linspace(0, 2 * np.pi, 14, endpoint=False)
         points = np.stack(
             [x + radius * np.cos(angle), 0 * angle, z + radius * np.sin(angle)], axis=1
@@ -178,7 +178,7 @@ def _paving_tile():
 
 
 def _add_grain(canvas, rng):
-    """Lay asphalt grain and paving slabs over the ground in perspective."""
+    """Add asphalt grain and paving slabs to the ground, in perspective."""
     camera = canvas.camera
     first = int(np.ceil(camera.horizon)) + 2
     down = np.arange(first, camera.height) - camera.horizon
@@ -197,7 +197,7 @@ def _add_grain(canvas, rng):
     grain = cv2.copyTo(paving, is_paving, asphalt)
     grain = cv2.merge([grain, grain, grain])
     strength = rng.uniform(0.2, 0.45)
-    # Far ground has less grain, in three bands: 12 and 30 metres divide them.
+    # Less grain on distant ground, in three bands divided at 12 and 30 metres.
     ends = np.searchsorted(-depth[:, 0], [-np.inf, -30.0, -12.0, np.inf])
     for top, bottom, share in zip(ends[:-1], ends[1:], (0.4, 0.7, 1.0), strict=True):
         if top < bottom:

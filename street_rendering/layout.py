@@ -1,4 +1,4 @@
-"""The plan of a street: lanes, pavements, building lines, side streets."""
+"""The layout of a street: lanes, pavements, building lines and side streets."""
 
 import dataclasses
 
@@ -11,12 +11,12 @@ FARTHEST = 160.0  # metres; nothing is placed beyond
 
 @dataclasses.dataclass(frozen=True)
 class Side:
-    """One side of a street; `x` in metres from the camera's lane, outwards from it.
+    """One side of a street; `x` is in metres from the middle of the camera's lane.
 
     Attributes:
         sign: -1 on the left, +1 on the right.
         kerb: `x` of the kerb.
-        garden: `x` at which the pavement ends.
+        garden: `x` of the outer edge of the pavement.
         facade: `x` of the buildings.
         has_parking: whether cars are parked along the kerb.
         opening: near and far depth of a side street, metres, or None.
@@ -30,7 +30,7 @@ class Side:
     opening: tuple[float, float] | None
 
     def is_open(self, near: float, far: float) -> bool:
-        """Return whether the side street takes any depth from `near` to `far`."""
+        """Whether the side street overlaps the depths from `near` to `far`, metres."""
         return self.opening is not None and (
             near < self.opening[1] and far > self.opening[0]
         )
@@ -38,7 +38,7 @@ class Side:
 
 @dataclasses.dataclass(frozen=True)
 class Street:
-    """The plan of one scene.
+    """The layout of the street of one scene.
 
     Attributes:
         left: the left side.
@@ -47,8 +47,8 @@ class Street:
         lane_edges: `x` of the lines between lanes, from left to right.
         lanes: `(x, is_oncoming)` of every lane's middle; the camera's own is at 0.
         centre_line: index into `lane_edges` of the line between directions, or None.
-        end: depth at which a row of houses closes the street, metres.
-        is_closed: whether there is such a row.
+        end: depth of the end of the street, metres.
+        is_closed: whether a row of houses closes the street at its end.
     """
 
     left: Side
@@ -67,7 +67,7 @@ class Street:
 
     @classmethod
     def sample(cls, rng: np.random.Generator) -> "Street":
-        """Choose a street, of one to four lanes, driven on the left or the right."""
+        """Sample a street of one to four lanes, with left- or right-hand traffic."""
         lane_width = rng.uniform(2.6, 3.2)
         ahead = choose_by_share(rng, (1, 2), (0.8, 0.2))
         oncoming = choose_by_share(rng, (0, 1, 2), (0.18, 0.70, 0.12))

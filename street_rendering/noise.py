@@ -1,7 +1,7 @@
-"""Tiles of noise from which every surface takes its texture.
+"""Noise tiles for the textures of all surfaces.
 
-A tile is a pure function of its name, made once per process; scenes differ by the place
-at which they cut it. Tiles must not be written to.
+Tiles are computed once per process and are the same for all scenes, which take pieces
+at random positions. Tiles are read-only.
 """
 
 import functools
@@ -34,7 +34,7 @@ def _as_texture(field, contrast):
 
 @functools.cache
 def cloud_tile() -> np.ndarray:
-    """Return soft noise: uint8 `(TILE_SIZE, TILE_SIZE)`, mean 128, std 45."""
+    """Return cloudy noise: uint8 `(TILE_SIZE, TILE_SIZE)`, mean 128, std 45."""
     rng = np.random.default_rng(1)
     octaves = [(4, 1.0), (8, 0.6), (16, 0.4), (32, 0.24), (64, 0.14), (128, 0.08)]
     field = sum(weight * _wrapped_octave(rng, cells) for cells, weight in octaves)
@@ -64,14 +64,14 @@ def sensor_tile() -> np.ndarray:
     rng = np.random.default_rng(3)
     noise = rng.standard_normal((768, 1024, 3)).astype(np.float32)
     common = rng.standard_normal((768, 1024, 1)).astype(np.float32)
-    noise = cv2.GaussianBlur(noise * 0.7 + common, (3, 3), 0.6)
-    return _as_texture(noise, SENSOR_STD)
+    blurred = cv2.GaussianBlur(noise * 0.7 + common, (3, 3), 0.6)
+    return _as_texture(blurred, SENSOR_STD)
 
 
 def cut(
     tile: np.ndarray, rng: np.random.Generator, height: int, width: int
 ) -> np.ndarray:
-    """Cut `height` x `width` pixels at a random place; repeat too small a tile."""
+    """Return `height` x `width` pixels at a random place; small tiles are repeated."""
     rows, columns = tile.shape[:2]
     if height > rows or width > columns:
         repeats = (-(-height // rows) + 1, -(-width // columns) + 1)
@@ -83,14 +83,14 @@ def cut(
 
 
 def add_texture(image: np.ndarray, texture: np.ndarray, strength: float) -> np.ndarray:
-    """Add a texture to an image and keep the image's mean brightness.
+    """Add a texture to an image without changing its mean brightness.
 
     Args:
         image: uint8 `(height, width, channels)`.
-        texture: a piece of a tile, uint8, of the same shape.
-        strength: factor for the texture's distance from its mean.
+        texture: piece of a tile, uint8 of the same shape.
+        strength: factor for the texture's difference from its mean.
 
     Returns:
-        uint8, cut off at 0 and 255.
+        uint8, clipped at 0 and 255.
     """
     return cv2.addWeighted(image, 1.0, texture, strength, -_MEAN * strength)

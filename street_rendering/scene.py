@@ -1,4 +1,4 @@
-"""A street scene put together, back to front."""
+"""Render a street scene, back to front."""
 
 import cv2
 import numpy as np
@@ -9,30 +9,30 @@ from street_rendering.canvas import Canvas
 from street_rendering.ground import draw_ground
 from street_rendering.layout import Street
 from street_rendering.light import Light
-from street_rendering.population import populate
+from street_rendering.placement import place_objects
 from street_rendering.shadows import draw_shadows
 from street_rendering.sky import draw_sky, draw_skyline
-from street_rendering.unlabelled import blur_borders, draw_bonnet
+from street_rendering.void import blur_borders, draw_bonnet
 from street_rendering.weather import apply_weather, take_photograph
 
-SMALLEST_SIDE = 48  # pixels; smaller scenes are drawn at this size and sampled
+SMALLEST_SIDE = 48  # pixels; smaller scenes are rendered at this size and resized
 SHARE_WITH_BONNET = 0.15
 
 
 def render_street(
     seed: int, index: int, height: int, width: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Draw one street scene and its label map.
+    """Render a street scene and its label map.
 
-    The same arguments give the same arrays. Scenes of one seed and index at two sizes
-    show the same street.
+    The result is a deterministic function of the arguments. Scenes of the same seed and
+    index show the same street at every size.
 
     Args:
         seed: seed of the data set, not negative.
         index: number of the scene in the data set, not negative.
-        height: rows, 1 or more. Below `SMALLEST_SIDE` the scene is drawn larger and
-            sampled: the picture by area, the label map by the nearest pixel.
-        width: columns, 1 or more; the same holds.
+        height: rows, at least 1. Below `SMALLEST_SIDE`, a larger scene is resized: the
+            image by area interpolation, the label map by nearest-neighbor.
+        width: columns, at least 1; resized below `SMALLEST_SIDE` too.
 
     Returns:
         `(image, label_map)`: uint8 RGB `(height, width, 3)` and uint8 `(height, width)`
@@ -63,7 +63,7 @@ def _render(rng, height, width):
     light = Light.sample(rng)
     street = Street.sample(rng)
     houses = build_rows(street, rng)
-    things = populate(street, rng)
+    things = place_objects(street, rng)
     has_bonnet = rng.random() < SHARE_WITH_BONNET
     canvas = Canvas(camera, light)
     draw_sky(canvas, rng)

@@ -1,4 +1,4 @@
-"""Shadows on the ground, drawn before the things that cast them."""
+"""Shadows on the ground, drawn before the objects that cast them."""
 
 import cv2
 import numpy as np
@@ -14,13 +14,13 @@ _NEAREST = 0.8  # metres
 def draw_shadows(
     canvas: Canvas, street: Street, houses: list[Building], things: list[Thing]
 ) -> None:
-    """Darken the ground under and behind houses and things.
+    """Darken the ground where houses and objects cast shadows.
 
     Args:
-        canvas: holds the finished ground and nothing above it.
-        street: the plan, for the building lines.
-        houses: their fronts cast shadows.
-        things: those that are a `StandingThing` cast shadows.
+        canvas: has the finished ground, and nothing above it.
+        street: the layout, for the building lines.
+        houses: houses whose fronts cast shadows.
+        things: objects; each `StandingThing` casts a shadow.
     """
     light, camera = canvas.light, canvas.camera
     mask = np.zeros(canvas.label_map.shape, np.uint8)
@@ -44,7 +44,7 @@ def draw_shadows(
 
 
 def _fill_hulls(mask, camera, outlines):
-    """Fill the hull of every list of ground points `(x, z)`."""
+    """Fill the convex hull of each list of ground points `(x, z)`."""
     if not outlines:
         return
     ground = np.array([point for outline in outlines for point in outline])
@@ -59,13 +59,13 @@ def _fill_hulls(mask, camera, outlines):
 
 
 def _reach(light):
-    """Metres by which a shadow moves for every metre of height."""
+    """Shift of the shadow of a point, in metres per metre of its height."""
     up = max(light.sun[1], 0.12)
     return -light.sun[0] / up, -light.sun[2] / up
 
 
 def _cast_by_houses(light, houses, street):
-    """Shadows of the fronts, as far as the building line across the street."""
+    """Shadows of the fronts, up to the building line across the street."""
     right, ahead = _reach(light)
     outlines = []
     for house in houses:
@@ -88,10 +88,10 @@ def _cast_by_houses(light, houses, street):
 
 
 def _cast_by_thing(light, thing):
-    """The dark below a thing and, in sunshine, the shadow that it casts."""
+    """The dark ground below an object and, in sunshine, its cast shadow."""
     half_width, half_length, foot, top = thing.shadow_box()
     outlines = []
-    if foot == 0:  # the dark reaches 8 centimetres beyond what stands there
+    if foot == 0:  # 8 centimetres larger than the object
         outlines.append(_box(thing.x, thing.z, half_width + 0.08, half_length + 0.08))
     if light.sunshine > 0:
         right, ahead = _reach(light)

@@ -1,4 +1,4 @@
-"""Traffic signs and traffic lights: their columns are poles, their faces signs."""
+"""Traffic signs and lights: their columns are labelled pole, their faces sign."""
 
 import dataclasses
 
@@ -12,7 +12,7 @@ from street_rendering.things import ShadowBox, StandingThing
 
 STEELS = ((112, 116, 118), (84, 88, 88), (62, 70, 64), (150, 152, 150))
 RED, BLUE, GREEN = (186, 36, 40), (34, 78, 160), (22, 104, 74)
-LAMPS = ((40, 230, 150), (255, 180, 40), (255, 50, 40))  # from the lowest up
+LAMPS = ((40, 230, 150), (255, 180, 40), (255, 50, 40))  # from bottom to top
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,8 +22,8 @@ class SignPost(StandingThing):
     Attributes:
         height: metres to the upper edge of the first sign.
         size: height of that sign, metres.
-        kind: what it shows, a key of `_SIGNS`.
-        has_second: whether a plate hangs below it.
+        kind: kind of sign, a key of `_SIGNS`.
+        has_second: whether there is a plate below it.
         post: color of the post.
     """
 
@@ -49,7 +49,7 @@ class SignPost(StandingThing):
 
     @classmethod
     def sample(cls, rng: np.random.Generator, x: float, z: float) -> "SignPost":
-        """Choose a sign that stands at `(x, z)`, metres."""
+        """Sample a sign at `(x, z)`, metres."""
         kind = choose(rng, list(_SIGNS))
         size = rng.uniform(0.65, 1.0) * (1.5 if kind == "direction" else 1.0)
         return cls(
@@ -140,7 +140,7 @@ _SIGNS = {
 
 @dataclasses.dataclass(frozen=True)
 class TrafficLight(StandingThing):
-    """A traffic light: its column is a pole, its head a sign, as in CamVid.
+    """A traffic light: its column is labelled pole, its head sign, as in CamVid.
 
     Attributes:
         shown: index of the lit lamp in `LAMPS`.
@@ -167,5 +167,5 @@ class TrafficLight(StandingThing):
 
     @classmethod
     def sample(cls, rng: np.random.Generator, x: float, z: float) -> "TrafficLight":
-        """Choose a traffic light that stands at `(x, z)`, metres."""
+        """Sample a traffic light at `(x, z)`, metres."""
         return cls(x, z, int(rng.integers(len(LAMPS))), pick(rng, STEELS))

@@ -1,4 +1,4 @@
-"""The sky, its clouds, and the far skyline that hides the horizon."""
+"""The sky, clouds, and the distant skyline at the horizon."""
 
 import cv2
 import numpy as np
@@ -17,7 +17,7 @@ def draw_sky(canvas: Canvas, rng: np.random.Generator) -> None:
     """Fill the rows above the horizon with a gradient and clouds."""
     light, camera = canvas.light, canvas.camera
     height = min(camera.height, int(np.ceil(camera.horizon)) + 4)
-    rows, columns = (height + 2) // 3, (camera.width + 2) // 3  # enlarged at the end
+    rows, columns = (height + 2) // 3, (camera.width + 2) // 3  # resized at the end
     stretch = rng.uniform(0.5, 1.6)
     noise = cut(cloud_tile(), rng, int(60 + 90 * stretch), int(240 / stretch))
     noise = cv2.resize(noise, (columns, rows), interpolation=cv2.INTER_LINEAR)
@@ -38,7 +38,7 @@ def draw_sky(canvas: Canvas, rng: np.random.Generator) -> None:
 
 
 def draw_skyline(canvas: Canvas, rng: np.random.Generator) -> None:
-    """Draw far houses and a far line of trees along the horizon."""
+    """Draw distant houses and trees along the horizon."""
     camera = canvas.camera
     unit = camera.focal / 150  # pixels per metre, 150 metres away
     foot = camera.horizon + 3 * unit

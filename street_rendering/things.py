@@ -1,4 +1,4 @@
-"""What all that stands on a street has in common."""
+"""Base classes of the objects of a scene."""
 
 import abc
 import dataclasses
@@ -8,23 +8,23 @@ from street_rendering.canvas import Canvas
 
 
 class Thing(Protocol):
-    """Anything that is drawn after all that stands farther away."""
+    """An object of a scene; objects are drawn in the order of decreasing depth."""
 
     @property
     def depth(self) -> float:
-        """Metres from the camera: what is nearer is drawn later."""
+        """Distance from the camera, metres."""
 
     def draw(self, canvas: Canvas) -> None:
-        """Draw it on the picture and on the label map."""
+        """Draw the object on the image and the label map."""
 
 
 class ShadowBox(NamedTuple):
-    """The box that casts a thing's shadow; all lengths in metres.
+    """The box that casts an object's shadow; all lengths in metres.
 
     Attributes:
         half_width: half its extent across the street.
         half_length: half its extent along the street.
-        foot: height of its lower face; at 0 the ground below is dark too.
+        foot: height of its lower face; at 0 the ground below it is dark too.
         top: height of its upper face.
     """
 
@@ -36,7 +36,7 @@ class ShadowBox(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class StandingThing(abc.ABC):
-    """A `Thing` that stands at one place and casts a shadow.
+    """An object that stands at one place and casts a shadow.
 
     Attributes:
         x: metres right of the camera's lane.
@@ -48,7 +48,7 @@ class StandingThing(abc.ABC):
 
     @property
     def depth(self) -> float:
-        """Metres from the camera: what is nearer is drawn later."""
+        """Distance from the camera, metres."""
         return self.z
 
     @abc.abstractmethod
@@ -57,4 +57,4 @@ class StandingThing(abc.ABC):
 
     @abc.abstractmethod
     def draw(self, canvas: Canvas) -> None:
-        """Draw the thing on the picture and on the label map."""
+        """Draw the object on the image and the label map."""

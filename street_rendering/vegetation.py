@@ -36,8 +36,8 @@ class Tree(StandingThing):
         crown_height: metres.
         leaf: color of the leaves.
         bark: color of the trunk.
-        crown: number of the crown's shape.
-        is_mirrored: whether that shape is mirrored.
+        crown: index of the crown's shape.
+        is_mirrored: whether the crown is mirrored.
     """
 
     trunk: float
@@ -96,7 +96,7 @@ class Tree(StandingThing):
     def sample(
         cls, rng: np.random.Generator, x: float, z: float, leaf: Color
     ) -> "Tree":
-        """Choose a tree that stands at `(x, z)`, metres."""
+        """Sample a tree at `(x, z)`, metres."""
         crown_width = rng.uniform(2.6, 6.0)
         return cls(
             x=x,
@@ -133,11 +133,11 @@ class Hedge:
 
     @property
     def depth(self) -> float:
-        """Metres to the far end."""
+        """Depth of the far end, metres."""
         return self.far
 
     def draw(self, canvas: Canvas) -> None:
-        """Draw the side that faces the street, with a ragged top."""
+        """Draw the side that faces the street, with an irregular top."""
         num_points = 24
         depths = np.geomspace(max(self.near, 1.2), self.far, num_points)
         ragged = cloud_tile()[self.offset, : 4 * num_points : 4].astype(float) - 128
@@ -167,7 +167,7 @@ def _leaf_table(light, leaf, depth):
 
 @functools.cache
 def _crown(index, is_mirrored):
-    """Cover and shade of a crown, uint8 `(_CROWN_SIZE, _CROWN_SIZE)` each."""
+    """Mask and brightness of a crown, uint8 `(_CROWN_SIZE, _CROWN_SIZE)` each."""
     if is_mirrored:
         return tuple(np.ascontiguousarray(a[:, ::-1]) for a in _crown(index, False))
     rng = np.random.default_rng((5, index))

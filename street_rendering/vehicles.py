@@ -31,8 +31,8 @@ MATERIALS = {
     "rear plate": (232, 200, 70),
     "front plate": (226, 226, 222),
 }
-OUTER_MATERIALS = {"paint", "tyre", "underside"}  # all others lie within these
-LIT_LAMPS = {  # above 255: they stay bright in haze
+OUTER_MATERIALS = {"paint", "tyre", "underside"}  # all other materials lie within these
+LIT_LAMPS = {  # above 255, to stay bright in haze
     "tail lamp": (300, 60, 48),
     "headlamp": (360, 350, 325),
 }
@@ -40,13 +40,13 @@ LIT_LAMPS = {  # above 255: they stay bright in haze
 
 @dataclasses.dataclass(frozen=True)
 class Car(StandingThing):
-    """A vehicle on the street; it stands where its middle is.
+    """A vehicle; `x` and `z` are those of its middle.
 
     Attributes:
-        yaw: 0 drives away from the camera, pi towards it, radians clockwise from above.
-        body: its shape.
+        yaw: direction, radians clockwise from above; 0 away from the camera.
+        body: shape of the vehicle.
         paint: RGB color.
-        is_driving: whether its lamps are lit in the dark and in rain.
+        is_driving: whether it is moving; its lamps are lit at dusk and in rain then.
     """
 
     yaw: float
@@ -63,7 +63,7 @@ class Car(StandingThing):
         return ShadowBox(across, along, 0.0, 0.9 * self.body.height)
 
     def draw(self, canvas: Canvas) -> None:
-        """Draw the faces that the camera sees, far ones first."""
+        """Draw the faces towards the camera, far ones first."""
         camera = canvas.camera
         mesh = make_mesh(self.body, bool(camera.focal / self.z > DETAILED_ABOVE))
         pixels = camera.project(self._place(mesh.points))
@@ -72,10 +72,10 @@ class Car(StandingThing):
             return
         middles, normals = self._place(mesh.middles), self._turn(mesh.normals)
         lens = np.array([-camera.bend(self.z), camera.elevation, 0.0])
-        is_seen = ((lens - middles) * normals).sum(axis=1) > 0
+        is_visible = ((lens - middles) * normals).sum(axis=1) > 0
         runs = []
         for i in np.argsort(-(middles[:, 2] + mesh.depth_offsets), kind="stable"):
-            if is_seen[i]:
+            if is_visible[i]:
                 brightness = canvas.light.facing(*normals[i].tolist())
                 runs += self._face_runs(canvas.light, mesh.faces[i], brightness)
         canvas.fill_runs(pixels, runs)
@@ -92,7 +92,7 @@ class Car(StandingThing):
         return self._turn(centred) + (self.x, 0.0, self.z)
 
     def _face_runs(self, light, face, brightness):
-        """Give each polygon of a face its place among the mesh's points and a color."""
+        """Polygons of a face, as `Canvas.fill_runs` expects them."""
         runs, start = [], face.first_point
         has_lit_lamps = self.is_driving and (light.is_dusk or light.is_wet)
         for part in face.parts:
@@ -112,7 +112,7 @@ class Car(StandingThing):
     def sample(
         cls, rng: np.random.Generator, x: float, z: float, yaw: float, is_driving: bool
     ) -> "Car":
-        """Choose a vehicle with its middle at `(x, z)`, metres; no bus is parked."""
+        """Sample a vehicle with its middle at `(x, z)`, metres; no bus is parked."""
         body = choose_by_share(rng, BODIES, BODY_SHARES)
         if body is BUS and not is_driving:
             body = HATCHBACK

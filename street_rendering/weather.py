@@ -1,4 +1,4 @@
-"""What weather, lens and sensor do to the finished picture."""
+"""Effects of weather, lens and sensor on the finished image."""
 
 import cv2
 import numpy as np
@@ -9,7 +9,7 @@ from street_rendering.noise import SENSOR_STD, add_texture, cloud_tile, cut, sen
 
 
 def apply_weather(canvas: Canvas, rng: np.random.Generator) -> None:
-    """Mirror the street in a wet road, add rain, glare and an uneven exposure."""
+    """Add reflections, rain, glare and uneven exposure."""
     light = canvas.light
     if light.is_wet:
         _mirror_in_road(canvas, rng)
@@ -20,7 +20,7 @@ def apply_weather(canvas: Canvas, rng: np.random.Generator) -> None:
 
 
 def take_photograph(canvas: Canvas, rng: np.random.Generator) -> None:
-    """Apply the lens's blur, the sensor's noise and the tone curve."""
+    """Apply lens blur, sensor noise and the tone curve."""
     light, camera = canvas.light, canvas.camera
     sigma = light.softness * (camera.height * camera.width / (480 * 360)) ** 0.5
     if sigma > 0.25:
@@ -50,7 +50,7 @@ def _mirror_in_road(canvas, rng):
 
 
 def _draw_rain(canvas, rng):
-    """Draw drops on the windscreen: each shows a blurred, brightened bit of it all."""
+    """Draw drops on the windscreen, in the blurred, brightened colors behind them."""
     height, width = canvas.label_map.shape
     blurred = cv2.resize(canvas.image, (width // 8 + 1, height // 8 + 1))
     for _ in range(int(rng.integers(0, 26))):
@@ -76,7 +76,7 @@ def _add_glare(canvas):
 
 
 def _add_mottle(canvas, rng):
-    """Change the brightness slowly, so that no surface is quite even."""
+    """Add low-frequency variation of the brightness."""
     height, width = canvas.label_map.shape
     patch = cut(cloud_tile(), rng, 60, 80)
     patch = cv2.resize(patch, (width, height), interpolation=cv2.INTER_LINEAR)

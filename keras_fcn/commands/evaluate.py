@@ -11,8 +11,8 @@ from keras_fcn.commands.flags import (
     add_config_arguments,
     add_model_argument,
     add_prediction_arguments,
-    check_prediction_arguments,
     number_parser,
+    prediction_options,
 )
 from keras_fcn.config import DATA_FIELDS, Number
 
@@ -66,7 +66,7 @@ def check(arguments: argparse.Namespace, given: set[str]) -> None:
         arguments: what was parsed.
         given: names of the flags that were given.
     """
-    check_prediction_arguments(arguments)
+    prediction_options(arguments)
     if arguments.json is not None and (
         arguments.json.is_dir() or not arguments.json.absolute().parent.is_dir()
     ):
@@ -85,8 +85,7 @@ def work(arguments: argparse.Namespace, given: set[str]) -> int:
     from keras_fcn.datasets.folder.folder_data import MissingSplit
     from keras_fcn.evaluation.evaluate import evaluate
     from keras_fcn.evaluation.report import format_report
-    from keras_fcn.prediction.predictor import make_predictor
-    from keras_fcn.prediction.scaling import resolve_size
+    from keras_fcn.prediction.predictor import make_predictor, resolve_options
     from keras_fcn.runs.bundled import find_network
     from keras_fcn.storage.atomic import write_json
 
@@ -108,22 +107,8 @@ def work(arguments: argparse.Namespace, given: set[str]) -> int:
     arguments.size = arguments.size or usual_size
     if arguments.size == "native" and not network.scales_images:
         _tell_of_size(network.read_training_size(), dataset.split(arguments.split))
-    temperature = arguments.temperature or network.read_temperature()
-    predictor = make_predictor(
-        network.load_model(),
-        arguments.tta,
-        arguments.dense,
-        arguments.stride_factor,
-        size=resolve_size(
-            "native" if network.scales_images else arguments.size,
-            network.read_training_size(),
-            arguments.tile,
-        ),
-        tile=arguments.tile,
-        overlap=arguments.overlap,
-        uncertainty=arguments.uncertainty,
-        temperature=temperature,
-    )
+    options = resolve_options(prediction_options(arguments), network)
+    predictor = make_predictor(network.load_model(), options)
     report = evaluate(
         predictor.label_maps_and_confidence,
         dataset,
@@ -132,7 +117,7 @@ def work(arguments: argparse.Namespace, given: set[str]) -> int:
         or _default_output_dir(network, config, trained, arguments, usual_size),
         batch_size=arguments.batch_size,
         prediction=predictor.description,
-        temperature=temperature,
+        temperature=options.temperature or 1.0,
     )
     if arguments.json is not None:
         write_json(arguments.json, report)

@@ -4,18 +4,21 @@ import argparse
 from collections.abc import Callable, Sequence
 from dataclasses import Field, fields
 from pathlib import Path
+from typing import get_args
 
 from keras_fcn.config import (
     DEFAULT_NETWORK,
-    DENSE,
-    OVERLAYS,
     POSITIVE_INT,
-    VIDEO_LABELS,
     Number,
     TrainingConfig,
 )
 from keras_fcn.errors import did_you_mean
-from keras_fcn.prediction.options import resolve_overlap
+from keras_fcn.prediction.options import (
+    Dense,
+    OverlayFormat,
+    PredictionOptions,
+    VideoLabels,
+)
 from keras_fcn.runs.names import bundled_names, check_run, network_path
 from keras_fcn.typing import Size
 
@@ -264,7 +267,7 @@ def add_prediction_arguments(
     add_choice(
         group,
         "--dense",
-        DENSE,
+        get_args(Dense),
         "scores of every pixel by the network's upsampling or by shifted images",
         default="upsampling",
     )
@@ -323,26 +326,20 @@ def add_size_argument(
     )
 
 
-def check_prediction_arguments(arguments: argparse.Namespace) -> None:
-    """Check that the flags of `add_prediction_arguments` go together.
+def prediction_options(arguments: argparse.Namespace) -> PredictionOptions:
+    """Return the options of the flags of `add_prediction_arguments`.
 
     Args:
         arguments: what was parsed.
 
     Raises:
-        ValueError: if they do not.
+        ValueError: if the flags cannot be combined.
     """
-    if arguments.dense == "upsampling" and arguments.stride_factor is not None:
-        raise ValueError("`stride_factor` is for `dense` shift-and-stitch")
-    if arguments.dense != "upsampling" and arguments.tta:
-        raise ValueError(f"`dense` {arguments.dense} and `tta` do not go together")
-    if arguments.uncertainty and (arguments.tta or arguments.dense != "upsampling"):
-        other = "tta" if arguments.tta else "dense"
-        raise ValueError(f"`uncertainty` and `{other}` do not go together")
-    if arguments.tile is None and arguments.overlap is not None:
-        raise ValueError("`overlap` is for `tile`, which is missing")
-    if arguments.tile is not None:
-        resolve_overlap(arguments.tile, arguments.overlap)
+    names = [field.name for field in fields(PredictionOptions)]
+    values = {name: getattr(arguments, name, None) for name in names}
+    return PredictionOptions(
+        **{name: value for name, value in values.items() if value is not None}
+    )
 
 
 def add_output_arguments(parser: argparse.ArgumentParser) -> None:
@@ -355,7 +352,7 @@ def add_output_arguments(parser: argparse.ArgumentParser) -> None:
     add_choice(
         group,
         "--overlay",
-        OVERLAYS,
+        get_args(OverlayFormat),
         "the image under the classes' colours",
         default="png",
     )
@@ -423,8 +420,8 @@ def add_video_arguments(parser: argparse.ArgumentParser) -> None:
     add_choice(
         group,
         "--video-labels",
-        VIDEO_LABELS,
-        "label maps as a PNG for each frame, or as a lossless film (FFV1, whose grey "
+        get_args(VideoLabels),
+        "label maps as a PNG for each frame, or as a lossless video (FFV1, whose grey "
         "values are the ids)",
         default="png",
     )

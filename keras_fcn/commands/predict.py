@@ -9,6 +9,7 @@ import argparse
 import logging
 import time
 from contextlib import ExitStack, closing, nullcontext
+from dataclasses import asdict
 from pathlib import Path
 
 from keras_fcn.commands.command_line import Command, OneLineParser
@@ -18,10 +19,10 @@ from keras_fcn.commands.flags import (
     add_prediction_arguments,
     add_server_arguments,
     add_video_arguments,
-    check_prediction_arguments,
     check_server_arguments,
     check_video_arguments,
     number_parser,
+    prediction_options,
 )
 from keras_fcn.commands.predict_on_ray import (
     add_ray_arguments,
@@ -110,7 +111,7 @@ def check(arguments: argparse.Namespace, given: set[str]) -> None:
     from keras_fcn.prediction.jobs import find_jobs
 
     check_server_arguments(given)
-    check_prediction_arguments(arguments)
+    arguments.options = prediction_options(arguments)
     check_video_arguments(arguments)
     if not arguments.images and arguments.list is None and arguments.camera is None:
         raise ValueError(
@@ -125,7 +126,7 @@ def check(arguments: argparse.Namespace, given: set[str]) -> None:
             f"Received: {arguments.output_dir}"
         )
     arguments.jobs = find_jobs(arguments.images, arguments.output_dir, arguments.list)
-    films = [job for job in arguments.jobs if job.is_film]
+    films = [job for job in arguments.jobs if job.is_video]
     if arguments.server and (films or arguments.camera):
         name = films[0].path if films else f"camera {arguments.camera}"
         raise ValueError(f"`server` predicts images alone. Received: {name}")
@@ -139,7 +140,7 @@ def work(arguments: argparse.Namespace, given: set[str]) -> int:
         given: names of the flags that were given.
     """
     if arguments.ray is not None:
-        return work_on_ray(arguments, _look(arguments), _outputs(arguments))
+        return work_on_ray(arguments, arguments.options, _outputs(arguments))
     from keras_fcn.prediction.results import result_table
     from keras_fcn.runs.bundled import find_network
 
@@ -163,15 +164,15 @@ def _predict_here(arguments, report, camera):
     from keras_fcn.prediction.segmenter import load
 
     outputs = _outputs(arguments)
-    segmenter = load(arguments.model, **_look(arguments))
-    images = [job for job in arguments.jobs if not job.is_film]
+    segmenter = load(arguments.model, **asdict(arguments.options))
+    images = [job for job in arguments.jobs if not job.is_video]
     if images:
         found = predict_images(
             segmenter, images, outputs, max_pixels=arguments.max_pixels
         )
         report.add_images(found)
     for job in arguments.jobs:
-        if job.is_film:
+        if job.is_video:
             _predict_film_file(segmenter, job, outputs, arguments, report)
     if camera is not None:
         stem = arguments.output_dir / camera.stem
@@ -209,16 +210,9 @@ def _clip(arguments):
     return Clip(arguments.start, arguments.end, arguments.every)
 
 
-def _look(arguments):
-    """How the network looks, as the arguments of `load`."""
-    names = ("tta", "dense", "stride_factor", "size", "tile", "overlap")
-    names += ("uncertainty", "unknown_below")
-    return {name: getattr(arguments, name) for name in names}
-
-
 def _outputs(arguments):
     from keras_fcn.drawing.overlays import OverlayStyle
-    from keras_fcn.prediction.pictures import Outputs
+    from keras_fcn.prediction.outputs import Outputs
 
     return Outputs(
         arguments.overlay,

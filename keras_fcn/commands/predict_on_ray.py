@@ -2,7 +2,6 @@
 
 import argparse
 import logging
-from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -100,14 +99,12 @@ def check_ray_arguments(arguments: argparse.Namespace, given: set[str]) -> None:
     )
 
 
-def work_on_ray(
-    arguments: argparse.Namespace, look: Mapping[str, Any], outputs: Any
-) -> int:
+def work_on_ray(arguments: argparse.Namespace, options: Any, outputs: Any) -> int:
     """Predict the images on a cluster, and tell how far it is.
 
     Args:
         arguments: what was parsed, with `sources`.
-        look: arguments of `load`.
+        options: how the network is applied, a `PredictionOptions`.
         outputs: what is written of an image, an `Outputs`.
 
     Returns:
@@ -120,7 +117,7 @@ def work_on_ray(
         arguments.sources,
         arguments.output_dir,
         arguments.model,
-        look,
+        options,
         outputs,
         arguments.max_pixels,
     )

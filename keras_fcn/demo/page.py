@@ -14,7 +14,7 @@ from keras_fcn.demo.results import describe_image
 from keras_fcn.images.encoding import encode_label_map
 from keras_fcn.images.reading import UnreadableImage, read_image
 from keras_fcn.prediction.jobs import LABELS, OVERLAY, Job
-from keras_fcn.prediction.pictures import Outputs
+from keras_fcn.prediction.outputs import Outputs
 from keras_fcn.prediction.segmenter import Segmenter
 from keras_fcn.prediction.video.predict import predict_video
 from keras_fcn.prediction.video.reader import UnreadableVideo, VideoReader
@@ -154,7 +154,7 @@ def _segment_video(gr, segmenter, path, folder, progress):
                     "ones.",
                     print_exception=False,
                 )
-            outputs = Outputs(video_labels="film")
+            outputs = Outputs(video_labels="video")
             results = predict_video(segmenter, video, job, outputs)
             for count, result in enumerate(results, 1):
                 progress((count, video.num_frames), unit="frames")

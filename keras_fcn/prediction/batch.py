@@ -1,7 +1,7 @@
-"""Label maps and overlays of the user's own images.
+"""Prediction of image files: label maps and overlays of the user's own images.
 
-Reading, the network and writing overlap: threads read the next images and write the
-last ones while the network is at work.
+Reading, inference and writing run at the same time: threads read the next images and
+write the last ones while the network computes.
 """
 
 import logging
@@ -12,15 +12,12 @@ from itertools import chain
 import numpy as np
 
 from keras_fcn.config import MAX_IMAGE_PIXELS
+from keras_fcn.images.frames import read_frames
+from keras_fcn.images.prefetch import ordered_map, threads
 from keras_fcn.models.devices import has_accelerator
+from keras_fcn.prediction.image_task import ImageTask
 from keras_fcn.prediction.jobs import Job
-from keras_fcn.prediction.pictures import (
-    Outputs,
-    Picture,
-    read_pictures,
-    write_picture,
-)
-from keras_fcn.prediction.prefetch import overlapped, threads
+from keras_fcn.prediction.outputs import Outputs, write_outputs
 from keras_fcn.prediction.results import Result
 from keras_fcn.prediction.segmenter import Segmenter
 
@@ -34,45 +31,44 @@ _BATCH_SIZE = 8  # on a GPU; a CPU is not faster with several at a time
 def predict_images(
     segmenter: Segmenter,
     jobs: Iterable[Job],
-    outputs: Outputs = Outputs(),  # noqa: B008 (frozen)
+    outputs: Outputs = Outputs(),
     batch_size: int | None = None,
     max_pixels: int = MAX_IMAGE_PIXELS,
 ) -> Iterator[Result]:
-    """Predict images and write their pictures.
+    """Predict images and write their label maps, overlays and confidence.
 
     The label map is a palette PNG of the image's size whose values are class ids; the
-    overlay is the image under the classes' colours, with a legend. What can't be read,
-    predicted or written is logged and left out.
+    overlay is the image blended with the classes' colours, with a legend. Images that
+    cannot be read, predicted or written are logged and skipped.
 
     Args:
         segmenter: the network.
-        jobs: what to predict; at most a few are in memory at a time.
+        jobs: the files; only a few images are in memory at a time.
         outputs: what is written.
-        batch_size: images of one size that are predicted together when they follow each
-            other; chosen by the hardware when None.
-        max_pixels: pixels that an image may have; a larger one is left out.
+        batch_size: maximum number of consecutive images of one size that are predicted
+            together; None for 8 on a GPU and 1 on a CPU.
+        max_pixels: maximum number of pixels of an image; larger ones are skipped.
 
     Yields:
-        What came of each image, in order. A file with several gives several.
+        The result of each image, in order; several for a file with several images.
 
     Raises:
-        OSError: if the disk takes no more files.
+        OSError: if the disk is full or cannot be written to.
     """
     batch_size = batch_size or (_BATCH_SIZE if has_accelerator() else 1)
+
+    def open_file(job: Job) -> Iterable[ImageTask]:
+        tasks = read_images(job, outputs, max_pixels)
+        return chain([next(tasks)], tasks)  # the first image is read in this thread
+
     with threads(_NUM_THREADS) as executor:
-        opened = overlapped(
-            executor,
-            lambda job: _open(job, outputs, max_pixels),
-            jobs,
-            _AHEAD + batch_size,
+        opened = ordered_map(executor, open_file, jobs, _AHEAD + batch_size)
+        predicted = predict_tasks(
+            segmenter, chain.from_iterable(opened), batch_size, outputs.confidence
         )
-        pictures = chain.from_iterable(opened)
-        predicted = predict_pictures(
-            segmenter, pictures, batch_size, outputs.confidence
-        )
-        results = overlapped(
+        results = ordered_map(
             executor,
-            lambda picture: write_picture(picture, segmenter.class_map, outputs),
+            lambda task: write_outputs(task, segmenter.class_map, outputs),
             predicted,
             _AHEAD,
         )
@@ -82,48 +78,74 @@ def predict_images(
             yield result
 
 
-def predict_pictures(
+def read_images(
+    job: Job, outputs: Outputs, max_pixels: int = MAX_IMAGE_PIXELS
+) -> Iterator[ImageTask]:
+    """Read the images of a file.
+
+    Args:
+        job: the file.
+        outputs: defines which images are skipped because their outputs exist.
+        max_pixels: maximum number of pixels of an image.
+
+    Yields:
+        A task for each image; `image` is None where it is skipped. The last one has a
+        problem if the file, or the rest of it, cannot be read.
+    """
+    task = ImageTask(job)
+    if outputs.are_complete(job):
+        yield task
+        return
+    try:
+        for frame, image in read_frames(job.path, max_pixels):
+            task.frame = frame
+            if frame is None or not outputs.are_complete(job, frame):
+                task.image = image
+            task.seconds = time.perf_counter() - task.started
+            yield task
+            task = ImageTask(job)
+    except Exception as error:  # of any decoder, and MemoryError
+        task.fail("read", error)
+        yield task
+
+
+def predict_tasks(
     segmenter: Segmenter,
-    pictures: Iterable[Picture],
+    tasks: Iterable[ImageTask],
     batch_size: int,
     with_confidence: bool = False,
-) -> Iterator[Picture]:
-    """Give pictures their label maps.
+) -> Iterator[ImageTask]:
+    """Set the label maps of tasks.
 
     Args:
         segmenter: the network.
-        pictures: those without an image are passed on.
-        batch_size: how many of one size that follow each other are predicted together.
-        with_confidence: give them their confidence, too.
+        tasks: those without an image are passed on.
+        batch_size: maximum number of consecutive images of one size that are predicted
+            together.
+        with_confidence: also set their confidence.
 
     Yields:
-        The same pictures in order, with label map or with a problem.
+        The same tasks in order, with a label map or a problem.
     """
-    for group in _groups(pictures, batch_size):
+    for group in _groups(tasks, batch_size):
         begun = time.perf_counter()
         _predict_group(segmenter, group, with_confidence)
-        for picture in group:
-            picture.seconds += (time.perf_counter() - begun) / len(group)
-            yield picture
+        for task in group:
+            task.seconds += (time.perf_counter() - begun) / len(group)
+            yield task
 
 
-def _open(job, outputs, max_pixels):
-    """The pictures of a file, the first of which is read at once."""
-    pictures = read_pictures(job, outputs, max_pixels)
-    return chain([next(pictures)], pictures)
-
-
-def _groups(pictures, batch_size):
-    """Lists of pictures of one size that follow each other; others stand alone."""
-    group, size = [], None
-    for picture in pictures:
-        its_size = picture.image.shape if picture.is_to_predict else None
-        if group and (its_size != size or size is None or len(group) == batch_size):
+def _groups(tasks: Iterable[ImageTask], batch_size: int) -> Iterator[list[ImageTask]]:
+    """Groups of consecutive images of one size; tasks without an image stand alone."""
+    group: list[ImageTask] = []
+    size = None
+    for task in tasks:
+        previous, size = size, None if task.image is None else task.image.shape
+        if group and size != previous:
             yield group
             group = []
-        group.append(picture)
-        size = its_size
-        if size is None or len(group) == batch_size:  # nothing to wait for
+        group.append(task)
+        if size is None or len(group) == batch_size:
             yield group
             group = []
     if group:
@@ -131,20 +153,20 @@ def _groups(pictures, batch_size):
 
 
 def _predict_group(segmenter, group, with_confidence):
-    """Predict pictures of one size; one by one where that fails together."""
-    if not group[0].is_to_predict:
+    """Predict images of one size together; one by one if that fails."""
+    if group[0].image is None:
         return
     try:
-        images = np.stack([picture.image for picture in group])  # (N, H, W, 3)
+        images = np.stack([task.image for task in group])  # (N, H, W, 3)
         if with_confidence:
             label_maps, confidence = segmenter.label_and_confidence(images)
         else:
             label_maps, confidence = segmenter(images), [None] * len(group)
-        for picture, *answer in zip(group, label_maps, confidence, strict=True):
-            picture.label_map, picture.confidence = answer
-    except Exception as error:  # memory first of all
+        for task, *outputs in zip(group, label_maps, confidence, strict=True):
+            task.label_map, task.confidence = outputs
+    except Exception as error:  # mostly a lack of memory
         if len(group) == 1:
             group[0].fail("predicted", error)
         else:
-            for picture in group:
-                _predict_group(segmenter, [picture], with_confidence)
+            for task in group:
+                _predict_group(segmenter, [task], with_confidence)

@@ -1,4 +1,4 @@
-"""The files that paths, folders, globs and lists mean."""
+"""Image and video files from paths, folders, globs and lists."""
 
 import glob
 import os
@@ -12,8 +12,8 @@ VIDEO_SUFFIXES = (
     ".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".mts",
     ".m2ts", ".wmv", ".asf", ".flv", ".3gp", ".ogv", ".mxf", ".vob", ".y4m",
 )  # fmt: skip
-_TAKEN = frozenset((*IMAGE_SUFFIXES, *VIDEO_SUFFIXES))
-_OUTPUTS = ("_labels", "_overlay", "_confidence")  # what an earlier prediction wrote
+_SUFFIXES = frozenset((*IMAGE_SUFFIXES, *VIDEO_SUFFIXES))
+_OUTPUTS = ("_labels", "_overlay", "_confidence")  # ends of the names of outputs
 
 Found = tuple[Path, Path]
 
@@ -22,20 +22,30 @@ def find_files(inputs: Sequence[str], output_dir: Path) -> Iterator[Found]:
     """Expand files, folders and globs.
 
     Args:
-        inputs: paths or globs. Of a folder and its subfolders the images and films are
-            taken by their suffix, without what is hidden and what an earlier prediction
-            wrote.
-        output_dir: where the outputs will go.
+        inputs: paths or globs. In a folder and its subfolders, images and videos are
+            found by their suffix; hidden files and outputs of earlier predictions are
+            left out.
+        output_dir: folder of the outputs.
 
     Yields:
-        A file, and its folder below the output.
+        A file, and the folder of its outputs relative to `output_dir`.
 
     Raises:
-        FileNotFoundError: if a path does not exist or means no image or film.
-        PermissionError: if a folder can't be read.
+        FileNotFoundError: if a path does not exist, or a folder has no image or video.
+        PermissionError: if a folder cannot be read.
     """
     for text in inputs:
-        yield from _expand(text, output_dir)
+        path = Path(text)
+        if path.is_dir():
+            yield from _search(path, output_dir)
+        elif path.exists():  # also a file whose name contains brackets
+            yield path, Path()
+        else:
+            is_glob = glob.has_magic(text)
+            matches = sorted(glob.glob(text, recursive=True)) if is_glob else []
+            if not matches:
+                raise FileNotFoundError(f"There is no image, folder or match of {text}")
+            yield from find_files(matches, output_dir)
 
 
 def read_list(name: str) -> list[str]:
@@ -45,8 +55,8 @@ def read_list(name: str) -> list[str]:
         name: text file, UTF-8, with a path on each line; "-" for standard input.
 
     Raises:
-        FileNotFoundError: if the list is not there.
-        ValueError: if it is not UTF-8, or has no path.
+        FileNotFoundError: if the file is missing.
+        ValueError: if it is not UTF-8, or contains no path.
     """
     try:
         text = sys.stdin.read() if name == "-" else Path(name).read_text("utf-8-sig")
@@ -64,85 +74,56 @@ def expand_list(lines: Sequence[str], output_dir: Path) -> Iterator[Found]:
     """Expand the paths of a list.
 
     Args:
-        lines: paths of files or folders, as they would be typed. Files that are missing
-            are not looked for here.
-        output_dir: where the outputs will go.
+        lines: paths of files or folders; missing files are found when they are read.
+        output_dir: folder of the outputs.
 
     Yields:
-        A file, and its folder below the output: its own below the folder that all the
-        paths have in common.
+        A file, and the folder of its outputs relative to `output_dir`: its folder
+        relative to the one that all the paths have in common.
     """
     parents = (Path(line).absolute().parent for line in lines)
     common = os.path.commonpath({str(parent) for parent in parents})
     for path in map(Path, lines):
-        if _is_folder(path):
-            below = path.absolute().relative_to(common)
+        # Unlike Path.is_dir, False also for a name that is too long.
+        if os.path.isdir(path):
+            base = path.absolute().relative_to(common)
             for file, subfolder in _search(path, output_dir):
-                yield file, below / subfolder
+                yield file, base / subfolder
         else:
             yield path, path.absolute().parent.relative_to(common)
 
 
-def _is_folder(path):
-    try:
-        return path.is_dir()
-    except OSError:  # too long a name: reading it will say so
-        return False
+def _search(folder: Path, output_dir: Path) -> list[Found]:
+    """Images and videos of a folder and its subfolders, sorted by name."""
 
-
-def _expand(text, output_dir):
-    """The files that one argument means."""
-    path = Path(text)
-    if path.is_dir():
-        yield from _search(path, output_dir)
-        return
-    if path.exists():
-        yield path, Path()
-        return
-    matches = sorted(glob.glob(text, recursive=True)) if glob.has_magic(text) else []
-    if not matches:
-        raise FileNotFoundError(f"There is no image, folder or match of {text}")
-    for match in matches:
-        yield from _expand(match, output_dir)
-
-
-def _search(folder, output_dir):
-    """Images and films of a folder and its subfolders, in the order of their names."""
-    files = sorted(
-        path
-        for path in _walk(folder)
-        if path.suffix.lower() in _TAKEN and not _is_output(path, folder, output_dir)
-    )
-    if not files:
-        raise FileNotFoundError(f"There are no images or films in the folder {folder}")
-    return [(path, path.parent.relative_to(folder)) for path in files]
-
-
-def _walk(folder):
-    """Regular files below a folder; hidden ones and hidden folders are left out."""
-
-    def refuse(error):
+    def refuse(error: OSError):
         raise PermissionError(
             f"The folder {error.filename} can't be read ({error.strerror}): make it "
-            "readable, or name what is to be predicted beside it"
+            "readable, or give its readable neighbours as inputs"
         ) from error
 
+    files = []
     for parent, folders, names in os.walk(folder, onerror=refuse):
         folders[:] = [name for name in folders if not name.startswith(".")]
-        for name in names:
-            path = Path(parent, name)
-            if not name.startswith(".") and os.path.isfile(path):
-                yield path
+        paths = [Path(parent, name) for name in names if not name.startswith(".")]
+        files += [
+            path
+            for path in paths
+            if path.suffix.lower() in _SUFFIXES
+            and os.path.isfile(path)
+            and not _is_output(path, folder, output_dir)
+        ]
+    if not files:
+        raise FileNotFoundError(f"There are no images or videos in the folder {folder}")
+    return [(path, path.parent.relative_to(folder)) for path in sorted(files)]
 
 
-def _is_output(path, searched, output_dir):
+def _is_output(path: Path, searched: Path, output_dir: Path) -> bool:
     """Whether a file of a searched folder was written by an earlier prediction."""
-    output = output_dir.resolve()
-    if searched.resolve() in output.parents:
+    output, folder = output_dir.resolve(), searched.resolve()
+    if folder in output.parents:
         return output in path.resolve().parents
-    if output != searched.resolve():
+    if output != folder:
         return False
-    inside = path.relative_to(searched).parts
-    return path.stem.endswith(_OUTPUTS) or any(
-        part.endswith(_OUTPUTS) for part in inside[:-1]
-    )
+    parts = path.relative_to(searched).with_suffix("").parts
+    return any(part.endswith(_OUTPUTS) for part in parts)

@@ -1,9 +1,10 @@
-"""What is to be predicted, and where its pictures go."""
+"""Files to predict and the paths of their outputs."""
 
 import os
 import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from keras_fcn.errors import summarize
@@ -23,28 +24,28 @@ class Job:
     """A file to predict.
 
     Attributes:
-        path: an image, a file with several of them, or a film.
-        stem: what the names of its outputs begin with, the output folder among it.
+        path: an image, a file with several images, or a video.
+        stem: path of the outputs without the ends of their names: `DIR/STEM`.
     """
 
     path: Path
     stem: Path
 
     @property
-    def is_film(self) -> bool:
-        """Whether the file is a film, by its name."""
+    def is_video(self) -> bool:
+        """Whether the file is a video, by its suffix."""
         return self.path.suffix.lower() in VIDEO_SUFFIXES
 
     def output(self, end: str, suffix: str, frame: int | None = None) -> Path:
         """Return the path of an output.
 
         Args:
-            end: what it is, as in `_labels`.
-            suffix: as in `.png`.
-            frame: of a file with several images, the number of one of them, from 0 on.
+            end: kind of output, such as `_labels`.
+            suffix: such as `.png`.
+            frame: number of the image in a file of several, from 0.
 
         Returns:
-            As in `DIR/STEM_labels.png`; `DIR/STEM_labels/000007.png` of a frame.
+            `DIR/STEM_labels.png`, or `DIR/STEM_labels/000007.png` of a frame.
         """
         base = self.stem.with_name(self.stem.name + end)
         if frame is None:
@@ -55,7 +56,7 @@ class Job:
         """Return the path of the label map.
 
         Args:
-            frame: as for `output`.
+            frame: number of the image in a file of several, from 0.
         """
         return self.output(LABELS, ".png", frame)
 
@@ -63,30 +64,30 @@ class Job:
 def find_jobs(
     inputs: Sequence[str], output_dir: Path, list_file: str | None = None
 ) -> list[Job]:
-    """Turn files, folders, globs and a list into what is to be predicted.
+    """Find the files to predict.
 
-    A folder is searched with its subfolders, and its tree kept below `output_dir`; so
-    is the tree of the files in a list.
+    A folder is searched with its subfolders; below `output_dir` the outputs have the
+    same subfolders. The same applies to the common folder of the files in a list.
 
     Args:
         inputs: paths or globs.
-        output_dir: where the outputs go; it may be missing.
+        output_dir: folder of the outputs; it may not exist yet.
         list_file: text file with a path on each line; "-" for standard input.
 
     Raises:
-        FileNotFoundError: if a path does not exist or means no image or film.
+        FileNotFoundError: if a path does not exist, or a folder has no image or video.
         NotADirectoryError: if `output_dir` is a file.
-        PermissionError: if a folder can't be read, or `output_dir` not be written.
-        ValueError: if two files would be written to one output, or an output would
-            replace an input.
+        PermissionError: if a folder cannot be read, or `output_dir` not written to.
+        ValueError: if two files would have the same output, or an output would replace
+            an input.
     """
     check_output_dir(output_dir)
-    found: dict[Path, Path] = {}
-    for path, subfolder in find_files(inputs, output_dir):
-        found.setdefault(path, subfolder)
+    files = find_files(inputs, output_dir)
     if list_file is not None:
-        for path, subfolder in expand_list(read_list(list_file), output_dir):
-            found.setdefault(path, subfolder)
+        files = chain(files, expand_list(read_list(list_file), output_dir))
+    found: dict[Path, Path] = {}
+    for path, subfolder in files:
+        found.setdefault(path, subfolder)
     jobs = [
         Job(path, output_dir / subfolder / path.stem)
         for path, subfolder in found.items()
@@ -96,31 +97,33 @@ def find_jobs(
 
 
 def check_output_dir(output_dir: Path) -> None:
-    """Refuse a folder that can't be written to, before there is anything to write.
+    """Check that a folder can be written to.
 
     Args:
-        output_dir: it may be missing.
+        output_dir: it may not exist yet.
 
     Raises:
         NotADirectoryError: if it is a file.
-        PermissionError: if it can't be written to.
+        PermissionError: if it cannot be written to.
     """
     if output_dir.exists() and not output_dir.is_dir():
         raise NotADirectoryError(
             f"`output_dir` must be a folder. Received: {output_dir}, a file"
         )
-    there = next(path for path in (output_dir, *output_dir.parents) if path.exists())
+    existing = next(path for path in (output_dir, *output_dir.parents) if path.exists())
     try:
-        with tempfile.TemporaryFile(dir=there):  # root has all permissions that fail
+        # A file is created: os.access knows no read-only file systems, and root has
+        # every permission.
+        with tempfile.TemporaryFile(dir=existing):
             pass
     except OSError as error:
         raise PermissionError(
             f"`output_dir` must be a folder that can be written to. "
-            f"Received: {output_dir} ({os.strerror(error.errno)}: {there})"
+            f"Received: {output_dir} ({os.strerror(error.errno or 0)}: {existing})"
         ) from error
 
 
-def _check_outputs(jobs: Iterable[Job]):
+def _check_outputs(jobs: Iterable[Job]) -> None:
     writers: dict[Path, Path] = {}
     for job in jobs:
         other = writers.setdefault(job.stem, job.path)

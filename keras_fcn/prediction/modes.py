@@ -1,6 +1,6 @@
-"""Ways for a network to look at an image: once, several times, or shifted.
+"""Inference modes: functions from images to logits, label maps and confidence.
 
-Each gives scores at the size that the image has; `predictor.py` chooses that size.
+A mode runs at the size that the images have; `predictor.py` chooses that size.
 """
 
 import dataclasses
@@ -10,8 +10,6 @@ from dataclasses import dataclass
 import keras
 import numpy as np
 
-from keras_fcn.config import DENSE
-from keras_fcn.errors import check_choice
 from keras_fcn.models.inference import (
     confidence_model,
     dropout_model,
@@ -20,7 +18,11 @@ from keras_fcn.models.inference import (
 )
 from keras_fcn.models.layers import SeededDropout
 from keras_fcn.prediction.confidence import decide
-from keras_fcn.prediction.shift_and_stitch import check_factor, make_shift_and_stitch
+from keras_fcn.prediction.options import PredictionOptions
+from keras_fcn.prediction.shift_and_stitch import (
+    make_shift_and_stitch,
+    resolve_factor,
+)
 from keras_fcn.prediction.tta import SCALES, make_mean_probabilities
 from keras_fcn.runs.exported import ExportedModel
 
@@ -29,127 +31,117 @@ Predict = Callable[[np.ndarray], np.ndarray]
 
 @dataclass(frozen=True)
 class InferenceMode:
-    """A way of looking at images.
+    """Functions of RGB images, uint8 or float in [0, 255], `(batch, H, W, 3)`.
 
     Attributes:
-        scores: function of RGB images, uint8 or float in [0, 255], `(batch, height,
-            width, 3)`, to float32 `(batch, height, width, num_classes)`, whose softmax
-            are the probabilities: logits divided by a temperature, say.
-        label_maps: function of the same to uint8 `(batch, height, width)`: where the
-            scores are largest.
-        label_maps_and_confidence: function of the same to the label maps, and the
-            probability of each pixel's class, float32 `(batch, height, width)`.
-        description: for people.
-        enlargement: greatest factor by which the images are enlarged within, along
-            each axis; memory grows with its square.
+        logits: returns float32 `(batch, H, W, num_classes)`, whose softmax is the
+            probabilities: the temperature is applied.
+        label_maps: returns class ids, uint8 `(batch, H, W)`: the arg-max of the logits.
+        label_maps_and_confidence: returns the label maps, and the probability of each
+            pixel's class, float32 `(batch, H, W)`.
+        description: name of the mode in reports.
+        max_scale: largest factor by which the mode enlarges images along each axis;
+            memory grows with its square.
     """
 
-    scores: Predict
+    logits: Predict
     label_maps: Predict
     label_maps_and_confidence: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
     description: str
-    enlargement: float = 1.0
+    max_scale: float = 1.0
 
 
 def make_mode(
-    model: keras.Model | ExportedModel,
-    tta: bool = False,
-    dense: str = "upsampling",
-    stride_factor: int | None = None,
-    uncertainty: int = 0,
-    temperature: float = 1.0,
+    model: keras.Model | ExportedModel, options: PredictionOptions
 ) -> InferenceMode:
-    """Return the way of looking that was asked for.
+    """Return the inference mode that the options select.
 
     Args:
-        model: a network of `FCN`, or an exported one.
-        tta: test-time augmentation: average the probabilities over five enlargements,
-            0.75 to 1.75, each as it is and mirrored; takes about 17 times as long.
-        dense: "upsampling", the network's own; or "shift-and-stitch", scores of every
-            pixel from shifted images.
-        stride_factor: shifts along each axis, as for `shift_and_stitch`.
-        uncertainty: Monte-Carlo dropout: average the probabilities over as many passes
-            with dropout, which take as many times as long; 0 for none.
-        temperature: by which logits, or logarithms of mean probabilities, are divided
-            before they become probabilities; changes no label.
+        model: a network of `FCN`, or an exported network.
+        options: `tta`, `dense`, `stride_factor`, `uncertainty` and `temperature` are
+            used here.
 
     Raises:
-        ValueError: if the choices do not go together, or the factor is impossible.
+        ValueError: if an exported network is to run in another mode than single-scale,
+            the stride factor does not divide the network's stride, or Monte-Carlo
+            dropout is to run without dropout.
     """
-    check_choice("dense", dense, DENSE)
+    temperature = options.temperature or 1.0
     if isinstance(model, ExportedModel):
-        if tta or uncertainty or stride_factor is not None or dense != "upsampling":
+        if options.special_modes:
             raise ValueError(
-                "An exported network looks at an image once: leave out `tta`, `dense`, "
+                "An exported network runs at a single scale: leave out `tta`, `dense`, "
                 "`stride_factor` and `uncertainty`"
             )
-        return _exported(model, temperature)
-    if uncertainty < 0:
-        raise ValueError(
-            f"`uncertainty` must be 0 passes or more. Received: {uncertainty}"
+        mode = _mode_from_probabilities(
+            model.probabilities, temperature, model.description
         )
-    if uncertainty and (tta or dense != "upsampling"):
-        other = "tta" if tta else "dense"
-        raise ValueError(f"`uncertainty` and `{other}` do not go together")
-    if dense == "shift-and-stitch":
-        if tta:
-            raise ValueError("`dense` shift-and-stitch and `tta` do not go together")
-        stitch = make_shift_and_stitch(model, stride_factor)
-        factor = check_factor(model, stride_factor)
-        return by_scores(
+        return dataclasses.replace(mode, label_maps=model.label_maps)
+    if options.dense == "shift-and-stitch":
+        stitch = make_shift_and_stitch(model, options.stride_factor)
+        factor = resolve_factor(model, options.stride_factor)
+        return mode_from_logits(
             lambda images: np.stack([stitch(image) for image in images]) / temperature,
             f"shift-and-stitch, {factor}x{factor} shifts",
         )
-    if stride_factor is not None:
-        raise ValueError("`stride_factor` is for `dense` shift-and-stitch")
-    if uncertainty:
-        return _monte_carlo(model, uncertainty, temperature)
-    if tta:
-        return _test_time_augmentation(model, temperature)
-    return _one_look(model, temperature)
+    if options.uncertainty:
+        return _mode_from_probabilities(
+            _monte_carlo_dropout(model, options.uncertainty),
+            temperature,
+            f"Monte-Carlo dropout, {options.uncertainty} passes",
+        )
+    if options.tta:
+        mean_probabilities = make_mean_probabilities(model)
+        return _mode_from_probabilities(
+            lambda images: np.asarray(mean_probabilities(images)),
+            temperature,
+            "test-time augmentation",
+            max(SCALES),
+        )
+    return _single_scale(model, temperature)
 
 
-def by_scores(
-    scores: Predict, description: str, enlargement: float = 1.0
+def mode_from_logits(
+    logits: Predict, description: str, max_scale: float = 1.0
 ) -> InferenceMode:
-    """Return a look that decides on the host, by its scores.
+    """Return a mode whose label maps are computed on the host, from its logits.
 
     Args:
-        scores: as for `InferenceMode`; so are the others.
-        description: likewise.
-        enlargement: likewise.
+        logits: as `InferenceMode.logits`.
+        description: name of the mode in reports.
+        max_scale: largest factor by which the mode enlarges images along each axis.
     """
 
-    def label_maps(images):
-        return scores(images).argmax(axis=-1).astype("uint8")
+    def label_maps(images: np.ndarray) -> np.ndarray:
+        return logits(images).argmax(axis=-1).astype("uint8")
 
-    def label_maps_and_confidence(images):
-        planes = (np.moveaxis(each, -1, 0).copy() for each in scores(images))
+    def label_maps_and_confidence(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        planes = (np.moveaxis(each, -1, 0).copy() for each in logits(images))
         label_maps, confidence = zip(*map(decide, planes), strict=True)
         return np.stack(label_maps), np.stack(confidence)
 
     return InferenceMode(
-        scores, label_maps, label_maps_and_confidence, description, enlargement
+        logits, label_maps, label_maps_and_confidence, description, max_scale
     )
 
 
-def log_probabilities(probabilities: np.ndarray, temperature: float) -> np.ndarray:
-    """Return probabilities as scores of a `InferenceMode`.
-
-    Args:
-        probabilities: float32, in [0, 1].
-        temperature: by which their logarithms are divided.
-
-    Returns:
-        float32 of their shape, finite also where they are 0.
-    """
+def _mode_from_probabilities(
+    probabilities, temperature, description, max_scale=1.0
+) -> InferenceMode:
+    # The logarithm is finite also where a probability is 0.
     smallest = np.finfo("float32").tiny
-    return np.log(np.maximum(probabilities, smallest)) / temperature
+    return mode_from_logits(
+        lambda images: (
+            np.log(np.maximum(probabilities(images), smallest)) / temperature
+        ),
+        description,
+        max_scale,
+    )
 
 
-def _one_look(model, temperature):
-    """The network's own way, with all decisions on the device."""
-    scores = logits_model(model, temperature)
+def _single_scale(model, temperature) -> InferenceMode:
+    """One pass over the image; label maps and confidence are computed on the device."""
+    logits = logits_model(model, temperature)
     label_maps = prediction_model(model)
     both = confidence_model(model, temperature)
 
@@ -158,55 +150,34 @@ def _one_look(model, temperature):
         return np.asarray(ids).astype("uint8"), np.asarray(confidence)
 
     return InferenceMode(
-        lambda images: np.asarray(scores.predict_on_batch(images)),
+        lambda images: np.asarray(logits.predict_on_batch(images)),
         lambda images: np.asarray(label_maps.predict_on_batch(images)).astype("uint8"),
         label_maps_and_confidence,
-        "one look",
+        "single scale",
     )
 
 
-def _exported(model, temperature):
-    """That of another runtime, which decides on labels where it can."""
-    look = by_scores(
-        lambda images: log_probabilities(model.probabilities(images), temperature),
-        model.description,
-    )
-    return dataclasses.replace(look, label_maps=model.label_maps)
-
-
-def _test_time_augmentation(model, temperature):
-    mean_probabilities = make_mean_probabilities(model)
-    return by_scores(
-        lambda images: log_probabilities(
-            np.asarray(mean_probabilities(images)), temperature
-        ),
-        "test-time augmentation",
-        max(SCALES),
-    )
-
-
-def _monte_carlo(model, num_passes, temperature):
-    """Probabilities averaged over passes whose dropout is drawn anew.
-
-    The draws begin anew with each batch, so that an image gives the same twice.
-    """
-    drawing = dropout_model(model)
+def _monte_carlo_dropout(model, num_passes) -> Predict:
+    """Mean probabilities over passes with dropout (Gal and Ghahramani, 2016)."""
+    sampling = dropout_model(model)
     generators = [
         layer.seed_generator
-        for layer in drawing.layers
+        for layer in sampling.layers
         if isinstance(layer, SeededDropout) and layer.rate > 0
     ]
     if not generators:
         raise ValueError(
-            "`uncertainty` needs a network with dropout: this one was trained with 0"
+            "`uncertainty` requires a network with dropout: this one was trained "
+            "without"
         )
 
-    def scores(images):
-        total = 0
+    def probabilities(images: np.ndarray) -> np.ndarray:
+        total = np.zeros((), "float32")
         for index in range(num_passes):
+            # The same seeds for each batch: an image always gives the same result.
             for position, generator in enumerate(generators):
                 generator.state.assign([position, 1000 * index])
-            total = total + np.asarray(drawing.predict_on_batch(images))
-        return log_probabilities(total / num_passes, temperature)
+            total = total + np.asarray(sampling.predict_on_batch(images))
+        return total / num_passes  # (N, H, W, C)
 
-    return by_scores(scores, f"Monte-Carlo dropout, {num_passes} passes")
+    return probabilities

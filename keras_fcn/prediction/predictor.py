@@ -1,5 +1,6 @@
-"""From a look to answers: at which size, in how many tiles, and how sure."""
+"""Prediction at the inference size, whole or in tiles, in the images' own size."""
 
+import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -7,58 +8,53 @@ import keras
 import numpy as np
 
 from keras_fcn.images.scale import scaled_size
-from keras_fcn.prediction.confidence import decide, label_of, probabilities_of
+from keras_fcn.prediction.confidence import decide, label_map_of, probabilities_of
 from keras_fcn.prediction.modes import InferenceMode, make_mode
-from keras_fcn.prediction.options import (
-    AUTOMATIC_TILE,
-    WHOLE_PIXELS,
-    resolve_overlap,
-)
-from keras_fcn.prediction.scaling import (
-    resize_images,
-    resized_strips,
-    strips_of,
-)
-from keras_fcn.prediction.tiles import tiled_scores
+from keras_fcn.prediction.options import PredictionOptions, resolve_size
+from keras_fcn.prediction.scaling import resize_images, resize_logits, split_logits
+from keras_fcn.prediction.tiles import tiled_logits
+from keras_fcn.runs.exported import ExportedModel
+from keras_fcn.runs.network_folder import NetworkFolder
 from keras_fcn.typing import Size
+
+# Larger images are processed in tiles: whole, 4 million pixels take about 2 GiB.
+WHOLE_PIXELS = 2**22
+AUTOMATIC_TILE = (1024, 1024)
 
 
 @dataclass(frozen=True)
 class Predictor:
-    """From images of any size to label maps and how sure they are.
+    """Label maps, probabilities and confidence of images of any size.
 
     Images are RGB, uint8 or float in [0, 255], `(batch, height, width, 3)`.
 
     Attributes:
-        look: how the network looks at an image of the size that it is given.
-        size: what the shorter side of an image is brought to first, pixels; None for
-            the image's own size.
-        tile: height and width of the tiles in which it looks, pixels. With None, an
-            image is taken whole, or, where it has more than 4 million pixels when it
-            is looked at, in tiles of 1024x1024.
-        overlap: pixels that two tiles share; None for 416, or half the tile.
+        mode: the inference mode.
+        options: `size`, `tile` and `overlap` are used here. Without `tile`, images that
+            have more than 4 million pixels at the inference size are processed in tiles
+            of 1024x1024.
     """
 
-    look: InferenceMode
-    size: int | None = None
-    tile: Size | None = None
-    overlap: int | None = None
+    mode: InferenceMode
+    options: PredictionOptions = PredictionOptions()
 
     def __post_init__(self):
-        if self.tile is not None:
-            resolve_overlap(self.tile, self.overlap)
-        elif self.overlap is not None:
-            raise ValueError("`overlap` is for `tile`, which is missing")
+        if self.options.size == "auto":
+            raise ValueError(
+                "`size` auto requires the training size of a network: give pixels, or "
+                "native"
+            )
 
     @property
     def description(self) -> str:
-        """How it is predicted, for people."""
-        parts = [self.look.description]
-        if self.size is not None:
-            parts.append(f"shorter side {self.size}")
-        if self.tile is not None:
-            overlap = resolve_overlap(self.tile, self.overlap)
-            parts.append(f"tiles {self.tile[0]}x{self.tile[1]}, overlap {overlap}")
+        """The mode, the inference size and the tiles, for reports."""
+        parts, options = [self.mode.description], self.options
+        if options.size != "native":
+            parts.append(f"shorter side {options.size}")
+        if options.tile is not None:
+            height, width = options.tile
+            overlap = options.tile_overlap(options.tile)
+            parts.append(f"tiles {height}x{width}, overlap {overlap}")
         return ", ".join(parts)
 
     def label_maps(self, images: np.ndarray) -> np.ndarray:
@@ -67,11 +63,11 @@ class Predictor:
         Args:
             images: a batch.
         """
-        if self._sees_as_it_is(images):
-            return self.look.label_maps(images)
+        if self._is_direct(images):
+            return self.mode.label_maps(images)
         return np.stack(
             [
-                np.concatenate([label_of(strip) for strip in strips])
+                np.concatenate([label_map_of(strip) for strip in strips])
                 for strips in self._strips(images)
             ]
         )
@@ -87,8 +83,8 @@ class Predictor:
         Returns:
             uint8 and float32, both `(batch, height, width)`.
         """
-        if self._sees_as_it_is(images):
-            return self.look.label_maps_and_confidence(images)
+        if self._is_direct(images):
+            return self.mode.label_maps_and_confidence(images)
         label_maps, confidences = [], []
         for strips in self._strips(images):
             decided = [decide(strip) for strip in strips]
@@ -113,69 +109,78 @@ class Predictor:
             ]
         )
 
-    def _sees_as_it_is(self, images):
-        """Whether the look is at the images whole and in their own size."""
+    def _inference_size(self, size: Size) -> Size:
+        side = self.options.size
+        return scaled_size(size, side if isinstance(side, int) else None)
+
+    def _tile_for(self, size: Size) -> Size | None:
+        """Size of the tiles for an image at the inference size; None for the whole."""
+        pixels = size[0] * size[1] * self.mode.max_scale**2
+        if self.options.tile is None and pixels > WHOLE_PIXELS:
+            return AUTOMATIC_TILE
+        return self.options.tile
+
+    def _is_direct(self, images):
+        """Whether images are neither resized nor cut: the device decides then."""
         size = images.shape[1:3]
-        return scaled_size(size, self.size) == size and self._tile_for(size) is None
+        return self._inference_size(size) == size and self._tile_for(size) is None
 
     def _strips(self, images) -> Iterator[Iterator[np.ndarray]]:
-        """Scores of each image, in strips `(num_classes, rows, width)`."""
+        """Logits of each image, in strips `(num_classes, rows, width)`."""
         size = images.shape[1:3]
-        inference_size = scaled_size(size, self.size)
-        seen = (
-            images if inference_size == size else resize_images(images, inference_size)
-        )
+        inference_size = self._inference_size(size)
+        is_resized = inference_size != size
+        if is_resized:
+            images = resize_images(images, inference_size)  # (N, h, w, 3)
         tile = self._tile_for(inference_size)
         if tile is None:
-            for scores in self.look.scores(seen):
+            for logits in self.mode.logits(images):  # (h, w, C)
                 yield (
-                    strips_of(scores)
-                    if inference_size == size
-                    else resized_strips(scores, size)
+                    resize_logits(logits, size) if is_resized else split_logits(logits)
                 )
             return
-        for image in seen:
-            bands = tiled_scores(self.look.scores, image, tile, self.overlap)
-            if inference_size == size:
-                yield (strip for band in bands for strip in strips_of(band))
+        overlap = self.options.tile_overlap(tile)
+        for image in images:
+            bands = tiled_logits(self.mode.logits, image, tile, overlap)
+            if is_resized:
+                yield resize_logits(np.concatenate(list(bands)), size)
             else:
-                yield resized_strips(np.concatenate(list(bands)), size)
-
-    def _tile_for(self, size):
-        """The tiles in which an image of a size is looked at; None for the whole."""
-        pixels = size[0] * size[1] * self.look.enlargement**2
-        if self.tile is None and pixels > WHOLE_PIXELS:
-            return AUTOMATIC_TILE
-        return self.tile
+                yield (strip for band in bands for strip in split_logits(band))
 
 
 def make_predictor(
-    model: keras.Model,
-    tta: bool = False,
-    dense: str = "upsampling",
-    stride_factor: int | None = None,
-    *,
-    uncertainty: int = 0,
-    temperature: float = 1.0,
-    size: int | None = None,
-    tile: Size | None = None,
-    overlap: int | None = None,
+    model: keras.Model | ExportedModel,
+    options: PredictionOptions = PredictionOptions(),
 ) -> Predictor:
-    """Return the predictor of a network that looks as it is told.
+    """Return the predictor of a network.
 
     Args:
-        model: a network of `FCN`.
-        tta: as for `make_mode`; so are the next four.
-        dense: likewise.
-        stride_factor: likewise.
-        uncertainty: likewise.
-        temperature: likewise.
-        size: as for `Predictor`; so are the others.
-        tile: likewise.
-        overlap: likewise.
+        model: a network of `FCN`, or an exported network.
+        options: how it is applied to images; `size` is not "auto".
 
     Raises:
-        ValueError: if the choices do not go together, or one is impossible.
+        ValueError: if the network does not support the options.
     """
-    look = make_mode(model, tta, dense, stride_factor, uncertainty, temperature)
-    return Predictor(look, size, tile, overlap)
+    return Predictor(make_mode(model, options), options)
+
+
+def resolve_options(
+    options: PredictionOptions, network: NetworkFolder
+) -> PredictionOptions:
+    """Replace the size "auto" and the temperature None by those of a network.
+
+    Args:
+        options: how the network is applied to images.
+        network: folder of the network. One that resizes images itself is given them in
+            their own size.
+
+    Raises:
+        ValueError: if a file of the folder is damaged.
+    """
+    size = "native" if network.scales_images else options.size
+    side = resolve_size(size, network.read_training_size(), options.tile)
+    return dataclasses.replace(
+        options,
+        size=side or "native",
+        temperature=options.temperature or network.read_temperature(),
+    )

@@ -1,10 +1,11 @@
-"""What came of each image: its classes, its time, or why it was left out."""
+"""Per-image results: classes, duration, or the reason why an image was skipped."""
 
 import csv
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TextIO
 
 import numpy as np
 
@@ -15,17 +16,17 @@ from keras_fcn.typing import Size
 
 @dataclass(frozen=True)
 class Result:
-    """What came of an image.
+    """The result of one image.
 
     Attributes:
         path: the file.
-        frame: number of the image in a file that has several, from 0 on.
-        size: height and width, pixels; None where it was not predicted.
-        seconds: time to read, predict and write it; of images that were predicted
-            together, an equal share of that time.
-        counts: pixels of each id, int64 `(256,)`; None where it was not predicted.
-        problem: why it was left out, on one line; "" where it was not.
-        confidence: mean over its pixels, in [0, 1]; None where it was not asked for.
+        frame: number of the image in a file of several, from 0; None in other files.
+        size: height and width, pixels; None if it was not predicted.
+        seconds: duration of reading, prediction and writing; images that were predicted
+            together share the duration of their prediction equally.
+        counts: pixels of each id, int64 `(256,)`; None if it was not predicted.
+        problem: why it was skipped, on one line; "" if it was not.
+        confidence: mean over its pixels, in [0, 1]; None if it was not requested.
     """
 
     path: Path
@@ -38,29 +39,28 @@ class Result:
 
     @property
     def status(self) -> str:
-        """`done`, `failed`, or `there`, of an earlier prediction."""
+        """`done`; `failed`; or `there`, if its outputs existed before."""
         if self.problem:
             return "failed"
         return "there" if self.counts is None else "done"
 
     def describe(self, class_map: ClassMap) -> str:
-        """Name the classes with their share of the pixels, largest first.
+        """Return the classes with their share of the pixels, largest first.
 
         Args:
-            class_map: the names.
+            class_map: names of the classes.
 
         Returns:
-            One line, as in `road 61.5%, sky 38.5%`; classes without a pixel are left
-            out. "already there" where it was not predicted again.
+            One line, such as `road 61.5%, sky 38.5%`; classes without a pixel are left
+            out. "already there" if it was not predicted.
         """
         if self.counts is None:
             return "already there"
         names = dict(enumerate(class_map.names)) | {class_map.void_id: "void"}
-        by_size = sorted(names, key=lambda index: -self.counts[index])
+        shares = self.counts / self.counts.sum()
+        by_share = sorted(names, key=lambda index: -shares[index])
         return ", ".join(
-            f"{names[index]} {self.counts[index] / self.counts.sum():.1%}"
-            for index in by_size
-            if self.counts[index]
+            f"{names[index]} {shares[index]:.1%}" for index in by_share if shares[index]
         )
 
 
@@ -79,12 +79,12 @@ def count_ids(label_map: np.ndarray) -> np.ndarray:
 class ResultTable:
     """A CSV file with a line for each image."""
 
-    def __init__(self, file, class_map: ClassMap):
+    def __init__(self, file: TextIO, class_map: ClassMap):
         """Write the header.
 
         Args:
-            file: a text file that is open for writing.
-            class_map: names the last columns.
+            file: open for writing.
+            class_map: names of the last columns.
         """
         self._writer = csv.writer(file, lineterminator="\n")
         self._ids = [*range(class_map.num_classes), class_map.void_id]
@@ -94,10 +94,10 @@ class ResultTable:
         )
 
     def add(self, result: Result) -> None:
-        """Write the line of an image: shares of the classes are from 0 to 1.
+        """Write the line of an image; shares of classes are in [0, 1].
 
         Args:
-            result: what came of it.
+            result: the image's result.
         """
         shares = [""] * len(self._ids)
         if result.counts is not None:
@@ -116,20 +116,20 @@ class ResultTable:
 def result_table(path: Path, class_map: ClassMap) -> Iterator[ResultTable]:
     """Open a CSV file for the results of a block.
 
-    It takes its name when the block ends, in whatever way: after an interruption it has
+    The file appears under its name when the block ends; after an interruption it has
     the lines that were written until then.
 
     Args:
-        path: the file; it is replaced whole.
-        class_map: names its columns.
+        path: the file; an existing one is replaced.
+        class_map: names of its columns.
 
     Raises:
-        OSError: if it can't be written.
+        OSError: if it cannot be written.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with (
         atomic_file(path, keep_partial=True) as part,
-        # A name that is no text goes into the table byte by byte.
+        # File names that are not UTF-8 are written byte by byte.
         part.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file,
     ):
         yield ResultTable(file, class_map)

@@ -1,5 +1,6 @@
-"""A trained network with its classes: from images of any kind to label maps."""
+"""A trained network with its classes: label maps of images of any kind."""
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from os import PathLike
 from pathlib import Path
@@ -14,92 +15,98 @@ from keras_fcn.drawing.overlays import overlay, overlay_with_legend
 from keras_fcn.images.opening import check_pixels
 from keras_fcn.images.reading import read_image, to_rgb
 from keras_fcn.models.devices import allow_memory_growth
+from keras_fcn.options import ImageScale
 from keras_fcn.prediction.confidence import mark_unknown
-from keras_fcn.prediction.predictor import make_predictor
-from keras_fcn.prediction.scaling import resolve_size
+from keras_fcn.prediction.options import Dense, PredictionOptions
+from keras_fcn.prediction.predictor import make_predictor, resolve_options
 from keras_fcn.runs.bundled import find_network
+from keras_fcn.runs.exported import ExportedModel
 from keras_fcn.typing import Size
 
 AnyImage = str | PathLike | Image.Image | np.ndarray
 
-_BATCH_SIZE = 4  # images that are predicted at a time, of a batch of one size
+_BATCH_SIZE = 4  # images of a given batch that the network processes at a time
 
 
 class Segmenter:
-    """Labels the pixels of images.
+    """Labels the pixels of images with a network.
 
     An image is a path, a Pillow image, or an array of RGB values from 0 to 255:
-    `(height, width, 3)`, or 1 or 4 channels or none (grey; an alpha channel is
-    dropped). Files and Pillow images are turned as their EXIF orientation says.
+    `(height, width, 3)`; with 1 channel or no channel axis it is grey, and a fourth
+    channel, alpha, is dropped. The EXIF orientation of files and Pillow images is
+    applied.
+
+    Args:
+        model: a network of `FCN`, or an exported network.
+        class_map: names and colours of its classes.
+        tta: test-time augmentation: average the probabilities over five scales, 0.75 to
+            1.75, of the image and of its mirror image. Takes about 17 times as long.
+        dense: "upsampling" by the network's own layers, or "shift-and-stitch": logits
+            of every pixel from shifted images.
+        stride_factor: number of shifts along each axis for shift-and-stitch, a divisor
+            of the network's stride; None for the stride itself.
+        size: inference size: pixels of the shorter side that images are resized to, or
+            "native" to leave images as they are. Results have the image's own size.
+        tile: height and width of tiles, pixels, at least 32: images are processed tile
+            by tile, and memory does not grow with the image. None to process images of
+            up to 4 million pixels whole.
+        overlap: pixels that two neighbouring tiles share, less than the tile's shorter
+            side; None for 416, or half of a smaller tile. From 404, the receptive
+            field, the result is that of the whole image.
+        uncertainty: number of passes of Monte-Carlo dropout, whose probabilities are
+            averaged; each takes as long as a prediction. 0 for none.
+        temperature: divides the logits before the softmax, and changes no label; None
+            for 1.
+        unknown_below: probability below which a pixel is labelled void; 0 labels all.
+        max_pixels: maximum number of pixels of a file or a Pillow image.
 
     Attributes:
-        model: the network, a Keras model of `keras_fcn.FCN`.
+        model: the network.
         class_map: names and colours of its classes.
-        predictor: how it looks at an image, and at which size.
-        unknown_below: probability below which a pixel is labelled void; 0 labels all.
+        options: the `PredictionOptions` made of the arguments.
+        predictor: the `Predictor` of the network.
+        max_pixels: maximum number of pixels of a file or a Pillow image.
+
+    Raises:
+        ValueError: if an argument is out of range, or arguments cannot be combined.
     """
 
     def __init__(
         self,
-        model: keras.Model,
+        model: keras.Model | ExportedModel,
         class_map: ClassMap,
         *,
         tta: bool = False,
-        dense: str = "upsampling",
+        dense: Dense = "upsampling",
         stride_factor: int | None = None,
-        size: int | None = None,
+        size: ImageScale = "native",
         tile: Size | None = None,
         overlap: int | None = None,
         uncertainty: int = 0,
-        temperature: float = 1.0,
+        temperature: float | None = None,
         unknown_below: float = 0.0,
         max_pixels: int = MAX_IMAGE_PIXELS,
     ):
-        """Make a segmenter of a network.
-
-        Args:
-            model: a network of `FCN`.
-            class_map: its classes.
-            tta: as for `keras_fcn.load`; so are the others.
-            dense: likewise.
-            stride_factor: likewise.
-            size: what the shorter side of an image is brought to before the network
-                looks, pixels; None for the image's own size.
-            tile: as for `keras_fcn.load`; so are the next two.
-            overlap: likewise.
-            uncertainty: likewise.
-            temperature: by which scores are divided before they become probabilities.
-            unknown_below: as for `keras_fcn.load`.
-            max_pixels: likewise.
-
-        Raises:
-            ValueError: if the choices do not go together, or one is impossible.
-        """
-        if not 0 <= unknown_below <= 1:
-            raise ValueError(
-                "`unknown_below` must be a probability, 0 to 1. "
-                f"Received: unknown_below={unknown_below}"
-            )
-        self.model = model
-        self.class_map = class_map
-        self.max_pixels = max_pixels
-        self.unknown_below = unknown_below
-        self.predictor = make_predictor(
-            model,
-            tta,
-            dense,
-            stride_factor,
-            uncertainty=uncertainty,
-            temperature=temperature,
+        self.options = PredictionOptions(
+            tta=tta,
+            dense=dense,
+            stride_factor=stride_factor,
             size=size,
             tile=tile,
             overlap=overlap,
+            uncertainty=uncertainty,
+            temperature=temperature,
+            unknown_below=unknown_below,
         )
+        self.model = model
+        self.class_map = class_map
+        self.max_pixels = max_pixels
+        self.predictor = make_predictor(model, self.options)
 
     def __call__(
         self, images: AnyImage | Sequence[AnyImage]
     ) -> np.ndarray | list[np.ndarray]:
-        """Return the label map of an image, or those of several.
+        """Return the label map of an image, or the label maps of several images.
 
         Args:
             images: an image; a list of images of any sizes; or an array of several of
@@ -107,58 +114,61 @@ class Segmenter:
 
         Returns:
             Class ids, uint8 `(height, width)`; a list of these for a list; `(batch,
-            height, width)` for a batch. With `unknown_below`, void for the pixels that
-            are less sure.
+            height, width)` for a batch. Pixels whose confidence is below
+            `unknown_below` are void.
 
         Raises:
             OSError: if a file is missing.
-            ValueError: if one is no image, or an array is none of RGB values from 0 to
-                255.
+            ValueError: if a file is not an image, or an array does not hold RGB values
+                from 0 to 255.
         """
         return self._map(self._label_maps, images)
 
     def confidence(
         self, images: AnyImage | Sequence[AnyImage]
     ) -> np.ndarray | list[np.ndarray]:
-        """Return how sure each pixel's class is: its probability.
+        """Return the confidence: the probability of each pixel's class.
 
         Args:
-            images: as for a call.
+            images: an image, a list of images, or a batch, as for a call.
 
         Returns:
             float32 `(height, width)` in [0, 1]; a list of these for a list; `(batch,
             height, width)` for a batch.
 
         Raises:
-            OSError, ValueError: as a call.
+            OSError: if a file is missing.
+            ValueError: if an image is invalid, as for a call.
         """
         return self._map(
             lambda batch: self._label_maps_and_confidence(batch)[1], images
         )
 
     def label_and_confidence(self, images: AnyImage) -> tuple[np.ndarray, np.ndarray]:
-        """Return the label map and the confidence, of one look.
+        """Return the label map and the confidence, computed together.
 
         Args:
             images: an image; or an array of several, `(batch, height, width, 3)`.
 
         Returns:
-            What a call and what `confidence` give.
+            Class ids, uint8, and confidence, float32, both `(height, width)`; or
+            `(batch, height, width)` for a batch.
 
         Raises:
-            OSError, ValueError: as a call.
+            OSError: if a file is missing.
+            ValueError: if an image is invalid, as for a call.
         """
         if getattr(images, "ndim", None) != 4:
             label_maps, confidence = self._label_maps_and_confidence(
-                _one_image(images, self.max_pixels)[None]
+                self._as_batch(images)
             )
             return label_maps[0], confidence[0]
-        images = as_rgb(images)
-        answers = [
-            self._label_maps_and_confidence(images[first : first + _BATCH_SIZE])
-            for first in range(0, len(images), _BATCH_SIZE)
+        rgb = as_rgb(images)
+        batches = [
+            self._label_maps_and_confidence(rgb[first : first + _BATCH_SIZE])
+            for first in range(0, len(rgb), _BATCH_SIZE)
         ]
-        label_maps, confidence = map(np.concatenate, zip(*answers, strict=True))
+        label_maps, confidence = map(np.concatenate, zip(*batches, strict=True))
         return label_maps, confidence
 
     def probabilities(
@@ -167,204 +177,203 @@ class Segmenter:
         """Return the probability of each class at each pixel.
 
         Args:
-            images: as for a call.
+            images: an image, a list of images, or a batch, as for a call.
 
         Returns:
-            float32 `(height, width, num_classes)`, which add up to 1; a list of these
-            for a list; `(batch, height, width, num_classes)` for a batch.
+            float32 `(height, width, num_classes)`, which sum to 1 at each pixel; a list
+            of these for a list; `(batch, height, width, num_classes)` for a batch.
 
         Raises:
-            OSError, ValueError: as a call.
+            OSError: if a file is missing.
+            ValueError: if an image is invalid, as for a call.
         """
         return self._map(self.predictor.probabilities, images)
 
     def overlay(
         self, image: AnyImage, label_map: np.ndarray | None = None, legend: bool = False
     ) -> np.ndarray:
-        """Lay the classes' colours over an image.
+        """Blend an image with the classes' colours.
 
         Args:
             image: one image.
             label_map: integer `(height, width)`; predicted when None.
-            legend: name the classes that are found below the image.
+            legend: add the names of the classes in the label map below the image.
 
         Returns:
             uint8 RGB `(height, width, 3)`; higher with a legend.
 
         Raises:
-            OSError, ValueError: as a call; or if the label map has another size.
+            OSError: if a file is missing.
+            ValueError: if the image is invalid, as for a call, or the label map has
+                another size.
         """
-        image = _one_image(image, self.max_pixels)
-        label_map = self(image) if label_map is None else np.asarray(label_map)
-        if label_map.shape != image.shape[:2]:
+        batch = self._as_batch(image)
+        rgb = batch[0]
+        labels = np.asarray(
+            self._label_maps(batch)[0] if label_map is None else label_map
+        )
+        if labels.shape != rgb.shape[:2]:
             raise ValueError(
-                f"`label_map` must be of the image's height and width, "
-                f"{image.shape[:2]}. Received: label_map.shape={label_map.shape}"
+                f"`label_map` must have the image's height and width, "
+                f"{rgb.shape[:2]}. Received: label_map.shape={labels.shape}"
             )
         draw = overlay_with_legend if legend else overlay
-        return draw(image.astype("uint8"), label_map, self.class_map)
+        return draw(rgb.astype("uint8"), labels, self.class_map)
 
-    def _label_maps(self, images):
-        if self.unknown_below == 0:
+    def _label_maps(self, images: np.ndarray) -> np.ndarray:
+        if self.options.unknown_below == 0:  # confidence is not needed
             return self.predictor.label_maps(images)
         return self._label_maps_and_confidence(images)[0]
 
     def _label_maps_and_confidence(self, images):
         label_maps, confidence = self.predictor.label_maps_and_confidence(images)
-        if self.unknown_below > 0:
+        if self.options.unknown_below > 0:
             label_maps = mark_unknown(
-                label_maps, confidence, self.unknown_below, self.class_map
+                label_maps, confidence, self.options.unknown_below, self.class_map
             )
         return label_maps, confidence
 
-    def _map(self, predict: Callable, images):
+    def _map(self, predict: Callable[[np.ndarray], np.ndarray], images):
         if isinstance(images, list | tuple):
-            # Batches of one, (1, H, W, 3): sizes may differ.
-            return [
-                predict(_one_image(image, self.max_pixels)[None])[0] for image in images
-            ]
-        if getattr(images, "ndim", None) == 4:  # also a tensor
-            images = as_rgb(images)
-            batches = range(0, len(images), _BATCH_SIZE)
+            # One by one: sizes may differ.
+            return [predict(self._as_batch(image))[0] for image in images]
+        if getattr(images, "ndim", None) == 4:  # an array or a tensor
+            rgb = as_rgb(images)
+            batches = range(0, len(rgb), _BATCH_SIZE)
             return np.concatenate(
-                [predict(images[first : first + _BATCH_SIZE]) for first in batches]
+                [predict(rgb[first : first + _BATCH_SIZE]) for first in batches]
             )
-        return predict(_one_image(images, self.max_pixels)[None])[0]
+        return predict(self._as_batch(images))[0]
+
+    def _as_batch(self, image: AnyImage) -> np.ndarray:
+        """One image as a batch `(1, height, width, 3)`."""
+        rgb = as_rgb(image, self.max_pixels)
+        if rgb.ndim != 3:
+            raise ValueError(f"{_EXPECTED}, not a batch. Received: {_describe(image)}")
+        return rgb[None]
 
 
 def load(
     name: str | Path = DEFAULT_NETWORK,
     *,
     tta: bool = False,
-    dense: str = "upsampling",
+    dense: Dense = "upsampling",
     stride_factor: int | None = None,
-    size: int | str = "auto",
+    size: ImageScale = "auto",
     tile: Size | None = None,
     overlap: int | None = None,
     uncertainty: int = 0,
+    temperature: float | None = None,
     unknown_below: float = 0.0,
     max_pixels: int = MAX_IMAGE_PIXELS,
 ) -> Segmenter:
     """Load a trained network, ready to label images.
 
     Args:
-        name: "fcn8s-camvid", FCN-8s for CamVid's 11 classes of street scenes, which is
-            bundled; the folder of a run; or that of a packed network.
-        tta: test-time augmentation: average the probabilities over five enlargements,
-            0.75 to 1.75, each as it is and mirrored; takes about 17 times as long.
-        dense: "upsampling", the network's own; or "shift-and-stitch", scores of every
-            pixel from shifted images.
-        stride_factor: shifts along each axis, as for `shift_and_stitch`.
-        size: the scale at which the network looks at an image. "auto" brings it to that
-            of the training images, by its shorter side, or leaves it where `tile` is
-            given; a number is the shorter side, pixels; "native" leaves it. The answer
-            has the image's own size.
-        tile: height and width of the tiles in which the network looks, pixels, at least
-            32; memory is that of a tile. None takes an image whole, up to 4 million
-            pixels.
-        overlap: pixels that two tiles share, below a tile's height and width; None for
-            416, or half of a smaller tile. From the receptive field of 404 on, the
-            answer is that of the whole image.
-        uncertainty: Monte-Carlo dropout: the probabilities are the mean of as many
-            passes with dropout, and take as many times as long; 0 for none.
-        unknown_below: label the pixels void whose class is less probable than this.
-        max_pixels: pixels that a file or a Pillow image may have.
+        name: "fcn8s-camvid", the bundled FCN-8s for CamVid's 11 classes of street
+            scenes; or the folder of a run, a packed network or an exported network.
+        tta: test-time augmentation: average the probabilities over five scales, 0.75 to
+            1.75, of the image and of its mirror image. Takes about 17 times as long.
+        dense: "upsampling" by the network's own layers, or "shift-and-stitch": logits
+            of every pixel from shifted images.
+        stride_factor: number of shifts along each axis for shift-and-stitch, a divisor
+            of the network's stride; None for the stride itself.
+        size: inference size. "auto" resizes images to the training size of the network,
+            by their shorter side, unless `tile` is given; a number is the shorter side,
+            pixels; "native" leaves images as they are. Results have the image's own
+            size.
+        tile: height and width of tiles, pixels, at least 32: images are processed tile
+            by tile, and memory does not grow with the image. None to process images of
+            up to 4 million pixels whole.
+        overlap: pixels that two neighbouring tiles share, less than the tile's shorter
+            side; None for 416, or half of a smaller tile. From 404, the receptive
+            field, the result is that of the whole image.
+        uncertainty: number of passes of Monte-Carlo dropout, whose probabilities are
+            averaged; each takes as long as a prediction. 0 for none.
+        temperature: divides the logits before the softmax, and changes no label; None
+            for the temperature that the network was calibrated with, or 1.
+        unknown_below: probability below which a pixel is labelled void; 0 labels all.
+        max_pixels: maximum number of pixels of a file or a Pillow image.
 
     Returns:
-        The segmenter. On a GPU it takes memory as it needs it, where the GPU has not
-        been used before.
+        The segmenter. On a GPU that has not been used before, memory is allocated as it
+        is needed.
 
     Raises:
         FileNotFoundError: if there is no such network.
-        ValueError: if it is damaged, or the choices do not go together.
+        ValueError: if the network is damaged, an argument is out of range, or arguments
+            cannot be combined.
     """
+    options = PredictionOptions(
+        tta=tta,
+        dense=dense,
+        stride_factor=stride_factor,
+        size=size,
+        tile=tile,
+        overlap=overlap,
+        uncertainty=uncertainty,
+        temperature=temperature,
+        unknown_below=unknown_below,
+    )
     allow_memory_growth()
     network = find_network(name, exported=True)
     return Segmenter(
         network.load_model(),
         network.read_class_map(),
-        tta=tta,
-        dense=dense,
-        stride_factor=stride_factor,
-        size=resolve_size(
-            "native" if network.scales_images else size,
-            network.read_training_size(),
-            tile,
-        ),
-        tile=tile,
-        overlap=overlap,
-        uncertainty=uncertainty,
-        temperature=network.read_temperature(),
-        unknown_below=unknown_below,
         max_pixels=max_pixels,
+        **dataclasses.asdict(resolve_options(options, network)),
     )
 
 
+_EXPECTED = "An image must be a path, a Pillow image or an array (height, width, 3)"
+
+
 def as_rgb(image: AnyImage, max_pixels: int = MAX_IMAGE_PIXELS) -> np.ndarray:
-    """Return an image as RGB values, or refuse what is none.
+    """Return an image as RGB values.
 
     Args:
         image: a path, a Pillow image, or an array `(height, width)`, `(height, width,
             channels)` or `(batch, height, width, channels)` of values from 0 to 255
             with 1, 3 or 4 channels.
-        max_pixels: pixels that a file or a Pillow image may have.
+        max_pixels: maximum number of pixels of a file or a Pillow image.
 
     Returns:
         uint8 or float32 `(..., height, width, 3)` in [0, 255].
 
     Raises:
-        OSError: if there is no such file.
-        ValueError: if it is no image.
+        OSError: if the file is missing.
+        ValueError: if it is not an image.
     """
     if isinstance(image, str | PathLike):
         return read_image(Path(image), max_pixels)
     if isinstance(image, Image.Image):
         check_pixels("An image", image.size, max_pixels)
         return to_rgb(image)[0]
-    if isinstance(image, list | tuple):  # numbers; images are arrays
-        raise ValueError(
-            "An image must be a path, a Pillow image or an array (height, width, 3). "
-            f"Received: {_describe(image)}"
-        )
+    if isinstance(image, list | tuple):  # NumPy would convert nested lists of numbers
+        raise ValueError(f"{_EXPECTED}. Received: {_describe(image)}")
     array = np.asarray(image)
     array = array[..., None] if array.ndim == 2 else array  # (H, W, 1)
     if array.ndim not in (3, 4) or array.shape[-1] not in (1, 3, 4) or not array.size:
-        raise ValueError(
-            "An image must be a path, a Pillow image or an array (height, width, 3). "
-            f"Received: {_describe(image)}"
-        )
+        raise ValueError(f"{_EXPECTED}. Received: {_describe(image)}")
     if array.dtype.kind not in "uif":
         raise ValueError(
-            "An image must have numbers from 0 to 255, uint8 as a rule. "
+            "An image must have numbers from 0 to 255, usually uint8. "
             f"Received: {_describe(image)}"
         )
     low, high = array.min(), array.max()
+    received = f"Received: {_describe(image)} with values from {low:g} to {high:g}"
     if not (0 <= low and high <= 255):
-        raise ValueError(
-            "An image must have values from 0 to 255. "
-            f"Received: {_describe(image)} with values from {low:g} to {high:g}"
-        )
-    # Many libraries scale to [0, 1]; the network would see darkness.
+        raise ValueError(f"An image must have values from 0 to 255. {received}")
+    # Many libraries scale to [0, 1]: to the network such an image is black.
     if array.dtype.kind == "f" and high <= 1:
         raise ValueError(
             "An image must have values from 0 to 255: multiply these by 255. "
-            f"Received: {_describe(image)} with values from {low:g} to {high:g}"
+            f"{received}"
         )
     array = array.astype("float32" if array.dtype.kind == "f" else "uint8")
     if array.shape[-1] == 1:
         return np.repeat(array, 3, axis=-1)
     return array[..., :3]  # without alpha
-
-
-def _one_image(image, max_pixels):
-    """An image as RGB values; a batch is refused."""
-    rgb = as_rgb(image, max_pixels)
-    if rgb.ndim != 3:
-        raise ValueError(
-            "An image must be a path, a Pillow image or an array (height, width, 3), "
-            f"not a batch. Received: {_describe(image)}"
-        )
-    return rgb
 
 
 def _describe(value):

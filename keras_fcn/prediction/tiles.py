@@ -1,171 +1,154 @@
-"""Large images tile by tile, with what surrounds each tile, and blended scores.
+"""Logits of large images, computed tile by tile and blended.
 
-Tiles lie on the network's own grid of 32 pixels, and what they hold of the outside of
-an image is what the network itself pads it with. So a pixel that is further from the
-edges of what is seen than the network looks has the score that it has in the whole
-image. Each tile is seen with `_CONTEXT` pixels around it that are cut off. Where tiles
-overlap, pixels near a tile's edge count less, and in an overlap that is wide enough the
-nearest not at all.
+Tiles lie on the network's own grid of 32 pixels, and outside of the image they are
+filled with what the network pads images with. So a pixel that is further from the edge
+of its tile than half a receptive field has the logits that it has in the whole image.
+The network runs on windows: tiles with `_CONTEXT` pixels around them, which are cut off
+afterwards. Where tiles overlap, their logits are blended with weights that sum to 1.
+The weights fall towards a tile's edge, and are 0 near it if the overlap is wide enough.
 """
 
-import sys
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from keras_fcn.models.layers import MEAN_RGB
-from keras_fcn.prediction.options import GRID, RECEPTIVE_FIELD, resolve_overlap
+from keras_fcn.prediction.options import GRID, RECEPTIVE_FIELD
+from keras_fcn.progress import Progress
 from keras_fcn.typing import Size
 
 _CONTEXT = 64  # pixels on each side, on the grid
-# A pixel takes scores from cells that are at most 46 pixels away (FCN-4s enlarges by 2,
-# 2, 2 and 4, the others less), and those come from half a receptive field around.
+# A pixel's logits are interpolated from cells at most 46 pixels away (FCN-4s upsamples
+# by 2, 2, 2 and 4, the others by less), each with half a receptive field around it.
 _REACH = RECEPTIVE_FIELD // 2 + 46 - _CONTEXT  # pixels from a tile's edge
 
 
-def tiled_scores(
-    look: Callable[[np.ndarray], np.ndarray],
+def tiled_logits(
+    compute_logits: Callable[[np.ndarray], np.ndarray],
     image: np.ndarray,
     tile: Size,
-    overlap: int | None = None,
+    overlap: int,
 ) -> Iterator[np.ndarray]:
-    """Return the scores of an image from looks at its tiles, from top to bottom.
+    """Compute the logits of an image tile by tile, from top to bottom.
 
-    Memory holds one row of tiles. On a terminal, a line tells how far it is.
+    Memory holds one row of tiles.
 
     Args:
-        look: `InferenceMode.scores` of a network.
+        compute_logits: `InferenceMode.logits` of a network.
         image: RGB, `(height, width, 3)`.
-        tile: height and width of a tile, pixels; taken down to multiples of 32.
-        overlap: as for `resolve_overlap`; taken up to a multiple of 32 where the tile
-            has room for it.
+        tile: height and width of a tile, pixels, at least 32; rounded down to a
+            multiple of 32.
+        overlap: pixels that two tiles share; rounded up to a multiple of 32 where the
+            tile has room for it.
 
     Yields:
         float32 `(rows, width, num_classes)`.
-
-    Raises:
-        ValueError: as `resolve_overlap`.
     """
-    overlap = resolve_overlap(tile, overlap)
-    down = _Axis.cut(image.shape[0], tile[0], overlap)
-    across = _Axis.cut(image.shape[1], tile[1], overlap)
-    progress = _Progress(len(down.starts) * len(across.starts))
-    pending = None  # scores of the rows from `first` on, as far as they are known
-    for index, first in enumerate(down.starts):
-        band = _band(look, image, down, across, index, progress)
-        band *= down.weights[index][:, None, None]
-        if pending is not None:
+    down = _Axis.split(image.shape[0], tile[0], overlap)
+    across = _Axis.split(image.shape[1], tile[1], overlap)
+    # Rows of the last row of tiles that the next one overlaps: (shared, W, C).
+    pending = np.empty((0, 1, 1), "float32")
+    num_tiles = len(down.starts) * len(across.starts)
+    with Progress(description="Tiles", total=num_tiles, unit="tiles") as progress:
+        for index, first in enumerate(down.starts):
+            top = down.window_start(first)
+            for start, weights in zip(across.starts, across.weights, strict=True):
+                left = across.window_start(start)
+                window = _cut_window(image, down, top, across, left)
+                logits = compute_logits(window[None])[0]
+                logits = logits[first - top :][: down.tile]
+                logits = logits[:, start - left :][:, : across.tile]  # (tile, tile, C)
+                if start == 0:
+                    shape = (down.tile, across.padded, logits.shape[-1])
+                    band = np.zeros(shape, "float32")
+                band[:, start : start + across.tile] += logits * weights[:, None]
+                progress.update()
+            band = band[:, across.before :][:, : across.length]  # (tile, W, C)
+            band *= down.weights[index][:, None, None]
             band[: len(pending)] += pending
-        is_last = index + 1 == len(down.starts)
-        final = down.tile if is_last else down.starts[index + 1] - first
-        pending = band[final:].copy()
-        # Rows of the padding are left out.
-        begin, end = (edge - first for edge in (down.before, down.before + down.length))
-        yield band[max(begin, 0) : min(final, end)]
+            # Rows that the next row of tiles does not reach are complete.
+            ends = [*down.starts[1:], first + down.tile]
+            num_complete = ends[index] - first
+            pending = band[num_complete:].copy()
+            # Rows of the padding are left out.
+            begin, end = down.before - first, down.before + down.length - first
+            yield band[max(begin, 0) : min(num_complete, end)]
 
 
-def _band(look, image, down, across, index, progress):
-    """Scores of a row of tiles, blended from left to right, without the padding."""
-    band = None
-    for start, weights in zip(across.starts, across.weights, strict=True):
-        top, left = down.seen_start(down.starts[index]), across.seen_start(start)
-        seen = _cut_out(image, down, top, across, left)
-        scores = look(seen[None])[0]
-        rows, columns = down.starts[index] - top, start - left
-        scores = scores[rows : rows + down.tile, columns : columns + across.tile]
-        if band is None:
-            band = np.zeros((down.tile, across.padded, scores.shape[-1]), "float32")
-        band[:, start : start + across.tile] += scores * weights[:, None]
-        progress.advance()
-    return band[:, across.before : across.before + across.length]
-
-
-def _cut_out(image, down, top, across, left):
-    """What is seen of a tile, float32; outside of the image the padding's colour."""
-    seen = np.empty((down.seen, across.seen, 3), dtype="float32")
-    seen[:] = MEAN_RGB
-    rows, inner_rows = down.overlay(top)
-    columns, inner_columns = across.overlay(left)
-    seen[inner_rows, inner_columns] = image[rows, columns]
-    return seen
+def _cut_window(image, down, top, across, left):
+    """Return the input of a tile, float32; outside of the image it is padding."""
+    window = np.empty((down.window, across.window, 3), dtype="float32")
+    window[:] = MEAN_RGB
+    rows, inner_rows = down.intersection(top)
+    columns, inner_columns = across.intersection(left)
+    window[inner_rows, inner_columns] = image[rows, columns]
+    return window
 
 
 @dataclass(frozen=True)
 class _Axis:
     """The tiles along one axis of an image that is padded to a multiple of 32.
 
-    `before` of the padding stand before the image. Of each tile `tile` pixels from its
-    start on are answered, and `seen` are seen. `weights` has what each of its pixels
-    counts; those of all tiles add up to 1 at each pixel.
+    Attributes:
+        length: pixels of the image.
+        padded: pixels of the padded image.
+        before: pixels of padding before the image.
+        tile: pixels of a tile.
+        window: pixels of a tile and its context, the input of the network.
+        starts: first pixel of each tile in the padded image.
+        weights: of each tile, float32 `(tile,)`; over all tiles they sum to 1 at each
+            pixel.
     """
 
     length: int
     padded: int
     before: int
     tile: int
-    seen: int
+    window: int
     starts: list[int]
     weights: list[np.ndarray]
 
     @classmethod
-    def cut(cls, length, tile, overlap):
+    def split(cls, length: int, tile: int, overlap: int) -> "_Axis":
         padded = -(-length // GRID) * GRID
         tile = min(tile // GRID * GRID, padded)
         step = max(GRID, (tile - overlap) // GRID * GRID)
-        starts = list(range(0, padded - tile, step)) + [padded - tile]
+        starts = [*range(0, padded - tile, step), padded - tile]
+        shared = tile - step
+        # In a wide overlap, weights are 0 where a tile's context does not suffice.
+        margin = min(max(shared - _REACH, 0), _REACH)
+        ramp = max(1, shared - 2 * margin)
+        distance = np.arange(tile) + 0.5  # of pixel centres from the tile's first edge
         total = np.zeros(padded, dtype="float32")
         weights = []
         for start in starts:
-            weights.append(
-                _weights(tile, tile - step, start > 0, start + tile < padded)
-            )
-            total[start : start + tile] += weights[-1]
+            weight = np.ones(tile, dtype="float32")
+            if start > 0:  # no other tile holds the pixels at the image's edge
+                weight *= ((distance - margin) / ramp).clip(0, 1)
+            if start + tile < padded:
+                weight *= ((tile - distance - margin) / ramp).clip(0, 1)
+            total[start : start + tile] += weight
+            weights.append(weight)
+        # The last tile may overlap its neighbour by more than the others: ramps alone
+        # would not sum to 1.
         weights = [
             weight / total[start : start + tile]
             for start, weight in zip(starts, weights, strict=True)
         ]
-        before, seen = (padded - length) // 2, min(tile + 2 * _CONTEXT, padded)
-        return cls(length, padded, before, tile, seen, starts, weights)
+        before, window = (padded - length) // 2, min(tile + 2 * _CONTEXT, padded)
+        return cls(length, padded, before, tile, window, starts, weights)
 
-    def seen_start(self, start):
-        """Where what is seen of a tile begins: all tiles see as much."""
-        return min(max(start - _CONTEXT, 0), self.padded - self.seen)
+    def window_start(self, start: int) -> int:
+        """First pixel of a tile's window; at the edges it is moved, not made smaller.
 
-    def overlay(self, start):
-        """Where what is seen lies in the image, and where that is in what is seen."""
+        All windows have one size, so that the network is compiled once.
+        """
+        return min(max(start - _CONTEXT, 0), self.padded - self.window)
+
+    def intersection(self, start: int) -> tuple[slice, slice]:
+        """Part of a window that the image fills: in the image, and in the window."""
         first = max(start - self.before, 0)
-        last = min(start + self.seen - self.before, self.length)
+        last = min(start + self.window - self.before, self.length)
         inner = slice(first + self.before - start, last + self.before - start)
         return slice(first, last), inner
-
-
-def _weights(tile, overlap, has_before, has_after):
-    """What the pixels of a tile count by their distance to its inner edges."""
-    margin = min(max(overlap - _REACH, 0), _REACH)  # _REACH where there is room
-    ramp = max(1, overlap - 2 * margin)
-    distance = np.arange(tile) + 0.5
-    weights = np.ones(tile, dtype="float32")
-    for has_edge, from_edge in ((has_before, distance), (has_after, tile - distance)):
-        if has_edge:
-            weights *= ((from_edge - margin) / ramp).clip(0, 1)
-    return weights
-
-
-class _Progress:
-    """A line on a terminal that tells how many tiles are done."""
-
-    def __init__(self, total):
-        self.total, self.count, self.started = total, 0, time.monotonic()
-
-    def advance(self):
-        self.count += 1
-        if not sys.stderr.isatty() or self.total == 1:
-            return
-        left = (
-            (time.monotonic() - self.started) / self.count * (self.total - self.count)
-        )
-        line = f"tile {self.count}/{self.total}  {left:.0f} s left"
-        sys.stderr.write(f"\r\x1b[K{line if self.count < self.total else ''}")
-        sys.stderr.flush()

@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from keras_fcn.prediction.pictures import Outputs
+from keras_fcn.prediction.options import PredictionOptions
+from keras_fcn.prediction.outputs import Outputs
 
 
 class Image(NamedTuple):
@@ -52,7 +53,7 @@ class Settings:
 
     Attributes:
         model: name or absolute path of the network.
-        look: further arguments of `keras_fcn.prediction.segmenter.load`.
+        options: how the network is applied to the images.
         outputs: the files to write for each image.
         max_pixels: limit for an image.
         output_dir: absolute path or URL, without options of the file system.
@@ -62,7 +63,7 @@ class Settings:
     """
 
     model: str
-    look: Mapping[str, Any]
+    options: PredictionOptions
     outputs: Outputs
     max_pixels: int
     output_dir: str

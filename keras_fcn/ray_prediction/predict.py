@@ -1,16 +1,16 @@
 """Prediction of images by the workers of a cluster, with a manifest of the results."""
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import ray
 
 import keras_fcn
-from keras_fcn.prediction.pictures import Outputs
+from keras_fcn.prediction.options import PredictionOptions
+from keras_fcn.prediction.outputs import Outputs
 from keras_fcn.ray_prediction.cluster import connected, share_of
 from keras_fcn.ray_prediction.manifest import Manifest
 from keras_fcn.ray_prediction.messages import Row, Settings
@@ -34,7 +34,7 @@ class Task:
         sources: the images.
         output_dir: absolute path or URL.
         model: as in `keras_fcn.load`.
-        look: its further arguments.
+        options: how the network is applied to the images.
         outputs: the files to write for each image.
         max_pixels: limit for an image.
     """
@@ -42,7 +42,7 @@ class Task:
     sources: Sources
     output_dir: str
     model: str
-    look: Mapping[str, Any]
+    options: PredictionOptions
     outputs: Outputs
     max_pixels: int
 
@@ -120,7 +120,7 @@ def _settings(task, folder, share, shared):
         roots[without_options(root)] = root
     return Settings(
         model=start_name(task.model),
-        look=task.look,
+        options=task.options,
         outputs=task.outputs,
         max_pixels=task.max_pixels,
         output_dir=folder,
@@ -146,7 +146,7 @@ def _manifest_settings(task, first):
     """The settings that the outputs depend on."""
     return {
         "model": first.fingerprint[:12],
-        **task.look,
+        **asdict(task.options),
         "overlay": task.outputs.overlay,
         "confidence": task.outputs.confidence,
     }

@@ -13,9 +13,9 @@ from itertools import count
 from pathlib import Path
 from queue import Empty
 
+from keras_fcn.images.prefetch import ordered_map, threads
+from keras_fcn.prediction.image_task import describe_failure
 from keras_fcn.prediction.jobs import Job
-from keras_fcn.prediction.pictures import describe_failure
-from keras_fcn.prediction.prefetch import overlapped, threads
 from keras_fcn.prediction.results import Result
 from keras_fcn.ray_prediction.messages import Image, Row
 from keras_fcn.ray_prediction.storage import is_url
@@ -83,14 +83,14 @@ class Stream:
 
         settings = self._settings
         with threads(_AHEAD) as executor:
-            jobs = overlapped(executor, self._fetch, self._waiting(call), _AHEAD)
+            jobs = ordered_map(executor, self._fetch, self._waiting(call), _AHEAD)
             results = predict_images(
                 self._worker.segmenter,
                 jobs,
                 settings.outputs,
                 max_pixels=settings.max_pixels,
             )
-            yield from overlapped(executor, self._store, results, _AHEAD)
+            yield from ordered_map(executor, self._store, results, _AHEAD)
 
     def _waiting(self, call) -> Iterator[tuple[Image, Call]]:
         while True:

@@ -8,6 +8,7 @@ import socket
 import tempfile
 import threading
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from queue import SimpleQueue
 
@@ -72,7 +73,7 @@ class Worker:
             raise FileNotFoundError(
                 f"The network is missing on {host}: {error}"
             ) from error
-        self.segmenter = load(settings.model, **settings.look)
+        self.segmenter = load(settings.model, **asdict(settings.options))
         class_map = network.read_class_map()
         self.ids = [*range(class_map.num_classes), class_map.void_id]
         self._thread = threading.Thread(target=self._run, daemon=True)

@@ -31,7 +31,7 @@ class ExportedModel:
             width, 3)`, to uint8 `(batch, height, width)`.
         probabilities: function of the same to float32 `(batch, height, width,
             num_classes)`.
-        description: for people, as in "one look, openvino int8".
+        description: for people, as in "single scale, openvino int8".
     """
 
     label_maps: Callable[[np.ndarray], np.ndarray]
@@ -137,7 +137,7 @@ class ExportedFolder(NetworkFolder):
         return ExportedModel(
             checked(runtime.label_maps),
             checked(runtime.probabilities),
-            f"one look, {card['format']} {card['precision']}",
+            f"single scale, {card['format']} {card['precision']}",
         )
 
     def read_weights(self) -> Mapping[str, Tensor]:

@@ -10,8 +10,9 @@ from keras_fcn.classes import ClassMap
 from keras_fcn.config import MAX_IMAGE_PIXELS
 from keras_fcn.images.reading import apply_orientation, read_image_and_orientation
 from keras_fcn.prediction.confidence import mark_unknown
+from keras_fcn.prediction.image_task import ImageTask
 from keras_fcn.prediction.jobs import Job
-from keras_fcn.prediction.pictures import Outputs, Picture, write_picture
+from keras_fcn.prediction.outputs import Outputs, write_outputs
 from keras_fcn.prediction.results import Result
 from keras_fcn.serving.errors import RefusedRequest, ServerError, ServerUnavailable
 from keras_fcn.serving.grpc_client import GrpcClient
@@ -129,7 +130,7 @@ def predict_images_by_server(
         for item in batch:
             if item.content:
                 _store(next(responses), item, class_map, unknown_below)
-            result = write_picture(item.picture, class_map, outputs)
+            result = write_outputs(item.picture, class_map, outputs)
             if result.problem:
                 logger.error("skipped: %s", result.problem)
             yield result
@@ -139,14 +140,14 @@ def predict_images_by_server(
 class _Item:
     """An image of a request; without content if it is not sent."""
 
-    picture: Picture
+    picture: ImageTask
     content: bytes = b""
     orientation: int = 1
 
 
 def _load(job, outputs, max_pixels):
-    picture = Picture(job)
-    if outputs.are_there(job):
+    picture = ImageTask(job)
+    if outputs.are_complete(job):
         return _Item(picture)
     try:
         picture.image, orientation = read_image_and_orientation(job.path, max_pixels)
@@ -195,7 +196,7 @@ def _send(send, contents):
 
 
 def _store(response, item, class_map, unknown_below):
-    """Put the outputs of an image, or its problem, into its `Picture`."""
+    """Put the outputs of an image, or its problem, into its `ImageTask`."""
     picture = item.picture
     picture.seconds = time.perf_counter() - picture.started
     if isinstance(response, RefusedRequest):

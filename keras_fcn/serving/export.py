@@ -15,7 +15,7 @@ from pathlib import Path
 import keras
 import tensorflow as tf
 
-from keras_fcn.prediction.scaling import resolve_size
+from keras_fcn.prediction.options import resolve_size
 from keras_fcn.runs.folder import git_commit, versions
 from keras_fcn.runs.network_folder import NetworkFolder
 from keras_fcn.serving.convert import write_converted, write_quantized

@@ -93,7 +93,7 @@ def test_the_bundled_network_is_scored_on_its_own_classes_alone(tmp_path, capsys
     output = ("--output-dir", tmp_path / "scores")
     status, out, _ = outcome(evaluate, capsys, *arguments, *output)
     assert status == 0
-    assert "11 classes; pixels labelled 255 count nowhere" in out
+    assert "11 classes; pixels labelled 255 are ignored" in out
     classes = "name,r,g,b\na,0,0,0\nb,1,1,1\nc,2,2,2\nvoid,255,255,255\n"
     (folder / "class_dict.csv").write_text(classes)
     line = refusal(evaluate, capsys, *arguments, *output)

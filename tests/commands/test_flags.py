@@ -11,10 +11,10 @@ from keras_fcn.commands.flags import (
     add_model_argument,
     add_prediction_arguments,
     add_server_arguments,
-    check_prediction_arguments,
     check_server_arguments,
     parse_scale,
     parse_size,
+    prediction_options,
 )
 from keras_fcn.config import DEFAULT_NETWORK, TrainingConfig
 
@@ -194,23 +194,26 @@ def test_the_network_is_the_bundled_one_when_not_given():
 @pytest.mark.parametrize(
     ("argv", "needed"),
     [
-        (["--stride-factor", "4"], "`stride_factor` is for `dense` shift-and-stitch"),
-        (["--dense", "shift-and-stitch", "--tta"], "`tta` do not go together"),
+        (["--stride-factor", "4"], "`stride_factor` requires `dense` shift-and-stitch"),
+        (
+            ["--dense", "shift-and-stitch", "--tta"],
+            "`dense` and `tta` cannot be combined",
+        ),
     ],
 )
-def test_ways_to_look_at_an_image_that_do_not_go_together(argv, needed):
+def test_prediction_flags_that_cannot_be_combined_are_refused(argv, needed):
     parser = make_parser(add_prediction_arguments)
     with pytest.raises(ValueError, match=needed):
-        check_prediction_arguments(parser.parse_args(argv))
+        prediction_options(parser.parse_args(argv))
 
 
 @pytest.mark.parametrize(
     "argv",
     [[], ["--tta"], ["--dense", "shift-and-stitch", "--stride-factor", "4"]],
 )
-def test_ways_to_look_at_an_image_that_go_together(argv):
+def test_prediction_flags_that_can_be_combined(argv):
     parser = make_parser(add_prediction_arguments)
-    check_prediction_arguments(parser.parse_args(argv))
+    prediction_options(parser.parse_args(argv))
 
 
 @pytest.mark.parametrize(

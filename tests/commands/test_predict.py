@@ -1,4 +1,4 @@
-"""`predict`: what it writes and prints, and what it says of bad images."""
+"""`predict`: files, printed lines, and errors for bad images."""
 
 import csv
 from pathlib import Path
@@ -11,8 +11,8 @@ from keras_fcn.commands import predict
 from keras_fcn.prediction.segmenter import load
 from tests.support.commands import call, outcome, refusal
 from tests.support.data import PROJECT
-from tests.support.films import describe_film, write_film
 from tests.support.image_files import make_png
+from tests.support.videos import describe_video, write_video
 
 
 @pytest.fixture
@@ -60,7 +60,7 @@ def test_the_bundled_network_is_the_default(image, tmp_path, capsys):
         (("--unknown-below", "0.4"), {"unknown_below": 0.4}),
     ],
 )
-def test_the_ways_of_looking_reach_the_network(
+def test_prediction_flags_reach_the_network(
     run, image, tmp_path, capsys, flags, options
 ):
     common = ("--model", run.path, "--output-dir", tmp_path)
@@ -92,7 +92,7 @@ def test_damaged_classes_are_one_line(run, capsys, content):
     assert f"{run.classes_file} {needed}" in line
 
 
-def test_what_does_not_exist_is_one_line(run, tmp_path, capsys):
+def test_a_missing_image_is_one_line(run, tmp_path, capsys):
     line = refusal(predict, capsys, tmp_path / "no.png", "--model", run.path)
     assert "There is no image, folder or match" in line
 
@@ -118,7 +118,7 @@ def test_an_unreadable_image_among_others_is_status_1(run, image, tmp_path, caps
     assert (tmp_path / "out/test_0_overlay.png").exists()
 
 
-def test_names_that_steer_a_terminal_are_shown_escaped(image, tmp_path):
+def test_control_characters_in_names_are_printed_escaped(image, tmp_path):
     folder = tmp_path / "in"
     folder.mkdir()
     (folder / "good\x1b[2J\nforged: line \udcff.png").write_bytes(image.read_bytes())
@@ -134,7 +134,7 @@ def test_names_that_steer_a_terminal_are_shown_escaped(image, tmp_path):
     assert rf"{folder}/large\x07.png must have at most" in process.stderr
 
 
-def test_confidence_is_a_grey_picture_beside_the_labels(run, image, tmp_path, capsys):
+def test_confidence_is_a_grey_image_next_to_the_labels(run, image, tmp_path, capsys):
     flags = ("--model", run.path, "--output-dir", tmp_path, "--confidence")
     assert outcome(predict, capsys, image, *flags)[0] == 0
     segmenter = load(run.path)
@@ -146,17 +146,24 @@ def test_confidence_is_a_grey_picture_beside_the_labels(run, image, tmp_path, ca
         np.testing.assert_array_equal(labels, segmenter(image))
 
 
-def test_pixels_that_are_not_sure_are_void_and_told_as_void(
+def test_pixels_below_unknown_below_are_void_and_printed_as_void(
     run, image, tmp_path, capsys
 ):
     segmenter = load(run.path)
-    least = float(np.median(segmenter.confidence(image)))
-    flags = ("--model", run.path, "--output-dir", tmp_path, "--unknown-below", least)
+    threshold = float(np.median(segmenter.confidence(image)))
+    flags = (
+        "--model",
+        run.path,
+        "--output-dir",
+        tmp_path,
+        "--unknown-below",
+        threshold,
+    )
     status, out, _ = outcome(predict, capsys, image, *flags)
     assert status == 0
     with Image.open(tmp_path / "test_0_labels.png") as labels:
         is_void = np.asarray(labels) == segmenter.class_map.void_id
-    np.testing.assert_array_equal(is_void, segmenter.confidence(image) < least)
+    np.testing.assert_array_equal(is_void, segmenter.confidence(image) < threshold)
     assert 0.2 < is_void.mean() < 0.8
     assert f"void {is_void.mean():.1%}" in out
 
@@ -169,62 +176,62 @@ def test_pixels_that_are_not_sure_are_void_and_told_as_void(
         (("--size", "-5"), "--size"),
         (("--tile", "31x64"), "--tile must be at least 32x32. Received: 31x64"),
         (("--tile", "0x64"), "needed HEIGHTxWIDTH"),
-        (("--tile", "64x96", "--overlap", "64"), "--overlap must be 0 or more, and"),
-        (("--overlap", "64"), "--overlap is for --tile, which is missing"),
+        (("--tile", "64x96", "--overlap", "64"), "--overlap must be below 64"),
+        (("--overlap", "64"), "--overlap requires --tile"),
         (("--unknown-below", "1.5"), "needed a number from 0 to 1"),
     ],
 )
-def test_an_impossible_size_tile_or_probability_is_one_line(
+def test_a_size_tile_or_probability_out_of_range_is_one_line(
     run, image, capsys, flags, expected
 ):
     assert expected in refusal(predict, capsys, image, "--model", run.path, *flags)
 
 
 @pytest.fixture
-def film(tmp_path):
-    return write_film(tmp_path / "film.mp4", [100 * n for n in range(8)], sound="aac")
+def video(tmp_path):
+    return write_video(tmp_path / "video.mp4", [100 * n for n in range(8)], sound="aac")
 
 
-def test_a_film_becomes_a_film_and_label_maps(run, film, tmp_path, capsys):
+def test_a_video_gives_a_video_and_label_maps(run, video, tmp_path, capsys):
     flags = ("--model", run.path, "--output-dir", tmp_path / "out")
     table = tmp_path / "table.csv"
-    status, out, _ = outcome(predict, capsys, film, *flags, "--csv", table)
+    status, out, _ = outcome(predict, capsys, video, *flags, "--csv", table)
     assert status == 0
     line, last = out.splitlines()
-    assert line.startswith(f"[1/1] {film}: 8 frames, ") and "class_" in line
+    assert line.startswith(f"[1/1] {video}: 8 frames, ") and "class_" in line
     assert last == f"Pictures: {tmp_path}/out/"
-    made = describe_film(tmp_path / "out/film_overlay.mp4")
+    made = describe_video(tmp_path / "out/video_overlay.mp4")
     assert len(made["times"]) == 8 and made["sound"] == "aac"
     assert len(list((tmp_path / "out/video_labels").iterdir())) == 8
     rows = list(csv.DictReader(table.read_text().splitlines()))
     assert [row["frame"] for row in rows] == [str(n) for n in range(8)]
     # Again: it is there.
-    _, out, _ = outcome(predict, capsys, film, *flags, "--skip-existing")
-    assert out.startswith(f"[1/1] {film}: already there")
+    _, out, _ = outcome(predict, capsys, video, *flags, "--skip-existing")
+    assert out.startswith(f"[1/1] {video}: already there")
 
 
-def test_flags_of_films_reach_them(run, film, tmp_path, capsys):
+def test_flags_of_videos_are_applied(run, video, tmp_path, capsys):
     status, _, _ = outcome(
-        predict, capsys, film, "--model", run.path, "--output-dir", tmp_path / "out",
-        "--start", "0:00.2", "--end", "0.7", "--every", 2, "--video-labels", "film",
+        predict, capsys, video, "--model", run.path, "--output-dir", tmp_path / "out",
+        "--start", "0:00.2", "--end", "0.7", "--every", 2, "--video-labels", "video",
         "--overlay", "none",
     )  # fmt: skip
     assert status == 0
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["video_labels.mkv"]
-    times = describe_film(tmp_path / "out/video_labels.mkv")["times"]
+    times = describe_video(tmp_path / "out/video_labels.mkv")["times"]
     assert times == [0, 200, 400]
 
 
-def test_a_film_that_is_none_is_skipped_among_others(
-    run, film, image, tmp_path, capsys, caplog
+def test_a_file_that_is_not_a_video_is_skipped(
+    run, video, image, tmp_path, capsys, caplog
 ):
     (tmp_path / "words.mp4").write_text("just words")
     flags = ("--model", run.path, "--output-dir", tmp_path / "out")
-    inputs = (tmp_path / "words.mp4", film, image)
+    inputs = (tmp_path / "words.mp4", video, image)
     status, out, _ = outcome(predict, capsys, *inputs, *flags)
     assert status == 1
     assert "words.mp4" in caplog.text and "words.mp4" not in out
-    assert (tmp_path / "out/film_overlay.mp4").exists()
+    assert (tmp_path / "out/video_overlay.mp4").exists()
     assert (tmp_path / "out/test_0_labels.png").exists()
 
 

@@ -11,7 +11,7 @@ from keras_fcn.commands import demo, predict
 from keras_fcn.commands.command_line import OneLineParser
 from tests.support.commands import outcome
 from tests.support.data import PROJECT, draw_blocks
-from tests.support.films import describe_film, write_film
+from tests.support.videos import describe_video, write_video
 
 PAGE = (PROJECT / "docs/predicting.md").read_text()
 HEADINGS = (
@@ -53,7 +53,7 @@ def media(tmp_path, monkeypatch):
     (tmp_path / "list.txt").write_text("image.png\nphotographs/a.png\n")
     frames = [Image.fromarray(draw_blocks(48, 64, 3, n)[0]) for n in range(3)]
     frames[0].save(tmp_path / "animation.gif", save_all=True, append_images=frames[1:])
-    write_film(tmp_path / "video.mp4", [100 * n for n in range(10)], sound="aac")
+    write_video(tmp_path / "video.mp4", [100 * n for n in range(10)], sound="aac")
     return tmp_path
 
 
@@ -85,4 +85,4 @@ def test_a_command_of_the_page_runs(run, media, capsys, command):
             assert labels.mode == "P" and set(ids) <= {0, 1, 2, 255}
             assert 255 not in ids or "--unknown-below" in arguments
     else:
-        assert describe_film(newest)["codec"] == "ffv1"
+        assert describe_video(newest)["codec"] == "ffv1"

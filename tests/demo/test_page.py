@@ -19,7 +19,7 @@ from keras_fcn.images.reading import read_image
 from keras_fcn.prediction.segmenter import load
 from street_rendering import render_street
 from tests.support.data import PROJECT
-from tests.support.films import write_film
+from tests.support.videos import write_video
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
 
@@ -167,7 +167,7 @@ def test_invalid_image_is_an_error_on_the_page(page, tmp_path):
 
 
 def test_overlay_of_a_video_is_played_by_the_browser(page, tmp_path):
-    video = write_film(
+    video = write_video(
         tmp_path / "video.mp4", [100 * n for n in range(10)], sound="aac"
     )
     page.get_by_role("tab", name="Video").click()

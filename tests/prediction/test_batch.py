@@ -26,7 +26,7 @@ def predict(model, *inputs, output_dir, **options):
     return list(predict_images(Segmenter(model, CLASS_MAP), jobs, **options))
 
 
-def test_labels_are_a_palette_png_of_ids_in_the_images_size(model, tmp_path):
+def test_label_maps_are_palette_pngs_of_ids_in_the_images_size(model, tmp_path):
     image = save_image(tmp_path / "street.jpg", (41, 33))
     (result,) = predict(model, image, output_dir=tmp_path / "out")
     with Image.open(tmp_path / "out/street_labels.png") as labels:
@@ -43,12 +43,12 @@ def test_labels_are_a_palette_png_of_ids_in_the_images_size(model, tmp_path):
 def test_the_overlay_has_a_legend_below_the_image(model, tmp_path):
     image = save_image(tmp_path / "street.png", (200, 100))
     predict(model, image, output_dir=tmp_path / "out")
-    with Image.open(tmp_path / "out/street_overlay.png") as picture:
-        assert picture.size[0] == 200 and picture.size[1] > 100
+    with Image.open(tmp_path / "out/street_overlay.png") as overlay:
+        assert overlay.size[0] == 200 and overlay.size[1] > 100
 
 
 @pytest.mark.parametrize("mode", ["L", "RGBA", "P", "1", "LA"])
-def test_other_kinds_of_images_work(model, tmp_path, mode):
+def test_images_of_other_modes_work(model, tmp_path, mode):
     image = save_image(tmp_path / "image.png", mode=mode)
     (result,) = predict(model, image, output_dir=tmp_path / "out")
     assert result.status == "done"
@@ -61,7 +61,7 @@ def test_16_bit_images_work(model, tmp_path):
     assert result.status == "done"
 
 
-def test_exif_orientation_is_honoured(model, tmp_path):
+def test_exif_orientation_is_applied(model, tmp_path):
     exif = Image.Exif()
     exif[0x0112] = 6  # turn by 90 degrees
     Image.new("RGB", (40, 30)).save(tmp_path / "turned.jpg", exif=exif)
@@ -70,7 +70,7 @@ def test_exif_orientation_is_honoured(model, tmp_path):
         assert labels.size == (30, 40)
 
 
-def test_unreadable_files_are_told_and_left_out(model, tmp_path, caplog):
+def test_unreadable_files_are_logged_and_skipped(model, tmp_path, caplog):
     good = save_image(tmp_path / "good.png")
     for name, content in (("empty.png", b""), ("text.png", b"words")):
         (tmp_path / name).write_bytes(content)
@@ -88,7 +88,7 @@ def test_unreadable_files_are_told_and_left_out(model, tmp_path, caplog):
     }
 
 
-def test_a_folder_keeps_its_tree(model, tmp_path):
+def test_outputs_keep_the_subfolders_of_a_folder(model, tmp_path):
     save_image(tmp_path / "in/a/x.png")
     save_image(tmp_path / "in/b/x.png")
     (tmp_path / "in/notes.txt").write_text("not an image")

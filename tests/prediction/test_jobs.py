@@ -1,4 +1,4 @@
-"""What paths, folders, globs and lists mean, and where the outputs go."""
+"""Files from paths, folders, globs and lists, and the paths of their outputs."""
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ def save_image(path, size=(40, 30), mode="RGB"):
     return path
 
 
-def test_an_output_folder_inside_the_input_is_not_predicted_again(tmp_path):
+def test_an_output_folder_inside_the_input_is_not_searched(tmp_path):
     save_image(tmp_path / "in/x.png")
     save_image(tmp_path / "in/out/x_overlay.png")
     jobs = find_jobs([str(tmp_path / "in")], tmp_path / "in/out")
@@ -45,18 +45,18 @@ def test_a_name_with_brackets_is_a_file_before_it_is_a_glob(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["no.png", "no/*.png"])
-def test_what_does_not_exist_is_refused_before_any_prediction(tmp_path, name):
+def test_a_missing_input_is_refused(tmp_path, name):
     save_image(tmp_path / "a.png")
     with pytest.raises(FileNotFoundError, match="There is no image, folder or match"):
         find_jobs([str(tmp_path / "a.png"), str(tmp_path / name)], tmp_path / "out")
 
 
 def test_a_folder_without_images_is_refused(tmp_path):
-    with pytest.raises(FileNotFoundError, match="no images or films in the folder"):
+    with pytest.raises(FileNotFoundError, match="no images or videos in the folder"):
         find_jobs([str(tmp_path)], tmp_path / "out")
 
 
-def test_two_images_for_one_output_are_refused(tmp_path):
+def test_two_images_with_the_same_output_are_refused(tmp_path):
     save_image(tmp_path / "a/x.png")
     save_image(tmp_path / "b/x.jpg")
     with pytest.raises(ValueError, match="would both be written to"):
@@ -65,7 +65,7 @@ def test_two_images_for_one_output_are_refused(tmp_path):
         )
 
 
-def test_an_input_is_not_replaced(tmp_path):
+def test_an_output_that_would_replace_an_input_is_refused(tmp_path):
     save_image(tmp_path / "x.png")
     save_image(tmp_path / "x_labels.png")
     with pytest.raises(ValueError, match="would replace the input"):

@@ -10,6 +10,7 @@ from PIL import Image
 from keras_fcn.models.fcn import FCN
 from keras_fcn.prediction import shift_and_stitch as shift_and_stitch_module
 from keras_fcn.prediction import tta
+from keras_fcn.prediction.options import PredictionOptions
 from keras_fcn.prediction.predictor import make_predictor
 from keras_fcn.prediction.shift_and_stitch import shift_and_stitch
 from keras_fcn.prediction.tta import SCALES, make_mean_probabilities
@@ -23,7 +24,7 @@ def image():
 
 @pytest.fixture(scope="module")
 def model(image):
-    """A network of random scores that finds each of its classes in `image`."""
+    """A network with random logits that predicts each of its classes in `image`."""
     keras.utils.set_random_seed(0)
     model = FCN("32s", 3, "compact", None, head_filters=8)
     layer = model.get_layer("score_fr")
@@ -36,23 +37,23 @@ def model(image):
     return model
 
 
-def test_the_prediction_has_the_images_size_and_known_classes(model, image):
-    label_map = make_predictor(model, tta=True).label_maps(image)
+def test_the_prediction_has_the_image_size_and_valid_classes(model, image):
+    label_map = make_predictor(model, PredictionOptions(tta=True)).label_maps(image)
     assert label_map.shape == (1, 48, 70)
     assert set(np.unique(label_map)) <= {0, 1, 2}
 
 
 @pytest.fixture
 def uncompiled():
-    """Lets a stand-in for a network see what it is given."""
+    """Runs a stand-in for a network outside of a graph."""
     tf.config.run_functions_eagerly(True)
     yield
     tf.config.run_functions_eagerly(False)
 
 
-def test_five_sizes_are_looked_at_and_their_mirror_images(image, uncompiled):
+def test_tta_runs_at_five_scales_on_image_and_mirror_image(image, uncompiled):
     network = Shares()
-    make_predictor(network, tta=True).label_maps(image)
+    make_predictor(network, PredictionOptions(tta=True)).label_maps(image)
     views = network.views
     sizes = [view.shape[1:3] for view in views]
     assert sorted(set(sizes)) == [(36, 52), (48, 70), (60, 88), (72, 105), (84, 122)]
@@ -61,7 +62,7 @@ def test_five_sizes_are_looked_at_and_their_mirror_images(image, uncompiled):
         np.testing.assert_array_equal(mirrored, one[:, :, ::-1])
 
 
-def test_all_looks_and_sizes_are_one_graph_and_nothing_leaves_it(model, image):
+def test_all_views_and_sizes_run_in_one_graph_on_the_device(model, image):
     traced = []
 
     class Spy:
@@ -79,27 +80,27 @@ def test_all_looks_and_sizes_are_one_graph_and_nothing_leaves_it(model, image):
     assert len(traced) == 1
 
 
-def test_a_mirrored_image_gives_the_mirrored_prediction(model, image):
-    predict = make_predictor(model, tta=True).label_maps
+def test_tta_of_a_mirrored_image_is_the_mirrored_prediction(model, image):
+    predict = make_predictor(model, PredictionOptions(tta=True)).label_maps
     mirrored = predict(np.ascontiguousarray(image[:, :, ::-1]))
     np.testing.assert_array_equal(mirrored[:, :, ::-1], predict(image))
 
 
-def test_the_probabilities_of_all_sizes_count_alike(model, image, monkeypatch):
-    """At one size alone, it is the arg-max of the mean of image and mirror image."""
+def test_tta_weights_image_and_mirror_image_equally(model, image, monkeypatch):
+    """At one scale the label is the arg-max of the mean of both probabilities."""
     monkeypatch.setattr(tta, "SCALES", (1.0,))
     both = [
         ops.convert_to_numpy(ops.softmax(model(view, training=False)))
         for view in (image, image[:, :, ::-1])
     ]
     expected = (both[0] + both[1][:, :, ::-1]).argmax(axis=-1)
-    received = make_predictor(model, tta=True).label_maps(image)
+    received = make_predictor(model, PredictionOptions(tta=True)).label_maps(image)
     np.testing.assert_array_equal(received, expected)
     assert 1.0 in SCALES
 
 
 class Shares:
-    """Stands for a network: probabilities from each pixel's red and its column."""
+    """A stand-in network: probabilities depend on a pixel's red and its column."""
 
     output = SimpleNamespace(shape=(None, None, None, 2))
 
@@ -109,7 +110,7 @@ class Shares:
     def __call__(self, view, training):
         assert training is False
         self.views.append(np.asarray(view))
-        # The logits whose softmax they are.
+        # Logits whose softmax is the probabilities.
         return ops.log(ops.maximum(self.probabilities(np.asarray(view)), 1e-30))
 
     @staticmethod
@@ -120,7 +121,7 @@ class Shares:
 
 
 def resized(array, height, width):
-    """Resized by Pillow, which antialiases what gets smaller, as is meant here."""
+    """Resized by Pillow, which antialiases where an image becomes smaller."""
     channels = [
         np.asarray(Image.fromarray(channel).resize((width, height), Image.BILINEAR))
         for channel in np.moveaxis(array.astype("float32"), -1, 0)
@@ -128,13 +129,13 @@ def resized(array, height, width):
     return np.stack(channels, axis=-1)
 
 
-def test_images_and_probabilities_are_antialiased_where_they_get_smaller(
+def test_tta_antialiases_images_and_probabilities_that_become_smaller(
     uncompiled,
 ):
     network = Shares()
     rng = np.random.default_rng(0)
     images = 255 * rng.integers(0, 2, (2, 24, 40, 3), dtype="uint8")  # sharpest
-    found = make_predictor(network, tta=True).probabilities(images)
+    found = make_predictor(network, PredictionOptions(tta=True)).probabilities(images)
     expected = 0
     for index, scale in enumerate((0.75, 1, 1.25, 1.5, 1.75)):
         height, width = round(scale * 24), round(scale * 40)
@@ -153,21 +154,25 @@ def test_images_and_probabilities_are_antialiased_where_they_get_smaller(
     np.testing.assert_allclose(found.sum(axis=-1), 1, rtol=1e-5)
 
 
-def test_sizes_are_rounded_to_whole_pixels_and_at_least_one(uncompiled, monkeypatch):
+def test_tta_rounds_sizes_to_at_least_one_pixel(uncompiled, monkeypatch):
     network = Shares()
-    make_predictor(network, tta=True).probabilities(np.zeros((1, 1, 9, 3), "uint8"))
+    make_predictor(network, PredictionOptions(tta=True)).probabilities(
+        np.zeros((1, 1, 9, 3), "uint8")
+    )
     sizes = [view.shape[1:3] for view in network.views[::2]]
     # 0.75, 1, 1.25, 1.5 and 1.75 times 1 and 9; Python rounds halves to even.
     assert sizes == [(1, 7), (1, 9), (1, 11), (2, 14), (2, 16)]
     monkeypatch.setattr(tta, "SCALES", (0.1,))
-    make_predictor(network, tta=True).probabilities(np.zeros((1, 1, 9, 3), "uint8"))
+    make_predictor(network, PredictionOptions(tta=True)).probabilities(
+        np.zeros((1, 1, 9, 3), "uint8")
+    )
     assert network.views[-1].shape[1:3] == (1, 1)
 
 
 @pytest.mark.parametrize(
     ("choices", "description"),
     [
-        ({}, "one look"),
+        ({}, "single scale"),
         ({"tta": True}, "test-time augmentation"),
         ({"dense": "shift-and-stitch"}, "shift-and-stitch, 32x32 shifts"),
         (
@@ -176,17 +181,22 @@ def test_sizes_are_rounded_to_whole_pixels_and_at_least_one(uncompiled, monkeypa
         ),
     ],
 )
-def test_a_predictor_says_how_it_looks(model, choices, description):
-    assert make_predictor(model, **choices).description == description
+def test_the_description_of_a_predictor_names_its_mode(model, choices, description):
+    assert (
+        make_predictor(model, PredictionOptions(**choices)).description == description
+    )
 
 
 @pytest.mark.parametrize(
     "choices",
     [{}, {"tta": True}, {"dense": "shift-and-stitch", "stride_factor": 2}],
 )
-def test_label_maps_are_where_the_probabilities_are_largest(model, image, choices):
-    look = make_predictor(model, **choices)
-    probabilities, label_map = look.probabilities(image), look.label_maps(image)
+def test_label_maps_are_the_arg_max_of_the_probabilities(model, image, choices):
+    predictor = make_predictor(model, PredictionOptions(**choices))
+    probabilities, label_map = (
+        predictor.probabilities(image),
+        predictor.label_maps(image),
+    )
     assert probabilities.shape == (1, 48, 70, 3)
     assert probabilities.dtype == np.float32 and label_map.dtype == np.uint8
     np.testing.assert_allclose(probabilities.sum(axis=-1), 1, rtol=1e-5)
@@ -194,23 +204,23 @@ def test_label_maps_are_where_the_probabilities_are_largest(model, image, choice
     assert len(np.unique(label_map)) > 1
 
 
-def test_one_look_is_the_networks_own(model, image):
-    look = make_predictor(model)
+def test_single_scale_probabilities_are_the_softmax_of_the_model(model, image):
+    predictor = make_predictor(model)
     logits = model(image, training=False)
     np.testing.assert_allclose(
-        look.probabilities(image),
+        predictor.probabilities(image),
         ops.convert_to_numpy(ops.softmax(logits)),
         rtol=1e-3,
         atol=1e-5,
     )
 
 
-def test_an_image_of_one_pixel_is_taken(model):
-    predict = make_predictor(model, tta=True).label_maps
+def test_tta_accepts_an_image_of_one_pixel(model):
+    predict = make_predictor(model, PredictionOptions(tta=True)).label_maps
     assert predict(np.zeros((1, 1, 1, 3), "uint8")).shape == (1, 1, 1)
 
 
-def test_shift_and_stitch_builds_its_network_once(model, image, monkeypatch):
+def test_shift_and_stitch_builds_its_model_once(model, image, monkeypatch):
     built = []
     coarse_logits_model = shift_and_stitch_module.coarse_logits_model
 
@@ -219,9 +229,11 @@ def test_shift_and_stitch_builds_its_network_once(model, image, monkeypatch):
         return coarse_logits_model(model)
 
     monkeypatch.setattr(shift_and_stitch_module, "coarse_logits_model", record)
-    look = make_predictor(model, dense="shift-and-stitch", stride_factor=2)
+    predictor = make_predictor(
+        model, PredictionOptions(dense="shift-and-stitch", stride_factor=2)
+    )
     images = np.concatenate([image, image[:, ::-1]])
-    label_maps = look.label_maps(images)
+    label_maps = predictor.label_maps(images)
     assert len(built) == 1 and label_maps.dtype == np.uint8
     for given, found in zip(images, label_maps, strict=True):
         expected = shift_and_stitch(model, given, 2).argmax(axis=-1)
@@ -231,45 +243,52 @@ def test_shift_and_stitch_builds_its_network_once(model, image, monkeypatch):
 @pytest.mark.parametrize(
     ("choices", "message"),
     [
-        ({"stride_factor": 2}, "`stride_factor` is for `dense` shift-and-stitch"),
-        ({"dense": "shift-and-stitch", "tta": True}, "do not go together"),
+        ({"stride_factor": 2}, "`stride_factor` requires `dense` shift-and-stitch"),
+        (
+            {"dense": "shift-and-stitch", "tta": True},
+            "`dense` and `tta` cannot be combined",
+        ),
         ({"dense": "shift-and-stitch", "stride_factor": 5}, "divides the stride"),
-        ({"tta": True, "stride_factor": 2}, "`stride_factor` is for"),
-        ({"uncertainty": 3, "tta": True}, "`uncertainty` and `tta` do not go"),
+        ({"tta": True, "stride_factor": 2}, "`stride_factor` requires"),
+        ({"uncertainty": 3, "tta": True}, "`tta` and `uncertainty` cannot be combined"),
         (
             {"uncertainty": 3, "dense": "shift-and-stitch"},
-            "`uncertainty` and `dense` do not go",
+            "`dense` and `uncertainty` cannot be combined",
         ),
-        ({"uncertainty": -1}, "`uncertainty` must be 0 passes or more. Received: -1"),
-        ({"dense": "dilation"}, "`dense` must be one of .* Received: dense=dilation"),
+        ({"uncertainty": -1}, "`uncertainty` must be an integer of at least 0. .*=-1"),
+        ({"dense": "dilation"}, "`dense` must be one of .* Received: dense='dilation'"),
     ],
 )
-def test_choices_that_do_not_go_together_are_refused(model, choices, message):
+def test_options_that_cannot_be_combined_are_refused(model, choices, message):
     with pytest.raises(ValueError, match=message):
-        make_predictor(model, **choices)
+        make_predictor(model, PredictionOptions(**choices))
 
 
-def test_monte_carlo_dropout_is_the_mean_over_draws_of_dropout(model, image):
-    one, several = (make_predictor(model, uncertainty=n) for n in (1, 5))
+def test_monte_carlo_dropout_averages_over_dropout_masks(model, image):
+    one, several = (
+        make_predictor(model, PredictionOptions(uncertainty=n)) for n in (1, 5)
+    )
     plain = make_predictor(model).probabilities(image)
-    drawn, mean = one.probabilities(image), several.probabilities(image)
+    sampled, mean = one.probabilities(image), several.probabilities(image)
     assert several.description == "Monte-Carlo dropout, 5 passes"
     np.testing.assert_allclose(mean.sum(axis=-1), 1, rtol=1e-4)
-    assert np.abs(drawn - plain).max() > 0.01
-    assert np.abs(mean - drawn).max() > 0.01
+    assert np.abs(sampled - plain).max() > 0.01
+    assert np.abs(mean - sampled).max() > 0.01
     np.testing.assert_array_equal(several.probabilities(image), mean)
-    # The network itself goes on without dropout.
+    # The model itself still predicts without dropout.
     np.testing.assert_array_equal(make_predictor(model).probabilities(image), plain)
 
 
-def test_monte_carlo_dropout_leaves_batch_normalisation_as_it_is(image):
+def test_monte_carlo_dropout_uses_the_moving_averages_of_batch_normalisation(image):
     model = FCN("8s", 3, "compact", None, head_filters=8, dropout=1e-6)
     for layer in model.layers:
         if layer.name.startswith("score_"):
             kernel = np.random.default_rng(0).normal(size=layer.kernel.shape)
             layer.set_weights([kernel, np.zeros(3)])
     before = [ops.convert_to_numpy(variable) for variable in model.weights]
-    probabilities = make_predictor(model, uncertainty=2).probabilities(image)
+    probabilities = make_predictor(
+        model, PredictionOptions(uncertainty=2)
+    ).probabilities(image)
     np.testing.assert_allclose(
         probabilities, make_predictor(model).probabilities(image), atol=1e-3
     )
@@ -277,7 +296,9 @@ def test_monte_carlo_dropout_leaves_batch_normalisation_as_it_is(image):
         np.testing.assert_array_equal(old, ops.convert_to_numpy(variable))
 
 
-def test_monte_carlo_dropout_needs_dropout():
+def test_monte_carlo_dropout_requires_dropout():
     model = FCN("32s", 3, "compact", None, head_filters=8, dropout=0.0)
-    with pytest.raises(ValueError, match="`uncertainty` needs a network with dropout"):
-        make_predictor(model, uncertainty=2)
+    with pytest.raises(
+        ValueError, match="`uncertainty` requires a network with dropout"
+    ):
+        make_predictor(model, PredictionOptions(uncertainty=2))

@@ -1,4 +1,4 @@
-"""What came of each image, as a line and as a table."""
+"""Per-image results as a line of text."""
 
 import numpy as np
 

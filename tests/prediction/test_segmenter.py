@@ -1,4 +1,4 @@
-"""A network with its classes, for images of any kind."""
+"""`Segmenter` and `load`, for images of any kind."""
 
 import json
 import shutil
@@ -28,33 +28,33 @@ def segmenter(scored_run):
 
 
 @pytest.fixture
-def seeing(model, scored_run):
-    """A segmenter that notes what its network would see, and labels it by its red."""
-    seen = []
+def recorder(model, scored_run):
+    """A segmenter that records the input of its network, and labels it by its red."""
+    inputs = []
 
     def label_maps(images):
-        seen.append(images)
+        inputs.append(images)
         return images[..., 0].astype("uint8")
 
     def probabilities(images):
-        seen.append(images)
+        inputs.append(images)
         return images.astype("float32") / 255
 
     segmenter = Segmenter(model, scored_run.read_class_map())
     segmenter.predictor = SimpleNamespace(
         label_maps=label_maps, probabilities=probabilities
     )
-    segmenter.seen = seen
+    segmenter.inputs = inputs
     return segmenter
 
 
-def check_seen(segmenter, expected):
-    (images,) = segmenter.seen
+def check_input(segmenter, expected):
+    (images,) = segmenter.inputs
     assert images.dtype == expected.dtype
     np.testing.assert_array_equal(images, expected[None])
 
 
-def test_a_label_map_is_uint8_ids_at_the_images_size(segmenter, model):
+def test_a_label_map_has_uint8_ids_and_the_images_size(segmenter, model):
     image = random_image(41, 70, 3)
     label_map = segmenter(image)
     assert label_map.shape == (41, 70) and label_map.dtype == np.uint8
@@ -63,7 +63,7 @@ def test_a_label_map_is_uint8_ids_at_the_images_size(segmenter, model):
     assert len(np.unique(label_map)) > 1
 
 
-def test_probabilities_add_up_to_one_and_their_largest_is_the_label(segmenter):
+def test_probabilities_sum_to_one_and_their_largest_is_the_label(segmenter):
     image = random_image(41, 70, 3)
     probabilities = segmenter.probabilities(image)
     assert probabilities.shape == (41, 70, 3) and probabilities.dtype == np.float32
@@ -75,111 +75,113 @@ def test_probabilities_add_up_to_one_and_their_largest_is_the_label(segmenter):
 
 
 @pytest.mark.parametrize("as_path", [str, lambda path: path])
-def test_a_path_is_read(seeing, tmp_path, as_path):
+def test_a_path_is_read(recorder, tmp_path, as_path):
     image = random_image(5, 7, 3)
     Image.fromarray(image).save(tmp_path / "street.png")
-    label_map = seeing(as_path(tmp_path / "street.png"))
+    label_map = recorder(as_path(tmp_path / "street.png"))
     np.testing.assert_array_equal(label_map, image[..., 0])
-    check_seen(seeing, image)
+    check_input(recorder, image)
 
 
 @pytest.mark.parametrize("as_given", [lambda path: path, Image.open])
-def test_files_and_pillow_images_are_turned_upright(seeing, tmp_path, as_given):
+def test_exif_orientation_of_files_and_pillow_images_is_applied(
+    recorder, tmp_path, as_given
+):
     stored = random_image(5, 7, 3)
     exif = Image.Exif()
     exif[ORIENTATION] = 6  # shown turned by 90 degrees
     Image.fromarray(stored).save(tmp_path / "turned.png", exif=exif)
-    assert seeing(as_given(tmp_path / "turned.png")).shape == (7, 5)
-    check_seen(seeing, np.rot90(stored, -1))
+    assert recorder(as_given(tmp_path / "turned.png")).shape == (7, 5)
+    check_input(recorder, np.rot90(stored, -1))
 
 
 @pytest.mark.parametrize("mode", ["L", "RGBA", "P", "1", "LA", "CMYK", "I;16"])
-def test_a_pillow_image_of_any_mode_is_taken(seeing, mode):
+def test_a_pillow_image_of_any_mode_is_accepted(recorder, mode):
     image = Image.fromarray(random_image(5, 7, 3))
     image = Image.new(mode, (7, 5)) if mode == "I;16" else image.convert(mode)
-    assert seeing(image).shape == (5, 7)
-    (images,) = seeing.seen
+    assert recorder(image).shape == (5, 7)
+    (images,) = recorder.inputs
     assert images.shape == (1, 5, 7, 3) and images.dtype == np.uint8
 
 
 @pytest.mark.parametrize(
     "as_given", [lambda path: path, lambda path: Image.open(path).copy()]
 )
-def test_floats_of_files_and_pillow_images_are_refused(seeing, tmp_path, as_given):
+def test_floats_of_files_and_pillow_images_are_refused(recorder, tmp_path, as_given):
     path = tmp_path / "floats.tif"
     Image.fromarray(random_image(5, 7).astype("float32") / 255).save(path)
     with pytest.raises(ValueError, match="has floats.* from 0 to 255"):
-        seeing(as_given(path))
-    assert not seeing.seen
+        recorder(as_given(path))
+    assert not recorder.inputs
 
 
-def test_an_array_of_rgb_is_seen_as_it_is(seeing):
+def test_an_rgb_array_reaches_the_network_unchanged(recorder):
     image = random_image(5, 7, 3)
-    np.testing.assert_array_equal(seeing(image), image[..., 0])
-    check_seen(seeing, image)
+    np.testing.assert_array_equal(recorder(image), image[..., 0])
+    check_input(recorder, image)
 
 
 @pytest.mark.parametrize("shape", [(5, 7), (5, 7, 1)])
-def test_grey_is_repeated_for_all_channels(seeing, shape):
+def test_grey_is_repeated_in_three_channels(recorder, shape):
     grey = random_image(*shape)
-    seeing(grey)
-    check_seen(seeing, np.repeat(grey.reshape(5, 7, 1), 3, axis=-1))
+    recorder(grey)
+    check_input(recorder, np.repeat(grey.reshape(5, 7, 1), 3, axis=-1))
 
 
-def test_an_alpha_channel_is_dropped(seeing):
+def test_an_alpha_channel_is_dropped(recorder):
     image = random_image(5, 7, 4)
-    seeing(image)
-    check_seen(seeing, image[..., :3])
+    recorder(image)
+    check_input(recorder, image[..., :3])
 
 
 @pytest.mark.parametrize("dtype", ["int16", "int64", "uint16"])
-def test_other_integers_become_uint8(seeing, dtype):
+def test_other_integers_become_uint8(recorder, dtype):
     image = random_image(5, 7, 3)
     image[0, 0] = (0, 255, 1)
-    seeing(image.astype(dtype))
-    check_seen(seeing, image)
+    recorder(image.astype(dtype))
+    check_input(recorder, image)
 
 
 @pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
-def test_floats_up_to_255_become_float32(seeing, dtype):
+def test_floats_up_to_255_become_float32(recorder, dtype):
     image = random_image(5, 7, 3).astype(dtype)
     image[0, 0, 0] = 0.5
-    seeing(image)
-    check_seen(seeing, image.astype("float32"))
+    recorder(image)
+    check_input(recorder, image.astype("float32"))
 
 
-def test_integers_of_a_dark_image_are_no_floats_from_0_to_1(seeing):
+def test_integers_of_a_dark_image_are_accepted(recorder):
     image = random_image(5, 7, 3) % 2
-    seeing(image)
-    check_seen(seeing, image)
+    recorder(image)
+    check_input(recorder, image)
 
 
-def test_a_batch_gives_a_batch_predicted_a_few_at_a_time(seeing):
+def test_a_batch_gives_a_batch_and_is_predicted_in_fours(recorder):
     images = random_image(9, 5, 7, 3)
-    np.testing.assert_array_equal(seeing(images), images[..., 0])
-    assert [len(batch) for batch in seeing.seen] == [4, 4, 1]
-    np.testing.assert_array_equal(np.concatenate(seeing.seen), images)
-    probabilities = seeing.probabilities(images)
+    np.testing.assert_array_equal(recorder(images), images[..., 0])
+    assert [len(batch) for batch in recorder.inputs] == [4, 4, 1]
+    np.testing.assert_array_equal(np.concatenate(recorder.inputs), images)
+    probabilities = recorder.probabilities(images)
     np.testing.assert_allclose(probabilities, images / np.float32(255))
 
 
 @pytest.mark.parametrize("channels", [1, 4])
-def test_a_batch_may_be_grey_or_have_alpha(seeing, channels):
+def test_a_batch_may_be_grey_or_have_alpha(recorder, channels):
     images = random_image(2, 5, 7, channels)
-    seeing(images)
-    (seen,) = seeing.seen
-    assert seen.shape == (2, 5, 7, 3)
-    np.testing.assert_array_equal(seen[..., 0], images[..., 0])
+    recorder(images)
+    (rgb,) = recorder.inputs
+    assert rgb.shape == (2, 5, 7, 3)
+    np.testing.assert_array_equal(rgb[..., 0], images[..., 0])
 
 
-def test_a_tensor_is_taken_as_an_array(seeing):
+def test_a_tensor_is_accepted_like_an_array(recorder):
     images = random_image(2, 5, 7, 3)
     for array in (images, images[0]):
         tensor = keras.ops.convert_to_tensor(array)
-        np.testing.assert_array_equal(seeing(tensor), array[..., 0])
+        np.testing.assert_array_equal(recorder(tensor), array[..., 0])
 
 
-def test_a_batch_is_labelled_like_its_images(segmenter):
+def test_a_batch_has_the_label_maps_of_its_images(segmenter):
     images = random_image(5, 33, 40, 3)
     together = segmenter(images)
     assert together.shape == (5, 33, 40) and together.dtype == np.uint8
@@ -190,21 +192,21 @@ def test_a_batch_is_labelled_like_its_images(segmenter):
 
 
 @pytest.mark.parametrize("kind", [list, tuple])
-def test_a_list_gives_a_list_of_each_images_own_size(seeing, tmp_path, kind):
+def test_a_list_gives_a_list_in_each_images_own_size(recorder, tmp_path, kind):
     arrays = [random_image(5, 7, 3), random_image(2, 9), random_image(4, 4, 4)]
     Image.fromarray(arrays[0]).save(tmp_path / "street.png")
     images = kind([tmp_path / "street.png", Image.fromarray(arrays[1]), arrays[2]])
-    label_maps = seeing(images)
+    label_maps = recorder(images)
     assert type(label_maps) is list
     expected = [arrays[0][..., 0], arrays[1], arrays[2][..., 0]]
     for found, wanted in zip(label_maps, expected, strict=True):
         np.testing.assert_array_equal(found, wanted)
-    shapes = [array.shape for array in seeing.probabilities(images)]
+    shapes = [array.shape for array in recorder.probabilities(images)]
     assert shapes == [(5, 7, 3), (2, 9, 3), (4, 4, 3)]
 
 
-def test_no_images_give_no_label_maps(seeing):
-    assert seeing([]) == []
+def test_an_empty_list_gives_an_empty_list(recorder):
+    assert recorder([]) == []
 
 
 FLOAT = np.float32(random_image(5, 7, 3)) / 255
@@ -242,14 +244,14 @@ NOT_IMAGES = {
 
 
 @pytest.mark.parametrize("kind", NOT_IMAGES)
-def test_what_is_no_image_is_refused_in_a_line(seeing, kind):
+def test_invalid_images_are_refused_on_one_line(recorder, kind):
     images, message = NOT_IMAGES[kind]
-    for use in (seeing, seeing.probabilities):
+    for use in (recorder, recorder.probabilities):
         with pytest.raises(ValueError, match=message) as caught:
             use(images)
         assert str(caught.value).startswith("An image must ")
         assert "\n" not in str(caught.value)
-    assert not seeing.seen
+    assert not recorder.inputs
 
 
 def test_a_missing_or_unreadable_file_is_named(segmenter, tmp_path):
@@ -260,14 +262,14 @@ def test_a_missing_or_unreadable_file_is_named(segmenter, tmp_path):
         segmenter([tmp_path / "text.png"])
 
 
-def test_as_rgb_leaves_its_argument_as_it_is():
+def test_as_rgb_does_not_change_its_argument():
     image = random_image(5, 7, 4)
     before = image.copy()
     as_rgb(image)[:] = 0
     np.testing.assert_array_equal(image, before)
 
 
-def test_an_overlay_is_that_of_visualize(segmenter):
+def test_an_overlay_is_that_of_the_drawing_module(segmenter):
     image = random_image(41, 170, 3)
     label_map, class_map = segmenter(image), segmenter.class_map
     plain = overlay(image, label_map, class_map)
@@ -279,15 +281,15 @@ def test_an_overlay_is_that_of_visualize(segmenter):
     )
 
 
-def test_an_overlay_takes_any_label_map_of_the_images_size(segmenter, tmp_path):
+def test_an_overlay_accepts_any_label_map_of_the_images_size(segmenter, tmp_path):
     image = random_image(5, 7, 3)
     Image.fromarray(image).save(tmp_path / "street.png")
     label_map = np.arange(35).reshape(5, 7) % 3
     expected = overlay(image, label_map, segmenter.class_map)
     for given in (image, tmp_path / "street.png", image.astype("float64")):
-        picture = segmenter.overlay(given, label_map)
-        assert picture.dtype == np.uint8
-        np.testing.assert_array_equal(picture, expected)
+        drawn = segmenter.overlay(given, label_map)
+        assert drawn.dtype == np.uint8
+        np.testing.assert_array_equal(drawn, expected)
     np.testing.assert_array_equal(
         segmenter.overlay(image, label_map.tolist()), expected
     )
@@ -305,7 +307,9 @@ def test_an_overlay_is_of_one_image(segmenter):
         segmenter.overlay(random_image(2, 5, 7, 3))
 
 
-def test_it_labels_as_the_command_writes(segmenter, scored_run, tmp_path, capsys):
+def test_label_map_and_overlay_are_those_of_the_command(
+    segmenter, scored_run, tmp_path, capsys
+):
     path = tmp_path / "street.jpg"
     Image.fromarray(random_image(48, 170, 3)).save(path)
     status, _, error = outcome(
@@ -328,7 +332,7 @@ def test_a_run_is_loaded_with_its_classes(segmenter, scored_run, model):
         segmenter.model.get_weights(), model.get_weights(), strict=True
     ):
         np.testing.assert_array_equal(one, two)
-    assert segmenter.predictor.description == "one look"
+    assert segmenter.predictor.description == "single scale"
     assert type(load(str(scored_run.path)).model) is type(model)
 
 
@@ -345,12 +349,12 @@ def test_the_bundled_network_is_loaded_by_name_and_by_default():
     assert by_folder.class_map == default.class_map
 
 
-def test_a_network_that_is_not_there_is_named(tmp_path):
+def test_a_missing_network_is_named(tmp_path):
     with pytest.raises(FileNotFoundError, match="nothing is not a run.*fcn8s-camvid"):
         load(tmp_path / "nothing")
 
 
-def test_the_choices_go_to_the_predictor(scored_run, tmp_path):
+def test_options_of_load_reach_the_predictor(scored_run, tmp_path):
     assert load(scored_run.path, tta=True).predictor.description == (
         "test-time augmentation"
     )
@@ -361,16 +365,16 @@ def test_the_choices_go_to_the_predictor(scored_run, tmp_path):
     np.testing.assert_allclose(
         stitching.probabilities(image).sum(axis=-1), 1, rtol=1e-5
     )
-    with pytest.raises(ValueError, match="do not go together"):
+    with pytest.raises(ValueError, match="cannot be combined"):
         load(scored_run.path, tta=True, dense="shift-and-stitch")
 
 
-def test_auto_is_the_size_that_the_run_was_trained_at(scored_run, packed_run, caplog):
-    assert load(packed_run.path).predictor.size == 48
-    assert load(packed_run.path, size="native").predictor.size is None
-    assert load(packed_run.path, size=100).predictor.size == 100
-    assert load(packed_run.path, tile=(64, 64)).predictor.size is None
-    assert load().predictor.size == 360
+def test_auto_is_the_training_size_of_the_run(scored_run, packed_run, caplog):
+    assert load(packed_run.path).options.size == 48
+    assert load(packed_run.path, size="native").options.size == "native"
+    assert load(packed_run.path, size=100).options.size == 100
+    assert load(packed_run.path, tile=(64, 64)).options.size == "native"
+    assert load().options.size == 360
 
 
 def test_confidence_is_the_probability_of_the_label(segmenter):
@@ -391,19 +395,21 @@ def test_confidence_is_the_probability_of_the_label(segmenter):
     ]
 
 
-def test_what_is_not_sure_is_void(segmenter, scored_run):
+def test_pixels_below_unknown_below_are_void(segmenter, scored_run):
     image = random_image(41, 70, 3)
     confidence = segmenter.confidence(image)
-    least = float(np.median(confidence))
-    label_map = load(scored_run.path, unknown_below=least)(image)
+    threshold = float(np.median(confidence))
+    label_map = load(scored_run.path, unknown_below=threshold)(image)
     is_void = label_map == segmenter.class_map.void_id
-    np.testing.assert_array_equal(is_void, confidence < least)
+    np.testing.assert_array_equal(is_void, confidence < threshold)
     np.testing.assert_array_equal(label_map[~is_void], segmenter(image)[~is_void])
-    with pytest.raises(ValueError, match="`unknown_below` must be a probability"):
+    with pytest.raises(
+        ValueError, match="`unknown_below` must be a number from 0 to 1"
+    ):
         load(scored_run.path, unknown_below=1.5)
 
 
-def test_the_temperature_of_a_run_is_that_of_its_probabilities(scored_run, tmp_path):
+def test_probabilities_have_the_temperature_of_the_run(scored_run, tmp_path):
     folder = shutil.copytree(scored_run.path, tmp_path / "run")
     (folder / "calibration.json").write_text(json.dumps({"temperature": 4.0}))
     image = random_image(41, 70, 3)
@@ -423,3 +429,16 @@ def test_files_and_pillow_images_of_too_many_pixels_are_refused(scored_run, tmp_
             segmenter(large)
     assert segmenter(image.crop((0, 0, 9, 10))).shape == (10, 9)
     assert segmenter(np.asarray(image)).shape == (10, 10)
+
+
+def test_size_auto_requires_the_training_size_of_a_network(model, scored_run):
+    with pytest.raises(ValueError, match="`size` auto requires the training size"):
+        Segmenter(model, scored_run.read_class_map(), size="auto")
+
+
+def test_a_temperature_can_be_given_instead_of_that_of_the_run(scored_run):
+    image = random_image(41, 70, 3)
+    shares = load(scored_run.path).probabilities(image) ** 0.5
+    expected = shares / shares.sum(axis=-1, keepdims=True)
+    warm = load(scored_run.path, temperature=2.0)
+    np.testing.assert_allclose(warm.probabilities(image), expected, atol=1e-4)

@@ -12,10 +12,10 @@ from keras_fcn.models.fcn import FCN
 from keras_fcn.models.layers import MEAN_RGB
 from keras_fcn.prediction import shift_and_stitch as shift_and_stitch_module
 from keras_fcn.prediction.shift_and_stitch import (
-    check_factor,
     coarse_logits_model,
     coarse_stride,
     interlace,
+    resolve_factor,
     shift_and_stitch,
 )
 
@@ -28,47 +28,49 @@ KERNELS = [random(3, 3, 2, 4, seed=1), random(3, 3, 4, 5, seed=2), random(1, 1, 
 
 
 def strided(image):
-    """Convolution, pooling, convolution, pooling, scores: stride 4, "valid" borders."""
+    """Convolution, pooling, convolution, pooling, logits: stride 4, "valid" borders."""
     for kernel in KERNELS[:2]:
         image = ops.relu(ops.conv(image, kernel, padding="valid"))
         image = ops.max_pool(image, 2, padding="valid")
     return ops.convert_to_numpy(ops.conv(image, KERNELS[2]))
 
 
-def rarefied(image):
-    """The same layers without strides; filters and pooling skip cells instead."""
-    gap = 1
+def dilated(image):
+    """The same layers without strides; filters and pooling are dilated instead."""
+    dilation = 1
     for kernel in KERNELS[:2]:
-        image = ops.relu(ops.conv(image, kernel, dilation_rate=gap, padding="valid"))
-        rows = ops.maximum(image[:, gap:], image[:, :-gap])
-        image = ops.maximum(rows[:, :, gap:], rows[:, :, :-gap])
-        gap *= 2
+        image = ops.relu(
+            ops.conv(image, kernel, dilation_rate=dilation, padding="valid")
+        )
+        rows = ops.maximum(image[:, dilation:], image[:, :-dilation])
+        image = ops.maximum(rows[:, :, dilation:], rows[:, :, :-dilation])
+        dilation *= 2
     return ops.convert_to_numpy(ops.conv(image, KERNELS[2]))
 
 
-def test_interlaced_outputs_are_those_of_rarefied_filters():
+def test_interlaced_outputs_are_those_of_dilated_filters():
     # With "valid" borders, 30 pixels give 6 cells of stride 4; 33 hold all four shifts.
     image = random(33, 37, 2, seed=3)
     dense = interlace(strided, image, stride=4, factor=4)
-    expected = rarefied(image[None])[0]
+    expected = dilated(image[None])[0]
     height, width = dense.shape[:2]
     assert height >= 24 and width >= 28
     np.testing.assert_allclose(dense, expected[:height, :width], rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("factor", [1, 2, 4])
-def test_a_smaller_factor_gives_every_second_or_fourth(factor):
+def test_a_smaller_factor_gives_every_second_or_fourth_output(factor):
     image = random(33, 37, 2, seed=4)
     step = 4 // factor
     part = image[: 30 + 4 - step, : 34 + 4 - step]
     dense = interlace(strided, part, stride=4, factor=factor)
-    expected = rarefied(image[None])[0, ::step, ::step]
+    expected = dilated(image[None])[0, ::step, ::step]
     height, width = dense.shape[:2]
     np.testing.assert_allclose(dense, expected[:height, :width], rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("batch_size", [1, 3, 16])
-def test_the_batch_size_changes_nothing(batch_size):
+def test_the_batch_size_does_not_change_the_outputs(batch_size):
     image = random(33, 37, 2, seed=5)
     np.testing.assert_allclose(
         interlace(strided, image, 4, 4, batch_size),
@@ -95,8 +97,8 @@ def test_logits_have_the_images_size(network):
     assert np.isfinite(logits).all()
 
 
-def test_a_factor_of_one_is_the_coarse_scores_interpolated(network):
-    """On the cells' centres of an image of whole cells these are the scores."""
+def test_a_factor_of_one_interpolates_the_coarse_logits(network):
+    """At the cells' centres these are the coarse logits."""
     stride = coarse_stride(network)
     image = np.random.default_rng(1).uniform(0, 255, (96, 128, 3)).astype("float32")
     logits = shift_and_stitch(network, image, factor=1)
@@ -105,18 +107,19 @@ def test_a_factor_of_one_is_the_coarse_scores_interpolated(network):
     canvas[:] = (123.68, 116.779, 103.939)
     half = stride // 2
     canvas[half : half + 96, half : half + 128] = image
-    scores = coarse.predict_on_batch(canvas[None])[0]
+    coarse_logits = coarse.predict_on_batch(canvas[None])[0]
     # Pixel p lies at canvas row p + s/2; cell k's centre at k s + s/2 - 1/2.
     between = logits[: 96 - stride : stride, : 128 - stride : stride]
-    near = scores[: between.shape[0], : between.shape[1]]
+    near = coarse_logits[: between.shape[0], : between.shape[1]]
     spread = (
-        np.abs(np.diff(scores, axis=0)).max() + np.abs(np.diff(scores, axis=1)).max()
+        np.abs(np.diff(coarse_logits, axis=0)).max()
+        + np.abs(np.diff(coarse_logits, axis=1)).max()
     )
     assert np.abs(between - near).max() <= 2 * spread / stride
 
 
-def test_dense_scores_follow_a_shift_of_the_image():
-    """With the whole factor, an image moved by a pixel moves its scores by a pixel."""
+def test_dense_logits_shift_with_the_image():
+    """With the stride as factor, an image shifted by a pixel has shifted logits."""
     keras.utils.set_random_seed(0)
     model = FCN("8s", 2, "compact", None, head_filters=8)
     model.get_layer("score_pool3").kernel.assign(0.01 * random(1, 1, 256, 2))
@@ -130,8 +133,8 @@ def test_dense_scores_follow_a_shift_of_the_image():
     )
 
 
-def test_mirrored_kernels_and_image_give_mirrored_scores():
-    """Scores lie where their cells do: one pixel aside, mirroring would show it."""
+def test_mirrored_kernels_and_image_give_mirrored_logits():
+    """Logits have no offset: mirroring would show one of a single pixel."""
     keras.utils.set_random_seed(0)
     model = FCN("8s", 2, "compact", None, head_filters=8)
     model.get_layer("score_pool3").kernel.assign(0.01 * random(1, 1, 256, 2))
@@ -152,7 +155,7 @@ def test_mirrored_kernels_and_image_give_mirrored_scores():
 
 
 class CellMeans:
-    """Stands for a network: the score of a cell is its mean colour."""
+    """A stand-in network: the logits of a cell are its mean colour."""
 
     def __init__(self, stride):
         self.stride = stride
@@ -168,7 +171,7 @@ class CellMeans:
 
 @pytest.fixture(params=[(32, 1), (32, 2), (16, 4), (8, 1), (8, 2), (8, 4), (8, 8)])
 def cell_means(request, monkeypatch):
-    """A name of a network, its stride and a factor; its scores are `CellMeans`."""
+    """A network whose logits are `CellMeans`, its stride and a factor."""
     stride, factor = request.param
     monkeypatch.setattr(
         shift_and_stitch_module, "coarse_logits_model", lambda model: CellMeans(stride)
@@ -176,20 +179,20 @@ def cell_means(request, monkeypatch):
     return SimpleNamespace(name=f"fcn{stride}s"), stride, factor
 
 
-def test_a_slope_is_given_back(cell_means):
+def test_the_logits_of_a_linear_image_are_the_image(cell_means):
     """The mean of a cell of a slope is its value at the cell's centre.
 
-    So scores lie at the pixels that they are of, for every stride and every factor.
+    So this tests the position of the logits for every stride and factor.
     """
     model, stride, factor = cell_means
     rows, columns = np.mgrid[:100, :131].astype("float32")
     image = np.stack([rows, columns, 3 + 2 * rows - columns / 2], axis=-1)
-    scores = shift_and_stitch(model, image, factor)
-    assert scores.shape == (100, 131, 3) and scores.dtype == np.float32
-    # Further inside than cells reach that are interpolated.
+    logits = shift_and_stitch(model, image, factor)
+    assert logits.shape == (100, 131, 3) and logits.dtype == np.float32
+    # Nearer to the border, cells contain padding.
     border = stride // 2 + stride // factor
     inner = np.s_[border : 100 - border, border : 131 - border]
-    np.testing.assert_allclose(scores[inner], image[inner], atol=1e-3)
+    np.testing.assert_allclose(logits[inner], image[inner], atol=1e-3)
 
 
 def interpolated_means(values, stride, step):
@@ -204,32 +207,32 @@ def interpolated_means(values, stride, step):
     )
 
 
-def test_the_mean_colour_lies_beyond_the_border(cell_means):
+def test_images_are_padded_with_the_mean_colour(cell_means):
     model, stride, factor = cell_means
     image = np.random.default_rng(0).integers(0, 256, (37, 50, 3)).astype("uint8")
     expected = image - np.float64(MEAN_RGB)  # so that zeros are the mean colour
     for _ in ("rows", "columns"):
         expected = interpolated_means(expected, stride, stride // factor)
         expected = expected.transpose(1, 0, 2)
-    scores = shift_and_stitch(model, image, factor)
-    np.testing.assert_allclose(scores, expected + MEAN_RGB, atol=1e-2)
+    logits = shift_and_stitch(model, image, factor)
+    np.testing.assert_allclose(logits, expected + MEAN_RGB, atol=1e-2)
 
 
-def test_the_factor_is_the_stride_when_none_is_given(network):
+def test_the_default_factor_is_the_stride(network):
     stride = coarse_stride(network)
-    assert check_factor(network, None) == stride == int(network.name[3:-1])
-    assert type(check_factor(network, np.int64(2))) is int
+    assert resolve_factor(network, None) == stride == int(network.name[3:-1])
+    assert type(resolve_factor(network, np.int64(2))) is int
 
 
-def test_the_networks_coarse_scores_are_of_its_stride(network):
+def test_coarse_logits_have_the_networks_stride(network):
     image = np.random.default_rng(0).uniform(0, 255, (1, 40, 70, 3))
-    scores = coarse_logits_model(network).predict_on_batch(image)
+    logits = coarse_logits_model(network).predict_on_batch(image)
     stride = coarse_stride(network)
     # The network pads 40 x 70 to 64 x 96.
-    assert scores.shape == (1, 64 // stride, 96 // stride, 3)
+    assert logits.shape == (1, 64 // stride, 96 // stride, 3)
 
 
-def test_the_shifts_are_batched_within_the_budget(network, monkeypatch):
+def test_shifts_are_batched_up_to_the_number_of_pixels(network, monkeypatch):
     views = []
     predict_on_batch = keras.Model.predict_on_batch
 
@@ -239,7 +242,7 @@ def test_the_shifts_are_batched_within_the_budget(network, monkeypatch):
 
     monkeypatch.setattr(keras.Model, "predict_on_batch", record)
     # 40 pixels and half a stride of 32 or less: 64 on each side.
-    monkeypatch.setattr(shift_and_stitch_module, "_PIXELS_A_PASS", 3 * 64 * 64)
+    monkeypatch.setattr(shift_and_stitch_module, "_PIXELS_PER_BATCH", 3 * 64 * 64)
     shift_and_stitch(network, np.zeros((40, 40, 3), "uint8"), factor=2)
     assert views == [3, 1]
 
@@ -251,8 +254,8 @@ def test_a_factor_that_does_not_divide_the_stride_is_refused(network, factor):
 
 
 @pytest.mark.parametrize("shape", [(32, 32), (32, 32, 4), (1, 32, 32, 3)])
-def test_what_is_no_rgb_image_is_refused(network, shape):
-    with pytest.raises(ValueError, match=r"needs an image of the shape .* Received:"):
+def test_other_shapes_than_an_rgb_image_are_refused(network, shape):
+    with pytest.raises(ValueError, match=r"requires an image of shape .* Received:"):
         shift_and_stitch(network, np.zeros(shape, "uint8"), 1)
 
 
@@ -260,5 +263,5 @@ def test_another_model_is_refused():
     model = keras.Sequential(
         [keras.Input((8, 8, 3)), layers.Conv2D(1, 1)], name="other"
     )
-    with pytest.raises(ValueError, match="needs a network of FCN. Received: other"):
+    with pytest.raises(ValueError, match="requires a network of FCN. Received: other"):
         shift_and_stitch(model, np.zeros((8, 8, 3), "uint8"))

@@ -12,7 +12,8 @@ from keras_fcn.config import MAX_IMAGE_PIXELS
 from keras_fcn.drawing.overlays import OverlayStyle
 from keras_fcn.prediction.batch import predict_images
 from keras_fcn.prediction.jobs import Job
-from keras_fcn.prediction.pictures import Outputs
+from keras_fcn.prediction.options import PredictionOptions
+from keras_fcn.prediction.outputs import Outputs
 from keras_fcn.prediction.segmenter import load
 from keras_fcn.ray_prediction.messages import Image, Settings
 from keras_fcn.ray_prediction.worker import Worker
@@ -38,7 +39,8 @@ def start(scored_run, monkeypatch):
 
     def start(output_dir, **changes):
         settings = {
-            "model": str(scored_run.path), "look": {}, "outputs": ALL, "roots": {},
+            "model": str(scored_run.path), "outputs": ALL, "roots": {},
+            "options": PredictionOptions(size="auto"),
             "max_pixels": MAX_IMAGE_PIXELS, "output_dir": str(output_dir), **changes,
         }  # fmt: skip
         worker = Worker(Settings(**settings))
@@ -160,7 +162,7 @@ def test_full_disk_fails_the_call_but_not_the_worker(start, tmp_path, monkeypatc
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("keras_fcn.prediction.pictures.write_content", full)
+    monkeypatch.setattr("keras_fcn.prediction.outputs.write_content", full)
     with pytest.raises(OSError, match="No space left"):
         worker.predict([Image(str(paths[0]), "x")])
     monkeypatch.undo()

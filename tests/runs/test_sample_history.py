@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from keras_fcn.runs.sample_history import Frame, read_frames, write_film, write_strip
+from keras_fcn.runs.sample_history import Frame, read_frames, write_strip, write_video
 from tests.support.runs import make_sampled_run
 
 
@@ -38,7 +38,7 @@ def test_runs_with_other_images_are_refused(runs, tmp_path):
 
 
 def test_a_film_stays_four_times_as_long_with_its_last_frame(runs, tmp_path):
-    write_film(read_frames(runs, sample=1), tmp_path / "film.gif", seconds=0.3)
+    write_video(read_frames(runs, sample=1), tmp_path / "film.gif", seconds=0.3)
     with Image.open(tmp_path / "film.gif") as film:
         durations = []
         for index in range(film.n_frames):

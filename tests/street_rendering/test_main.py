@@ -1,5 +1,3 @@
-"""The command, most often as a user runs it: from another folder, as a process."""
-
 import csv
 import os
 import subprocess
@@ -31,7 +29,7 @@ def files_below(path):
 
 @pytest.fixture(scope="module")
 def written(tmp_path_factory):
-    """Two scenes of seed 5, from number 7 on, and what the command printed."""
+    """The folder of scenes 7 and 8 of seed 5, and the finished process."""
     working_dir = tmp_path_factory.mktemp("elsewhere")
     done = run(
         working_dir, "--num-images", "2", "--output-dir", "made/streets",
@@ -40,7 +38,7 @@ def written(tmp_path_factory):
     return working_dir / "made" / "streets", done
 
 
-def test_each_scene_is_an_image_and_a_label_map_of_its_number(written):
+def test_each_scene_has_an_image_and_a_label_map_with_its_number(written):
     path, done = written
     assert done.returncode == 0
     assert files_below(path) == [
@@ -52,7 +50,7 @@ def test_each_scene_is_an_image_and_a_label_map_of_its_number(written):
     ]
 
 
-def test_the_files_hold_what_render_street_gives(written):
+def test_the_files_contain_the_arrays_of_render_street(written):
     path, _ = written
     for number in (7, 8):
         image, label_map = render_street(5, number, 60, 80)
@@ -64,7 +62,7 @@ def test_the_files_hold_what_render_street_gives(written):
             np.testing.assert_array_equal(np.asarray(stored), label_map)
 
 
-def test_class_dict_names_the_ids_in_their_order(written):
+def test_class_dict_lists_the_classes_in_the_order_of_ids(written):
     lines = (written[0] / "class_dict.csv").read_text().splitlines()
     assert lines[:3] == ["name,r,g,b", "sky,128,128,128", "building,128,0,0"]
     assert len(lines) == 13
@@ -72,24 +70,24 @@ def test_class_dict_names_the_ids_in_their_order(written):
     assert lines[12] == "void,0,0,0"
 
 
-def test_a_label_map_looks_like_the_colors_of_class_dict(written):
+def test_the_palette_of_a_label_map_is_that_of_class_dict(written):
     path, _ = written
     with (path / "class_dict.csv").open() as file:
         rows = list(csv.DictReader(file))
     colors = np.array([[int(row[channel]) for channel in "rgb"] for row in rows])
     with Image.open(path / "labels" / "00007.png") as stored:
-        ids, picture = np.asarray(stored), np.asarray(stored.convert("RGB"))
-    np.testing.assert_array_equal(picture, colors[ids])
+        ids, shown = np.asarray(stored), np.asarray(stored.convert("RGB"))
+    np.testing.assert_array_equal(shown, colors[ids])
 
 
-def test_the_last_line_says_what_was_written_where(written):
+def test_the_last_line_summarizes_what_was_written(written):
     assert written[1].stdout.splitlines()[-1] == (
         "made/streets: 2 images and label maps of 60x80, scenes 7 to 8 of seed 5, "
         "and class_dict.csv"
     )
 
 
-def test_an_empty_folder_is_taken(tmp_path):
+def test_an_empty_folder_is_accepted(tmp_path):
     done = run(
         tmp_path, "--num-images", "1", "--image-size", "9x9", "--output-dir", "."
     )
@@ -101,11 +99,11 @@ def test_an_empty_folder_is_taken(tmp_path):
     ("arguments", "complaint"),
     [
         ((), "--output-dir"),
-        (("--output-dir", "new", "--num-images", "0"), "from 1 on. Received: 0"),
-        (("--output-dir", "new", "--num-images", "few"), "Received: few"),
-        (("--output-dir", "new", "--seed", "-1"), "from 0 on. Received: -1"),
-        (("--output-dir", "new", "--first-index", "-1"), "from 0 on. Received: -1"),
-        (("--output-dir", "new", "--image-size", "0x5"), "Received: 0x5"),
+        (("--output-dir", "new", "--num-images", "0"), "at least 1, got 0"),
+        (("--output-dir", "new", "--num-images", "few"), "got few"),
+        (("--output-dir", "new", "--seed", "-1"), "at least 0, got -1"),
+        (("--output-dir", "new", "--first-index", "-1"), "at least 0, got -1"),
+        (("--output-dir", "new", "--image-size", "0x5"), "got 0x5"),
         (("--output-dir", "new", "--image-size", "5"), "HEIGHTxWIDTH"),
         (("--output-dir", "new", "--image-size", "5x5x5"), "HEIGHTxWIDTH"),
         (("--output-dir", "new", "--image-size", "5x8193"), "1 to 8192 pixels"),
@@ -136,9 +134,9 @@ def test_help_shows_defaults_units_and_an_example(tmp_path):
     assert "example: python -m street_rendering --num-images 10" in text
 
 
-def test_a_file_that_fails_leaves_no_part_of_itself(tmp_path, monkeypatch):
-    def fail(picture, path, **options):
-        path.write_bytes(b"half a picture")
+def test_a_failed_write_leaves_no_partial_file(tmp_path, monkeypatch):
+    def fail(image, path, **options):
+        path.write_bytes(b"half an image")
         raise OSError("No space left on device")
 
     monkeypatch.setattr(Image.Image, "save", fail)
@@ -147,7 +145,7 @@ def test_a_file_that_fails_leaves_no_part_of_itself(tmp_path, monkeypatch):
     assert files_below(tmp_path) == ["class_dict.csv"]
 
 
-def test_names_of_a_folder_sort_in_the_order_of_the_scenes(tmp_path):
+def test_file_names_sort_in_the_order_of_the_scenes(tmp_path):
     folder.write_scenes(tmp_path, 2, (9, 9), first_index=99_999)
     assert files_below(tmp_path / "images") == ["099999.png", "100000.png"]
 
@@ -159,7 +157,7 @@ def test_names_of_a_folder_sort_in_the_order_of_the_scenes(tmp_path):
         (MemoryError, 1, "out of memory: lower --image-size"),
     ],
 )
-def test_what_stops_the_command_is_told_in_one_line(
+def test_an_interruption_and_lack_of_memory_are_one_line_each(
     error, status, line, tmp_path, monkeypatch, capsys
 ):
     def stop(*arguments):

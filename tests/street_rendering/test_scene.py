@@ -41,7 +41,7 @@ def class_pixels(scenes):
     ("height", "width"),
     [(1, 1), (1, 200), (33, 47), (47, 33), (96, 128), (360, 480), (720, 960)],
 )
-def test_every_size_gives_uint8_arrays_of_that_size(height, width):
+def test_arrays_are_uint8_and_have_the_requested_size(height, width):
     image, label_map = render_street(0, 1, height, width)
     assert image.shape == (height, width, 3)
     assert label_map.shape == (height, width)
@@ -56,12 +56,12 @@ def test_a_size_below_one_is_refused(height, width):
         render_street(0, 0, height, width)
 
 
-def test_label_maps_hold_class_ids_and_void_only(class_pixels):
+def test_label_maps_contain_class_ids_and_void_only(class_pixels):
     assert class_pixels.shape == (NUM_SCENES, len(CLASSES))
 
 
 @pytest.mark.parametrize(("height", "width"), [(20, 30), (180, 240)])
-def test_the_same_arguments_give_the_same_scene(height, width):
+def test_equal_arguments_render_equal_scenes(height, width):
     for index in range(8):
         first = render_street(3, index, height, width)
         second = render_street(3, index, height, width)
@@ -69,7 +69,7 @@ def test_the_same_arguments_give_the_same_scene(height, width):
         np.testing.assert_array_equal(first[1], second[1])
 
 
-def test_a_scene_does_not_depend_on_those_drawn_before_it(scenes):
+def test_a_scene_does_not_depend_on_earlier_calls(scenes):
     render_street(9, 9, 100, 100)
     image, label_map = render_street(0, 5, 180, 240)
     np.testing.assert_array_equal(image, scenes[5][0])
@@ -108,7 +108,7 @@ def test_thin_classes_are_in_many_scenes(class_pixels, class_id):
     assert np.mean(class_pixels[:, class_id] > 0) > 0.4
 
 
-def test_no_class_covers_most_of_the_set(class_pixels):
+def test_no_class_covers_most_pixels(class_pixels):
     shares = class_pixels.sum(axis=0) / class_pixels.sum()
     assert shares.max() < 0.45
     assert shares[:VOID].min() > 0.002
@@ -119,7 +119,7 @@ def test_void_covers_a_few_percent(class_pixels):
     assert 0.005 < share < 0.06
 
 
-def test_void_covers_a_few_percent_of_small_pictures():
+def test_void_covers_a_few_percent_of_small_images():
     label_maps = [render_street(0, index, 96, 128)[1] for index in range(40)]
     assert 0.005 < np.mean(np.stack(label_maps) == VOID) < 0.06
 
@@ -134,7 +134,7 @@ def test_sky_lies_above_the_road(scenes):
             assert mean_sky_row < (rows * is_road).sum() / is_road.sum()
 
 
-def test_color_alone_does_not_tell_road_from_pavement_and_building(scenes):
+def test_road_pavement_and_building_overlap_in_color(scenes):
     greys = {
         class_id: np.concatenate(
             [
@@ -149,7 +149,7 @@ def test_color_alone_does_not_tell_road_from_pavement_and_building(scenes):
         assert np.mean((greys[class_id] > low) & (greys[class_id] < high)) > 0.3
 
 
-def test_global_random_state_is_untouched():
+def test_the_global_random_state_does_not_change():
     before = np.random.get_state()
     render_street(0, 2, 96, 128)
     after = np.random.get_state()
@@ -158,7 +158,7 @@ def test_global_random_state_is_untouched():
     assert before[2:] == after[2:]
 
 
-def test_opencv_random_state_and_threads_are_untouched():
+def test_opencv_random_state_and_threads_do_not_change():
     num_threads = cv2.getNumThreads()
     drawn = []
     for is_rendering in (False, True):

@@ -1,4 +1,4 @@
-"""Films and cameras, read frame by frame through FFmpeg (PyAV)."""
+"""Videos and cameras, read frame by frame through FFmpeg (PyAV)."""
 
 import sys
 from collections.abc import Iterator
@@ -12,24 +12,24 @@ import numpy as np
 
 from keras_fcn.errors import one_line
 
-_USUAL_RATE = Fraction(25)  # frames a second, where a film does not say its own
+_USUAL_RATE = Fraction(25)  # frames per second, if a file does not contain its rate
 _CAMERA_FORMATS = {"linux": ("v4l2", "/dev/video{}"), "darwin": ("avfoundation", "{}")}
-# Pictures that FFmpeg makes a film of: text, and single images.
-_NO_FILMS = ("tty", "image2", "_pipe")
+# Formats that FFmpeg opens as videos: text, and single images.
+_OTHER_FORMATS = ("tty", "image2", "_pipe")
 
 
 class UnreadableVideo(ValueError):
-    """A file that can't be decoded as a film; the message is one line."""
+    """A file that cannot be decoded as a video; the message is one line."""
 
 
 @dataclass(frozen=True)
 class Clip:
-    """Which frames of a film are taken.
+    """The frames of a video that are read.
 
     Attributes:
-        start: seconds from its first frame on.
-        end: seconds, not among them; None for its end.
-        every: 1 for each frame, 2 for every second one ...
+        start: seconds after its first frame.
+        end: seconds after its first frame, exclusive; None for the video's end.
+        every: 1 for each frame, 2 for every second one, and so on.
     """
 
     start: float = 0.0
@@ -39,11 +39,11 @@ class Clip:
 
 @dataclass(frozen=True)
 class Frame:
-    """A frame of a film.
+    """A frame of a video.
 
     Attributes:
-        index: its number in the film, from 0 on.
-        time: seconds since the film's first frame.
+        index: its number in the video, from 0.
+        time: seconds since the video's first frame.
         image: uint8 RGB `(height, width, 3)`, upright.
     """
 
@@ -53,44 +53,53 @@ class Frame:
 
 
 class VideoReader:
-    """Reads the frames of a film; a context manager that closes it.
+    """Reads the frames of a video; a context manager that closes it.
 
     Attributes:
-        name: the film, for messages.
-        rate: frames a second on the average, of the film itself.
-        clip: which frames are taken.
-        damage: once all frames are read, what was wrong with the file, on one line; ""
-            as a rule.
+        path: the file; None for a camera.
+        name: the video's name in messages.
+        rate: average number of frames per second of the whole video.
+        clip: the frames that are read.
+        damage: once all frames are read, the damage of the file, on one line; "" if
+            there is none.
     """
 
-    def __init__(self, path: Path, clip: Clip = Clip()):  # noqa: B008 (frozen)
-        """Open a film.
+    def __init__(self, path: Path, clip: Clip = Clip()):
+        """Open a video.
 
         Args:
             path: a file with a video stream of any codec that FFmpeg decodes.
-            clip: which frames to take.
+            clip: the frames to read.
 
         Raises:
-            UnreadableVideo: if there is no video stream in it, or no decoder for it.
-            FileNotFoundError: if there is no such file.
+            UnreadableVideo: if it has no video stream, or there is no decoder for it.
+            FileNotFoundError: if the file is missing.
         """
         if not path.exists():
             raise FileNotFoundError(f"There is no file {path}")
-        self.path = path
+        self.path: Path | None = path
         self._open(str(path), str(path), clip)
 
-    def _open(self, name, source, clip, **options):
+    def _open(self, name: str, source: str, clip: Clip, **options) -> None:
         self.name, self.clip, self.damage = name, clip, ""
         try:
             self._container = av.open(source, **options)
         except (av.FFmpegError, OSError) as error:
-            raise UnreadableVideo(_why_not(name, error)) from error
-        self._stream = _video_stream(self._container, name)
+            reason = getattr(error, "strerror", None) or one_line(error)
+            if isinstance(error, av.error.InvalidDataError | av.error.EOFError):
+                reason += "; it is not a video, or was cut off before its index"
+            raise UnreadableVideo(f"{name} can't be opened ({reason})") from error
+        try:
+            self._stream = _video_stream(self._container, name)
+        except UnreadableVideo:
+            self._container.close()
+            raise
         self._stream.thread_type = "AUTO"
         rate = self._stream.average_rate or self._stream.guessed_rate
         self.rate = rate if rate and rate <= 1000 else _USUAL_RATE
-        self._first_time = None  # of the first frame, as the file counts
+        self._first_time: Fraction | None = None  # of the first frame, in file time
         self._num_damaged = 0
+        self._turns = 0  # quarter turns, anticlockwise, that make the frames upright
 
     def __enter__(self) -> "VideoReader":
         return self
@@ -105,7 +114,7 @@ class VideoReader:
 
     @property
     def duration(self) -> float | None:
-        """Seconds that the film lasts as its file says; None where it does not."""
+        """Seconds, as the file states; None if it does not."""
         stream = self._stream
         if stream.duration:
             return float(stream.duration * stream.time_base)
@@ -113,7 +122,7 @@ class VideoReader:
 
     @property
     def num_frames(self) -> int | None:
-        """How many frames will be taken, by the file's own account; None if unknown."""
+        """Number of frames that will be read, from the duration; None if unknown."""
         if self.duration is None:
             return None
         end = self.duration if self.clip.end is None else self.clip.end
@@ -122,24 +131,24 @@ class VideoReader:
 
     @property
     def origin(self) -> Fraction:
-        """Time of the first frame as the file counts, seconds; once one is read."""
+        """Time of the first frame in file time, seconds; known once one is read."""
         return self._first_time or Fraction(0)
 
     @property
-    def pixel_shape(self) -> Fraction | None:
-        """Width of an upright pixel by its height; None where pixels are square."""
-        shape = self._stream.sample_aspect_ratio
-        if not shape or shape == 1:
+    def pixel_aspect(self) -> Fraction | None:
+        """Width of an upright pixel divided by its height; None for square pixels."""
+        aspect = self._stream.sample_aspect_ratio
+        if not aspect or aspect == 1:
             return None
-        return shape if self._turn % 2 == 0 else 1 / shape
+        return aspect if self._turns % 2 == 0 else 1 / aspect
 
     def frames(self) -> Iterator[Frame]:
         """Decode the frames of the clip.
 
-        What can't be decoded is left out; `damage` says so at the end.
+        Frames that cannot be decoded are skipped; `damage` is set at the end.
 
         Yields:
-            Frames in the order of their time, which is of any rate.
+            Frames in order of their time, at any rate.
         """
         clip, num_taken, index, last = self.clip, 0, -1, None
         for index, time, decoded in self._numbered():
@@ -149,63 +158,56 @@ class VideoReader:
             if float(time) < clip.start:
                 continue
             if num_taken % clip.every == 0:
-                self._turn = round(decoded.rotation / 90)
-                image = np.rot90(decoded.to_ndarray(format="rgb24"), self._turn)
+                self._turns = round(decoded.rotation / 90)
+                image = np.rot90(decoded.to_ndarray(format="rgb24"), self._turns)
                 yield Frame(index, time, np.ascontiguousarray(image))
             num_taken += 1
-        self._look_for_damage(index + 1, last)
+        self._check_damage(index + 1, last)
 
-    _turn = 0  # quarters, against the clock, that the frames have to be turned
-
-    def _numbered(self):
-        """Number, time and frame of all frames from about the clip's start on."""
-        stream, offset = self._stream, 0
-        if self.clip.start > 0:
-            offset = self._seek()
-        for index, decoded in enumerate(self._decoded(), offset):
+    def _numbered(self) -> Iterator[tuple[int, Fraction, av.VideoFrame]]:
+        """Number, time and frame, of all frames from the clip's start or before it."""
+        offset = self._seek() if self.clip.start > 0 else 0
+        for index, decoded in enumerate(self._decode(), offset):
             if decoded.pts is None:
                 yield index, index / self.rate, decoded
                 continue
-            time = decoded.pts * (decoded.time_base or stream.time_base)
+            time = decoded.pts * (decoded.time_base or self._stream.time_base)
             if self._first_time is None:
                 self._first_time = time
             yield index, time - self._first_time, decoded
 
-    def _seek(self):
-        """Go to a key frame before the clip; the number of frames before that.
+    def _seek(self) -> int:
+        """Move to a key frame before the clip; return the number of frames before it.
 
-        Where a format does not lead there, the film is decoded from its beginning.
+        If a format does not support that, the video is decoded from its beginning.
         """
         stream = self._stream
         if stream.start_time is None:
-            return 0  # a bare stream, which has no times to go to
+            return 0  # a raw stream, which has no times
         self._first_time = stream.start_time * stream.time_base
-        wanted = round((self.clip.start + self._first_time) / stream.time_base)
+        target = round((self.clip.start + self._first_time) / stream.time_base)
+        # In a second container: a failed seek leaves the first one as it was opened.
         with av.open(str(self.path)) as trial:
             trial_stream = trial.streams[stream.index]
             try:
-                trial.seek(wanted, stream=trial_stream)
+                trial.seek(target, stream=trial_stream)
                 found = next(trial.decode(trial_stream))
             except (av.FFmpegError, StopIteration):
                 return 0
-        if found.pts is None or found.pts > wanted:
+        if found.pts is None or found.pts > target:
             return 0
-        self._container.seek(wanted, stream=stream)
-        return self._count_before(found.pts)
-
-    def _count_before(self, pts):
-        """Frames whose time is before one; packets are counted, which is quick."""
+        self._container.seek(target, stream=stream)
+        # Packets are counted without being decoded, which is fast.
         count = 0
         with av.open(str(self.path)) as container:
-            stream = container.streams[self._stream.index]
-            for packet in container.demux(stream):
-                if packet.dts is not None and packet.dts > pts:
+            for packet in container.demux(container.streams[stream.index]):
+                if packet.dts is not None and packet.dts > found.pts:
                     break
-                if packet.pts is not None and stream.start_time <= packet.pts < pts:
-                    count += 1
+                if packet.pts is not None:
+                    count += stream.start_time <= packet.pts < found.pts
         return count
 
-    def _decoded(self):
+    def _decode(self) -> Iterator[av.VideoFrame]:
         try:
             for packet in self._container.demux(self._stream):
                 try:
@@ -214,58 +216,52 @@ class VideoReader:
                         yield decoded
                 except av.error.InvalidDataError:
                     self._num_damaged += 1
-        except av.FFmpegError:  # no more packets can be found
+        except av.FFmpegError:  # no further packets can be found
             self._num_damaged += 1
 
-    def _look_for_damage(self, count, last_time):
-        """Say at the film's end whether there should have been more of it."""
+    def _check_damage(self, count: int, last_time: Fraction | None) -> None:
+        """Set `damage` after all frames have been read."""
         if last_time is None:
             self.damage = f"{self.name} has no frame that can be decoded"
-        elif self._is_short(count, float(last_time)):
-            whole = f"{self._stream.frames} frames"
-            if self._counts_time:
-                whole = f"{self.duration:.2f} s"
+            return
+        seconds, num_frames = float(last_time), self._stream.frames
+        # In MP4 the number of frames includes some that are not shown.
+        if num_frames and "mp4" not in self._container.format.name:
+            expected, is_short = f"{num_frames} frames", count < num_frames
+        else:
+            duration = self.duration or 0.0
+            # The duration of a container may be that of longer audio.
+            has_own = self._stream.duration or len(self._container.streams) == 1
+            slack = 2 / float(self.rate) + (0.1 if has_own else 1.0)
+            expected, is_short = f"{duration:.2f} s", duration - seconds > slack
+        if is_short:
             self.damage = (
-                f"{self.name} is cut off: it should have {whole}, and ends after "
-                f"{count} frames at {float(last_time):.2f} s"
+                f"{self.name} is cut off: expected {expected}, got {count} frames "
+                f"until {seconds:.2f} s"
             )
         elif self._num_damaged:
             self.damage = (
                 f"{self.name} is damaged: {self._num_damaged} of its frames could not "
-                "be decoded, or not wholly"
+                "be decoded, or not completely"
             )
-
-    @property
-    def _counts_time(self):
-        # In MP4 some frames may be there without being shown.
-        return not self._stream.frames or "mp4" in self._container.format.name
-
-    def _is_short(self, count, last_time):
-        if not self._counts_time:
-            return count < self._stream.frames
-        # The duration of a container may be that of a longer sound.
-        is_alone = self._stream.duration or len(self._container.streams) == 1
-        slack = 0.1 if is_alone else 1.0
-        missing = (self.duration or 0) - last_time - 2 / float(self.rate)
-        return missing > slack
 
 
 class CameraReader(VideoReader):
-    """Reads the frames of a camera; where they come too fast, the driver drops some.
+    """Reads the frames of a camera; the driver drops frames that come too fast.
 
     Attributes:
-        stem: what the names of its outputs begin with.
+        stem: stem of the names of its outputs.
     """
 
-    def __init__(self, camera: str, clip: Clip = Clip()):  # noqa: B008 (frozen)
+    def __init__(self, camera: str, clip: Clip = Clip()):
         """Open a camera.
 
         Args:
-            camera: its number, from 0 on; or a device such as `/dev/video2`.
-            clip: which frames to take, in seconds from its start.
+            camera: its number, from 0; or a device such as `/dev/video2`.
+            clip: the frames to read; times are seconds after the start.
 
         Raises:
-            UnreadableVideo: if there is no such camera, or it gives no pictures.
+            UnreadableVideo: if there is no such camera, or it delivers no images.
         """
         system = sys.platform
         if system not in _CAMERA_FORMATS:
@@ -280,31 +276,22 @@ class CameraReader(VideoReader):
         """None: a camera has no end."""
         return None
 
-    def _seek(self):
+    def _seek(self) -> int:
         return 0
 
 
-def _video_stream(container, name):
-    """The video stream of an open file that is no cover picture."""
+def _video_stream(container, name: str):
+    """Return the video stream of an open file that is not a cover image."""
     streams = [
         stream
         for stream in container.streams.video
         if not stream.disposition & av.stream.Disposition.attached_pic
     ]
-    if not streams or any(part in container.format.name for part in _NO_FILMS):
+    if not streams or any(part in container.format.name for part in _OTHER_FORMATS):
         kinds = sorted({stream.type for stream in container.streams}) or ["nothing"]
-        container.close()
         raise UnreadableVideo(
             f"{name} must have a video stream. Received: {', '.join(kinds)}"
         )
     if streams[0].codec_context is None:
-        container.close()
-        raise UnreadableVideo(f"{name} has a video stream that no decoder is known for")
+        raise UnreadableVideo(f"{name} has a video stream without a known decoder")
     return streams[0]
-
-
-def _why_not(name, error):
-    reason = getattr(error, "strerror", None) or one_line(error)
-    if isinstance(error, av.error.InvalidDataError | av.error.EOFError):
-        reason += "; it is no film, or was cut off before its index"
-    return f"{name} can't be opened ({reason})"

@@ -1,5 +1,6 @@
-"""Films written through FFmpeg (PyAV): overlays that browsers play, label maps."""
+"""Videos written through FFmpeg (PyAV): overlays that browsers play, and label maps."""
 
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 
@@ -7,36 +8,39 @@ import av
 import cv2
 import numpy as np
 
-_TICK = Fraction(1, 90_000)  # seconds; a multiple of all usual rates
+from keras_fcn.typing import Size
+
+_TICK = Fraction(1, 90_000)  # seconds; the periods of all usual rates are multiples
 _QUALITY = {"crf": "20", "preset": "veryfast"}  # of x264
 _BT709 = 1  # FFmpeg's number for it, as colour space, primaries and curve
-_LIMITED = 1  # and for the range of values of television
-# What browsers play in MP4; other sounds become AAC.
-_COPIED_SOUND = ("aac", "mp3", "opus", "flac", "alac")
+_LIMITED = 1  # FFmpeg's number for the value range of television
+# Codecs that browsers play in MP4; audio of other codecs is encoded as AAC.
+_COPIED_AUDIO = ("aac", "mp3", "opus", "flac", "alac")
 
 
 class VideoWriter:
-    """Writes RGB frames as H.264 in MP4, with the sound of the film they are from."""
+    """Writes RGB frames as H.264 in MP4, with audio from another video."""
 
     def __init__(
         self,
         path: Path,
         rate: Fraction,
-        size: tuple[int, int],
-        pixel_shape: Fraction | None = None,
-        sound: "Sound | None" = None,
+        size: Size,
+        pixel_aspect: Fraction | None = None,
+        audio: "AudioCopy | None" = None,
     ):
-        """Begin a film.
+        """Open a file.
 
         Args:
             path: the file, which ends in `.mp4`.
-            rate: frames a second on the average.
-            size: height and width of the frames; an odd one is made even by a row or a
-                column that repeats the last.
-            pixel_shape: width of a pixel by its height; None where they are square.
-            sound: goes into the film; None for a silent one.
+            rate: average number of frames per second.
+            size: height and width of the frames; an odd one is made even by repeating
+                the last row or column, as H.264 requires.
+            pixel_aspect: width of a pixel divided by its height; None for square ones.
+            audio: the audio to copy; None for a silent video.
         """
-        self._size = tuple(length + length % 2 for length in size)
+        self._size = (size[0] + size[0] % 2, size[1] + size[1] % 2)
+        # The index at the beginning: browsers play before the download is complete.
         self._container = av.open(
             str(path), "w", format="mp4", options={"movflags": "+faststart"}
         )
@@ -46,21 +50,27 @@ class VideoWriter:
         context = self._stream.codec_context
         context.colorspace = context.color_primaries = context.color_trc = _BT709
         context.color_range = _LIMITED
-        if pixel_shape:
-            context.sample_aspect_ratio = pixel_shape
+        if pixel_aspect:
+            context.sample_aspect_ratio = pixel_aspect
         self._clock = _Clock(rate)
-        self._sound = sound
-        if sound:
-            sound.begin(self._container)
+        self._audio = audio
+        if audio:
+            audio.begin(self._container)
 
-    def write(self, picture: np.ndarray, time: Fraction) -> None:
+    def write(self, image: np.ndarray, time: Fraction) -> None:
         """Add a frame.
 
         Args:
-            picture: uint8 RGB `(height, width, 3)`; of another size it is resized.
+            image: uint8 RGB `(height, width, 3)`; of another size it is resized.
             time: seconds since the first frame, more than before.
         """
-        frame = av.VideoFrame.from_ndarray(self._fit(picture), format="rgb24")
+        height, width = self._size
+        missing = height - image.shape[0], width - image.shape[1]
+        if max(missing) > 1 or min(missing) < 0:
+            image = cv2.resize(image, (width, height))
+        elif any(missing):
+            image = np.pad(image, ((0, missing[0]), (0, missing[1]), (0, 0)), "edge")
+        frame = av.VideoFrame.from_ndarray(image, format="rgb24")
         frame = frame.reformat(
             format="yuv420p",
             dst_colorspace=av.video.reformatter.Colorspace.ITU709,
@@ -68,35 +78,27 @@ class VideoWriter:
         )
         self._clock.stamp(frame, time)
         self._container.mux(self._stream.encode(frame))
-        if self._sound:
-            self._sound.copy_until(self._clock.now)
+        if self._audio:
+            self._audio.copy_until(self._clock.now)
 
     def close(self) -> None:
-        """End the film; without this it can't be played."""
+        """Complete the file; without this it cannot be played."""
         self._container.mux(self._stream.encode(None))
-        if self._sound:
-            self._sound.finish(self._clock.end)
+        if self._audio:
+            self._audio.copy_until(self._clock.end)
+            self._audio.close()
         self._container.close()
-
-    def _fit(self, picture):
-        height, width = self._size
-        missing = height - picture.shape[0], width - picture.shape[1]
-        if missing == (0, 0):
-            return picture
-        if max(missing) <= 1 and min(missing) >= 0:
-            return np.pad(picture, (*((0, more) for more in missing), (0, 0)), "edge")
-        return cv2.resize(picture, (width, height))
 
 
 class LabelVideoWriter:
-    """Writes label maps as a grey film without loss, FFV1 in Matroska."""
+    """Writes label maps as a lossless grey video, FFV1 in Matroska."""
 
-    def __init__(self, path: Path, rate: Fraction, size: tuple[int, int]):
-        """Begin a film.
+    def __init__(self, path: Path, rate: Fraction, size: Size):
+        """Open a file.
 
         Args:
             path: the file, which ends in `.mkv`.
-            rate: frames a second on the average.
+            rate: average number of frames per second.
             size: height and width of the label maps.
         """
         self._container = av.open(str(path), "w", format="matroska")
@@ -107,7 +109,7 @@ class LabelVideoWriter:
         """Add a label map.
 
         Args:
-            label_map: uint8 `(height, width)`: the grey values are the ids.
+            label_map: uint8 `(height, width)`; the grey values are the ids.
             time: seconds since the first frame, more than before.
         """
         frame = av.VideoFrame.from_ndarray(label_map, format="gray")
@@ -115,75 +117,65 @@ class LabelVideoWriter:
         self._container.mux(self._stream.encode(frame))
 
     def close(self) -> None:
-        """End the film."""
+        """Complete the file."""
         self._container.mux(self._stream.encode(None))
         self._container.close()
 
 
-class Sound:
-    """The sound of a clip on its way into another film."""
+class AudioCopy:
+    """Copies the audio of a clip into another video, packet by packet."""
 
     def __init__(self, path: Path, begin: Fraction, end: float | None):
-        """Open the sound of a film.
+        """Open the audio of a video.
 
         Args:
-            path: the film.
-            begin: time of the clip's first frame, seconds as the film's file counts.
-            end: time of the clip's end; None for the film's.
+            path: the video.
+            begin: time of the clip's first frame in file time, seconds.
+            end: time of the clip's end in file time, seconds; None for the video's.
         """
         self._source = av.open(str(path))
         self._begin, self._end = float(begin), end
-        self._waiting = None
-
-    @property
-    def is_there(self) -> bool:
-        """Whether the film has a sound that can be decoded."""
-        audio = self._source.streams.audio
-        return bool(audio) and audio[0].codec_context is not None
+        self._packets: Iterator[tuple[float, av.Packet]] = iter(())
+        self._waiting: tuple[float, av.Packet] | None = None
 
     def begin(self, target: av.container.OutputContainer) -> None:
-        """Add the sound's stream to a film.
+        """Add an audio stream to a video, if the source has audio with a decoder.
 
         Args:
-            target: the film, to which nothing has been written yet.
+            target: the video, to which nothing has been written yet.
         """
-        self._target, stream = target, self._source.streams.audio[0]
-        if stream.codec_context.name in _COPIED_SOUND:
+        stream = next(iter(self._source.streams.audio), None)
+        if stream is None or stream.codec_context is None:
+            return
+        self._target = target
+        if stream.codec_context.name in _COPIED_AUDIO:
             self._stream = target.add_stream_from_template(stream)
-            self._packets = self._copied(stream)
+            self._packets = self._copy(stream)
         else:
             self._stream = target.add_stream("aac", rate=stream.rate)
             self._stream.layout = "stereo" if stream.channels > 1 else "mono"
-            self._packets = self._encoded(stream)
+            self._packets = self._encode(stream)
 
     def copy_until(self, time: float) -> None:
-        """Write the sound up to a time.
+        """Write the audio up to a time.
 
         Args:
             time: seconds since the clip's beginning.
         """
-        while self._waiting is not None or self._take():
-            if self._waiting[0] > time:
+        while True:
+            self._waiting = self._waiting or next(self._packets, None)
+            if self._waiting is None or self._waiting[0] > time:
                 return
             self._target.mux(self._waiting[1])
             self._waiting = None
 
-    def finish(self, time: float) -> None:
-        """Write what is left and close the source.
-
-        Args:
-            time: seconds that the film lasts.
-        """
-        self.copy_until(time)
+    def close(self) -> None:
+        """Close the source."""
         self._source.close()
 
-    def _take(self):
-        self._waiting = next(self._packets, None)
-        return self._waiting is not None
-
-    def _copied(self, stream):
-        """Time, seconds since the clip's beginning, and packet."""
-        for packet in self._damage_skipped(self._source.demux(stream)):
+    def _copy(self, stream) -> Iterator[tuple[float, av.Packet]]:
+        """Packets with their time, seconds since the clip's beginning."""
+        for packet in _until_damage(self._source.demux(stream)):
             if packet.pts is None or packet.size == 0:
                 continue
             time = float(packet.pts * packet.time_base)
@@ -191,17 +183,14 @@ class Sound:
                 return
             if time < self._begin:
                 continue
-            shift = round(self._begin / packet.time_base)
-            packet.pts -= shift
-            packet.dts = packet.pts
             packet.stream = self._stream
-            yield time - self._begin, packet
+            yield _shift(packet, -self._begin)
 
-    def _encoded(self, stream):
-        """The same, of packets that are encoded anew."""
+    def _encode(self, stream) -> Iterator[tuple[float, av.Packet]]:
+        """The same for packets that are encoded as AAC."""
         resampler = av.AudioResampler("fltp", self._stream.layout, self._stream.rate)
         first, num_samples = None, 0
-        for frame in self._damage_skipped(self._source.decode(stream)):
+        for frame in _until_damage(self._source.decode(stream)):
             time = float(frame.time or 0)
             if self._end is not None and time >= self._end:
                 break
@@ -209,48 +198,55 @@ class Sound:
                 continue
             first = time - self._begin if first is None else first
             for part in resampler.resample(frame):
-                # One follows the other; gaps are not kept.
+                # Gaps between frames are not kept.
                 part.pts, part.time_base = num_samples, Fraction(1, part.sample_rate)
                 num_samples += part.samples
                 for packet in self._stream.encode(part):
-                    yield self._late(packet, first)
+                    yield _shift(packet, first)
         for packet in self._stream.encode(None):
-            yield self._late(packet, first or 0.0)
+            yield _shift(packet, first or 0.0)
 
-    def _late(self, packet, seconds):
-        shift = round(seconds / packet.time_base)
-        packet.pts += shift
-        packet.dts = packet.pts
-        return float(packet.pts * packet.time_base), packet
 
-    @staticmethod
-    def _damage_skipped(parts):
-        """What comes before the first part that can't be read."""
-        try:
-            yield from parts
-        except av.FFmpegError:
-            return
+def _shift(packet, seconds):
+    """Move a packet in time; return its new time, seconds, and the packet."""
+    packet.pts += round(seconds / packet.time_base)
+    packet.dts = packet.pts
+    return float(packet.pts * packet.time_base), packet
+
+
+def _until_damage(parts):
+    """Yield what precedes the first part that cannot be read."""
+    try:
+        yield from parts
+    except av.FFmpegError:
+        return
 
 
 class _Clock:
-    """Gives frames their time in ticks, always later than the one before."""
+    """Gives frames their time in ticks, always later than that of the one before."""
 
-    def __init__(self, rate):
+    def __init__(self, rate: Fraction):
         self._period = max(1, round(1 / rate / _TICK))
         self._last = -1
-        self._first = None
+        self._first: Fraction | None = None
 
     @property
-    def end(self):
+    def end(self) -> float:
         """Seconds from the first frame to the end of the last."""
         return float((self._last + self._period) * _TICK)
 
     @property
-    def now(self):
+    def now(self) -> float:
         """Seconds from the first frame to the beginning of the last."""
         return float(self._last * _TICK)
 
-    def stamp(self, frame, time):
+    def stamp(self, frame: av.VideoFrame, time: Fraction) -> None:
+        """Set the time of a frame.
+
+        Args:
+            frame: the next frame.
+            time: seconds since any fixed time.
+        """
         self._first = time if self._first is None else self._first
         ticks = max(round((time - self._first) / _TICK), self._last + 1)
         frame.pts, frame.time_base, frame.duration = ticks, _TICK, self._period

@@ -1,4 +1,4 @@
-"""Films that are made in the tests."""
+"""Videos that are made in the tests."""
 
 from fractions import Fraction
 
@@ -15,7 +15,7 @@ def draw_frame(index, size=(48, 64)):
     return image
 
 
-def write_film(path, times, codec="libx264", sound=None, rotation=0, size=(48, 64)):
+def write_video(path, times, codec="libx264", sound=None, rotation=0, size=(48, 64)):
     """Write a frame for each time, in milliseconds; with a tone where asked for."""
     rate = 10
     options = {"crf": "1"} if codec == "libx264" else {}
@@ -53,8 +53,8 @@ def _write_tone(container, stream, seconds):
     container.mux(stream.encode(None))
 
 
-def describe_film(path):
-    """What a film is like, read back: streams, times in milliseconds, size."""
+def describe_video(path):
+    """Properties of a video: streams, times in milliseconds, size."""
     with av.open(str(path)) as container:
         video = container.streams.video[0]
         frames = list(container.decode(video))

@@ -1,4 +1,4 @@
-"""Who and what stands on a street: where everything is placed."""
+"""Placement of vehicles, people, plants, fences and furniture on a street."""
 
 import dataclasses
 import math
@@ -21,9 +21,9 @@ FENCE_SECTION = 5.0  # metres
 FARTHEST_FENCE = 45.0  # metres
 
 
-def populate(street: Street, rng: np.random.Generator) -> list[Thing]:
-    """Place everything that stands on the street except its houses, in no order."""
-    things = []
+def place_objects(street: Street, rng: np.random.Generator) -> list[Thing]:
+    """Sample all objects of a street except its houses, in arbitrary order."""
+    things: list[Thing] = []
     for side in street.sides:
         things += _park_cars(side, rng)
         things += _plant(side, rng)
@@ -78,7 +78,7 @@ def _cross(street, rng):
 
 
 def _plant(side, rng):
-    things = []
+    things: list[Thing] = []
     leaf = pick(rng, LEAVES, 10)
     density = choose(rng, (0.2, 0.6, 0.9))
     z = rng.uniform(6, 16)
@@ -121,7 +121,7 @@ def _fence(side, rng):
 
 
 def _in_sections(side, fence):
-    """Cut the fence into short sections, less those that would close a side street."""
+    """Divide a fence into short sections, except where side streets are."""
     sections, near = [], fence.near
     end = min(fence.far, FARTHEST_FENCE)
     while near < end:
@@ -133,7 +133,8 @@ def _in_sections(side, fence):
 
 
 def _furnish(side, rng):
-    things, at_kerb = [], side.kerb + side.sign * 0.45
+    things: list[Thing] = []
+    at_kerb = side.kerb + side.sign * 0.45
     z, spacing = rng.uniform(7, 22), rng.uniform(14, 28)
     while z < 75 and rng.random() < 0.9:
         things.append(LampPost.sample(rng, at_kerb, z, -side.sign))
@@ -157,8 +158,8 @@ def _walk(side, rng):
         z = 4.5 + 20 * rng.random() ** 1.5
         people.append(Pedestrian.sample(rng, x, z))
         if rng.random() < 0.3:
-            beside = x + rng.uniform(0.5, 0.7)
-            people.append(Pedestrian.sample(rng, beside, z + rng.uniform(-0.4, 0.4)))
+            neighbor = x + rng.uniform(0.5, 0.7)
+            people.append(Pedestrian.sample(rng, neighbor, z + rng.uniform(-0.4, 0.4)))
     if rng.random() < 0.15:
         x = rng.uniform(0.2, 1.0) * side.kerb
         people.append(Pedestrian.sample(rng, x, rng.uniform(9, 30)))

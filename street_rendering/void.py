@@ -1,4 +1,4 @@
-"""Void: the car's own bonnet and the unsure bands between large classes."""
+"""Void pixels: the bonnet of the camera's car, and bands between large classes."""
 
 import cv2
 import numpy as np
@@ -20,7 +20,7 @@ _IS_LARGE.flags.writeable = False
 
 
 def draw_bonnet(canvas: Canvas, rng: np.random.Generator) -> None:
-    """Draw the bonnet of the car that carries the camera, at the picture's foot."""
+    """Draw the bonnet of the camera's car at the lower edge of the image."""
     height, width = canvas.label_map.shape
     paint = pick(rng, BONNETS)
     top = height * (1 - rng.uniform(0.03, 0.1))
