@@ -21,8 +21,8 @@ from dataclasses import asdict
 from pathlib import Path
 
 from keras_fcn.commands.command_line import Command
-from keras_fcn.commands.flags import number_parser
-from keras_fcn.config import POSITIVE_INT
+from keras_fcn.commands.flags import flag_type
+from keras_fcn.options import PositiveInt
 from keras_fcn.storage.atomic import write_json
 
 logger = logging.getLogger(__name__)
@@ -59,7 +59,7 @@ def add_arguments(parser) -> None:
         "or vgg, bfloat16 or float32, a size as 360x480, a batch as 8",
     )
     parser.add_argument(
-        "--rounds", type=number_parser(POSITIVE_INT), default=7, metavar="N",
+        "--rounds", type=flag_type(PositiveInt), default=7, metavar="N",
         help="turns of each",
     )  # fmt: skip
     parser.add_argument(

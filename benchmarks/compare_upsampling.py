@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 
 from keras_fcn.commands.command_line import Command
-from keras_fcn.commands.flags import add_choice, number_parser
-from keras_fcn.config import POSITIVE_INT, UPSAMPLING, VARIANTS, TrainingConfig
+from keras_fcn.commands.flags import add_flag, flag_type
+from keras_fcn.config import UPSAMPLING, TrainingConfig, Variant
 from keras_fcn.datasets.dataset import SegmentationDataset
 from keras_fcn.datasets.load import load_dataset
 from keras_fcn.evaluation.metrics import (
@@ -25,6 +25,7 @@ from keras_fcn.evaluation.metrics import (
 )
 from keras_fcn.evaluation.predictions import predict_split
 from keras_fcn.models.inference import prediction_model
+from keras_fcn.options import PositiveInt
 from keras_fcn.prediction.predictor import make_predictor
 from keras_fcn.runs.folder import RunFolder
 from keras_fcn.runs.names import start_name
@@ -176,17 +177,17 @@ def format_table(comparisons: list[Comparison]) -> str:
 
 def add_arguments(parser):
     """Adds the flags."""
-    add_choice(parser, "--variant", VARIANTS, "stride of the finest scores", "8s", "V")
+    add_flag(parser, "--variant", Variant, "stride of the finest scores", "8s", "V")
     parser.add_argument(
         "--epochs",
-        type=number_parser(POSITIVE_INT),
+        type=flag_type(PositiveInt),
         default=3,
         metavar="N",
         help="epochs of each training",
     )
     parser.add_argument(
         "--num-images",
-        type=number_parser(POSITIVE_INT),
+        type=flag_type(PositiveInt),
         default=120,
         metavar="N",
         help="training images of streets",

@@ -15,9 +15,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from keras_fcn.commands.command_line import Command, OneLineParser
-from keras_fcn.commands.flags import add_model_argument, number_parser
-from keras_fcn.config import POSITIVE_INT
+from keras_fcn.commands.command_line import Command
+from keras_fcn.commands.flags import add_model_argument, flag_type
+from keras_fcn.commands.parser import OneLineParser
+from keras_fcn.options import PositiveInt
 
 _PHOTOGRAPH = (4000, 6000)  # height and width, pixels
 
@@ -38,14 +39,14 @@ def add_arguments(parser: OneLineParser) -> None:
     )
     parser.add_argument(
         "--num-images",
-        type=number_parser(POSITIVE_INT),
+        type=flag_type(PositiveInt),
         default=24,
         metavar="N",
         help="test images, spread over the split",
     )
     parser.add_argument(
         "--columns",
-        type=number_parser(POSITIVE_INT),
+        type=flag_type(PositiveInt),
         nargs="+",
         default=[240, 480, 960, 1920, 3000, 4000],
         metavar="N",

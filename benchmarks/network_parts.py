@@ -16,8 +16,8 @@ from keras import ops
 from benchmarks.contenders import Case
 from benchmarks.flops import count_flops
 from keras_fcn.commands.command_line import Command
-from keras_fcn.commands.flags import number_parser, parse_size
-from keras_fcn.config import POSITIVE_INT
+from keras_fcn.commands.flags import flag_type
+from keras_fcn.options import PositiveInt, Size
 
 _LAST_LAYERS = {  # of each part
     "preprocessing, padding": "padding",
@@ -33,9 +33,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     Args:
         parser: gets them.
     """
-    positive_int = number_parser(POSITIVE_INT)
+    positive_int = flag_type(PositiveInt)
     parser.add_argument("--num-turns", type=positive_int, default=15, metavar="N")
-    parser.add_argument("--size", type=parse_size, default=(360, 480), metavar="HxW")
+    parser.add_argument(
+        "--size", type=flag_type(Size), default=(360, 480), metavar="HxW"
+    )
     parser.add_argument(
         "--precision", choices=("bfloat16", "float32"), default="bfloat16"
     )

@@ -20,10 +20,10 @@ import cv2
 import numpy as np
 
 from keras_fcn.commands.command_line import Command
-from keras_fcn.commands.flags import add_model_argument, number_parser, parse_size
-from keras_fcn.config import POSITIVE_INT
+from keras_fcn.commands.flags import add_model_argument, flag_type
 from keras_fcn.datasets.folder.dataset import load_folder
 from keras_fcn.evaluation.evaluate import evaluate
+from keras_fcn.options import PositiveInt, Size
 from keras_fcn.prediction.batch import predict_images
 from keras_fcn.prediction.jobs import find_jobs
 from keras_fcn.prediction.options import OverlayFormat
@@ -45,11 +45,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         parser: gets them.
     """
     add_model_argument(parser)
-    positive_int = number_parser(POSITIVE_INT)
+    positive_int = flag_type(PositiveInt)
     parser.add_argument("--num-images", type=positive_int, default=200, metavar="N")
     parser.add_argument("--num-turns", type=positive_int, default=4, metavar="N")
     parser.add_argument(
-        "--image-size", type=parse_size, default=(360, 480), metavar="HxW"
+        "--image-size", type=flag_type(Size), default=(360, 480), metavar="HxW"
     )
     parser.add_argument("--tta", action="store_true", help="that too, an image a turn")
 

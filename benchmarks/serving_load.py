@@ -27,8 +27,8 @@ from PIL import Image
 from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 
 from keras_fcn.commands.command_line import Command
-from keras_fcn.commands.flags import add_model_argument, number_parser, parse_size
-from keras_fcn.config import POSITIVE_INT, Number
+from keras_fcn.commands.flags import add_model_argument, flag_type
+from keras_fcn.options import PositiveInt, Seed, Size
 from keras_fcn.runs.bundled import find_network
 from keras_fcn.serving.client import connect
 from keras_fcn.serving.export import export
@@ -38,7 +38,7 @@ from street_rendering import render_street
 PRECISIONS = ("float32", "bfloat16")
 LEAST_SIDE = 16  # of the mixed sizes, pixels
 
-positive_int = number_parser(POSITIVE_INT)
+positive_int = flag_type(PositiveInt)
 
 
 def parse_batch_sizes(text):
@@ -48,7 +48,7 @@ def parse_batch_sizes(text):
 
 def parse_largest(text):
     """Reads `HxW` from 16x16 on; argparse.ArgumentTypeError otherwise."""
-    size = parse_size(text)
+    size = flag_type(Size)(text)
     if min(size) < LEAST_SIDE:
         raise argparse.ArgumentTypeError(
             f"needed a size from {LEAST_SIDE}x{LEAST_SIDE} on. Received: {text}"
@@ -60,7 +60,11 @@ def add_arguments(parser):
     """Adds the flags."""
     add_model_argument(parser)
     parser.add_argument(
-        "--size", type=parse_size, default="360x480", metavar="HxW", help="of an image"
+        "--size",
+        type=flag_type(Size),
+        default="360x480",
+        metavar="HxW",
+        help="of an image",
     )
     parser.add_argument(
         "--batch-sizes",
@@ -90,10 +94,9 @@ def add_arguments(parser):
         metavar="HxW",
         help="of the sizes in the requests, which are drawn from 16x16 on",
     )
-    seed = Number(int, lambda value: value >= 0, "a whole number from 0 on")
     parser.add_argument(
         "--seed",
-        type=number_parser(seed),
+        type=flag_type(Seed),
         default=0,
         metavar="N",
         help="of sizes and scenes",

@@ -16,9 +16,10 @@ import keras
 
 from benchmarks.contenders import Case
 from keras_fcn.commands.command_line import Command
-from keras_fcn.commands.flags import number_parser, parse_size
-from keras_fcn.config import POSITIVE_INT, TrainingConfig
+from keras_fcn.commands.flags import flag_type
+from keras_fcn.config import TrainingConfig
 from keras_fcn.models.precision import resolve_precision
+from keras_fcn.options import PositiveInt, Size
 from keras_fcn.runs.checkpoints import Checkpoint
 from keras_fcn.training.data import load_training_data
 from keras_fcn.training.distributed.strategy import Distribution
@@ -33,14 +34,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     Args:
         parser: gets them.
     """
-    positive_int = number_parser(POSITIVE_INT)
+    positive_int = flag_type(PositiveInt)
     parser.add_argument("--num-images", type=positive_int, default=64, metavar="N")
     parser.add_argument("--num-turns", type=positive_int, default=7, metavar="N")
     parser.add_argument("--batch-size", type=positive_int, default=4, metavar="N")
     parser.add_argument(
-        "--image-size", type=parse_size, default=(360, 480), metavar="HxW"
+        "--image-size", type=flag_type(Size), default=(360, 480), metavar="HxW"
     )
-    parser.add_argument("--crop", type=parse_size, default=(320, 416), metavar="HxW")
+    parser.add_argument(
+        "--crop", type=flag_type(Size), default=(320, 416), metavar="HxW"
+    )
 
 
 def work(arguments: argparse.Namespace, given: set[str]) -> int:

@@ -157,9 +157,13 @@ def validated(cls: type[_Class]) -> type[_Class]:
     """
     made: Any = pydantic.dataclasses.dataclass(cls, frozen=True, config=_STRICT)
     check = made.__init__
+    names = [field.name for field in dataclasses.fields(made)]
 
     @functools.wraps(check)
     def __init__(self: Any, /, *args: Any, **kwargs: Any) -> None:
+        for name in kwargs.keys() - set(names):
+            nearest = did_you_mean(name, names)
+            raise ValueError(f"there is no option {shortened(name)}{nearest}")
         try:
             check(self, *args, **kwargs)
         except ValidationError as error:
@@ -176,8 +180,6 @@ def _describe(error: ValidationError, cls: type) -> str:
         return str(first["ctx"]["error"])
     name = str(first["loc"][0])
     annotations = {field.name: field.type for field in dataclasses.fields(cls)}
-    if name not in annotations:
-        return f"there is no option {shortened(name)}{did_you_mean(name, annotations)}"
     if first["loc"] == (name,) and first["type"] == "missing":
         return f"`{name}` is required"
     expected = kind_of(annotations[name]).expected
@@ -197,7 +199,7 @@ def parse(annotation: Any, value: object) -> Any:
     """
     adapter = TypeAdapter(annotation, config=_STRICT)
     try:
-        if isinstance(value, str):
+        if isinstance(value, str) and annotation is not bool:  # "no" would be False
             return adapter.validate_strings(value)
         return adapter.validate_python(value)
     except ValidationError:
@@ -206,6 +208,21 @@ def parse(annotation: Any, value: object) -> Any:
         raise ValueError(
             f"expected {kind_of(annotation).expected}, got {got}{nearest}"
         ) from None
+
+
+def option(
+    default: Any, help: str, *, group: str | None = None, metavar: str | None = None
+) -> Any:
+    """Return a field of a `validated` class that is documented on the command line.
+
+    Args:
+        default: the field's default.
+        help: one line for the help of a command.
+        group: heading under which the help lists it.
+        metavar: stands for the value in the help; that of the field's kind if None.
+    """
+    metadata = {"group": group, "help": help, "metavar": metavar}
+    return dataclasses.field(default=default, metadata=metadata)
 
 
 def kind_of(annotation: Any) -> Kind:

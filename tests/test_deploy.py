@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from keras_fcn.commands import predict
-from keras_fcn.commands.command_line import OneLineParser
+from keras_fcn.commands.parser import OneLineParser
 from tests.support.data import PROJECT
 
 MANIFEST = PROJECT / "deploy" / "kubernetes-training.yaml"

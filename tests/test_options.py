@@ -170,6 +170,7 @@ def test_text_that_is_no_range_is_refused(text):
             "expected one of 32s, 16s, 8s, got 7s (did you mean 8s?)",
         ),
         (bool, 1, "expected true or false, got 1"),
+        (bool, "no", "expected true or false, got no"),
     ],
 )
 def test_other_text_is_refused_in_one_line(kind, value, message):

@@ -1,13 +1,13 @@
-"""Fit the temperature of a network's probabilities on its validation images.
+"""Fit the temperature of a network's probabilities on the validation images.
 
-Writes calibration.json into the network's folder, anew where there is one. A training
-does this at its end. Labels do not change by it.
+Writes calibration.json to the folder of the network, as `train` does at its end. Label
+maps do not change; probabilities and confidence do.
 """
 
 import argparse
 import dataclasses
 
-from keras_fcn.commands.command_line import Command, OneLineParser
+from keras_fcn.commands.command_line import Command
 from keras_fcn.commands.flags import add_config_arguments, add_model_argument
 from keras_fcn.config import DATA_FIELDS
 
@@ -17,25 +17,16 @@ _EXAMPLES = """examples:
 """
 
 
-def add_arguments(parser: OneLineParser) -> None:
-    """Add the flags of the command.
-
-    Args:
-        parser: gets them.
-    """
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the flags of the command."""
     add_model_argument(parser)
     add_config_arguments(parser, ("batch_size",))
-    data = parser.add_argument_group("data", "the run's own where not given")
+    data = parser.add_argument_group("data", "those of the training if not given")
     add_config_arguments(data, DATA_FIELDS, show_defaults=False)
 
 
 def work(arguments: argparse.Namespace, given: set[str]) -> int:
-    """Fit the temperature, write it and print it.
-
-    Args:
-        arguments: what was parsed.
-        given: names of the flags that were given.
-    """
+    """Fit and write the temperature."""
     from keras_fcn.datasets.load import as_in_training, load_dataset
     from keras_fcn.runs.bundled import find_network
     from keras_fcn.training.calibrate import calibrate
@@ -51,7 +42,7 @@ def work(arguments: argparse.Namespace, given: set[str]) -> int:
     dataset = as_in_training(dataset, config)
     network.check_classes(dataset.class_map)
     calibrate(network, dataset, arguments.batch_size)
-    print(f"Calibrated: {network.calibration_file}")
+    print(f"Calibration: {network.calibration_file}")
     return 0
 
 

@@ -1,7 +1,8 @@
-"""What the commands share: parsing, logging, and errors as one line with a status."""
+"""Running a command: parsing, logging, and errors in one line with an exit status."""
 
 import argparse
 import errno
+import importlib
 import logging
 import os
 import re
@@ -9,78 +10,70 @@ import signal
 import sys
 import tempfile
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from keras_fcn.commands.parser import OneLineParser
 from keras_fcn.commands.signals import stop_line, stopped_by_signals
 from keras_fcn.commands.startup import quick_imports, quiet_start
 from keras_fcn.errors import (
     LOST_STATUS,
     PeerLost,
     TrainingStopped,
-    did_you_mean,
     one_line,
     printable,
 )
 
 _DISK_IS_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-Work = Callable[[argparse.Namespace, set[str]], int]
 
 
 @dataclass(frozen=True)
 class Command:
-    """A command: what it is called with, and what it does.
+    """A command of the command line.
 
     Attributes:
-        description: first lines of `--help`.
+        description: first lines of the help.
         add_arguments: adds the command's flags to a parser.
-        work: called with what was parsed, and the names of the arguments that were
-            given; returns the exit status.
-        check: called before `work` with the same, and before TensorFlow is imported:
-            raises ValueError for what can be refused at once.
-        usage: first line of `--help`.
-        examples: last lines of `--help`.
-        needs_backend: tells of what was parsed whether `work` computes with TensorFlow
-            or JAX.
+        work: called with the arguments, which have the parser as `parser`, and the
+            names of those that were given; returns the exit status.
+        check: called before `work` with the same arguments, before TensorFlow is
+            imported; raises ValueError for bad arguments.
+        usage: first line of the help.
+        examples: last lines of the help.
+        needs_backend: returns whether `work` computes with TensorFlow or JAX for these
+            arguments.
     """
 
     description: str
-    add_arguments: Callable[["OneLineParser"], None]
-    work: Work
+    add_arguments: Callable[[OneLineParser], None]
+    work: Callable[[argparse.Namespace, set[str]], int]
     check: Callable[[argparse.Namespace, set[str]], None] = lambda *_: None
     usage: str = "%(prog)s [options]"
     examples: str = ""
     needs_backend: Callable[[argparse.Namespace], bool] = lambda _: True
 
     def main(self, argv: Sequence[str] | None = None, prog: str | None = None) -> int:
-        """Parse the arguments, do the work and return the exit status.
-
-        Progress goes to standard error by logging, results to standard output.
+        """Run the command; logs go to standard error, results to standard output.
 
         Args:
-            argv: the arguments; those of the process when None.
-            prog: how the command is called; the script's name when None.
+            argv: the arguments; those of the process if None.
+            prog: name of the command; that of the script if None.
 
         Returns:
-            The command's own status; 2 for bad input, 1 for a training that diverged
-            or ran out of memory; 130, 143 or 129 when it was stopped by Ctrl-C, SIGTERM
-            or SIGHUP. Each of these prints one line.
+            The exit status of `work`; 2 for bad input, 1 for a training that diverged
+            or ran out of memory; 130, 143 or 129 after Ctrl-C, SIGTERM or SIGHUP. An
+            error prints one line.
         """
-        argv = list(sys.argv[1:] if argv is None else argv)
         parser = OneLineParser(prog, self.description, self.usage, self.examples)
         self.add_arguments(parser)
         parser.add_argument(
-            "--debug", action="store_true", help="show where an error came from"
+            "--debug", action="store_true", help="print the traceback of an error"
         )
-        arguments, given = parser.parse(argv)
-        handler = logging.StreamHandler()
-        handler.setFormatter(_LineFormatter(parser))
-        logging.basicConfig(handlers=[handler], level=logging.WARNING)
-        logging.getLogger("keras_fcn").setLevel(logging.INFO)
-        logging.getLogger("absl").setLevel(logging.ERROR)  # TFDS's own progress
-        warnings.filterwarnings("ignore", module=r"PIL\.")  # of an image's tags
+        arguments, given = parser.parse(sys.argv[1:] if argv is None else argv)
+        arguments.parser = parser
+        _start_logging(parser)
         try:
             with stopped_by_signals():
                 self.check(arguments, given)
@@ -90,122 +83,53 @@ class Command:
                     _start_backend()
                     return self.work(arguments, given)
         except (Exception, KeyboardInterrupt) as error:
-            status = _report(error, parser, arguments)
+            status = _report(error, arguments)
             if status is None:
                 raise
             return status
 
 
-class OneLineParser(argparse.ArgumentParser):
-    """Reports bad arguments as one line and exit status 2, with what was meant."""
+def _start_logging(parser: OneLineParser) -> None:
+    handler = _LogHandler()
+    handler.setFormatter(_LineFormatter(parser))
+    logging.basicConfig(handlers=[handler], level=logging.WARNING)
+    logging.getLogger("keras_fcn").setLevel(logging.INFO)
+    logging.getLogger("absl").setLevel(logging.ERROR)  # TFDS logs each step
+    warnings.filterwarnings("ignore", module=r"PIL\.")  # about tags of images
 
-    def __init__(self, prog: str | None, description: str, usage: str, examples: str):
-        super().__init__(
-            prog=prog,
-            description=description,
-            usage=usage,
-            epilog=examples,
-            formatter_class=_HelpFormatter,
-            allow_abbrev=False,
-        )
 
-    def parse(self, argv: Sequence[str]) -> tuple[argparse.Namespace, set[str]]:
-        """Return what was parsed, and the names of the arguments that were given.
+class _LogHandler(logging.StreamHandler):
+    """Writes above a progress bar, which would be torn otherwise."""
 
-        Args:
-            argv: the arguments after the command's name.
-        """
-        self._refuse_unknown_flags(argv)
-        arguments = self.parse_args(argv)
-        not_given = object()
-        empty = argparse.Namespace(**dict.fromkeys(vars(arguments), not_given))
-        given = vars(self.parse_args(argv, empty))
-        return arguments, {name for name in given if given[name] is not not_given}
-
-    def error(self, message):
-        message = " ".join(self.with_flags(message).split())
-        self.exit(2, f"{self.prog}: error: {message} (see {self.prog} --help)\n")
-
-    def with_flags(self, message: str) -> str:
-        """Turn the names of arguments in a message into flags.
-
-        Args:
-            message: names arguments as the library does, as in `batch_size`, `augment`
-                off, or Received: batch_size=0.
-        """
-        flags = {}
-        for action in self._actions:
-            if action.option_strings:  # the last one of a switch turns it off
-                flags[action.dest] = action.option_strings[0]
-                flags[f"{action.dest} off"] = action.option_strings[-1]
-        message = re.sub(
-            r"`(\w+)`( off)?",
-            lambda match: flags.get(match[1] + (match[2] or ""), match[0]),
-            message,
-        )
-        return re.sub(
-            r"(?<=Received: )(\w+)=",
-            lambda match: f"{flags[match[1]]} " if match[1] in flags else match[0],
-            message,
-        )
-
-    def _refuse_unknown_flags(self, argv):
-        before_names = argv[: argv.index("--")] if "--" in argv else argv
-        for argument in before_names:
-            flag = argument.partition("=")[0]
-            if flag.startswith("--") and flag not in self._option_string_actions:
-                nearest = did_you_mean(flag, self._option_string_actions)
-                self.error(f"there is no flag {flag}{nearest}")
+    def emit(self, record: logging.LogRecord) -> None:
+        progress = sys.modules.get("tqdm")  # without it there is no bar
+        if progress is None or not sys.stderr.isatty():
+            super().emit(record)
+            return
+        with progress.tqdm.external_write_mode(file=sys.stderr):
+            super().emit(record)
 
 
 class _LineFormatter(logging.Formatter):
-    """Logged lines name flags, as errors do, and steer no terminal."""
+    """Names flags, as errors do, and escapes control characters."""
 
-    def __init__(self, parser):
+    def __init__(self, parser: OneLineParser):
         super().__init__("%(message)s")
         self._parser = parser
 
-    def format(self, record):
+    def format(self, record: logging.LogRecord) -> str:
         lines = super().format(record).split("\n")
         return self._parser.with_flags("\n".join(map(printable, lines)))
 
 
-class _HelpFormatter(
-    argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter
-):
-    """Shows a default as it is typed: 360x480, 0.5,2.0."""
-
-    def _get_help_string(self, action):
-        has_none = any(
-            action.default is nothing for nothing in (None, False, argparse.SUPPRESS)
-        )
-        # Python 3.10 writes the default of a switch into its help itself.
-        if has_none or not action.option_strings or "(default" in action.help:
-            return action.help
-        return f"{action.help} (default: {format_value(action.dest, action.default)})"
-
-
-def format_value(name: str, value: object) -> str:
-    """Write a value as it is typed on the command line.
-
-    Args:
-        name: the argument's name.
-        value: its value; the items of a tuple are joined by `x`, those of `scale` by a
-            comma.
-    """
-    if isinstance(value, tuple | list):
-        return ("," if name == "scale" else "x").join(map(str, value))
-    return str(value)
-
-
 @contextmanager
-def _own_temporary_folder():
-    """Let all that is temporary lie in one folder, that is removed when we have died.
+def _own_temporary_folder() -> Iterator[None]:
+    """Use a temporary folder that is removed even after the process was killed.
 
-    TensorFlow's AutoGraph leaves a file for each function that it translates, and the
-    caches of large data sets are there too.
+    TensorFlow's AutoGraph leaves a file for each function that it converts, and the
+    caches of large data sets are gigabytes.
     """
-    from keras_fcn.storage.atomic import (  # has NumPy
+    from keras_fcn.storage.atomic import (  # imports NumPy
         TEMPORARY,
         remove_abandoned,
         work_folder,
@@ -221,10 +145,10 @@ def _own_temporary_folder():
             tempfile.tempdir = before
 
 
-def _start_backend():
-    """Import TensorFlow and Keras, and look for GPUs, without their own lines."""
+def _start_backend() -> None:
+    """Import TensorFlow and Keras and find GPUs, without their start-up lines."""
     with quiet_start(), quick_imports():
-        import tensorflow  # noqa: F401
+        importlib.import_module("tensorflow")
 
         from keras_fcn.models.devices import allow_memory_growth, has_accelerator
 
@@ -232,17 +156,18 @@ def _start_backend():
         has_accelerator()
 
 
-def _report(error, parser, arguments):
-    """Print an error as one line; its exit status, or None for a fault of ours."""
+def _report(error: BaseException, arguments: argparse.Namespace) -> int | None:
+    """Print an error as one line; its exit status, or None for a bug of ours."""
+    parser = arguments.parser
     if isinstance(error, KeyboardInterrupt):
         line, status = stop_line(error)
-        with suppress(OSError):  # after SIGHUP the terminal may be gone
+        with suppress(OSError):  # after SIGHUP there may be no terminal
             print(f"\n{parser.prog}: {line}", file=sys.stderr)
         return status
     if arguments.debug:
         return None
     if isinstance(error, BrokenPipeError):
-        # The reader of our output has left; nothing is wrong with the input.
+        # The reader of standard output has ended, as `head` does: not an error.
         sys.stdout = open(os.devnull, "w")
         return 1
     if (reason := _reason_of_a_file(error)) is not None:
@@ -263,32 +188,32 @@ def _report(error, parser, arguments):
     return status
 
 
-def _is_out_of_device_memory(error):
+def _is_out_of_device_memory(error: BaseException) -> bool:
     tf = sys.modules.get("tensorflow")
     return tf is not None and isinstance(error, tf.errors.ResourceExhaustedError)
 
 
-def _reason_of_a_file(error):
+def _reason_of_a_file(error: BaseException) -> str | None:
     """Why TensorFlow could not read or write a file; None for any other error."""
     tf = sys.modules.get("tensorflow")
     if tf is None or not isinstance(error, tf.errors.OpError):
         return None
+    if any(os.strerror(number) in error.message for number in _DISK_IS_FULL):
+        return one_line(ValueError(error.message.splitlines()[0]))
+    # Errors of Python functions in tf.data are text in the message of the operation.
     raised = (
         r"^(?:\{\{.*\}\} )?(?:\w*ValueError|\w*NotFoundError|OSError|UnreadableImage)"
     )
-    if any(os.strerror(number) in error.message for number in _DISK_IS_FULL):
-        return one_line(ValueError(error.message.splitlines()[0]))
     found = re.search(rf"{raised}: (.+)$", error.message, re.MULTILINE)
     return found and found[1]
 
 
-def _memory_hint(arguments):
-    """What this command can do with less memory."""
+def _memory_hint(arguments: argparse.Namespace) -> str:
     hints = {
         "batch_size": "lower --batch-size",
         "crop": "lower --crop",
-        "head": "take --head compact",
+        "head": "use --head compact",
         "tta": "leave out --tta",
-        "images": "make the images smaller",
+        "images": "use smaller images",
     }
     return ", or ".join(hint for name, hint in hints.items() if name in arguments)

@@ -1,22 +1,18 @@
-"""Draw losses and validation scores of runs over their epochs."""
+"""Plot the loss and the validation scores of runs over their epochs."""
 
 import argparse
 from pathlib import Path
 
-from keras_fcn.commands.command_line import Command, OneLineParser
-from keras_fcn.commands.flags import parse_run
+from keras_fcn.commands.command_line import Command
+from keras_fcn.commands.flags import check_output_file, parse_run
 
 _EXAMPLES = """examples:
   %(prog)s runs/camvid-32s runs/camvid-8s --output curves.png
 """
 
 
-def add_arguments(parser: OneLineParser) -> None:
-    """Add the flags of the command.
-
-    Args:
-        parser: gets them.
-    """
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the flags of the command."""
     parser.add_argument(
         "runs", nargs="+", type=parse_run, metavar="RUN", help="runs to compare"
     )
@@ -25,32 +21,17 @@ def add_arguments(parser: OneLineParser) -> None:
         type=Path,
         default=Path("curves.png"),
         metavar="FILE",
-        help="PNG or SVG file",
+        help="PNG or SVG file to write",
     )
 
 
 def check(arguments: argparse.Namespace, given: set[str]) -> None:
-    """Refuse an output that can't be written.
-
-    Args:
-        arguments: what was parsed.
-        given: names of the flags that were given.
-    """
-    if arguments.output.suffix.lower() not in (".png", ".svg"):
-        raise ValueError(
-            f"`output` needs a name in .png or .svg. Received: {arguments.output}"
-        )
-    if not arguments.output.absolute().parent.is_dir():
-        raise FileNotFoundError(f"There is no folder {arguments.output.parent}")
+    """Refuse an output that can't be written."""
+    check_output_file("output", arguments.output, (".png", ".svg"))
 
 
 def work(arguments: argparse.Namespace, given: set[str]) -> int:
-    """Draw the curves.
-
-    Args:
-        arguments: what was parsed.
-        given: names of the flags that were given.
-    """
+    """Plot the curves."""
     from keras_fcn.runs.curves import draw_curves
     from keras_fcn.runs.folder import RunFolder
 

@@ -1,50 +1,38 @@
-"""Show a page in the browser: a picture is dropped, its classes are shown.
+"""Serve a web page that labels an uploaded image or video.
 
-The page is served to this machine alone, and loads nothing from elsewhere.
+The page is reachable from this machine only, and loads nothing from other servers.
 """
 
 import argparse
 import importlib.util
 import socket
+from typing import Annotated
 
-from keras_fcn.commands.command_line import Command, OneLineParser
-from keras_fcn.commands.flags import add_model_argument, number_parser
-from keras_fcn.config import Number
+from pydantic import Field
 
+from keras_fcn.commands.command_line import Command
+from keras_fcn.commands.flags import add_flag, add_model_argument
+from keras_fcn.options import Kind
+
+_Port = Annotated[int, Field(ge=1, le=65535), Kind("a port, 1 to 65535", "PORT")]
 _EXAMPLES = """examples:
   %(prog)s
   %(prog)s --model runs/camvid-8s --port 8000
 """
 
 
-def add_arguments(parser: OneLineParser) -> None:
-    """Add the flags of the command.
-
-    Args:
-        parser: gets them.
-    """
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the flags of the command."""
     add_model_argument(parser)
-    port = Number(int, lambda value: 1 <= value <= 65535, "a port, 1 to 65535")
-    parser.add_argument(
-        "--port",
-        type=number_parser(port),
-        default=7860,
-        metavar="N",
-        help="port of 127.0.0.1 on which the page is served",
-    )
+    add_flag(parser, "--port", _Port, "port of the page on 127.0.0.1", 7860)
 
 
 def check(arguments: argparse.Namespace, given: set[str]) -> None:
-    """Refuse to begin without the package that the page is made with, or a port.
-
-    Args:
-        arguments: what was parsed.
-        given: names of the flags that were given.
-    """
+    """Check that Gradio is installed and the port is free."""
     if importlib.util.find_spec("gradio") is None:
         raise ValueError(
-            'The page needs a package that is not installed: pip install ".[demo]", '
-            "from Python 3.11 on"
+            'The page needs Gradio, which is not installed: pip install ".[demo]" '
+            "(Python 3.11 or later)"
         )
     with socket.socket() as trial:
         trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -52,18 +40,13 @@ def check(arguments: argparse.Namespace, given: set[str]) -> None:
             trial.bind(("127.0.0.1", arguments.port))
         except OSError as error:
             raise OSError(
-                f"`port` must be one that is free. Received: port={arguments.port} "
+                f"`port` must be a free port. Received: port={arguments.port} "
                 f"({error.strerror})"
             ) from error
 
 
 def work(arguments: argparse.Namespace, given: set[str]) -> int:
-    """Serve the page until Ctrl-C.
-
-    Args:
-        arguments: what was parsed.
-        given: names of the flags that were given.
-    """
+    """Serve the page until Ctrl-C."""
     from keras_fcn.demo.page import serve
     from keras_fcn.prediction.segmenter import load
 
@@ -71,7 +54,7 @@ def work(arguments: argparse.Namespace, given: set[str]) -> int:
     try:
         serve(segmenter, arguments.model, arguments.port)
     except KeyboardInterrupt:
-        print("\nThe page has ended.")
+        print("\nStopped serving the page.")
     return 0
 
 

@@ -1,24 +1,36 @@
-"""Score a network on a split, with a table by class, its worst images and overlays."""
+"""Compute the scores of a network on a split of a data set.
+
+Prints a table of the scores by class, and writes scores.json, the confusion matrix and
+overlays of all images to a folder.
+"""
 
 import argparse
 import dataclasses
 import logging
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
 
-from keras_fcn.commands.command_line import Command, OneLineParser
+from keras_fcn.commands.command_line import Command
 from keras_fcn.commands.flags import (
-    add_choice,
     add_config_arguments,
+    add_flag,
     add_model_argument,
-    add_prediction_arguments,
-    number_parser,
-    prediction_options,
+    check_output_file,
 )
-from keras_fcn.config import DATA_FIELDS, Number
+from keras_fcn.commands.inference_flags import (
+    add_inference_arguments,
+    inference_options,
+)
+from keras_fcn.config import DATA_FIELDS, TrainingConfig
+from keras_fcn.options import Temperature
+
+if TYPE_CHECKING:
+    from keras_fcn.classes import ClassMap
+    from keras_fcn.datasets.dataset import SegmentationDataset, Split
 
 logger = logging.getLogger(__name__)
 
-_SAME_SCALE = 1.25  # of two sizes that a network does not tell apart
+_SAME_SCALE = 1.25  # a smaller ratio of sizes needs no hint
 _EXAMPLES = """examples:
   %(prog)s
   %(prog)s --model runs/camvid-8s --split val --tta
@@ -26,63 +38,44 @@ _EXAMPLES = """examples:
 """
 
 
-def add_arguments(parser: OneLineParser) -> None:
-    """Add the flags of the command.
-
-    Args:
-        parser: gets them.
-    """
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the flags of the command."""
     add_model_argument(parser)
-    add_choice(parser, "--split", ("train", "val", "test"), "split", "test")
+    add_flag(
+        parser, "--split", Literal["train", "val", "test"], "split", "test", "SPLIT"
+    )
     add_config_arguments(parser, ("batch_size",))
     parser.add_argument(
-        "--json", type=Path, metavar="FILE", help="write the scores here too"
+        "--json", type=Path, metavar="FILE", help="also write the scores to this file"
     )
     parser.add_argument(
         "--output-dir",
         type=Path,
         metavar="DIR",
-        help="folder for scores and pictures; when not given RUN/evaluation-SPLIT, or "
-        "evaluations/NAME-DATASET-SPLIT for a bundled network; names of other data or "
-        "another way of predicting are put in",
+        help="folder for scores and overlays; RUN/evaluation-SPLIT, or "
+        "evaluations/NAME-DATASET-SPLIT for a bundled network, if not given, with a "
+        "suffix for other data or other inference options",
     )
-    add_prediction_arguments(parser, default_size=None)
-    temperature = Number(float, lambda value: 0 < value < 1000, "a number above 0")
-    parser.add_argument(
+    add_inference_arguments(parser, default_size=None)
+    add_flag(
+        parser,
         "--temperature",
-        type=number_parser(temperature),
-        metavar="T",
-        help="by which scores are divided before they become probabilities; the run's "
-        "own when not given, 1 for none",
+        Temperature,
+        "divide the logits by T before the softmax; the network's own temperature if "
+        "not given, 1 is off",
     )
-    data = parser.add_argument_group("data", "the run's own where not given")
+    data = parser.add_argument_group("data", "those of the training if not given")
     add_config_arguments(data, DATA_FIELDS, show_defaults=False)
 
 
 def check(arguments: argparse.Namespace, given: set[str]) -> None:
-    """Refuse flags that can't be followed.
-
-    Args:
-        arguments: what was parsed.
-        given: names of the flags that were given.
-    """
-    prediction_options(arguments)
-    if arguments.json is not None and (
-        arguments.json.is_dir() or not arguments.json.absolute().parent.is_dir()
-    ):
-        raise FileNotFoundError(
-            f"`json` needs a file in a folder that is there. Received: {arguments.json}"
-        )
+    """Refuse bad combinations of flags, and a JSON file that can't be written."""
+    inference_options(arguments)
+    check_output_file("json", arguments.json)
 
 
 def work(arguments: argparse.Namespace, given: set[str]) -> int:
-    """Score the network and print the table.
-
-    Args:
-        arguments: what was parsed.
-        given: names of the flags that were given.
-    """
-    from keras_fcn.datasets.folder.folder_data import MissingSplit
+    """Evaluate the network and print the table."""
     from keras_fcn.evaluation.evaluate import evaluate
     from keras_fcn.evaluation.report import format_report
     from keras_fcn.prediction.predictor import make_predictor, resolve_options
@@ -94,20 +87,14 @@ def work(arguments: argparse.Namespace, given: set[str]) -> int:
     others = {name: getattr(arguments, name) for name in given & set(DATA_FIELDS)}
     config = dataclasses.replace(trained, **others)
     class_map = network.read_class_map()
-    try:
-        dataset = _load(config, trained, arguments.split, class_map)
-    except MissingSplit:
-        if "split" in given:
-            raise
-        logger.warning("There is no test split: scored on val, which chose the epoch")
-        arguments.split = "val"
-        dataset = _load(config, trained, arguments.split, class_map)
+    dataset = _load(config, trained, arguments, given, class_map)
     network.check_classes(dataset.class_map)
     usual_size = "native" if trained.size is None else "auto"
     arguments.size = arguments.size or usual_size
     if arguments.size == "native" and not network.scales_images:
-        _tell_of_size(network.read_training_size(), dataset.split(arguments.split))
-    options = resolve_options(prediction_options(arguments), network)
+        split = dataset.split(arguments.split)
+        _warn_of_other_scale(network.read_training_size(), split)
+    options = resolve_options(inference_options(arguments), network)
     predictor = make_predictor(network.load_model(), options)
     report = evaluate(
         predictor.label_maps_and_confidence,
@@ -122,39 +109,65 @@ def work(arguments: argparse.Namespace, given: set[str]) -> int:
     if arguments.json is not None:
         write_json(arguments.json, report)
     print(format_report(report))
-    print(f"\nScores and pictures: {report['output_dir']}/")
+    print(f"\nScores and overlays: {report['output_dir']}/")
     return 0
 
 
-def _tell_of_size(training_size, split):
-    """Name the flag where the network was trained to see images at another scale."""
+def _load(
+    config: TrainingConfig,
+    trained: TrainingConfig,
+    arguments: argparse.Namespace,
+    given: set[str],
+    class_map: "ClassMap",
+) -> "SegmentationDataset":
+    """Load the data set, with the splits of the training if it is the same one."""
+    from keras_fcn.datasets.folder.folder_data import MissingSplit
+    from keras_fcn.datasets.load import load_dataset
+    from keras_fcn.datasets.val_pattern import split_by_pattern
+
+    def load(split: str) -> "SegmentationDataset":
+        has_pattern = (
+            trained.val_pattern is not None
+            and split != "test"
+            and config.dataset == trained.dataset
+        )
+        splits = ("train", "val") if has_pattern else (split,)
+        dataset = load_dataset(config, splits, class_map)
+        if not has_pattern:
+            return dataset
+        return split_by_pattern(dataset, trained.val_pattern)
+
+    try:
+        return load(arguments.split)
+    except MissingSplit:
+        if "split" in given:
+            raise
+        logger.warning(
+            "There is no test split: using val, on which the best epoch was selected"
+        )
+        arguments.split = "val"
+        return load("val")
+
+
+def _warn_of_other_scale(training_size: int | None, split: "Split") -> None:
     side = split.median_shorter_side
     if training_size and not 1 / _SAME_SCALE < side / training_size < _SAME_SCALE:
         logger.warning(
-            "The images' shorter sides have %d pixels, and the network was trained to "
-            "see %d: --size auto scores it so",
+            "The shorter side of the images is %d pixels, and %d in the training: "
+            "--size auto resizes them to that",
             side,
             training_size,
         )
 
 
-def _load(config, trained, split, class_map):
-    """The data set with a split, divided as the training's was."""
-    from keras_fcn.datasets.load import load_dataset
-    from keras_fcn.datasets.val_pattern import split_by_pattern
-
-    holds_out = (
-        trained.val_pattern is not None
-        and split != "test"
-        and config.dataset == trained.dataset
-    )
-    splits = ("train", "val") if holds_out else (split,)
-    dataset = load_dataset(config, splits, class_map)
-    return split_by_pattern(dataset, trained.val_pattern) if holds_out else dataset
-
-
-def _default_output_dir(network, config, trained, arguments, usual_size):
-    """Beside the run; not among the files of a network that is passed on."""
+def _default_output_dir(
+    network: Any,
+    config: TrainingConfig,
+    trained: TrainingConfig,
+    arguments: argparse.Namespace,
+    usual_size: str,
+) -> Path:
+    """A folder in the run; packed and exported networks stay as they are."""
     from keras_fcn.runs.exported import ExportedFolder
     from keras_fcn.runs.packed import PackedFolder
 
@@ -179,7 +192,7 @@ def _default_output_dir(network, config, trained, arguments, usual_size):
         path = network.path.resolve()
         name = f"{path.name}-{config.dataset}-{suffix}"
         if isinstance(network, ExportedFolder):
-            name = f"{path.parent.name}-{name}"  # its own is that of a format
+            name = f"{path.parent.name}-{name}"  # the folder's own name is the version
         return Path("evaluations") / name
     if config.dataset != trained.dataset:
         suffix = f"{config.dataset}-{suffix}"

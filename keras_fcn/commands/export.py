@@ -1,33 +1,36 @@
-"""Export a network for a server or another runtime.
+"""Export a network for TensorFlow Serving, ONNX, LiteRT or OpenVINO.
 
-Writes the next free version, DIR/1/, DIR/2/ and so on, as TensorFlow Serving reads
-them; docs/serving.md shows how it is served.
+Writes the next free version, DIR/1/, DIR/2/ and so on, as TensorFlow Serving expects;
+docs/serving.md describes how to serve it.
 """
 
 import argparse
 import dataclasses
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from keras_fcn.commands.command_line import Command, OneLineParser
+from keras_fcn.commands.command_line import Command
 from keras_fcn.commands.flags import (
-    add_choice,
     add_config_arguments,
+    add_flag,
     add_model_argument,
-    add_size_argument,
-    number_parser,
 )
-from keras_fcn.config import DATA_FIELDS, POSITIVE_INT, Number
+from keras_fcn.commands.inference_flags import add_size_argument
+from keras_fcn.config import DATA_FIELDS
+from keras_fcn.options import NonNegativeFloat, PositiveInt
 from keras_fcn.serving.options import (
     DEFAULT_MAX_PIXELS,
-    EXPORT_FORMATS,
-    EXPORT_PRECISIONS,
-    LEAST_MAX_PIXELS,
-    MOST_MAX_PIXELS,
     SCALED_MAX_PIXELS,
+    ExportFormat,
     ExportOptions,
+    ExportPrecision,
+    MaxPixels,
 )
 
-# Of the data for int8; `--max-pixels` is that of a SavedModel here.
+if TYPE_CHECKING:
+    from keras_fcn.serving.quantize import Calibration
+
+# `--max-pixels` is the limit of a SavedModel here, not that of the data set.
 _CALIBRATION_FIELDS = tuple(name for name in DATA_FIELDS if name != "max_pixels")
 
 _EXAMPLES = """examples:
@@ -38,72 +41,57 @@ _EXAMPLES = """examples:
 """
 
 
-def add_arguments(parser: OneLineParser) -> None:
-    """Add the flags of the command.
-
-    Args:
-        parser: gets them.
-    """
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the flags of the command."""
     add_model_argument(parser)
     parser.add_argument(
         "--output-dir",
         type=Path,
         required=True,
         metavar="DIR",
-        help="folder of the versions; made when missing",
+        help="folder of the versions; created if missing",
     )
-    add_choice(parser, "--format", EXPORT_FORMATS, "what is written", "savedmodel")
-    add_choice(
+    add_flag(parser, "--format", ExportFormat, "format", "savedmodel")
+    add_flag(
         parser,
         "--precision",
-        EXPORT_PRECISIONS,
-        "bfloat16 is for a SavedModel where the server's hardware has it; float16, of "
-        "half the size, and int8, the fastest on CPUs, which needs the data of the "
-        "training, are for the other formats",
+        ExportPrecision,
+        "number format: bfloat16 for a SavedModel on hardware that supports it; for "
+        "the others float16 (half the size) or int8 (fastest on CPUs, requires the "
+        "data set)",
         "float32",
     )
-    max_pixels = Number(
-        int,
-        lambda value: LEAST_MAX_PIXELS <= value <= MOST_MAX_PIXELS,
-        f"a whole number from {LEAST_MAX_PIXELS} to {MOST_MAX_PIXELS}",
-    )
-    parser.add_argument(
+    add_flag(
+        parser,
         "--max-pixels",
-        type=number_parser(max_pixels),
-        metavar="N",
-        help="pixels that an image sent to a SavedModel may have, padded to multiples "
-        "of 32; greater ones are refused before they are decoded. When not given "
-        f"{SCALED_MAX_PIXELS}, or {DEFAULT_MAX_PIXELS} with --size native",
+        MaxPixels,
+        "most pixels of an image sent to a SavedModel, padded to multiples of 32; "
+        f"larger images are refused before decoding. If not given {SCALED_MAX_PIXELS}, "
+        f"or {DEFAULT_MAX_PIXELS} with --size native",
     )
     add_size_argument(parser)
-    group = parser.add_argument_group("int8")
-    group.add_argument(
+    group = parser.add_argument_group("int8 quantization")
+    add_flag(
+        group,
         "--num-calibration",
-        type=number_parser(POSITIVE_INT),
-        default=ExportOptions.num_calibration,
-        metavar="N",
-        help="training images that the ranges of the features are taken from",
+        PositiveInt,
+        "number of training images for the ranges of the activations",
+        ExportOptions.num_calibration,
     )
-    group.add_argument(
+    add_flag(
+        group,
         "--max-loss",
-        type=number_parser(
-            Number(float, lambda value: value >= 0, "a number from 0 on")
-        ),
-        default=ExportOptions.max_loss,
+        NonNegativeFloat,
+        "largest loss of validation mean IoU, in percentage points; an export that "
+        "loses more is refused",
+        ExportOptions.max_loss,
         metavar="POINTS",
-        help="points of mean IoU on validation that may be lost; an export that loses "
-        "more is refused",
     )
     add_config_arguments(group, _CALIBRATION_FIELDS, show_defaults=False)
 
 
 def check(arguments: argparse.Namespace, given: set[str]) -> None:
-    """Refuse flags that do not go together.
-
-    Args:
-        arguments: what was parsed.
-        given: names of the flags that were given.
-    """
+    """Refuse flags that can't be combined."""
     arguments.options = ExportOptions(
         arguments.format,
         arguments.precision,
@@ -119,12 +107,7 @@ def check(arguments: argparse.Namespace, given: set[str]) -> None:
 
 
 def work(arguments: argparse.Namespace, given: set[str]) -> int:
-    """Export the network and print where it is.
-
-    Args:
-        arguments: what was parsed.
-        given: names of the flags that were given.
-    """
+    """Export the network."""
     from keras_fcn.runs.bundled import find_network
     from keras_fcn.serving.export import export
 
@@ -138,8 +121,9 @@ def work(arguments: argparse.Namespace, given: set[str]) -> int:
     return 0
 
 
-def _load_calibration(network, arguments, given):
-    """Training images for the ranges, and the scores on validation."""
+def _load_calibration(
+    network: Any, arguments: argparse.Namespace, given: set[str]
+) -> "Calibration":
     from keras_fcn.datasets.load import as_in_training, load_dataset
     from keras_fcn.evaluation.evaluate import quick_scores
     from keras_fcn.serving.quantize import Calibration
@@ -153,8 +137,8 @@ def _load_calibration(network, arguments, given):
         dataset = load_dataset(config, ("train", "val"), network.read_class_map())
     except OSError as error:
         raise OSError(
-            "`precision` int8 needs the training and validation images of "
-            f"{config.dataset}, as by `data_dir`: {error}"
+            "`precision` int8 requires the training and validation images of "
+            f"{config.dataset} (`data_dir`): {error}"
         ) from error
     dataset = as_in_training(dataset, config)
     network.check_classes(dataset.class_map)

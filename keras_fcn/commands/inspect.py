@@ -1,8 +1,8 @@
-"""Inspect a folder of images and labels before a training: all that is in it.
+"""Check a folder of images and labels before training.
 
-It says how the folder is laid out and how its labels are read, counts the classes,
-lists all that is wrong, and draws a page of samples. Exit status 2: a training would
-be refused.
+Prints the layout of the folder, the encoding of the labels, the number of images and
+pixels of each class, and all problems, and draws a page of samples. The exit status is
+2 if the folder can't be trained on.
 """
 
 import argparse
@@ -10,9 +10,14 @@ import logging
 from dataclasses import fields
 from pathlib import Path
 
-from keras_fcn.commands.command_line import Command, OneLineParser
-from keras_fcn.commands.flags import add_config_arguments, number_parser
-from keras_fcn.config import FOLDER_FIELDS, POSITIVE_INT, TrainingConfig
+from keras_fcn.commands.command_line import Command
+from keras_fcn.commands.flags import (
+    add_config_arguments,
+    add_flag,
+    check_output_file,
+)
+from keras_fcn.config import FOLDER_FIELDS, TrainingConfig
+from keras_fcn.options import PositiveInt
 
 logger = logging.getLogger(__name__)
 
@@ -23,59 +28,38 @@ _EXAMPLES = """examples:
 """
 
 
-def add_arguments(parser: OneLineParser) -> None:
-    """Add the flags of the command.
-
-    Args:
-        parser: gets them.
-    """
-    parser.set_defaults(with_flags=parser.with_flags)
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the flags of the command."""
     add_config_arguments(parser, _FIELDS)
     parser.add_argument(
         "--page",
         type=Path,
         default=Path("inspection.png"),
         metavar="FILE",
-        help="PNG file for the page of samples: image, labels, and both",
+        help="PNG file for the page of samples: images, labels, and both",
     )
-    parser.add_argument(
+    add_flag(
+        parser,
         "--num-samples",
-        type=number_parser(POSITIVE_INT),
-        default=8,
-        metavar="N",
-        help="samples on the page, the rarest classes first",
+        PositiveInt,
+        "number of samples on the page; the rarest classes come first",
+        8,
     )
     parser.add_argument(
-        "--json", type=Path, metavar="FILE", help="write the description here too"
+        "--json", type=Path, metavar="FILE", help="also write the report to this file"
     )
 
 
 def check(arguments: argparse.Namespace, given: set[str]) -> None:
-    """Refuse flags that can't be followed.
-
-    Args:
-        arguments: what was parsed.
-        given: names of the flags that were given.
-    """
+    """Refuse a missing folder, and files that can't be written."""
     if arguments.data_dir is None:
-        raise ValueError("`data_dir` DIR is needed: the folder to look at")
-    for name in ("page", "json"):
-        path = getattr(arguments, name)
-        if path is not None and (path.is_dir() or not path.absolute().parent.is_dir()):
-            raise FileNotFoundError(
-                f"`{name}` needs a file in a folder that is there. Received: {path}"
-            )
-    if arguments.page.suffix.lower() != ".png":
-        raise ValueError(f"`page` must end in .png. Received: {arguments.page}")
+        raise ValueError("`data_dir` DIR is required")
+    check_output_file("page", arguments.page, (".png",))
+    check_output_file("json", arguments.json)
 
 
 def work(arguments: argparse.Namespace, given: set[str]) -> int:
-    """Read the folder, print what it holds, and write page and JSON.
-
-    Args:
-        arguments: what was parsed.
-        given: names of the flags that were given.
-    """
+    """Read the folder, print the report, and write the page and the JSON file."""
     from keras_fcn.datasets.folder.folder_data import FolderOptions
     from keras_fcn.datasets.folder.read import read_folder
     from keras_fcn.datasets.folder.report import format_report, report, sample_page
@@ -85,9 +69,9 @@ def work(arguments: argparse.Namespace, given: set[str]) -> int:
 
     names = {option.name for option in fields(TrainingConfig)}.intersection(_FIELDS)
     config = TrainingConfig(**{name: getattr(arguments, name) for name in names})
-    logger.info("Reading %s", config.data_dir)
+    logger.info("Reading %s", arguments.data_dir)
     data = read_folder(
-        Path(config.data_dir),
+        Path(arguments.data_dir),
         options=FolderOptions.of(config),
         is_full=True,
     )
@@ -96,7 +80,7 @@ def work(arguments: argparse.Namespace, given: set[str]) -> int:
         counts = data.count_classes("train")
         weights = class_weights_from_counts(config.class_weights, *counts)
     described = report(data, weights)
-    print(arguments.with_flags(format_report(data, described)))
+    print(arguments.parser.with_flags(format_report(data, described)))
     page = sample_page(data, arguments.num_samples)
     if page is not None:
         write_png(arguments.page, page)

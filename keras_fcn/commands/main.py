@@ -1,4 +1,4 @@
-"""The console command `keras-fcn`: all commands under one name."""
+"""The console command `keras-fcn`: runs the command that its first argument names."""
 
 import importlib
 import sys
@@ -7,26 +7,33 @@ from keras_fcn.errors import did_you_mean
 from keras_fcn.version import __version__
 
 _COMMANDS = {
-    "train": "train a network, or go on with a training",
-    "evaluate": "score a network on a split",
-    "calibrate": "fit how far a network's probabilities can be believed",
-    "predict": "segment images and films",
-    "demo": "show a page in the browser, for a picture or a film",
-    "export": "write a network for a server or another runtime",
-    "inspect": "look at a folder of images and labels before a training",
-    "pack": "make of a run what can be passed on",
-    "curves": "draw the learning curves of runs",
-    "samples": "show how a prediction sharpens",
+    "train": "train a network, or resume a training",
+    "evaluate": "compute the scores of a network on a split of a data set",
+    "calibrate": "fit the temperature of a network's probabilities",
+    "predict": "predict label maps of images and videos",
+    "demo": "serve a web page that labels images and videos",
+    "export": "export a network for TensorFlow Serving, ONNX, LiteRT or OpenVINO",
+    "inspect": "check a folder of images and labels before training",
+    "pack": "pack the network of a run into a small folder to share",
+    "curves": "plot the learning curves of runs",
+    "samples": "show the predictions of a validation sample over the epochs",
 }
 _HELP = "\n".join(
     [
         "usage: keras-fcn COMMAND [options]",
         "",
-        "Fully convolutional networks for semantic segmentation.",
+        "Semantic segmentation with fully convolutional networks (FCN) in Keras.",
         "",
+        "commands:",
         *(f"  {name:<12}{help}" for name, help in _COMMANDS.items()),
         "",
-        "keras-fcn COMMAND --help tells more; keras-fcn --version the version.",
+        "options:",
+        "  -h, --help  print this help; keras-fcn COMMAND --help lists the options of",
+        "              a command",
+        "  --version   print the version",
+        "",
+        "example:",
+        "  keras-fcn predict street.jpg",
     ]
 )
 
@@ -35,10 +42,10 @@ def main(argv: list[str] | None = None) -> int:
     """Run the command that the first argument names.
 
     Args:
-        argv: the arguments; those of the process when None.
+        argv: the arguments; those of the process if None.
 
     Returns:
-        The exit status: the command's own, or 2 where there is none of the name.
+        The exit status of the command, or 2 if there is no such command.
     """
     name, *rest = list(sys.argv[1:] if argv is None else argv) or ["--help"]
     if name in ("--help", "-h"):
@@ -54,5 +61,5 @@ def main(argv: list[str] | None = None) -> int:
             file=sys.stderr,
         )
         return 2
-    module = importlib.import_module(f"keras_fcn.commands.{name.replace('-', '_')}")
+    module = importlib.import_module(f"keras_fcn.commands.{name}")
     return module.main(rest, prog=f"keras-fcn {name}")

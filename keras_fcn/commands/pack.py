@@ -1,13 +1,13 @@
-"""Pack a run's network as small as it can be passed on.
+"""Pack the network of a run into a small folder to share or to archive.
 
-The folder has the form of the bundled networks, and `--model` takes its path. Its
-README.md, the model card, is for people to write.
+The folder holds the weights (float16), the classes, the scores and the configuration;
+`--model` accepts its path. Write a model card, README.md, into it yourself.
 """
 
 import argparse
 from pathlib import Path
 
-from keras_fcn.commands.command_line import Command, OneLineParser
+from keras_fcn.commands.command_line import Command
 from keras_fcn.commands.flags import parse_run
 
 _EXAMPLES = """examples:
@@ -15,29 +15,20 @@ _EXAMPLES = """examples:
 """
 
 
-def add_arguments(parser: OneLineParser) -> None:
-    """Add the flags of the command.
-
-    Args:
-        parser: gets them.
-    """
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the flags of the command."""
     parser.add_argument("run", type=parse_run, metavar="RUN", help="finished run")
     parser.add_argument(
         "--output-dir",
         type=Path,
         required=True,
         metavar="DIR",
-        help="folder to make",
+        help="folder to write; it must not exist",
     )
 
 
 def work(arguments: argparse.Namespace, given: set[str]) -> int:
-    """Pack the network.
-
-    Args:
-        arguments: what was parsed.
-        given: names of the flags that were given.
-    """
+    """Pack the network."""
     from keras_fcn.runs.folder import RunFolder
     from keras_fcn.runs.packed import pack
 

@@ -1,21 +1,22 @@
-"""The part of `predict` that is on Ray: its flags, and what it prints."""
+"""Flags and work of `predict --ray`."""
 
 import argparse
 import logging
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
-from keras_fcn.commands.command_line import OneLineParser
-from keras_fcn.commands.flags import number_parser
-from keras_fcn.commands.progress import Progress
-from keras_fcn.config import POSITIVE_INT, Number
+from keras_fcn.commands.flags import add_flag
 from keras_fcn.errors import printable
+from keras_fcn.options import PositiveInt, Probability
+from keras_fcn.progress import Progress
+
+if TYPE_CHECKING:
+    from keras_fcn.prediction.outputs import Outputs
 
 logger = logging.getLogger("keras_fcn.predict")
 
-# What of `predict` has no meaning here.
-_OTHERS = (
+_EXCLUDED = (
     "server",
     "camera",
     "start",
@@ -27,62 +28,58 @@ _OTHERS = (
 )
 
 
-def add_ray_arguments(parser: OneLineParser) -> None:
-    """Add the flags for predicting on a cluster of Ray.
-
-    Args:
-        parser: gets them.
-    """
+def add_ray_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the flags for prediction on a Ray cluster."""
     group = parser.add_argument_group(
-        "predicting on many machines, by Ray",
+        "prediction on several machines, by Ray",
         "INPUT and DIR may be URLs that PyArrow or fsspec reads (s3://BUCKET/FOLDER).\n"
-        "DIR/manifest.parquet tells what came of each image. The same command,\n"
-        "started again, does what is not done.",
+        "DIR/manifest.parquet has the result of each image. Repeat the command to\n"
+        "predict the images that are missing there.",
     )
     group.add_argument(
         "--ray",
         nargs="?",
         const="auto",
         metavar="ADDRESS|local",
-        help="HOST:PORT of a cluster, or local for this machine; without either the "
-        "cluster that RAY_ADDRESS names or that runs here, else local",
+        help="HOST:PORT of a cluster, or local for this machine; without a value the "
+        "cluster in RAY_ADDRESS or on this machine if there is one, else local",
     )
-    group.add_argument(
+    add_flag(
+        group,
         "--workers",
-        type=number_parser(POSITIVE_INT),
-        metavar="N",
-        help="how many hold the network and predict, the cores shared among them; one "
-        "for each GPU, or each machine without GPUs, when not given",
+        PositiveInt,
+        "number of workers, each with a copy of the network; they share the CPU cores. "
+        "One per GPU, or one per machine without GPUs, if not given",
     )
-    share = Number(float, lambda value: 0 <= value <= 1, "a number from 0 to 1")
-    group.add_argument(
+    add_flag(
+        group,
         "--gpus-per-worker",
-        type=number_parser(share),
+        Probability,
+        "1, a fraction for workers that share a GPU, or 0; all GPUs divided by the "
+        "workers if not given",
         metavar="G",
-        help="1, a part of a GPU that workers share, or 0; all GPUs shared among the "
-        "workers when not given",
     )
 
 
 def check_ray_arguments(arguments: argparse.Namespace, given: set[str]) -> None:
-    """Check the flags for Ray, and find the images where it is asked for.
+    """Check the flags for Ray, and find the images.
 
     Args:
-        arguments: what was parsed; gets `sources` with `ray`.
+        arguments: gets `sources` if `ray` is given.
         given: names of the flags that were given.
 
     Raises:
-        ValueError: if flags do not go together, or Ray is not installed.
+        ValueError: if flags can't be combined, or Ray is not installed.
         OSError: if an input is missing.
     """
     if arguments.ray is None:
         alone = [n for n in ("workers", "gpus_per_worker") if n in given]
         if alone:
-            raise ValueError(f"`{alone[0]}` is for `ray`, which is missing")
+            raise ValueError(f"`{alone[0]}` requires `ray`")
         return
-    wrong = [f"`{name}`" for name in _OTHERS if name in given]
+    wrong = [f"`{name}`" for name in _EXCLUDED if name in given]
     if wrong:
-        raise ValueError(f"`ray` predicts images alone: leave out {', '.join(wrong)}")
+        raise ValueError(f"`ray` predicts images only: leave out {', '.join(wrong)}")
     from keras_fcn.ray_prediction.cluster import check_address, check_installed
 
     check_address(arguments.ray)
@@ -99,13 +96,12 @@ def check_ray_arguments(arguments: argparse.Namespace, given: set[str]) -> None:
     )
 
 
-def work_on_ray(arguments: argparse.Namespace, options: Any, outputs: Any) -> int:
-    """Predict the images on a cluster, and tell how far it is.
+def work_on_ray(arguments: argparse.Namespace, outputs: "Outputs") -> int:
+    """Predict the images on a cluster.
 
     Args:
-        arguments: what was parsed, with `sources`.
-        options: how the network is applied, a `PredictionOptions`.
-        outputs: what is written of an image, an `Outputs`.
+        arguments: has `options` and `sources`.
+        outputs: what is written of an image.
 
     Returns:
         The exit status.
@@ -117,28 +113,30 @@ def work_on_ray(arguments: argparse.Namespace, options: Any, outputs: Any) -> in
         arguments.sources,
         arguments.output_dir,
         arguments.model,
-        options,
+        arguments.options,
         outputs,
         arguments.max_pixels,
     )
-    num_images, num_failed, progress = len(task.sources.by_stem), 0, None
-    found = predict_on_ray(
+    num_images, num_failed = len(task.sources.by_stem), 0
+    progress: Progress | None = None
+    batches = predict_on_ray(
         task, arguments.ray, arguments.workers, arguments.gpus_per_worker
     )
-    with closing(found):
-        for rows in found:
-            if progress is None:  # what was done before has been left out
+    with closing(batches):
+        for rows in batches:
+            if progress is None:  # images of an earlier call have been left out
                 num_left = len(task.sources.by_stem)
-                progress = Progress("Predicted", num_left, "images")
+                progress = Progress(description="Predicting", total=num_left)
             failed = [row for row in rows if row.error]
             for row in failed:
                 logger.error("skipped: %s", row.error)
             num_failed += len({row.path for row in failed})
-            progress.add(len({row.path for row in rows}))
-    progress.end()
-    logger.info("%s", progress.describe(is_done=True))
+            progress.update(len({row.path for row in rows}))
+    if progress is not None:
+        progress.close()
+        logger.info("%d images, %.2f images/s", progress.n, progress.rate)
     if num_failed and num_failed == num_images:
         return 2
     folder = without_options(arguments.output_dir)
-    print(printable(f"Pictures: {folder}/, manifest: {folder}/manifest.parquet"))
+    print(printable(f"Outputs: {folder}/, manifest: {folder}/manifest.parquet"))
     return 1 if num_failed else 0

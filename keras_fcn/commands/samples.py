@@ -1,28 +1,31 @@
-"""Show how a prediction sharpens over the epochs of one run or several.
+"""Show how the prediction of a validation sample changes over the epochs of runs.
 
-Takes the predictions of one sample image from the runs' folders `samples/`, in the
-order of the runs and their epochs. PNG gives a strip of some of them, GIF a film of
-all.
+Reads the predictions of one sample image from the `samples/` folders of the runs, in
+the order of the runs and their epochs. A PNG file gets a strip of some epochs, a GIF
+file an animation of all epochs.
 """
 
 import argparse
 from pathlib import Path
+from typing import Annotated
 
-from keras_fcn.commands.command_line import Command, OneLineParser
-from keras_fcn.commands.flags import number_parser, parse_run
-from keras_fcn.config import POSITIVE_INT, Number
+from pydantic import Field
 
+from keras_fcn.commands.command_line import Command
+from keras_fcn.commands.flags import add_flag, check_output_file, parse_run
+from keras_fcn.options import Kind, PositiveInt
+
+_Seconds = Annotated[
+    float, Field(gt=0, lt=60), Kind("a number above 0 and below 60", "SECONDS")
+]
 _EXAMPLES = """examples:
-  %(prog)s runs/camvid-32s runs/camvid-8s --output film.gif
+  %(prog)s runs/camvid-32s runs/camvid-8s
+  %(prog)s runs/camvid-8s --sample 2 --output samples.gif
 """
 
 
-def add_arguments(parser: OneLineParser) -> None:
-    """Add the flags of the command.
-
-    Args:
-        parser: gets them.
-    """
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the flags of the command."""
     parser.add_argument(
         "runs", nargs="+", type=parse_run, metavar="RUN", help="runs, in order"
     )
@@ -31,60 +34,27 @@ def add_arguments(parser: OneLineParser) -> None:
         type=Path,
         default=Path("samples.png"),
         metavar="FILE",
-        help="PNG for a strip, GIF for a film",
+        help="PNG file for a strip, or GIF file for an animation",
     )
-    parser.add_argument(
-        "--sample",
-        type=number_parser(POSITIVE_INT),
-        default=1,
-        metavar="S",
-        help="number of the image, from 1",
-    )
-    parser.add_argument(
-        "--frames",
-        type=number_parser(POSITIVE_INT),
-        default=6,
-        metavar="N",
-        help="pictures in a strip",
-    )
-    seconds = Number(float, lambda value: 0 < value < 60, "a number above 0, below 60")
-    parser.add_argument(
-        "--seconds",
-        type=number_parser(seconds),
-        default=0.5,
-        metavar="S",
-        help="for which a film shows each picture",
-    )
+    add_flag(parser, "--sample", PositiveInt, "number of the sample image", 1)
+    add_flag(parser, "--frames", PositiveInt, "predictions in a strip", 6)
+    add_flag(parser, "--seconds", _Seconds, "duration of an animation's frame", 0.5)
 
 
 def check(arguments: argparse.Namespace, given: set[str]) -> None:
-    """Refuse an output that can't be written.
-
-    Args:
-        arguments: what was parsed.
-        given: names of the flags that were given.
-    """
-    output = arguments.output
-    if output.suffix.lower() not in (".png", ".gif"):
-        raise ValueError(f"`output` needs a name in .png or .gif. Received: {output}")
-    if not output.absolute().parent.is_dir():
-        raise FileNotFoundError(f"There is no folder {output.parent}")
+    """Refuse an output that can't be written."""
+    check_output_file("output", arguments.output, (".png", ".gif"))
 
 
 def work(arguments: argparse.Namespace, given: set[str]) -> int:
-    """Write the strip or the film.
-
-    Args:
-        arguments: what was parsed.
-        given: names of the flags that were given.
-    """
+    """Write the strip or the animation."""
     from keras_fcn.runs.folder import RunFolder
-    from keras_fcn.runs.sample_history import read_frames, write_film, write_strip
+    from keras_fcn.runs.sample_history import read_frames, write_animation, write_strip
 
     runs = [RunFolder.open(path) for path in arguments.runs]
     frames = read_frames(runs, arguments.sample)
     if arguments.output.suffix.lower() == ".gif":
-        write_film(frames, arguments.output, arguments.seconds)
+        write_animation(frames, arguments.output, arguments.seconds)
     else:
         write_strip(frames, arguments.output, arguments.frames)
     print(f"{len(frames)} predictions: {arguments.output}")

@@ -1,4 +1,8 @@
-"""Train FCN-32s, 16s or 8s, and go on with a training that was stopped."""
+"""Train FCN-32s, 16s, 8s or 4s, or resume a training.
+
+Writes checkpoints, the best network, scores, TensorBoard logs and sample predictions
+to the folder of the run.
+"""
 
 import argparse
 import logging
@@ -7,20 +11,30 @@ from dataclasses import fields
 from datetime import datetime
 from pathlib import Path
 from shlex import quote
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from keras_fcn.commands.command_line import Command, OneLineParser, format_value
-from keras_fcn.commands.flags import add_config_arguments, number_parser, parse_run
+from keras_fcn.commands.command_line import Command
+from keras_fcn.commands.flags import add_config_arguments, add_flag, parse_run
+from keras_fcn.commands.parser import format_value
 from keras_fcn.commands.recipes import check_options, read_recipe
-from keras_fcn.config import GROUPS, POSITIVE_INT, TrainingConfig
+from keras_fcn.config import GROUPS, TrainingConfig
 from keras_fcn.datasets.mix import absolute_mix
 from keras_fcn.errors import TrainingStopped
+from keras_fcn.options import Kind, PositiveInt
 from keras_fcn.runs.names import CONFIG_FILE, network_path
 from keras_fcn.training.distributed.cluster import find_cluster
+
+if TYPE_CHECKING:
+    from keras_fcn.runs.folder import RunFolder
+    from keras_fcn.training.distributed.strategy import Distribution
 
 logger = logging.getLogger(__name__)
 
 RUNS = Path("runs")
-_OPTIONS = tuple(option.name for option in fields(TrainingConfig))
+_Devices = Annotated[
+    Literal["all"] | PositiveInt, Kind("all or a positive integer", "all|N")
+]
+_OPTIONS = tuple(field.name for field in fields(TrainingConfig))
 _EXAMPLES = """examples:
   %(prog)s --config recipes/camvid-fcn8s.toml --data-dir data/CamVid
   %(prog)s --dataset folder --data-dir my_data --init-from pretrained
@@ -30,99 +44,75 @@ _EXAMPLES = """examples:
 """
 
 
-def add_arguments(parser: OneLineParser) -> None:
-    """Add the flags of the command.
-
-    Args:
-        parser: gets them.
-    """
-    parser.set_defaults(prog=parser.prog)
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the flags of the command."""
     recipe = parser.add_argument_group("recipe")
     recipe.add_argument(
         "--config",
         type=Path,
         metavar="FILE",
-        help="TOML file with values for the options below; flags win over it",
+        help="TOML file with values of the options below; flags override it",
     )
     for name in GROUPS:
         group = parser.add_argument_group(name)
         if name == "output":
             _add_run_arguments(group)
         of_group = [
-            option.name
-            for option in fields(TrainingConfig)
-            if option.metadata["group"] == name
+            f.name for f in fields(TrainingConfig) if f.metadata["group"] == name
         ]
         add_config_arguments(group, of_group)
-    _add_device_arguments(parser.add_argument_group("devices and machines"))
+    devices = parser.add_argument_group(
+        "devices and workers",
+        "For several workers, set TF_CONFIG or use Slurm, and run the same command on\n"
+        "each (docs/scaling.md). --batch-size is the total over all devices.",
+    )
+    add_flag(devices, "--devices", _Devices, "GPUs of each worker to train on", "all")
 
 
-def _add_run_arguments(group):
+def _add_run_arguments(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--run-dir",
         type=Path,
         metavar="DIR",
-        help="folder of the new run; runs/DATASET-fcnVARIANT-TIME when not given",
+        help="folder of the new run; runs/DATASET-fcnVARIANT-TIME if not given",
     )
     group.add_argument(
         "--resume",
         type=parse_run,
         metavar="RUN",
-        help="go on with a run from its last checkpoint, with its configuration",
+        help="resume a run from its last checkpoint, with its configuration",
     )
     group.add_argument(
         "--auto-resume",
         action="store_true",
-        help="go on with --run-dir where there is a run, and start it where there is "
-        "none: a command that can be started again as it is",
+        help="resume --run-dir if it is a run, and start it otherwise: the same "
+        "command can be repeated after an interruption",
     )
-    group.add_argument(
+    add_flag(
+        group,
         "--checkpoint-every",
-        type=number_parser(POSITIVE_INT),
-        metavar="STEPS",
-        help="write the state every so many steps, besides at each epoch's end; what a "
-        "machine that dies costs at most",
+        PositiveInt,
+        "write a checkpoint every N steps, in addition to the end of each epoch",
     )
-
-
-def _add_device_arguments(group):
-    group.description = (
-        "Several machines train together where TF_CONFIG or Slurm names them: the "
-        "same command on each, see docs/scaling.md. --batch-size is of all devices "
-        "together."
-    )
-    group.add_argument(
-        "--devices",
-        type=_parse_devices,
-        default="all",
-        metavar="all|N",
-        help="GPUs of each machine that are trained on",
-    )
-
-
-def _parse_devices(text):
-    return text if text == "all" else number_parser(POSITIVE_INT)(text)
 
 
 def check(arguments: argparse.Namespace, given: set[str]) -> None:
-    """Refuse flags that contradict one another, and put the recipe under them.
+    """Refuse flags that exclude one another, and add the values of the recipe.
 
     Args:
-        arguments: what was parsed; gets the recipe's values where no flag was given.
+        arguments: gets the recipe's values where no flag was given.
         given: names of the flags that were given; gets those of the recipe.
     """
     if "TF_CONFIG" in os.environ and find_cluster() is not None:
-        # TensorFlow's own lines about a worker that is gone, before ours.
+        # TensorFlow would log its own errors about a lost worker before ours.
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     if arguments.auto_resume and arguments.run_dir is None:
-        raise ValueError(
-            "`auto_resume` needs `run_dir`, the run to start or go on with"
-        )
+        raise ValueError("`auto_resume` requires `run_dir`, the run to start or resume")
     if arguments.resume is not None:
         for name, why in (
-            ("auto_resume", "`resume` goes on in any case"),
+            ("auto_resume", "`resume` resumes in any case"),
             ("run_dir", "`resume` RUN names the run"),
-            ("config", "`resume` goes on with the run's own configuration"),
+            ("config", "`resume` uses the run's own configuration"),
         ):
             if name in given:
                 raise ValueError(f"{why}: leave out `{name}`")
@@ -142,12 +132,7 @@ def check(arguments: argparse.Namespace, given: set[str]) -> None:
 
 
 def work(arguments: argparse.Namespace, given: set[str]) -> int:
-    """Train, and tell what came of it.
-
-    Args:
-        arguments: what was parsed.
-        given: names of the options that were given.
-    """
+    """Train, and print the scores of the best epoch."""
     from keras_fcn.training.distributed.strategy import join
 
     devices = None if arguments.devices == "all" else arguments.devices
@@ -157,30 +142,30 @@ def work(arguments: argparse.Namespace, given: set[str]) -> int:
         run = _train(arguments, given, distribution)
     except (KeyboardInterrupt, TrainingStopped):
         if path is not None and (path / CONFIG_FILE).is_file():
-            logger.info("To go on: %s --resume %s", arguments.prog, quote(str(path)))
+            command = f"{arguments.parser.prog} --resume {quote(str(path))}"
+            logger.info("To resume: %s", command)
         raise
     if distribution.is_first:
-        _tell(run)
+        _print_results(run)
     return 0
 
 
-def _train(arguments, given, distribution):
-    """Start a training, go on with one, or find it finished: as the first worker says.
-
-    The other workers need no run's folder.
-    """
+def _train(
+    arguments: argparse.Namespace, given: set[str], distribution: "Distribution"
+) -> "RunFolder":
+    """Start or resume a run; the first worker decides, as only it needs the folder."""
     from keras_fcn.runs.folder import RunFolder
     from keras_fcn.training.resolve import follow_start
     from keras_fcn.training.train import resume, train
 
     path, every = arguments.resume or arguments.run_dir, arguments.checkpoint_every
     with distribution.together():
-        what = _what_to_do(arguments, given, path) if distribution.is_first else None
-    what = distribution.exchange(what)[0]
-    if what == "nothing":
-        logger.info("The training has finished already")
+        action = _choose_action(arguments, given) if distribution.is_first else None
+    action = distribution.exchange(action)[0]
+    if action == "nothing":
+        logger.info("The training is complete already")
         return RunFolder(path)
-    if what == "resume":
+    if action == "resume":
         return resume(path, arguments.data_dir, distribution, every)
     with distribution.together():
         values = {name: getattr(arguments, name) for name in _OPTIONS}
@@ -191,11 +176,13 @@ def _train(arguments, given, distribution):
     return train(config, path, distribution, every)
 
 
-def _what_to_do(arguments, given, path):
-    """One of start, resume, and nothing."""
+def _choose_action(
+    arguments: argparse.Namespace, given: set[str]
+) -> Literal["start", "resume", "nothing"]:
     from keras_fcn.runs.folder import RunFolder
     from keras_fcn.training.train import is_finished
 
+    path = arguments.resume or arguments.run_dir
     has_begun = path is not None and (path / CONFIG_FILE).is_file()
     if not (arguments.resume or (arguments.auto_resume and has_begun)):
         return "start"
@@ -204,28 +191,15 @@ def _what_to_do(arguments, given, path):
     return "nothing" if is_done and arguments.auto_resume else "resume"
 
 
-def _tell(run):
-    """Print what came of a training."""
-    from keras_fcn.evaluation.report import class_table
-
-    metrics = run.read_metrics()
-    print(
-        f"Best epoch {metrics['epoch']}: validation mean IoU "
-        f"{metrics['mean_iou']:.1%}, pixel accuracy {metrics['pixel_accuracy']:.1%}"
-    )
-    print("\n".join(["", *class_table(metrics), ""]))
-    print(f"Network:     {run.best_model}")
-    print(f"Pictures:    {run.samples}/")
-    print(f"Curves:      tensorboard --logdir {quote(str(run.path.parent))}")
-
-
-def _refuse_other_configuration(arguments, given, run):
-    """A run goes on with the configuration it has; only its data may have moved."""
+def _refuse_other_configuration(
+    arguments: argparse.Namespace, given: set[str], path: Path
+) -> None:
+    """Refuse flags that differ from a run's configuration; the data may have moved."""
     from keras_fcn.models.precision import resolve_precision
     from keras_fcn.runs.folder import RunFolder
     from keras_fcn.runs.names import start_name
 
-    saved = RunFolder.open(run).read_config()
+    saved = RunFolder.open(path).read_config()
     for name in given.intersection(_OPTIONS) - {"data_dir"}:
         received, kept = getattr(arguments, name), getattr(saved, name)
         if name == "precision":
@@ -238,15 +212,28 @@ def _refuse_other_configuration(arguments, given, run):
             continue
         if name == "epochs" and received > kept:
             raise ValueError(
-                f"`resume` ends where the learning rate of {run} ends, after {kept} "
-                "epochs: to train on, start a new run from it by `init_from` "
-                f"{quote(str(run))} `epochs` N. Received: epochs={received}"
+                f"`resume` can't add epochs, because the learning rate of {path} ends "
+                f"at 0 after {kept}: start a new run by `init_from` {quote(str(path))} "
+                f"`epochs` N. Received: epochs={received}"
             )
         raise ValueError(
-            f"`resume` goes on with the run's own configuration: {run} has "
-            f"`{name}` {format_value(name, kept)}. "
-            f"Received: {name}={format_value(name, received)}"
+            f"`resume` uses the run's own configuration: {path} has `{name}` "
+            f"{format_value(kept)}. Received: {name}={format_value(received)}"
         )
+
+
+def _print_results(run: "RunFolder") -> None:
+    from keras_fcn.evaluation.report import class_table
+
+    metrics = run.read_metrics()
+    print(
+        f"Best epoch {metrics['epoch']}: validation mean IoU "
+        f"{metrics['mean_iou']:.1%}, pixel accuracy {metrics['pixel_accuracy']:.1%}"
+    )
+    print("\n".join(["", *class_table(metrics), ""]))
+    print(f"Network:     {run.best_model}")
+    print(f"Samples:     {run.samples}/")
+    print(f"Curves:      tensorboard --logdir {quote(str(run.path.parent))}")
 
 
 main = Command(__doc__, add_arguments, work, check, examples=_EXAMPLES).main

@@ -136,7 +136,7 @@ class NetworkFolder(ABC):
             ValueError: if it is damaged.
         """
         try:
-            return TrainingConfig.from_json(self.read_description()["config"])
+            return TrainingConfig(**self.read_description()["config"])
         except ValueError as error:
             raise ValueError(
                 f"{self.config_file} is not a training configuration ({error})"

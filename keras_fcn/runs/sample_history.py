@@ -1,4 +1,4 @@
-"""How a prediction sharpens over the epochs of runs: a strip, or a film."""
+"""Predictions of a sample image over the epochs of runs, as a strip or an animation."""
 
 import re
 from collections.abc import Sequence
@@ -72,7 +72,7 @@ def write_strip(frames: Sequence[Frame], path: Path, num_frames: int) -> None:
     write_png(path, image_grid(shown))
 
 
-def write_film(frames: Sequence[Frame], path: Path, seconds: float) -> None:
+def write_animation(frames: Sequence[Frame], path: Path, seconds: float) -> None:
     """Write a GIF of frames with their titles; the last stays four times as long.
 
     Args:

@@ -182,7 +182,7 @@ def _read_run(run):
 def _config_of_first(config, data_dir, distribution):
     """The run's configuration, which the first worker has read, on all workers."""
     values = distribution.exchange(config and dataclasses.asdict(config))[0]
-    config = TrainingConfig.from_json(values)
+    config = TrainingConfig(**values)
     if data_dir is not None:
         config = dataclasses.replace(config, data_dir=absolute(data_dir))
     return config

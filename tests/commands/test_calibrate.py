@@ -27,7 +27,7 @@ def test_a_network_is_calibrated_anew_in_its_place(run, folder, tmp_path, capsys
         calibrate, capsys, "--model", packed.path, "--data-dir", folder
     )
     assert status == 0, err
-    assert out == f"Calibrated: {packed.calibration_file}\n"
+    assert out == f"Calibration: {packed.calibration_file}\n"
     assert np.isclose(packed.read_temperature(), fitted, rtol=0.05)  # float16 weights
     warm = load(packed.path)
     assert np.mean(plain(image) == warm(image)) > 0.99

@@ -21,7 +21,7 @@ def test_without_gradio_one_line_says_what_to_install(capsys, monkeypatch):
 
 @pytest.mark.parametrize("port", ["0", "70000", "x"])
 def test_a_port_that_is_none_is_refused(capsys, port):
-    assert "needed a port, 1 to 65535" in refusal(demo, capsys, "--port", port)
+    assert "expected a port, 1 to 65535" in refusal(demo, capsys, "--port", port)
 
 
 def test_a_port_that_is_taken_is_one_line(capsys):
@@ -31,4 +31,4 @@ def test_a_port_that_is_taken_is_one_line(capsys):
         listener.listen()
         port = listener.getsockname()[1]
         line = refusal(demo, capsys, "--port", port)
-    assert f"--port must be one that is free. Received: --port {port}" in line
+    assert f"--port must be a free port. Received: --port {port}" in line

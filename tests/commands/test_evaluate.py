@@ -26,7 +26,7 @@ def test_scores_are_printed_and_written(run, tmp_path, capsys):
     status, out, _ = outcome(evaluate, capsys, *flags)
     assert status == 0
     assert "class_2" in out and "mean IoU" in out
-    assert out.splitlines()[-1] == f"Scores and pictures: {run.path}/evaluation-val/"
+    assert out.splitlines()[-1] == f"Scores and overlays: {run.path}/evaluation-val/"
     report = json.loads(scores.read_text())
     assert report["split"] == "val"
     assert report["mean_iou"] == pytest.approx(run.read_metrics()["mean_iou"])
@@ -72,7 +72,7 @@ def test_val_is_scored_where_there_is_no_test_split(run, tmp_path, capsys, caplo
     flags = ("--model", run.path, "--data-dir", other, "--output-dir", tmp_path / "out")
     with caplog.at_level(logging.WARNING, "keras_fcn"):
         assert " val: 3 images" in first_line(capsys, *flags)
-    assert "There is no test split: scored on val" in caplog.text
+    assert "There is no test split: using val" in caplog.text
 
 
 def test_a_split_that_is_missing_is_one_line(tmp_path, run, capsys):
@@ -114,7 +114,7 @@ def test_scores_of_a_packed_network_do_not_go_among_its_files(
 def test_a_folder_for_json_must_exist(run, tmp_path, capsys):
     file = tmp_path / "no/x.json"
     line = refusal(evaluate, capsys, "--model", run.path, "--json", file)
-    assert "--json needs a file" in line
+    assert "--json must be a file in an existing folder" in line
 
 
 def test_an_output_folder_that_is_a_file_is_one_line(run, tmp_path, capsys):
@@ -137,7 +137,7 @@ def test_the_flag_for_a_network_of_another_scale_is_named(run, capsys, caplog):
     write_json(run.config_file, {**config, "training_size": 320})
     caplog.set_level(logging.WARNING)
     assert "shorter side" not in first_line(capsys, "--model", run.path)
-    assert "was trained to see 320: --size auto scores it so" in caplog.text
+    assert "and 320 in the training: --size auto resizes" in caplog.text
     caplog.clear()
     line = first_line(capsys, "--model", run.path, "--size", "auto")
     assert "shorter side 320" in line

@@ -95,7 +95,7 @@ def test_control_characters_are_escaped_and_arguments_are_named_as_flags(
 
 
 def test_it_needs_a_folder(capsys, tmp_path):
-    assert "--data-dir DIR is needed" in refusal(inspect, capsys)
+    assert "--data-dir DIR is required" in refusal(inspect, capsys)
     line = refusal(inspect, capsys, "--data-dir", tmp_path / "nothing")
     assert "nothing, which does not exist" in line
 
@@ -107,7 +107,7 @@ def test_an_unknown_error_to_accept_is_refused_in_one_line(flags, capsys):
 
 def test_a_page_in_a_missing_folder_is_refused(flags, tmp_path, capsys):
     line = refusal(inspect, capsys, *flags[:2], "--page", tmp_path / "no/page.png")
-    assert "--page needs a file in a folder that is there" in line
+    assert "--page must be a file in an existing folder" in line
 
 
 def test_it_starts_no_tensorflow(flags):

@@ -30,7 +30,8 @@ def test_help_names_every_command(capsys, arguments):
     assert dispatcher.main(arguments) == 0
     out, err = capsys.readouterr()
     assert out.startswith("usage: keras-fcn COMMAND") and err == ""
-    listed = [line.split()[0] for line in out.splitlines() if line[:2] == "  "]
+    commands = out.partition("\ncommands:\n")[2].partition("\n\n")[0]
+    listed = [line.split()[0] for line in commands.splitlines()]
     assert tuple(listed) == NAMES
 
 
@@ -51,7 +52,7 @@ def test_version_is_the_packages():
     ("name", "hint"),
     [
         ("predcit", " (did you mean predict?)"),
-        ("film_strip", " (did you mean samples?)"),
+        ("sample", " (did you mean samples?)"),
         ("--verison", ""),
         ("qqq", ""),
     ],
@@ -70,7 +71,7 @@ def test_images_are_predicted_by_name(tmp_path):
     process = call("-m", "keras_fcn", *arguments)
     first, last = process.stdout.splitlines()
     assert first.startswith(f"[1/1] {image}: ") and "road" in first
-    assert last == f"Pictures: {tmp_path}/out/"
+    assert last == f"Outputs: {tmp_path}/out/"
     assert process.stderr == "Network: fcn8s-camvid\n"
     written = {path.name for path in (tmp_path / "out").iterdir()}
     assert written == {"streets_labels.png", "streets_overlay.png"}
@@ -98,30 +99,36 @@ def test_the_scripts_are_the_commands(name):
     ("arguments", "needed"),
     [
         ("train --epoch 3", "there is no flag --epoch (did you mean --epochs?)"),
-        ("train --variant 8", "Received: 8 (did you mean 8s?)"),
-        ("train --epochs 0", "needed a whole number from 1 on. Received: 0"),
-        ("train --no-augment --flip", "--flip does not go with --no-augment"),
+        ("train --variant 8", "got 8 (did you mean 8s?)"),
+        ("train --epochs 0", "expected a positive integer, got 0"),
+        ("train --no-augment --flip", "--flip has no effect with --no-augment"),
         ("train --resume {run} --run-dir y", "leave out --run-dir"),
         ("train --resume no", "argument --resume: no is not a run"),
         ("train --resume {packed}", "train on with --init-from {packed}"),
         ("train --init-from no", "no is not a run (it has no config.json)"),
-        ("train --config no.toml", "There is no recipe no.toml: --config takes"),
+        ("train --config no.toml", "--config must be a TOML file. Received: no.toml"),
         ("train --config {recipe}", "no option epoch (did you mean epochs?)"),
         ("evaluate --model fcn8s", "not a run (it has no config.json), nor a bundled"),
         ("evaluate --model fcn8s", "(did you mean fcn8s-camvid?)"),
-        ("evaluate --split tset", "Received: tset (did you mean test?)"),
-        ("evaluate --json no/x.json", "--json needs a file"),
-        ("evaluate --tta --dense shift-and-stitch", "--tta do not go together"),
-        ("predict", "a film, a folder, a glob, --list or --camera"),
+        ("evaluate --split tset", "got tset (did you mean test?)"),
+        ("evaluate --json no/x.json", "--json must be a file in an existing folder"),
+        (
+            "evaluate --tta --dense shift-and-stitch",
+            "--dense and --tta cannot be combined",
+        ),
+        ("predict", "a video, a folder, a glob pattern, --list or --camera"),
         ("predict x.png --modle y", "there is no flag --modle (did you mean --model?)"),
-        ("predict x.png --timeout 3", "--timeout is for --server, which is missing"),
-        ("export --format onxn --output-dir x", "Received: onxn (did you mean onnx?)"),
+        ("predict x.png --timeout 3", "--timeout requires --server"),
+        ("export --format onxn --output-dir x", "got onxn (did you mean onnx?)"),
         ("export", "the following arguments are required: --output-dir"),
-        ("export --output-dir x --format onnx --max-pixels 4096", "requires --format"),
+        (
+            "export --output-dir x --format onnx --max-pixels 4096",
+            "requires --format",
+        ),
         ("pack {run}", "the following arguments are required: --output-dir"),
-        ("curves {run} --output x.bmp", "--output needs a name in .png or .svg"),
+        ("curves {run} --output x.bmp", "--output must be a file in .png or .svg"),
         ("curves {run} no", "argument RUN: no is not a run"),
-        ("samples {run} --output x.jpg", "--output needs a name in .png or .gif"),
+        ("samples {run} --output x.jpg", "--output must be a file in .png or .gif"),
         ("samples run --frame 3", "(did you mean --frames?)"),
     ],
 )

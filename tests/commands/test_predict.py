@@ -30,7 +30,7 @@ def test_each_image_gets_a_line_a_label_map_and_an_overlay(
     first, second, last = out.splitlines()
     assert first.startswith(f"[1/2] {image}: class_")
     assert second.startswith(f"[2/2] {folder}/images/test/test_1.png: class_")
-    assert last == f"Pictures: {output}/"
+    assert last == f"Outputs: {output}/"
     names = {f"test_{n}_{kind}.png" for n in (0, 1) for kind in ("labels", "overlay")}
     assert {path.name for path in output.iterdir()} == names
     with Image.open(output / "test_0_labels.png") as labels:
@@ -171,14 +171,17 @@ def test_pixels_below_unknown_below_are_void_and_printed_as_void(
 @pytest.mark.parametrize(
     ("flags", "expected"),
     [
-        (("--size", "0"), "--size: needed auto, native or pixels from 1 on"),
-        (("--size", "big"), "Received: big"),
+        (
+            ("--size", "0"),
+            "--size: expected auto, native or a positive number of pixels",
+        ),
+        (("--size", "big"), ", got big"),
         (("--size", "-5"), "--size"),
         (("--tile", "31x64"), "--tile must be at least 32x32. Received: 31x64"),
-        (("--tile", "0x64"), "needed HEIGHTxWIDTH"),
+        (("--tile", "0x64"), "expected HEIGHTxWIDTH"),
         (("--tile", "64x96", "--overlap", "64"), "--overlap must be below 64"),
         (("--overlap", "64"), "--overlap requires --tile"),
-        (("--unknown-below", "1.5"), "needed a number from 0 to 1"),
+        (("--unknown-below", "1.5"), "expected a number from 0 to 1"),
     ],
 )
 def test_a_size_tile_or_probability_out_of_range_is_one_line(
@@ -199,7 +202,7 @@ def test_a_video_gives_a_video_and_label_maps(run, video, tmp_path, capsys):
     assert status == 0
     line, last = out.splitlines()
     assert line.startswith(f"[1/1] {video}: 8 frames, ") and "class_" in line
-    assert last == f"Pictures: {tmp_path}/out/"
+    assert last == f"Outputs: {tmp_path}/out/"
     made = describe_video(tmp_path / "out/video_overlay.mp4")
     assert len(made["times"]) == 8 and made["sound"] == "aac"
     assert len(list((tmp_path / "out/video_labels").iterdir())) == 8
@@ -287,16 +290,16 @@ def test_what_exists_is_skipped(run, folder, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("flags", "needed"),
     [
-        (["--start", "x"], "needed seconds, M:S or H:M:S"),
+        (["--start", "x"], "expected seconds, M:S or H:M:S"),
         (["--start", "20", "--end", "0:10"], "--end must be later than --start"),
-        (["--every", "0"], "Received: 0"),
-        (["--opacity", "1.5"], "needed a number from 0 to 1. Received: 1.5"),
-        (["--overlay", "gif"], "needed one of png, jpeg, none"),
+        (["--every", "0"], "expected a positive integer, got 0"),
+        (["--opacity", "1.5"], "expected a number from 0 to 1, got 1.5"),
+        (["--overlay", "gif"], "expected one of png, jpeg, none, got gif"),
         (["--list", "no.txt"], "There is no list no.txt"),
-        (["--server", "http://localhost/v1/models/x", "--camera", "0"], "images alone"),
+        (["--server", "http://localhost/v1/models/x", "--camera", "0"], "images only"),
     ],
 )
-def test_flags_that_make_no_sense_are_one_line(image, capsys, flags, needed):
+def test_bad_values_of_flags_are_one_line(image, capsys, flags, needed):
     assert needed in refusal(predict, capsys, image, *flags)
 
 

@@ -53,7 +53,7 @@ def test_a_cluster_of_this_machine_predicts_what_one_process_does(
     skipped, end = first.stderr.splitlines()[-2:]
     assert skipped in caplog.messages and skipped.startswith("skipped: ")
     assert end.startswith("Predicted: 13 images, ")
-    assert first.stdout == f"Pictures: {output}/, manifest: {output}/manifest.parquet\n"
+    assert first.stdout == f"Outputs: {output}/, manifest: {output}/manifest.parquet\n"
     assert files(output).keys() == {*files(tmp_path / "plain"), "manifest.parquet"}
     for name in files(tmp_path / "plain"):
         content = (tmp_path / "plain" / name).read_bytes()

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from keras_fcn.commands import demo, predict
-from keras_fcn.commands.command_line import OneLineParser
+from keras_fcn.commands.parser import OneLineParser
 from tests.support.commands import outcome
 from tests.support.data import PROJECT, draw_blocks
 from tests.support.videos import describe_video, write_video
@@ -75,7 +75,7 @@ def test_a_command_of_the_page_runs(run, media, capsys, command):
         return
     assert status == 0, err
     folder = media / ("labelled" if "labelled" in command else "predictions")
-    assert out.endswith(f"Pictures: {folder.name}/\n")
+    assert out.endswith(f"Outputs: {folder.name}/\n")
     (*_, newest) = sorted(folder.rglob("*_labels*"))
     if newest.is_dir():
         newest = next(newest.iterdir())

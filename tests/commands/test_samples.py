@@ -1,4 +1,4 @@
-"""`samples`: strips and films of runs."""
+"""`samples`: strips and animations of runs."""
 
 import pytest
 from PIL import Image
@@ -16,8 +16,8 @@ def runs(tmp_path):
     ]
 
 
-@pytest.mark.parametrize(("name", "frames"), [("strip.png", 1), ("film.gif", 5)])
-def test_the_suffix_says_what_is_made(runs, tmp_path, capsys, name, frames):
+@pytest.mark.parametrize(("name", "frames"), [("strip.png", 1), ("animation.gif", 5)])
+def test_the_suffix_selects_strip_or_animation(runs, tmp_path, capsys, name, frames):
     path = tmp_path / name
     folders = [run.path for run in runs]
     status, out, _ = outcome(samples, capsys, *folders, "--output", path)

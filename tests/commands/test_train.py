@@ -33,7 +33,7 @@ def test_a_run_is_made_and_where_its_parts_are_is_told(folder, tmp_path, capsys)
     run_dir = tmp_path / "run"
     status, out, _ = outcome(train, capsys, *training_arguments(folder, run_dir))
     assert status == 0
-    best, _, header, *classes, _, network, pictures, curves = out.splitlines()
+    best, _, header, *classes, _, network, samples, curves = out.splitlines()
     metrics = RunFolder.open(run_dir).read_metrics()
     assert best == (
         f"Best epoch 1: validation mean IoU {metrics['mean_iou']:.1%}, "
@@ -42,7 +42,7 @@ def test_a_run_is_made_and_where_its_parts_are_is_told(folder, tmp_path, capsys)
     assert header.split() == ["class", "IoU", "accuracy"]
     assert [line.split()[0] for line in classes] == ["class_0", "class_1", "class_2"]
     assert network == f"Network:     {run_dir}/best.keras"
-    assert pictures == f"Pictures:    {run_dir}/samples/"
+    assert samples == f"Samples:     {run_dir}/samples/"
     assert curves == f"Curves:      tensorboard --logdir {tmp_path}"
 
 
@@ -59,7 +59,7 @@ def test_images_are_trained_on_validated_and_scored_at_the_size_asked_for(
     status, out, _ = outcome(evaluate, capsys, "--model", run_dir, "--split", "val")
     assert status == 0
     assert "(48x64)" in out and "shorter side 72" in out
-    assert out.splitlines()[-1] == f"Scores and pictures: {run_dir}/evaluation-val/"
+    assert out.splitlines()[-1] == f"Scores and overlays: {run_dir}/evaluation-val/"
     flags = ["--split", "val", "--size", "native"]
     _, out, _ = outcome(evaluate, capsys, "--model", run_dir, *flags)
     assert "shorter side" not in out
@@ -188,11 +188,17 @@ def test_a_recipe_is_kept_whole_in_the_run(folder, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("flags", "needed"),
     [
-        ("--no-augment --flip", "--flip does not go with --no-augment"),
-        ("--init-from pretrained --weights none", "--weights does not go with --init-"),
-        ("--momentum 0.5", "--momentum does not go with --optimizer adamw"),
-        ("--weights none --freeze-blocks 2", "--freeze-blocks does not go with"),
-        ("--dataset streets --data-dir x", "--data-dir does not go with --dataset str"),
+        ("--no-augment --flip", "--flip has no effect with --no-augment"),
+        (
+            "--init-from pretrained --weights none",
+            "--weights has no effect with --i",
+        ),
+        ("--momentum 0.5", "--momentum has no effect with --optimizer adamw"),
+        ("--weights none --freeze-blocks 2", "--freeze-blocks has no effect with"),
+        (
+            "--dataset streets --data-dir x",
+            "--data-dir has no effect with --dat",
+        ),
     ],
 )
 def test_flags_that_contradict_are_one_line(capsys, trained, flags, needed):
@@ -314,5 +320,5 @@ def test_an_interrupted_training_says_how_it_goes_on(tmp_path):
         process.send_signal(signal.SIGINT)
         said = process.stderr.read().splitlines()
     assert process.returncode == 130
-    assert f"To go on: keras-fcn train --resume '{path}'" in said
+    assert f"To resume: keras-fcn train --resume '{path}'" in said
     assert said[-1] == "keras-fcn train: interrupted"

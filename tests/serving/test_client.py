@@ -474,7 +474,7 @@ def test_exit_status_is_that_of_predicting_without_a_server(server, api, run, ca
     bad.write_bytes(b"")
     status, out, err = outcome(predict, capsys, *arguments(server, api, run, good))
     assert (status, err) == (0, "")
-    assert out.startswith(f"[1/1] {good}: ") and f"Pictures: {run.parent}/out/" in out
+    assert out.startswith(f"[1/1] {good}: ") and f"Outputs: {run.parent}/out/" in out
     both = arguments(server, api, run, bad, good)
     status, out, _ = outcome(predict, capsys, *both)
     assert status == 1 and "[2/2]" in out

@@ -14,7 +14,7 @@ from PIL import Image
 from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
 
 from keras_fcn.commands import export, predict
-from keras_fcn.commands.command_line import OneLineParser
+from keras_fcn.commands.parser import OneLineParser
 from tests.support.data import PROJECT, draw_blocks
 from tests.support.fake_servers import fake_model, label
 from tests.support.serving_stand_in import StandIn

@@ -1,0 +1,166 @@
+"""Flags of `predict` for what is written, for videos, and for a server."""
+
+import argparse
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
+
+from keras_fcn.commands.flags import add_flag
+from keras_fcn.options import Kind, NonNegativeInt, PositiveInt, Probability
+from keras_fcn.prediction.options import OverlayFormat, VideoLabels
+
+_Timeout = Annotated[  # a day at most: sockets can't wait for 1e10 seconds
+    float, Field(gt=0, le=86400), Kind("seconds above 0, at most 86400", "SECONDS")
+]
+
+
+def add_output_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the flags for what is written of an image."""
+    group = parser.add_argument_group("outputs")
+    add_flag(
+        group,
+        "--overlay",
+        OverlayFormat,
+        "file type of the image with the class colours over it",
+        "png",
+        metavar="TYPE",
+    )
+    add_flag(group, "--opacity", Probability, "opacity of the colours in overlays", 0.5)
+    group.add_argument(
+        "--contours",
+        action="store_true",
+        help="draw the contours of the regions in overlays",
+    )
+    add_flag(group, "--legend", bool, "class names below overlays", True)
+    group.add_argument(
+        "--confidence",
+        action="store_true",
+        help="write STEM_confidence.png: the probability of each pixel's class, 0 to "
+        "255",
+    )
+    add_flag(
+        group,
+        "--unknown-below",
+        Probability,
+        "label pixels as void if the probability of their class is below P",
+        0.0,
+    )
+    group.add_argument(
+        "--skip-existing",
+        action="store_true",
+        help="skip images and videos whose outputs exist",
+    )
+    group.add_argument(
+        "--csv",
+        type=Path,
+        metavar="FILE",
+        help="write a table of images and frames: path, size, seconds, share of each "
+        "class",
+    )
+
+
+def add_video_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the flags for videos and cameras."""
+    group = parser.add_argument_group("videos and cameras")
+    group.add_argument(
+        "--camera",
+        metavar="N",
+        help="predict the frames of a camera, 0 for the first, until Ctrl-C or --end",
+    )
+    group.add_argument(
+        "--start",
+        type=parse_time,
+        default=0.0,
+        metavar="TIME",
+        help="time of the first frame: seconds, M:S or H:M:S",
+    )
+    group.add_argument(
+        "--end", type=parse_time, metavar="TIME", help="time after the last frame"
+    )
+    add_flag(group, "--every", PositiveInt, "predict every N-th frame", 1)
+    add_flag(
+        group,
+        "--video-labels",
+        VideoLabels,
+        "file type of the label maps: a PNG file for each frame, or a lossless video "
+        "(FFV1) whose grey values are class ids",
+        "png",
+        metavar="TYPE",
+    )
+
+
+def check_video_arguments(arguments: argparse.Namespace) -> None:
+    """Check that the video ends after its start.
+
+    Raises:
+        ValueError: if it does not.
+    """
+    if arguments.end is not None and arguments.end <= arguments.start:
+        raise ValueError(
+            "`end` must be later than `start`. "
+            f"Received: {arguments.end:g} s and {arguments.start:g} s"
+        )
+
+
+def parse_time(text: str) -> float:
+    """Convert seconds, `M:S` or `H:M:S` to seconds; the last part may be a fraction.
+
+    Raises:
+        argparse.ArgumentTypeError: if it is anything else.
+    """
+    *larger, seconds = text.split(":")
+    try:
+        values = [*map(int, larger), float(seconds)]
+    except ValueError:
+        values = [-1]
+    if len(values) > 3 or not all(0 <= value < float("inf") for value in values):
+        raise argparse.ArgumentTypeError(
+            f"expected seconds, M:S or H:M:S, such as 90 or 1:30, got {text}"
+        )
+    total = 0.0
+    for value in values:
+        total = 60 * total + value
+    return total
+
+
+def add_server_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the flags for prediction by TensorFlow Serving."""
+    group = parser.add_argument_group("prediction by a server")
+    group.add_argument(
+        "--server",
+        metavar="URL",
+        help="model of TensorFlow Serving, http://HOST:8501/v1/models/NAME or "
+        "grpc://HOST:8500/NAME; --model then provides the class names and colours only",
+    )
+    add_flag(group, "--images-per-request", PositiveInt, "images in a request", 4)
+    add_flag(group, "--timeout", _Timeout, "seconds to wait for a response", 60.0)
+    add_flag(
+        group,
+        "--retries",
+        NonNegativeInt,
+        "number of times that a request is repeated while the server is unavailable, "
+        "with increasing delays",
+        4,
+    )
+
+
+def check_server_arguments(given: set[str]) -> None:
+    """Check that the flags can be combined with a server, or without one.
+
+    Args:
+        given: names of the arguments on the command line.
+
+    Raises:
+        ValueError: names those that can't.
+    """
+    if "server" in given:
+        others = ["tta", "dense", "stride_factor", "uncertainty"]
+        others += ["size", "tile", "overlap"]
+        message = "`server` runs the network as it was exported: leave out {}"
+    else:
+        others = ["images_per_request", "timeout", "retries"]
+        message = "{} requires `server`"
+    wrong = [f"`{name}`" for name in others if name in given]
+    if wrong:
+        raise ValueError(message.format(", ".join(wrong)))
