@@ -1,7 +1,6 @@
 """Predictions for the images of a split, each at its own size."""
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +11,7 @@ from keras_fcn.classes import ClassMap
 from keras_fcn.datasets.dataset import Split
 from keras_fcn.datasets.pipeline import evaluation_batches
 from keras_fcn.evaluation.metrics import confusion_matrix_of
+from keras_fcn.images.prefetch import ordered_map, threads
 
 # `Predictor.label_maps_and_confidence`.
 Predict = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
@@ -65,17 +65,14 @@ def predict_batches(
         padded = np.pad(images, [(0, size - count), *[(0, 0)] * 3], mode="edge")
         return keras.tree.map_structure(lambda array: array[:count], predict(padded))
 
-    with ThreadPoolExecutor(1) as executor:
-        previous = None
-        for batch in evaluation_batches(
-            split.examples, split, batch_size
-        ).as_numpy_iterator():
-            future = executor.submit(predict_padded, batch["image"])
-            if previous is not None:
-                yield previous[0], previous[1].result()
-            previous = batch, future
-        if previous is not None:
-            yield previous[0], previous[1].result()
+    batches = evaluation_batches(split.examples, split, batch_size)
+    with threads(1) as executor:
+        yield from ordered_map(
+            executor,
+            lambda batch: (batch, predict_padded(batch["image"])),
+            batches.as_numpy_iterator(),
+            ahead=1,
+        )
 
 
 def predict_split(

@@ -7,7 +7,7 @@ write the last ones while the network computes.
 import logging
 import time
 from collections.abc import Iterable, Iterator
-from itertools import chain
+from itertools import chain, groupby, islice
 
 import numpy as np
 
@@ -127,29 +127,14 @@ def predict_tasks(
     Yields:
         The same tasks in order, with a label map or a problem.
     """
-    for group in _groups(tasks, batch_size):
-        begun = time.perf_counter()
-        _predict_group(segmenter, group, with_confidence)
-        for task in group:
-            task.seconds += (time.perf_counter() - begun) / len(group)
-            yield task
-
-
-def _groups(tasks: Iterable[ImageTask], batch_size: int) -> Iterator[list[ImageTask]]:
-    """Groups of consecutive images of one size; tasks without an image stand alone."""
-    group: list[ImageTask] = []
-    size = None
-    for task in tasks:
-        previous, size = size, None if task.image is None else task.image.shape
-        if group and size != previous:
-            yield group
-            group = []
-        group.append(task)
-        if size is None or len(group) == batch_size:
-            yield group
-            group = []
-    if group:
-        yield group
+    runs = groupby(tasks, lambda task: task.image is not None and task.image.shape)
+    for shape, run in runs:
+        while group := list(islice(run, batch_size if shape else 1)):
+            begun = time.perf_counter()
+            _predict_group(segmenter, group, with_confidence)
+            for task in group:
+                task.seconds += (time.perf_counter() - begun) / len(group)
+                yield task
 
 
 def _predict_group(segmenter, group, with_confidence):

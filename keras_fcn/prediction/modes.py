@@ -17,7 +17,6 @@ from keras_fcn.models.inference import (
     prediction_model,
 )
 from keras_fcn.models.layers import SeededDropout
-from keras_fcn.prediction.confidence import decide
 from keras_fcn.prediction.options import PredictionOptions
 from keras_fcn.prediction.shift_and_stitch import (
     make_shift_and_stitch,
@@ -27,6 +26,7 @@ from keras_fcn.prediction.tta import SCALES, make_mean_probabilities
 from keras_fcn.runs.exported import ExportedModel
 
 Predict = Callable[[np.ndarray], np.ndarray]
+PredictBoth = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
 
 
 @dataclass(frozen=True)
@@ -36,19 +36,21 @@ class InferenceMode:
     Attributes:
         logits: returns float32 `(batch, H, W, num_classes)`, whose softmax is the
             probabilities: the temperature is applied.
-        label_maps: returns class ids, uint8 `(batch, H, W)`: the arg-max of the logits.
-        label_maps_and_confidence: returns the label maps, and the probability of each
-            pixel's class, float32 `(batch, H, W)`.
         description: name of the mode in reports.
         max_scale: largest factor by which the mode enlarges images along each axis;
             memory grows with its square.
+        label_maps: returns the arg-max of the logits, uint8 `(batch, H, W)`, computed
+            on the device; None if the host computes it.
+        label_maps_and_confidence: returns the label maps, and the probability of each
+            pixel's class, float32 `(batch, H, W)`, computed on the device; None if the
+            host computes them.
     """
 
     logits: Predict
-    label_maps: Predict
-    label_maps_and_confidence: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
     description: str
     max_scale: float = 1.0
+    label_maps: Predict | None = None
+    label_maps_and_confidence: PredictBoth | None = None
 
 
 def make_mode(
@@ -80,7 +82,7 @@ def make_mode(
     if options.dense == "shift-and-stitch":
         stitch = make_shift_and_stitch(model, options.stride_factor)
         factor = resolve_factor(model, options.stride_factor)
-        return mode_from_logits(
+        return InferenceMode(
             lambda images: np.stack([stitch(image) for image in images]) / temperature,
             f"shift-and-stitch, {factor}x{factor} shifts",
         )
@@ -101,36 +103,12 @@ def make_mode(
     return _single_scale(model, temperature)
 
 
-def mode_from_logits(
-    logits: Predict, description: str, max_scale: float = 1.0
-) -> InferenceMode:
-    """Return a mode whose label maps are computed on the host, from its logits.
-
-    Args:
-        logits: as `InferenceMode.logits`.
-        description: name of the mode in reports.
-        max_scale: largest factor by which the mode enlarges images along each axis.
-    """
-
-    def label_maps(images: np.ndarray) -> np.ndarray:
-        return logits(images).argmax(axis=-1).astype("uint8")
-
-    def label_maps_and_confidence(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        planes = (np.moveaxis(each, -1, 0).copy() for each in logits(images))
-        label_maps, confidence = zip(*map(decide, planes), strict=True)
-        return np.stack(label_maps), np.stack(confidence)
-
-    return InferenceMode(
-        logits, label_maps, label_maps_and_confidence, description, max_scale
-    )
-
-
 def _mode_from_probabilities(
     probabilities, temperature, description, max_scale=1.0
 ) -> InferenceMode:
     # The logarithm is finite also where a probability is 0.
     smallest = np.finfo("float32").tiny
-    return mode_from_logits(
+    return InferenceMode(
         lambda images: (
             np.log(np.maximum(probabilities(images), smallest)) / temperature
         ),
@@ -151,9 +129,11 @@ def _single_scale(model, temperature) -> InferenceMode:
 
     return InferenceMode(
         lambda images: np.asarray(logits.predict_on_batch(images)),
-        lambda images: np.asarray(label_maps.predict_on_batch(images)).astype("uint8"),
-        label_maps_and_confidence,
         "single scale",
+        label_maps=lambda images: np.asarray(
+            label_maps.predict_on_batch(images)
+        ).astype("uint8"),
+        label_maps_and_confidence=label_maps_and_confidence,
     )
 
 

@@ -2,6 +2,7 @@
 
 import errno
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from keras_fcn.classes import ClassMap
@@ -15,7 +16,7 @@ from keras_fcn.images.encoding import (
 from keras_fcn.options import validated
 from keras_fcn.prediction.confidence import encode_confidence
 from keras_fcn.prediction.image_task import ImageTask
-from keras_fcn.prediction.jobs import CONFIDENCE, OVERLAY, Job
+from keras_fcn.prediction.jobs import CONFIDENCE, LABELS, OVERLAY, Job
 from keras_fcn.prediction.options import OverlayFormat, VideoLabels
 from keras_fcn.prediction.results import Result, count_ids
 
@@ -43,25 +44,24 @@ class Outputs:
     skip_existing: bool = False
     confidence: bool = False
 
-    def overlay_path(self, job: Job, frame: int | None = None) -> Path | None:
-        """Return the path of the overlay; None without one.
+    def paths(self, job: Job, frame: int | None = None) -> dict[str, Path]:
+        """Return the files of an image by their kind, in the order of writing.
 
         Args:
             job: the file.
             frame: number of the image in a file of several, from 0.
-        """
-        if self.overlay == "none":
-            return None
-        return job.output(OVERLAY, _ENCODERS[self.overlay][0], frame)
 
-    def confidence_path(self, job: Job, frame: int | None = None) -> Path | None:
-        """Return the path of the confidence image; None without one.
-
-        Args:
-            job: the file.
-            frame: number of the image in a file of several, from 0.
+        Returns:
+            Path by `OVERLAY` and `CONFIDENCE`, if they are written, and `LABELS`.
         """
-        return job.output(CONFIDENCE, ".png", frame) if self.confidence else None
+        paths = {}
+        if self.overlay != "none":
+            suffix = _ENCODERS[self.overlay][0]
+            paths[OVERLAY] = job.output(OVERLAY, suffix, frame)
+        if self.confidence:
+            paths[CONFIDENCE] = job.output(CONFIDENCE, ".png", frame)
+        paths[LABELS] = job.output(LABELS, ".png", frame)
+        return paths
 
     def are_complete(self, job: Job, frame: int | None = None) -> bool:
         """Return whether an image is skipped because all of its outputs exist.
@@ -70,12 +70,8 @@ class Outputs:
             job: the file.
             frame: number of the image in a file of several, from 0.
         """
-        paths = (
-            job.labels_path(frame),
-            self.overlay_path(job, frame),
-            self.confidence_path(job, frame),
-        )
-        return self.skip_existing and all(path.exists() for path in paths if path)
+        paths = self.paths(job, frame).values()
+        return self.skip_existing and all(path.exists() for path in paths)
 
 
 def write_outputs(task: ImageTask, class_map: ClassMap, outputs: Outputs) -> Result:
@@ -93,28 +89,30 @@ def write_outputs(task: ImageTask, class_map: ClassMap, outputs: Outputs) -> Res
         OSError: if the disk is full or cannot be written to.
     """
     begun = time.perf_counter()
-    job, frame, image = task.job, task.frame, task.image
-    label_map, confidence = task.label_map, task.confidence
-    counts = size = mean_confidence = None
-    if label_map is not None:
+    image, label_map, confidence = task.image, task.label_map, task.confidence
+    paths = outputs.paths(task.job, task.frame)
+    result = Result(task.job.path, task.frame)
+    if image is not None and label_map is not None:
         try:
-            overlay_path = outputs.overlay_path(job, frame)
-            if overlay_path is not None and image is not None:
+            if OVERLAY in paths:
                 drawn = overlay_with_legend(image, label_map, class_map, outputs.style)
-                write_file(overlay_path, _ENCODERS[outputs.overlay][1](drawn))
-            confidence_path = outputs.confidence_path(job, frame)
-            if confidence_path is not None and confidence is not None:
-                write_file(confidence_path, encode_confidence(confidence))
+                write_file(paths[OVERLAY], _ENCODERS[outputs.overlay][1](drawn))
+            if CONFIDENCE in paths and confidence is not None:
+                write_file(paths[CONFIDENCE], encode_confidence(confidence))
             # Last: where there is a label map, the other files are complete.
-            write_file(job.labels_path(frame), encode_label_map(label_map, class_map))
-            counts, size = count_ids(label_map), label_map.shape
-            mean_confidence = None if confidence is None else float(confidence.mean())
+            write_file(paths[LABELS], encode_label_map(label_map, class_map))
+            result = replace(
+                result,
+                size=label_map.shape,
+                counts=count_ids(label_map),
+                confidence=None if confidence is None else float(confidence.mean()),
+            )
         except Exception as error:
             if isinstance(error, OSError) and error.errno in _DISK_ERRORS:
                 raise
             task.fail("written", error)
     seconds = task.seconds + time.perf_counter() - begun
-    return Result(job.path, frame, size, seconds, counts, task.problem, mean_confidence)
+    return replace(result, seconds=seconds, problem=task.problem)
 
 
 def write_file(path: Path, content: bytes) -> None:

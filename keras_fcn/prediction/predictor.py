@@ -63,14 +63,9 @@ class Predictor:
         Args:
             images: a batch.
         """
-        if self._is_direct(images):
+        if self.mode.label_maps and self._is_direct(images):
             return self.mode.label_maps(images)
-        return np.stack(
-            [
-                np.concatenate([label_map_of(strip) for strip in strips])
-                for strips in self._strips(images)
-            ]
-        )
+        return self._join(label_map_of, images)
 
     def label_maps_and_confidence(
         self, images: np.ndarray
@@ -83,15 +78,14 @@ class Predictor:
         Returns:
             uint8 and float32, both `(batch, height, width)`.
         """
-        if self._is_direct(images):
+        if self.mode.label_maps_and_confidence and self._is_direct(images):
             return self.mode.label_maps_and_confidence(images)
-        label_maps, confidences = [], []
-        for strips in self._strips(images):
-            decided = [decide(strip) for strip in strips]
-            label_map, confidence = map(np.concatenate, zip(*decided, strict=True))
-            label_maps.append(label_map)
-            confidences.append(confidence)
-        return np.stack(label_maps), np.stack(confidences)
+        joined = [
+            [np.concatenate(parts) for parts in zip(*map(decide, strips), strict=True)]
+            for strips in self._strips(images)
+        ]
+        label_maps, confidence = map(np.stack, zip(*joined, strict=True))
+        return label_maps, confidence
 
     def probabilities(self, images: np.ndarray) -> np.ndarray:
         """Return the probability of each class at each pixel.
@@ -102,9 +96,13 @@ class Predictor:
         Returns:
             float32 `(batch, height, width, num_classes)`.
         """
+        return self._join(probabilities_of, images)
+
+    def _join(self, function, images) -> np.ndarray:
+        """Apply a function to the strips of each image and join its outputs."""
         return np.stack(
             [
-                np.concatenate([probabilities_of(strip) for strip in strips])
+                np.concatenate([function(strip) for strip in strips])
                 for strips in self._strips(images)
             ]
         )

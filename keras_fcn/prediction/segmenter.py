@@ -158,18 +158,16 @@ class Segmenter:
             OSError: if a file is missing.
             ValueError: if an image is invalid, as for a call.
         """
-        if getattr(images, "ndim", None) != 4:
-            label_maps, confidence = self._label_maps_and_confidence(
-                self._as_batch(images)
-            )
-            return label_maps[0], confidence[0]
-        rgb = as_rgb(images)
-        batches = [
-            self._label_maps_and_confidence(rgb[first : first + _BATCH_SIZE])
-            for first in range(0, len(rgb), _BATCH_SIZE)
-        ]
-        label_maps, confidence = map(np.concatenate, zip(*batches, strict=True))
-        return label_maps, confidence
+        confidences = []
+
+        def predict(batch: np.ndarray) -> np.ndarray:
+            label_maps, confidence = self._label_maps_and_confidence(batch)
+            confidences.append(confidence)
+            return label_maps
+
+        label_map = self._map(predict, images)
+        confidence = np.concatenate(confidences)  # (N, H, W)
+        return label_map, confidence if label_map.ndim == 3 else confidence[0]
 
     def probabilities(
         self, images: AnyImage | Sequence[AnyImage]

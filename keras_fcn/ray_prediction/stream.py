@@ -128,15 +128,11 @@ class Stream:
         outputs, job = self._settings.outputs, Job(result.path, self._base / image.stem)
         storage = self._worker.storage_of(folder)
         try:
-            for path in (  # the label map last: it marks the image as done
-                outputs.overlay_path(job, result.frame),
-                outputs.confidence_path(job, result.frame),
-                job.labels_path(result.frame),
-            ):
-                if path is not None:
-                    name = f"{folder}/{path.relative_to(self._base)}"
-                    storage.write(name, path.read_bytes())
-                    path.unlink()
+            # The label map last: it marks the image as done.
+            for path in outputs.paths(job, result.frame).values():
+                name = f"{folder}/{path.relative_to(self._base)}"
+                storage.write(name, path.read_bytes())
+                path.unlink()
         except Exception as error:  # file systems raise classes of their own
             problem = describe_failure(str(result.path), "written", error)
             return replace(result, problem=problem)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from keras_fcn.prediction import predictor as predictor_module
-from keras_fcn.prediction.modes import mode_from_logits
+from keras_fcn.prediction.modes import InferenceMode
 from keras_fcn.prediction.options import PredictionOptions
 from keras_fcn.prediction.predictor import Predictor, make_predictor
 from keras_fcn.prediction.scaling import resize_images, resize_logits
@@ -21,7 +21,7 @@ class Recorder:
 
     def __init__(self, max_scale=1.0):
         self.shapes = []
-        self.mode = mode_from_logits(self.logits, "recorder", max_scale)
+        self.mode = InferenceMode(self.logits, "recorder", max_scale)
 
     def logits(self, images):
         self.shapes.append(images.shape)

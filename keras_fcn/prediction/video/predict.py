@@ -20,7 +20,7 @@ from keras_fcn.images.prefetch import ordered_map, prefetch, threads
 from keras_fcn.prediction.batch import predict_tasks
 from keras_fcn.prediction.confidence import encode_confidence
 from keras_fcn.prediction.image_task import ImageTask
-from keras_fcn.prediction.jobs import LABELS, OVERLAY, Job
+from keras_fcn.prediction.jobs import CONFIDENCE, LABELS, OVERLAY, Job
 from keras_fcn.prediction.outputs import Outputs, write_file
 from keras_fcn.prediction.results import Result, count_ids
 from keras_fcn.prediction.segmenter import Segmenter
@@ -145,9 +145,9 @@ class _VideoOutputs:
         else:
             content = encode_label_map(label_map, self._class_map)
             write_file(job.labels_path(frame), content)
-        confidence_path = self._outputs.confidence_path(job, frame)
-        if confidence_path is not None and task.confidence is not None:
-            write_file(confidence_path, encode_confidence(task.confidence))
+        if task.confidence is not None:
+            path = job.output(CONFIDENCE, ".png", frame)
+            write_file(path, encode_confidence(task.confidence))
         seconds = task.seconds + time.perf_counter() - begun
         return Result(job.path, frame, size, seconds, count_ids(label_map))
 
