@@ -11,7 +11,7 @@ from keras_fcn.classes import ClassMap
 from keras_fcn.datasets.dataset import Split
 from keras_fcn.datasets.pipeline import evaluation_batches
 from keras_fcn.evaluation.metrics import confusion_matrix_of
-from keras_fcn.images.prefetch import ordered_map, threads
+from keras_fcn.images.prefetch import prefetch, threads
 
 # `Predictor.label_maps_and_confidence`.
 Predict = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
@@ -66,13 +66,11 @@ def predict_batches(
         return keras.tree.map_structure(lambda array: array[:count], predict(padded))
 
     batches = evaluation_batches(split.examples, split, batch_size)
+    predicted = (
+        (batch, predict_padded(batch["image"])) for batch in batches.as_numpy_iterator()
+    )
     with threads(1) as executor:
-        yield from ordered_map(
-            executor,
-            lambda batch: (batch, predict_padded(batch["image"])),
-            batches.as_numpy_iterator(),
-            ahead=1,
-        )
+        yield from prefetch(executor, predicted, ahead=1)
 
 
 def predict_split(
