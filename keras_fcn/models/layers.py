@@ -30,6 +30,7 @@ class VGGPreprocessing(layers.Layer):
         return ops.flip(image - mean, axis=-1)  # RGB to BGR, (N, H, W, 3)
 
     def compute_output_shape(self, image_shape):
+        """Return the shape of the output, with None where it is unknown."""
         return image_shape
 
 
@@ -64,6 +65,7 @@ class PadToMultiple(layers.Layer):
         return missing // 2, missing - missing // 2
 
     def compute_output_shape(self, image_shape):
+        """Return the shape of the output, with None where it is unknown."""
         batch, height, width, channels = image_shape
         return batch, self._padded(height), self._padded(width), channels
 
@@ -71,6 +73,7 @@ class PadToMultiple(layers.Layer):
         return None if length is None else length + -length % self.multiple
 
     def get_config(self):
+        """Return the arguments of the constructor, for saved networks."""
         return {**super().get_config(), "multiple": self.multiple}
 
 
@@ -92,6 +95,7 @@ class CropToImage(layers.Layer):
         return padded[:, top : top + height, left : left + width, :]  # (N, H, W, C)
 
     def compute_output_shape(self, padded_shape, image_shape):
+        """Return the shape of the output, with None where it is unknown."""
         return (*image_shape[:3], padded_shape[3])
 
 

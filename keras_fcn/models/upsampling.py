@@ -54,6 +54,7 @@ class BilinearUpsampling(keras.initializers.Initializer):
         return keras.ops.convert_to_tensor(kernel, dtype=dtype)
 
     def get_config(self):
+        """Return the arguments of the constructor, for saved networks."""
         return {}
 
 
@@ -110,9 +111,11 @@ class BilinearInterpolation(layers.Layer):
         ]  # (N, factor*h, factor*w, C)
 
     def compute_output_shape(self, logits_shape):
+        """Return the shape of the output, with None where it is unknown."""
         return _upsampled_shape(logits_shape, self.factor)
 
     def get_config(self):
+        """Return the arguments of the constructor, for saved networks."""
         return {**super().get_config(), "factor": self.factor}
 
 
@@ -142,9 +145,11 @@ class BedOfNails(layers.Layer):
         )
 
     def compute_output_shape(self, logits_shape):
+        """Return the shape of the output, with None where it is unknown."""
         return _upsampled_shape(logits_shape, self.factor)
 
     def get_config(self):
+        """Return the arguments of the constructor, for saved networks."""
         return {**super().get_config(), "factor": self.factor}
 
 
@@ -187,6 +192,7 @@ class MaxUnpooling(layers.Layer):
         return _weave([cells[:2], cells[2:]])  # (N, 2h, 2w, C)
 
     def compute_output_shape(self, values_shape, pooled_shape):
+        """Return the shape of the output, with None where it is unknown."""
         return _upsampled_shape(values_shape, 2)
 
 
@@ -199,6 +205,7 @@ class ChannelSum(layers.Layer):
         return ops.sum(ops.cast(features, self.compute_dtype), axis=-1, keepdims=True)
 
     def compute_output_shape(self, features_shape):
+        """Return the shape of the output, with None where it is unknown."""
         return (*features_shape[:-1], 1)
 
 

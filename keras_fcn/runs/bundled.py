@@ -1,4 +1,4 @@
-"""Trained networks by name: those bundled with the package, and folders of others."""
+"""Opening a network by its name: a bundled network, a run, or an exported network."""
 
 import logging
 from dataclasses import replace
@@ -26,24 +26,24 @@ logger = logging.getLogger(__name__)
 
 
 def find_network(name: str | Path, exported: bool = False) -> NetworkFolder:
-    """Return a run, a packed network or a bundled one.
+    """Open the folder of a run, a packed network or a bundled one.
 
     Args:
         name: folder of a run or of a packed network, the name of a bundled one, or
             "pretrained" for the default one.
-        exported: take the folder of an exported network too, whose `load_model` gives
-            no Keras model.
+        exported: accept an exported network too, whose `load_model` does not return a
+            Keras model.
 
     Raises:
         FileNotFoundError: if it is none of these.
-        ValueError: if it is an exported network where none is taken.
+        ValueError: if it is an exported network and these are not accepted.
     """
     path = network_path(name)
     if is_exported(path):
         folder = ExportedFolder(path)
         return folder if exported else folder.refuse()
     packed = PackedFolder(path)
-    # What is bundled is packed, though its checksum be missing.
+    # A bundled network is a packed one even if its checksum is missing.
     is_packed = is_bundled(name) or packed.checksum_file.is_file()
     return packed if is_packed else RunFolder(path)
 
@@ -51,24 +51,23 @@ def find_network(name: str | Path, exported: bool = False) -> NetworkFolder:
 def from_pretrained(
     name: str = DEFAULT_NETWORK, num_classes: int | None = None
 ) -> keras.Model:
-    """Return a bundled network, trained; or the start of one for other classes.
+    """Return a bundled network with its trained weights.
 
     Its classes, in the order of the logits, are `keras_fcn.load(name).class_map`. Like
-    `FCN`, it computes in Keras's global dtype policy; all of it is trainable.
+    `FCN`, it computes in Keras's global dtype policy. All layers are trainable.
 
     Args:
-        name: "fcn8s-camvid", FCN-8s with the compact head for CamVid's 11 classes; or
+        name: "fcn8s-camvid", FCN-8s with the compact head for CamVid's 11 classes, or
             "pretrained" for the default.
-        num_classes: of what it is to be trained for, void not counted: the layers that
-            score the classes and enlarge the scores are then re-initialised, which is
-            logged.
-            None for the network's own classes, and its scores.
+        num_classes: number of classes to fine-tune for, without void. The layers that
+            compute and upsample logits are then re-initialised, and their names logged.
+            None for the classes that the network was trained for.
 
     Returns:
         A network of `keras_fcn.FCN`.
 
     Raises:
-        ValueError: if there is none of that name, or its file is damaged.
+        ValueError: if there is no network of that name, or its file is damaged.
     """
     name = full_name(name)
     check_choice("name", name, bundled_names())

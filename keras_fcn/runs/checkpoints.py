@@ -1,19 +1,19 @@
-"""From where a training can go on: its last two checkpoints.
+"""Checkpoints of a run: the last two, from which training can resume.
 
-checkpoint.json         how far the training is, with its history
-checkpoint-before.json  the same of the checkpoint before
+checkpoint.json         progress of the training, with its history
+checkpoint-before.json  the same of the previous checkpoint
 checkpoint-EEEE.safetensors
                         the state after epoch EEEE
 checkpoint-EEEE-SSSSSS.safetensors
-                        the state SSSSSS steps into the epoch after it
+                        the state SSSSSS steps into the epoch after EEEE
 best-EEEE.keras, best-EEEE.json
                         network and scores of epoch EEEE: about to become `best.keras`
-                        and `metrics.json`, or those that were before
+                        and `metrics.json`, or those of the previous checkpoint
 
-A checkpoint counts from the moment when `checkpoint.json` names it. That is replaced
-when the state and the best network are on the disk, so that a kill, a full disk or a
-loss of power at any moment leaves a whole one. All else follows from it, and is put
-right by `restore` where the moment was after it.
+A checkpoint becomes valid when `checkpoint.json` names it. That file is replaced after
+the state and the best network are on the disk, so that a kill, a full disk or a loss of
+power at any moment leaves a valid checkpoint. All other files follow from it; `restore`
+updates them if training was interrupted in between.
 """
 
 import csv
@@ -22,7 +22,7 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -38,17 +38,16 @@ logger = logging.getLogger(__name__)
 
 _STATE = re.compile(r"checkpoint-\d{4,}(-\d{6,})?\.safetensors")
 _LARGEST = sys.float_info.max
-_NEEDED = "needed epoch, state and history, as a training writes them"
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """How far a training is.
+    """Progress of a training.
 
     Attributes:
-        epoch: epochs that are finished.
-        step: steps of the next one that are done.
-        state: name of the file with the state; None at the start.
+        epoch: number of finished epochs.
+        step: finished steps of the next epoch.
+        state: name of the file with the state; None before the first checkpoint.
         history: one dict of scores for each finished epoch, with its `epoch`.
     """
 
@@ -58,18 +57,17 @@ class Checkpoint:
     history: tuple[dict, ...] = ()
 
     @classmethod
-    def at(cls, epoch: int, history: list[dict], step: int = 0) -> "Checkpoint":
-        """Return the checkpoint of a moment, with the name that its state gets.
+    def at(cls, epoch: int, history: Iterable[dict], step: int = 0) -> "Checkpoint":
+        """Return a checkpoint with the file name of its state.
 
         Args:
-            epoch: epochs that are finished.
+            epoch: number of finished epochs.
             history: one dict of scores for each.
-            step: steps of the next one that are done.
+            step: finished steps of the next epoch.
         """
         steps = f"-{step:06}" if step else ""
-        return cls(
-            epoch, step, f"checkpoint-{epoch:04}{steps}.safetensors", tuple(history)
-        )
+        state = f"checkpoint-{epoch:04}{steps}.safetensors"
+        return cls(epoch, step, state, tuple(history))
 
     @classmethod
     def read(cls, path: Path) -> "Checkpoint":
@@ -83,41 +81,48 @@ class Checkpoint:
             OSError: if it can't be read.
         """
         values = read_json(path)
-        if not isinstance(values, dict):
-            raise ValueError(f"{path}: {_NEEDED}. Received: {shown(values)}")
-        epoch, step = values.get("epoch"), values.get("step")
-        state, history = values.get("state"), values.get("history")
+        names = ("epoch", "step", "state", "history")
+        if not isinstance(values, dict) or values.keys() != set(names):
+            raise ValueError(
+                f"{path}: expected {', '.join(names)}, got {shown(values)}"
+            )
+        epoch, step, state, history = (values[name] for name in names)
         for name, value in (("epoch", epoch), ("step", step)):
             if type(value) is not int or value < 0:
                 raise ValueError(
-                    f"{path}: {name} must be a whole number from 0 on. "
-                    f"Received: {shown(value)}"
+                    f"{path}: {name} must be an integer of at least 0, "
+                    f"got {shown(value)}"
                 )
         if not isinstance(state, str) or not _STATE.fullmatch(state):
             raise ValueError(
-                f"{path}: state must be the name of a file of the run, as in "
-                f"checkpoint-0001.safetensors. Received: {shown(state)}"
+                f"{path}: state must be a file name such as "
+                f"checkpoint-0001.safetensors, got {shown(state)}"
             )
         if not isinstance(history, list) or len(history) != epoch:
             raise ValueError(
-                f"{path}: history must have one entry for each of the {epoch} epochs. "
-                f"Received: {shown(history)}"
+                f"{path}: history must have one entry for each of the {epoch} epochs, "
+                f"got {shown(history)}"
             )
         for number, row in enumerate(history, start=1):
-            if not _is_row(row, number):
+            is_valid = (
+                isinstance(row, dict)
+                and row.get("epoch") == number
+                and "val_mean_iou" in row
+                and all(
+                    type(value) in (int, float) and abs(value) <= _LARGEST
+                    for value in row.values()
+                )
+            )
+            if not is_valid:
                 raise ValueError(
-                    f"{path}: entry {number} of history must have numbers by name, "
-                    f"epoch {number} and val_mean_iou among them. "
-                    f"Received: {shown(row)}"
+                    f"{path}: entry {number} of history must contain numbers by name, "
+                    f"with epoch {number} and val_mean_iou, got {shown(row)}"
                 )
         return cls(epoch, step, state, tuple(history))
 
     @property
     def best_epoch(self) -> int:
-        """The epoch with the best validation mean IoU, the first of equals; 0 at first.
-
-        Its network is `best.keras`.
-        """
+        """Epoch of `best.keras`: the first with the best validation mean IoU; or 0."""
         scores = [row["val_mean_iou"] for row in self.history]
         return 1 + scores.index(max(scores)) if scores else 0
 
@@ -134,10 +139,10 @@ class Checkpoint:
 
 
 class Checkpoints:
-    """The checkpoints of a run, and what follows from them.
+    """The checkpoints of a run, and the files that follow from them.
 
     Args:
-        folder: the run's.
+        folder: the folder of the run.
     """
 
     def __init__(self, folder: Path):
@@ -150,37 +155,36 @@ class Checkpoints:
 
     @property
     def before_file(self) -> Path:
-        """File of the checkpoint before."""
+        """File of the previous checkpoint."""
         return self.folder / "checkpoint-before.json"
 
     def read(self) -> list[Checkpoint]:
-        """Read the checkpoints that are whole, the last one first.
+        """Read the valid checkpoints, the last one first.
 
-        A damaged file is told of. The states are not looked at.
+        A line is logged for a damaged one. The files of the states are not read.
 
         Returns:
-            At least one; for a run that has finished no epoch an empty one.
+            At least one; an empty one for a run without a checkpoint.
 
         Raises:
-            ValueError: if none is whole, or there is none though epochs have been
-                finished.
+            ValueError: if both are damaged, or missing although epochs have finished.
             OSError: if a file can't be read.
         """
         if not self.last_file.exists():
             self._check_has_not_begun()
             return [Checkpoint()]
-        whole, errors = [], []
+        valid, errors = [], []
         for path in (self.last_file, self.before_file):
             try:
                 if path.exists():
-                    whole.append(Checkpoint.read(path))
+                    valid.append(Checkpoint.read(path))
             except ValueError as error:
                 errors.append(str(error))
-        if not whole:
+        if not valid:
             raise ValueError("; ".join(errors))
-        for error in errors:
-            logger.warning("%s; the other checkpoint is taken", error)
-        return whole
+        for message in errors:
+            logger.warning("%s; the other checkpoint is used", message)
+        return valid
 
     def write(
         self,
@@ -188,29 +192,30 @@ class Checkpoints:
         before: Checkpoint,
         save_state: Callable[[Path], None],
     ) -> None:
-        """Make a checkpoint the last one, with all that follows from it.
+        """Make a checkpoint the last one, and update the files that follow from it.
 
         Args:
-            checkpoint: the new one. Where its own epoch is the best, `stage_best` has
-                been called.
-            before: the one that was the last until now.
+            checkpoint: the new one, with a state. If its own epoch is the best,
+                `stage_best` has been called.
+            before: the last one until now.
             save_state: writes the state to a path.
 
         Raises:
-            OSError: if something can't be written; the checkpoint before stays.
+            OSError: if something can't be written; the previous checkpoint stays valid.
         """
-        with atomic_file(self.folder / checkpoint.state, is_durable=True) as part:
+        path = self.folder / str(checkpoint.state)
+        with atomic_file(path, is_durable=True) as part:
             save_state(part)
         if before.state is not None:
             write_json(self.before_file, asdict(before), is_durable=True)
         write_json(self.last_file, asdict(checkpoint), is_durable=True)
-        self._follow(checkpoint, before)
+        self._update_files(checkpoint, before)
 
     def restore(self, checkpoint: Checkpoint) -> None:
-        """Bring a run to where a checkpoint is, before the training goes on from it.
+        """Reset a run to a checkpoint before its training resumes.
 
         Args:
-            checkpoint: one that `read` gave, whose state is whole.
+            checkpoint: one of `read` whose state is not damaged.
 
         Raises:
             OSError: if something can't be written.
@@ -226,12 +231,12 @@ class Checkpoints:
                 before = Checkpoint.read(self.before_file)
             except ValueError:
                 self.before_file.unlink()
-        self._follow(checkpoint, before)
+        self._update_files(checkpoint, before)
 
     def is_complete(self, checkpoint: Checkpoint) -> bool:
-        """Whether all that follows from a checkpoint is there.
+        """Return whether the files that follow from a checkpoint are up to date.
 
-        A kill between the two leaves it for `restore`.
+        They are not if the process was killed before it had updated them.
 
         Args:
             checkpoint: the last one.
@@ -244,7 +249,7 @@ class Checkpoints:
     def stage_best(
         self, epoch: int, save_network: Callable[[Path], None], metrics: dict
     ) -> None:
-        """Write the network that becomes `best.keras` with its epoch's checkpoint.
+        """Write the network that becomes `best.keras` when its checkpoint is written.
 
         Args:
             epoch: its epoch.
@@ -255,10 +260,10 @@ class Checkpoints:
             save_network(part)
         write_json(self._best(epoch, ".json"), metrics, is_durable=True)
 
-    def _follow(self, checkpoint, before):
-        """Let best network, scores and `history.csv` be those of the last checkpoint.
+    def _update_files(self, checkpoint, before):
+        """Update best network, scores and `history.csv` to the last checkpoint.
 
-        Those of the one before are kept as long as it is.
+        Those of the previous checkpoint are kept as long as it is.
         """
         best, best_before = checkpoint.best_epoch, before.best_epoch
         for suffix, name in ((".keras", "best.keras"), (".json", "metrics.json")):
@@ -266,7 +271,11 @@ class Checkpoints:
             if staged.exists():
                 kept = self._best(best_before, suffix)
                 if best_before != best and path.exists() and not kept.exists():
-                    _copy(path, kept)
+                    with atomic_file(kept) as part:
+                        try:
+                            os.link(path, part)
+                        except OSError:  # a file system without hard links
+                            shutil.copyfile(path, part)
                 move_into_place(staged, path)
             for old in self.folder.glob(f"best-*{suffix}"):
                 if old != self._best(best_before, suffix) or best_before == best:
@@ -281,7 +290,7 @@ class Checkpoints:
         return self.folder / f"best-{epoch:04}{suffix}"
 
     def _check_has_not_begun(self):
-        """Refuse to begin anew where epochs have been finished."""
+        """Refuse to train from epoch 1 in a folder with finished epochs."""
         left = ("best.keras", "metrics.json", "history.csv", self.before_file.name)
         found = [name for name in left if (self.folder / name).exists()]
         for path in (*self.folder.glob("checkpoint-*"), *self.folder.glob("samples/*")):
@@ -290,15 +299,15 @@ class Checkpoints:
                 found.append(path.name)
         if not found:
             return
-        hint = "put it back from a copy"
+        hint = "restore it from a backup"
         if self.before_file.exists():
             hint += (
-                f", or go on from the checkpoint before by renaming {self.before_file} "
-                "to it"
+                f", or rename {self.before_file} to it to resume from the previous "
+                "checkpoint"
             )
         raise ValueError(
             f"{self.last_file} is missing, but {self.folder} has finished epochs: it "
-            f"has {summarize(found)}. To go on, {hint}"
+            f"contains {summarize(found)}. To resume, {hint}"
         )
 
 
@@ -306,9 +315,9 @@ def write_history(path: Path, history: Sequence[dict]) -> None:
     """Write `history.csv`, one line per epoch.
 
     Args:
-        path: the file; it is replaced whole.
-        history: one dict per finished epoch, at least one; what one of them lacks is
-            left empty.
+        path: the file; replaced atomically.
+        history: one dict per finished epoch, at least one; missing values are left
+            empty.
     """
     names = dict.fromkeys(name for row in history for name in row)
     with atomic_file(path) as part, part.open("w", newline="") as file:
@@ -317,19 +326,19 @@ def write_history(path: Path, history: Sequence[dict]) -> None:
         writer.writerows(history)
 
 
-def _copy(source, target):
-    """Give a file a second name; where the disk has no such names, a copy."""
-    with atomic_file(target) as part:
-        try:
-            os.link(source, part)
-        except OSError:
-            shutil.copyfile(source, part)
+def read_history(path: Path) -> list[dict[str, str]]:
+    """Read `history.csv`.
 
+    Args:
+        path: the file.
 
-def _is_row(row, number):
-    return (
-        isinstance(row, dict)
-        and "val_mean_iou" in row
-        and all(type(v) in (int, float) and abs(v) <= _LARGEST for v in row.values())
-        and row.get("epoch") == number
-    )
+    Returns:
+        One dict per finished epoch; all values are text.
+
+    Raises:
+        ValueError: if there is no such file.
+    """
+    if not path.is_file():
+        raise ValueError(f"{path.parent} has no {path.name}: no epoch is finished")
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))

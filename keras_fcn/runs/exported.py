@@ -1,7 +1,7 @@
-"""An exported network as one to predict with, by the runtime of its format.
+"""Exported networks: folders written by `serving/export.py`, and their prediction.
 
-FOLDER/ is what `serving/export.py` writes: model.xml, model.onnx, model.tflite or a
-SavedModel, with `classes.json` and `card.json`.
+FOLDER/ contains model.xml, model.onnx, model.tflite or a SavedModel, with
+`classes.json` and `card.json`. The runtime of the format computes the predictions.
 """
 
 import dataclasses
@@ -24,12 +24,12 @@ _LONGEST_REASON = 200  # characters; runtimes print whole graphs
 
 @dataclasses.dataclass(frozen=True)
 class ExportedModel:
-    """An exported network, ready to label images.
+    """An exported network, opened in its runtime.
 
     Attributes:
         label_maps: function of RGB images, uint8 or float in [0, 255], `(batch, height,
             width, 3)`, to uint8 `(batch, height, width)`.
-        probabilities: function of the same to float32 `(batch, height, width,
+        probabilities: function of such images to float32 `(batch, height, width,
             num_classes)`.
         description: for people, as in "single scale, openvino int8".
     """
@@ -40,7 +40,7 @@ class ExportedModel:
 
 
 class ExportedFolder(NetworkFolder):
-    """A network in a file of another runtime: it predicts, and nothing else."""
+    """A network in the format of another runtime, for prediction only."""
 
     @property
     def classes_file(self) -> Path:
@@ -51,29 +51,30 @@ class ExportedFolder(NetworkFolder):
 
     @property
     def config_file(self) -> Path:
-        """The card, which tells what a run's configuration does."""
+        """The card, which contains the values of a run's configuration."""
         return exported_card(self.path)
 
     @property
     def weights_files(self) -> list[Path]:
+        """All files of the export."""
         return sorted(path for path in self.path.rglob("*") if path.is_file())
 
     def read_card(self) -> dict:
-        """Read what the network is.
+        """Read `card.json`, the description of the network.
 
         Raises:
-            ValueError: if it is not of this project, or damaged.
+            ValueError: if it was not written by this package, or is damaged.
         """
         card = read_json(exported_card(self.path))
         if not isinstance(card, dict) or card.get("format") not in RUNTIMES:
             raise ValueError(
-                f"{self.path} is no network that `export` wrote: its card.json names "
-                f"none of the formats {', '.join(RUNTIMES)}"
+                f"{self.path} is not an exported network of keras_fcn: its card.json "
+                f"names none of the formats {', '.join(RUNTIMES)}"
             )
         return card
 
     def read_config(self) -> TrainingConfig:
-        """Read what the network is and which data it was trained on, from its card."""
+        """Return the options of the training that the card contains."""
         card = self.read_card()
         names = ("variant", "head", "dataset", "val_pattern")
         try:
@@ -88,23 +89,23 @@ class ExportedFolder(NetworkFolder):
 
     @property
     def scales_images(self) -> bool:
-        """Whether it brings images to their size itself: SavedModels do."""
+        """Whether the network resizes images itself: SavedModels do."""
         return self.read_card()["format"] == "savedmodel"
 
     def read_training_size(self) -> int | None:
-        """Read the size that it was exported for: None where images keep theirs."""
+        """Return the size that it was exported for; None if images keep their size."""
         return self.read_card().get("size")
 
     def read_temperature(self) -> float:
-        """Return 1: its own probabilities have been divided by it already."""
+        """Return 1: the exported graph contains the temperature."""
         return 1.0
 
     def load_model(self) -> ExportedModel:
         """Open the network in its runtime.
 
         Raises:
-            ValueError: if the runtime is not installed, or a file is damaged or of
-                other classes.
+            ValueError: if the runtime is not installed, or a file is damaged or has
+                another number of classes.
         """
         card = self.read_card()
         file_name, runtime_class = RUNTIMES[card["format"]]
@@ -114,7 +115,7 @@ class ExportedFolder(NetworkFolder):
             runtime = runtime_class(self.path)
         except MissingRuntime:
             raise
-        except Exception as error:  # runtimes have classes of their own
+        except Exception as error:  # each runtime has its own exceptions
             reason = textwrap.shorten(one_line(error), _LONGEST_REASON)
             raise ValueError(
                 f"{self.path / file_name} can't be loaded: it is damaged or of another "
@@ -141,23 +142,23 @@ class ExportedFolder(NetworkFolder):
         )
 
     def read_weights(self) -> Mapping[str, Tensor]:
-        """Refuse: what runtimes hold are no weights of Keras."""
+        """Refuse: runtimes do not expose the weights."""
         self.refuse()
 
     def refuse(self) -> NoReturn:
-        """Say that more is asked of an exported network than it can.
+        """Refuse an operation that needs a Keras model.
 
         Raises:
             ValueError: always.
         """
         raise ValueError(
-            f"{self.path} is an exported network, which predicts and is scored, and "
-            "nothing else: give the run or packed network that it was exported from"
+            f"{self.path} is an exported network, which can only predict and be "
+            "evaluated: use the run or packed network that it was exported from"
         )
 
 
 def _check_shape(needed, received):
-    """Refuse images that a file of fixed shape does not take."""
+    """Refuse images that do not fit a network with a fixed input shape."""
     if any(
         length not in (None, other)
         for length, other in zip(needed, received, strict=True)
@@ -168,7 +169,7 @@ def _check_shape(needed, received):
             for axis, length in enumerate(needed)
         ]
         raise ValueError(
-            "This exported network was made for one shape of images, (batch, height, "
-            f"width) = ({', '.join(named)}): export it anew for any. "
-            f"Received: {tuple(received)}"
+            "This exported network has a fixed input shape: expected (batch, height, "
+            f"width) = ({', '.join(named)}), got {tuple(received)}. Export it again "
+            "without a fixed shape"
         )

@@ -1,16 +1,17 @@
-"""A run is a folder: what a training leaves, and what the other commands start from.
+"""The folder of a run: the results of a training, and the input of other commands.
 
 runs/NAME/
-  config.json        the configuration, and versions of what it ran with
+  config.json        the configuration, and the versions used
   classes.json       names, colours and void
   best.keras         the network with the best validation mean IoU
   metrics.json       its validation scores
-  checkpoint.json    how far the training is, with its history; see `checkpoints.py`
+  calibration.json   the temperature of its probabilities, when the training has ended
+  checkpoint.json    progress of the training, with its history; see `checkpoints.py`
   history.csv        one line per epoch
   tensorboard/       train/ and validation/
   samples/           image | truth | prediction | error after each epoch, and the
                      predictions alone
-  training.lock      there while a process trains it
+  training.lock      exists while a process trains it
 """
 
 import platform
@@ -57,14 +58,14 @@ class RunFolder(NetworkFolder):
         """Make the folder of a new run.
 
         Args:
-            path: the folder; not there yet, or empty.
+            path: the folder; it does not exist or is empty.
             config: written to `config.json`.
             class_map: written to `classes.json`.
-            training_size: median of the training images' shorter sides, pixels, which
-                goes into `config.json`; None where it is not known.
+            training_size: median of the training images' shorter sides, pixels; written
+                to `config.json`. None if it is unknown.
 
         Raises:
-            FileExistsError: if there is a run or anything else already.
+            FileExistsError: if the folder exists and is not empty.
         """
         run = cls(path)
         run.check_is_free()
@@ -85,13 +86,13 @@ class RunFolder(NetworkFolder):
             try:
                 move_into_place(part_path, path)
             except OSError:
-                run.check_is_free()  # another process has made it meanwhile
+                run.check_is_free()  # another process has made it in the meantime
                 raise
         return run
 
     @classmethod
     def open(cls, path: Path) -> "RunFolder":
-        """Open the folder of a run that is there.
+        """Open the folder of an existing run.
 
         Args:
             path: the folder.
@@ -104,15 +105,15 @@ class RunFolder(NetworkFolder):
         return cls(Path(path))
 
     def check_is_free(self) -> None:
-        """Raise FileExistsError if something is at the path already."""
+        """Raise FileExistsError if the path exists and is not an empty folder."""
         if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
             raise FileExistsError(
-                f"{self.path} exists already: go on with it by `resume` {self.path}, "
-                "or choose another `run_dir`"
+                f"{self.path} exists already: `resume` it, or choose another `run_dir`"
             )
 
     @property
     def weights_files(self) -> list[Path]:
+        """The file `best.keras`."""
         return [self.best_model]
 
     @property
@@ -122,7 +123,7 @@ class RunFolder(NetworkFolder):
 
     @property
     def checkpoints(self) -> Checkpoints:
-        """From where its training can go on."""
+        """The checkpoints of its training."""
         return Checkpoints(self.path)
 
     @property
@@ -132,15 +133,15 @@ class RunFolder(NetworkFolder):
 
     @property
     def samples(self) -> Path:
-        """Folder of the pictures drawn after each epoch."""
+        """Folder of the sample images drawn after each epoch."""
         return self.path / "samples"
 
     def load_model(self) -> keras.Model:
-        """Load the network that is kept, `best.keras`, as it was trained.
+        """Load `best.keras`, in the precision of its training.
 
         Raises:
             FileNotFoundError: if the run has finished no epoch.
-            ValueError: if the file is damaged, or of something else.
+            ValueError: if the file is damaged, or not a network of this package.
         """
         if not self.best_model.is_file():
             raise FileNotFoundError(
@@ -149,6 +150,7 @@ class RunFolder(NetworkFolder):
         return load_network(self.best_model)
 
     def read_weights(self) -> Mapping[str, keras.Variable]:
+        """Return the variables of `best.keras` by layer and name."""
         return variables_by_name(self.load_model())
 
     def read_metrics(self) -> dict:
@@ -159,30 +161,33 @@ class RunFolder(NetworkFolder):
             OSError: if it can't be read.
         """
         metrics = read_json(self.metrics_file)
+        if not isinstance(metrics, dict):
+            raise ValueError(
+                f"{self.metrics_file}: expected scores by name, got {shown(metrics)}"
+            )
         for name in ("epoch", "mean_iou", "pixel_accuracy"):
-            value = metrics.get(name) if isinstance(metrics, dict) else None
-            if type(value) not in (int, float):
+            if type(metrics.get(name)) not in (int, float):
                 raise ValueError(
-                    f"{self.metrics_file}: {name} must be a number. "
-                    f"Received: {shown(value)}"
+                    f"{self.metrics_file}: {name} must be a number, "
+                    f"got {shown(metrics.get(name))}"
                 )
         return metrics
 
     def read_checkpoint(self) -> Checkpoint:
-        """Read how far the training is; epoch 0 before the first is finished.
+        """Read the last valid checkpoint; one of epoch 0 before the first.
 
         Raises:
-            ValueError: if no checkpoint of it is whole.
+            ValueError: if both checkpoints are damaged.
             OSError: if it can't be read.
         """
         return self.checkpoints.read()[0]
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Keep other processes from training the run in a block.
+        """Prevent other processes from training the run during a block.
 
         Raises:
-            ValueError: if one does; tells its process and host.
+            ValueError: if another process trains it; names its pid and host.
         """
         with ExitStack() as stack:
             try:
@@ -195,18 +200,18 @@ class RunFolder(NetworkFolder):
 
 
 def save_model(model: keras.Model, path: Path) -> None:
-    """Save a network as `.keras`, beside and renamed.
+    """Save a network atomically.
 
     Args:
         model: the network.
-        path: where to; ends in `.keras`.
+        path: the file; ends in `.keras`.
     """
     with atomic_file(path) as part:
         model.save(part)
 
 
 def versions() -> dict[str, str]:
-    """Return the versions of Python and of the packages that results depend on."""
+    """Return the versions of Python and of the packages that affect the results."""
     packages = ("keras", "tensorflow", "tensorflow-datasets", "numpy")
     return {
         "keras-fcn": __version__,
@@ -217,18 +222,15 @@ def versions() -> dict[str, str]:
 
 
 def git_commit() -> str | None:
-    """Return the commit of the checkout that this file is part of; None without one.
-
-    An installed package may lie within a checkout of something else.
-    """
+    """Return the commit of this package's git checkout; None without one."""
     here = Path(__file__)
-    return (
-        _git(here, "rev-parse", "HEAD") if _git(here, "ls-files", here.name) else None
-    )
+    # An installed package may lie within the checkout of another project.
+    is_tracked = _git(here, "ls-files", here.name)
+    return _git(here, "rev-parse", "HEAD") if is_tracked else None
 
 
 def _git(file, *arguments):
-    """What git says in a file's folder; None where it fails."""
+    """Return the output of git in a file's folder; None if it fails."""
     try:
         result = subprocess.run(
             ["git", "-C", str(file.parent), *arguments],

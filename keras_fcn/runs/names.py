@@ -1,6 +1,6 @@
-"""What there is by name: bundled networks, and folders that hold a network or a run.
+"""Names of networks: bundled networks, and folders of runs and exported networks.
 
-Nothing of Keras is imported here, so that a command refuses a wrong name at once.
+This module does not import Keras, so that a command refuses a wrong name at once.
 """
 
 from pathlib import Path
@@ -10,7 +10,7 @@ from keras_fcn.config import DEFAULT_NETWORK
 FOLDER = Path(__file__).parents[1] / "pretrained"
 CONFIG_FILE = "config.json"  # every run and packed network has it
 WEIGHTS_FILE = "weights.safetensors"  # packed networks alone have it
-_ALIAS = "pretrained"  # stands for the default
+_ALIAS = "pretrained"  # of the default network
 
 
 def bundled_names() -> list[str]:
@@ -20,7 +20,7 @@ def bundled_names() -> list[str]:
 
 
 def start_name(name: str | Path) -> str:
-    """Return how a network is named for good: by its name, or an absolute path.
+    """Return the name of a bundled network, or the absolute path of another.
 
     Args:
         name: as for `network_path`.
@@ -29,7 +29,7 @@ def start_name(name: str | Path) -> str:
 
 
 def full_name(name: str | Path) -> str:
-    """Return the default's name for "pretrained", and any other as it is.
+    """Replace "pretrained" by the name of the default network.
 
     Args:
         name: a name or a path.
@@ -69,7 +69,7 @@ def network_path(name: str | Path) -> Path:
 
 
 def is_exported(path: Path) -> bool:
-    """Return whether a folder is an exported network's, whole or damaged.
+    """Return whether a folder holds an exported network, complete or damaged.
 
     Args:
         path: the folder.
@@ -78,7 +78,7 @@ def is_exported(path: Path) -> bool:
 
 
 def exported_card(path: Path) -> Path:
-    """Return the file that says what an exported network is.
+    """Return the file that describes an exported network.
 
     Args:
         path: the folder of the export.
@@ -88,7 +88,7 @@ def exported_card(path: Path) -> Path:
 
 
 def check_run(path: Path) -> None:
-    """Check that a folder is a training's.
+    """Check that a folder is a run.
 
     Args:
         path: the folder.
@@ -103,5 +103,6 @@ def check_run(path: Path) -> None:
         )
     if (path / WEIGHTS_FILE).is_file():
         raise ValueError(
-            f"{path} is a packed network, not a run: train on with `init_from` {path}"
+            f"{path} is a packed network, not a run: start a run from it with "
+            f"`init_from` {path}"
         )

@@ -1,15 +1,16 @@
-"""What a run and a packed network have in common: a folder that holds a network.
+"""The base class of folders that contain a network: runs and packed networks.
 
 FOLDER/
-  config.json   the configuration of its training, the size of its images, and versions
-                of what it ran with
-  classes.json  names, colours and void
-  metrics.json  validation scores
-  calibration.json  the temperature of its probabilities, and what it was fitted on
+  config.json       the configuration of the training, the size of its images, and the
+                    versions used
+  classes.json      names, colours and void
+  metrics.json      validation scores
+  calibration.json  the temperature of the probabilities, and the data it was fitted on
 """
 
 import dataclasses
 import hashlib
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from contextlib import nullcontext
@@ -42,7 +43,7 @@ class NetworkFolder(ABC):
 
     @property
     def config_file(self) -> Path:
-        """File of the configuration; a folder without it holds no network."""
+        """File of the configuration."""
         return self.path / CONFIG_FILE
 
     @property
@@ -63,10 +64,10 @@ class NetworkFolder(ABC):
     @property
     @abstractmethod
     def weights_files(self) -> list[Path]:
-        """Files of the network itself."""
+        """Files of the weights."""
 
     def fingerprint(self) -> str:
-        """Return a checksum of all that decides what the network answers.
+        """Return a checksum of all files that affect the network's predictions.
 
         Raises:
             OSError: if a file is missing.
@@ -81,7 +82,7 @@ class NetworkFolder(ABC):
 
     @abstractmethod
     def load_model(self) -> keras.Model:
-        """Return the network, in the arithmetic that it predicts in.
+        """Return the network, in the precision of its predictions.
 
         Raises:
             OSError, ValueError: if a file is missing or damaged.
@@ -89,25 +90,25 @@ class NetworkFolder(ABC):
 
     @abstractmethod
     def read_weights(self) -> Mapping[str, Tensor]:
-        """Return the weights by layer and variable, as in `fc6/kernel`.
+        """Return the weights by layer and variable, such as `fc6/kernel`.
 
         Raises:
             OSError, ValueError: if a file is missing or damaged.
         """
 
     def build_model(self, precision: str | None = None) -> keras.Model:
-        """Build the network anew from its configuration, and load its weights.
+        """Build the network from its configuration, and load its weights.
 
         Args:
             precision: "float32", "bfloat16" or "float16"; the weights are float32. None
                 for Keras's global dtype policy.
 
         Returns:
-            The network; all of it is trainable.
+            The network; all of its layers are trainable.
 
         Raises:
-            OSError, ValueError: if a file is missing or damaged, or the weights are
-                not of this configuration.
+            OSError, ValueError: if a file is missing or damaged, or the weights do not
+                fit the configuration.
         """
         architecture, weights = self.read_architecture(), self.read_weights()
         with use_precision(precision) if precision else nullcontext():
@@ -130,7 +131,7 @@ class NetworkFolder(ABC):
         return values
 
     def read_config(self) -> TrainingConfig:
-        """Read the configuration that the network was trained with.
+        """Read the configuration of the network's training.
 
         Raises:
             ValueError: if it is damaged.
@@ -144,11 +145,11 @@ class NetworkFolder(ABC):
 
     @property
     def scales_images(self) -> bool:
-        """Whether the network itself brings images to the size that it looks at."""
+        """Whether the network resizes images to its inference size itself."""
         return False
 
     def read_training_size(self) -> int | None:
-        """Read the size of the images that the network was trained on.
+        """Read the size of the images of the network's training.
 
         Returns:
             The median of their shorter sides, pixels; None if it is unknown.
@@ -165,10 +166,10 @@ class NetworkFolder(ABC):
         return size
 
     def read_temperature(self) -> float:
-        """Read by what the network's logits are divided before the softmax.
+        """Read the divisor of the logits before the softmax.
 
         Returns:
-            The temperature; 1 where none has been fitted.
+            The temperature; 1 if none has been fitted.
 
         Raises:
             ValueError: if its file is damaged.
@@ -176,18 +177,17 @@ class NetworkFolder(ABC):
         if not self.calibration_file.is_file():
             return 1.0
         content = read_json(self.calibration_file)
-        try:
-            temperature = float(content["temperature"])
-        except (KeyError, TypeError, ValueError, OverflowError) as error:
+        value = content.get("temperature") if isinstance(content, dict) else None
+        if (
+            not isinstance(value, int | float)
+            or isinstance(value, bool)
+            or not 0 < value <= sys.float_info.max
+        ):
             raise ValueError(
-                f"{self.calibration_file} has no temperature ({error})"
-            ) from error
-        if not 0 < temperature < float("inf"):
-            raise ValueError(
-                f"{self.calibration_file} must have a temperature above 0. "
-                f"Received: {temperature}"
+                f"{self.calibration_file}: expected a temperature above 0, "
+                f"got {shown(value)}"
             )
-        return temperature
+        return float(value)
 
     def read_architecture(self) -> Architecture:
         """Return the architecture of the network, with nothing frozen."""
@@ -202,17 +202,17 @@ class NetworkFolder(ABC):
         return ClassMap.load(self.classes_file)
 
     def check_classes(self, class_map: ClassMap) -> None:
-        """Check that data have the classes that the network was trained for.
+        """Check that a data set has the classes of the network.
 
         Args:
-            class_map: the data's classes; their names count, in their order.
+            class_map: classes of the data set; names and their order are compared.
 
         Raises:
-            ValueError: if they are others.
+            ValueError: if they differ.
         """
         names = self.read_class_map().names
         if names != class_map.names:
             raise ValueError(
-                f"{self.path} was trained for the classes {', '.join(names)}. "
-                f"Received data with: {', '.join(class_map.names)}"
+                f"{self.path} was trained for the classes {', '.join(names)}; the data "
+                f"set has {', '.join(class_map.names)}"
             )

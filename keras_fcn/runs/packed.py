@@ -42,6 +42,7 @@ class PackedFolder(NetworkFolder):
 
     @property
     def weights_files(self) -> list[Path]:
+        """The file of the weights."""
         return [self.weights_file]
 
     @property
@@ -55,6 +56,7 @@ class PackedFolder(NetworkFolder):
         return self.build_model(resolve_precision("auto"))
 
     def read_weights(self) -> Mapping[str, np.ndarray]:
+        """Read the arrays by layer and name, after a check of their SHA-256."""
         # safetensors has no checksum: a changed byte of a weight would go unnoticed.
         try:
             expected = self.checksum_file.read_text().split()[0]

@@ -1,7 +1,7 @@
-"""The runtimes of exported networks, each with the same two functions.
+"""The runtimes of exported networks behind a common interface.
 
-Their packages are imported when a network of theirs is opened. A model maps `image`,
-float32 RGB in [0, 255] `(batch, height, width, 3)`, to probabilities.
+The package of a runtime is imported when a network of its format is opened. A network
+maps `image`, float32 RGB in [0, 255] `(batch, height, width, 3)`, to probabilities.
 """
 
 import os
@@ -10,6 +10,7 @@ from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 
@@ -23,11 +24,11 @@ class Runtime(ABC):
 
     Attributes:
         num_classes: channels of the probabilities.
-        shape: `(batch, height, width)` of the images that it takes, None where any.
+        shape: `(batch, height, width)` of the images; None for a free length.
     """
 
     num_classes: int
-    shape: tuple[int | None, int | None, int | None] = (None, None, None)
+    shape: tuple[int | None, ...] = (None, None, None)
 
     @abstractmethod
     def probabilities(self, images: np.ndarray) -> np.ndarray:
@@ -47,7 +48,7 @@ class Runtime(ABC):
 
 
 class OpenVino(Runtime):
-    """OpenVINO on the CPU; what is not int8 is computed in what the CPU is good at."""
+    """OpenVINO on the CPU; layers that are not int8 use the fastest type of the CPU."""
 
     def __init__(self, path: Path):
         ov = _import("openvino")
@@ -58,16 +59,18 @@ class OpenVino(Runtime):
         self.shape = _fixed(
             length.get_length() if length.is_static else None for length in shape
         )
-        self._compiled = {}
+        self._compiled: dict[Callable, Any] = {}
 
     def probabilities(self, images: np.ndarray) -> np.ndarray:
+        """Return float32 `(batch, height, width, num_classes)`."""
         return self._run(images, _first_output)
 
     def label_maps(self, images: np.ndarray) -> np.ndarray:
+        """Return class ids, uint8 `(batch, height, width)`."""
         return self._run(images, _largest_output)[..., 0].astype("uint8")
 
     def _run(self, images, output_of):
-        """Compute an output by a model that is compiled when it is first asked for."""
+        """Compute an output with a model that is compiled on its first use."""
         if output_of not in self._compiled:
             ov = _import("openvino")
             model = ov.Model([output_of(self._model)], self._model.get_parameters())
@@ -81,10 +84,10 @@ def _first_output(model):
 
 
 def _largest_output(model):
-    """The class of the largest probability, taken where it is computed."""
+    """Arg-max in the graph, which is faster than on the returned probabilities."""
     opset = _import("openvino.opset16")
     values = _first_output(model)
-    if values.get_node().get_type_name() == "Softmax":  # which keeps the order
+    if values.get_node().get_type_name() == "Softmax":  # it does not change the order
         values = values.get_node().input_value(0)
     return opset.topk(values, 1, -1, "max", "none", index_element_type="i32").output(1)
 
@@ -95,8 +98,8 @@ class Onnx(Runtime):
     def __init__(self, path: Path):
         runtime = _import("onnxruntime")
         options = runtime.SessionOptions()
-        options.log_severity_level = 3  # errors alone
-        options.intra_op_num_threads = _num_threads() or 0  # 0: as many as cores
+        options.log_severity_level = 3  # errors only
+        options.intra_op_num_threads = _num_threads() or 0  # 0: one for each core
         self._session = runtime.InferenceSession(
             path / "model.onnx", options, providers=["CPUExecutionProvider"]
         )
@@ -105,6 +108,7 @@ class Onnx(Runtime):
         self.num_classes = self._session.get_outputs()[0].shape[-1]
 
     def probabilities(self, images: np.ndarray) -> np.ndarray:
+        """Return float32 `(batch, height, width, num_classes)`."""
         return self._session.run(None, {self._name: images.astype("float32")})[0]
 
 
@@ -116,13 +120,14 @@ class LiteRt(Runtime):
         self._interpreter = module.Interpreter(
             str(path / "model.tflite"), num_threads=_num_threads() or os.cpu_count()
         )
-        self._shape = None
+        self._shape: tuple[int, ...] | None = None  # of the allocated tensors
         (image,) = self._interpreter.get_input_details()
         self.shape = _fixed(image["shape_signature"])
         (output,) = self._interpreter.get_output_details()
         self.num_classes = int(output["shape"][-1])
 
     def probabilities(self, images: np.ndarray) -> np.ndarray:
+        """Return float32 `(batch, height, width, num_classes)`."""
         interpreter = self._interpreter
         place = interpreter.get_input_details()[0]["index"]
         if images.shape != self._shape:
@@ -139,14 +144,16 @@ class SavedModel(Runtime):
 
     def __init__(self, path: Path):
         self._tf = _import("tensorflow")
-        self._loaded = self._tf.saved_model.load(str(path))  # holds the variables
+        self._loaded = self._tf.saved_model.load(str(path))  # keeps the variables alive
         outputs = self._loaded.signatures["probabilities"].structured_outputs
         self.num_classes = outputs["probabilities"].shape[-1]
 
     def probabilities(self, images: np.ndarray) -> np.ndarray:
+        """Return float32 `(batch, height, width, num_classes)`."""
         return self._run("probabilities", images)
 
     def label_maps(self, images: np.ndarray) -> np.ndarray:
+        """Return class ids, uint8 `(batch, height, width)`."""
         return self._run("label_map", images)
 
     def _run(self, signature, images):
@@ -164,13 +171,13 @@ RUNTIMES: dict[str, tuple[str, Callable[[Path], Runtime]]] = {
 
 
 def _num_threads():
-    """Threads that OMP_NUM_THREADS allows, as runtimes with OpenMP have it; or None."""
+    """Return OMP_NUM_THREADS, which other runtimes read too; None if it is not set."""
     value = os.environ.get("OMP_NUM_THREADS", "")
     return int(value) if value.isdecimal() and int(value) else None
 
 
 def _fixed(shape):
-    """Batch, height and width of an input, None for what is named or negative."""
+    """Return batch, height and width of an input; None if symbolic or negative."""
     return tuple(
         int(length) if isinstance(length, int | np.integer) and length > 0 else None
         for length in list(shape)[:3]
@@ -178,7 +185,7 @@ def _fixed(shape):
 
 
 def _import(name: str) -> ModuleType:
-    """Import a runtime's package, or say what brings it.
+    """Import the package of a runtime.
 
     Raises:
         MissingRuntime: if it is not installed.
@@ -187,6 +194,6 @@ def _import(name: str) -> ModuleType:
         return import_module(name)
     except ImportError as error:
         raise MissingRuntime(
-            f"This exported network needs {name.partition('.')[0]}, which is not "
+            f"This exported network requires {name.partition('.')[0]}, which is not "
             f"installed: pip install 'keras-fcn[formats]' ({error})"
         ) from error

@@ -1,4 +1,4 @@
-"""Files from the network, kept in Keras's cache (`~/.keras`)."""
+"""Downloads, kept in Keras's cache (`~/.keras`)."""
 
 import contextlib
 import os
@@ -21,21 +21,21 @@ def fetch(
     md5: str | None = None,
     extract: bool = False,
 ) -> Path:
-    """Return a file of the cache, downloaded when it is missing.
+    """Return a file of the cache; download it if it is missing.
 
     A bar on standard error shows the progress.
 
     Args:
-        url: where it is.
+        url: address of the file.
         file_name: its name in the cache.
         cache_subdir: folder of the cache.
         otherwise: what a user can do without network; ends the error message.
-        md5: checksum in hexadecimal, where one is known.
-        extract: unpack the archive and return the folder. An archive that was cut
-            short is removed, so that the next call fetches it again.
+        md5: checksum in hexadecimal, if it is known.
+        extract: unpack the archive and return its folder. A truncated archive is
+            removed, so that the next call downloads it again.
 
     Raises:
-        OSError: if it can't be fetched.
+        OSError: if it can't be downloaded.
     """
     try:
         with contextlib.redirect_stdout(sys.stderr):
@@ -49,7 +49,7 @@ def fetch(
 
 
 def _unpack(archive):
-    """Folder beside an archive with what is in it; a damaged archive is removed."""
+    """Unpack an archive next to itself; remove it if it is damaged."""
     folder = archive.with_suffix("")
     if folder.is_dir():
         return folder

@@ -1,8 +1,8 @@
-"""Locks between processes: a file that one of them holds until it lets go or dies.
+"""Locks between processes: a file that one process holds until it releases it or ends.
 
-The lock is the system's (`flock`), so that it ends with its process however that ends.
-On NFS it counts for all machines that mount the folder, as long as their lock service
-runs; where a file system has no locks nothing is locked, and a line says so.
+They are locks of the operating system (`flock`), which end with their process even if
+it is killed. On NFS they hold for all machines that mount the folder, if their lock
+service runs. On a file system without locks nothing is locked, and a line is logged.
 """
 
 import errno
@@ -21,29 +21,29 @@ _HAS_NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EINVAL, errno.
 
 
 class Locked(OSError):
-    """Another process holds the lock; the message is who: its pid and host."""
+    """Another process holds the lock; the message contains its pid and host."""
 
 
 @contextmanager
 def lock(path: Path, waits: str | None = None) -> Iterator[None]:
-    """Hold a lock for a block. The file is removed at its end.
+    """Hold a lock during a block, and remove its file afterwards.
 
     Args:
-        path: the lock's file; its folder is there.
-        waits: what another process does that holds it, for the line in the log that
-            tells of the waiting; None raises at once.
+        path: the lock's file; its folder exists.
+        waits: wait for another process that holds the lock, and log what it does, such
+            as "prepares the data"; None raises at once.
 
     Raises:
         Locked: if another process holds it.
         OSError: if the file can't be made.
     """
     try:
-        file = take(path, is_told=True)
+        file = take(path, log_missing=True)
     except Locked as error:
         if waits is None:
             raise
         logger.info("Waiting for %s, which %s", error, waits)
-        file = take(path, is_patient=True)
+        file = take(path, wait=True)
     try:
         yield
     finally:
@@ -52,13 +52,13 @@ def lock(path: Path, waits: str | None = None) -> Iterator[None]:
         os.close(file)
 
 
-def take(path: Path, is_patient: bool = False, is_told: bool = False) -> int:
-    """Take a lock and return its open file, with which it ends.
+def take(path: Path, wait: bool = False, log_missing: bool = False) -> int:
+    """Take a lock and return its file descriptor; closing it releases the lock.
 
     Args:
         path: the lock's file.
-        is_patient: wait where another process holds it.
-        is_told: log a line where the file system has no locks.
+        wait: wait while another process holds it.
+        log_missing: log a line if the file system has no locks.
 
     Raises:
         Locked: if another process holds it.
@@ -67,12 +67,14 @@ def take(path: Path, is_patient: bool = False, is_told: bool = False) -> int:
     while True:
         file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
         try:
-            if not _flock(file, is_patient) and is_told:
+            if not _flock(file, wait) and log_missing:
                 logger.warning("%s: its file system has no locks; none is taken", path)
-            # Who held it may have removed the file before we had it.
-            if _is_at(path, file):
-                _write_holder(file)
-                return file
+            # The previous holder may have removed the file before it was locked here.
+            with suppress(FileNotFoundError):
+                at_path = os.stat(path, follow_symlinks=False)
+                if os.path.samestat(at_path, os.fstat(file)):
+                    _write_holder(file)
+                    return file
         except BaseException:
             os.close(file)
             raise
@@ -80,11 +82,10 @@ def take(path: Path, is_patient: bool = False, is_told: bool = False) -> int:
 
 
 def is_abandoned(path: Path) -> bool:
-    """Whether no living process holds a lock whose file is there.
+    """Return whether a lock's file exists and no running process holds the lock.
 
     Args:
-        path: the lock's file; one that is missing or can't be locked is no sign of a
-            death.
+        path: the lock's file. False if it is missing or can't be locked.
     """
     try:
         file = os.open(path, os.O_RDWR | os.O_NOFOLLOW)
@@ -99,9 +100,9 @@ def is_abandoned(path: Path) -> bool:
     return True
 
 
-def _flock(file, is_patient):
-    """Lock a file; False where its file system can't."""
-    operation = fcntl.LOCK_EX | (0 if is_patient else fcntl.LOCK_NB)
+def _flock(file, wait):
+    """Lock a file; return False if its file system has no locks."""
+    operation = fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB)
     try:
         fcntl.flock(file, operation)
     except BlockingIOError as error:
@@ -113,22 +114,15 @@ def _flock(file, is_patient):
     return True
 
 
-def _is_at(path, file):
-    try:
-        return os.path.samestat(os.stat(path, follow_symlinks=False), os.fstat(file))
-    except FileNotFoundError:
-        return False
-
-
 def _write_holder(file):
     holder = {"pid": os.getpid(), "host": socket.gethostname()}
-    with suppress(OSError):  # the disk is full: the lock holds without it
+    with suppress(OSError):  # a full disk: the lock works without this text
         os.truncate(file, 0)
         os.write(file, json.dumps(holder).encode())
 
 
 def _describe_holder(file):
-    """Who wrote into a lock's file; it may be about to."""
+    """Describe the process that holds a lock; it may not have written its pid yet."""
     try:
         holder = json.loads(os.pread(file, 1000, 0))
         return f"process {int(holder['pid'])} on {str(holder['host'])[:80]}"

@@ -1,16 +1,16 @@
-"""Files that have an end: what is no regular file is not opened."""
+"""A check before untrusted paths are opened."""
 
 from pathlib import Path
 
 
 def check_is_regular(path: Path) -> None:
-    """Refuse what reading would wait for without end: a FIFO, a device, a socket.
+    """Refuse FIFOs, devices and sockets, from which reading may never return.
 
     Args:
-        path: what is about to be opened; links are followed.
+        path: path to be opened; links are followed.
 
     Raises:
-        ValueError: if it is there and no regular file.
+        ValueError: if it exists and is not a regular file.
     """
     if path.exists() and not path.is_file():
         kind = "a folder" if path.is_dir() else "a FIFO, device or socket"

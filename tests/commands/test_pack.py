@@ -29,7 +29,12 @@ def test_what_can_not_be_packed_is_one_line(run, tmp_path, capsys):
     assert "exists already: choose a new folder" in line
     run.checkpoints.last_file.write_text(
         json.dumps(
-            {"epoch": 0, "state": "checkpoint-0000-000001.safetensors", "history": []}
+            {
+                "epoch": 0,
+                "step": 1,
+                "state": "checkpoint-0000-000001.safetensors",
+                "history": [],
+            }
         )
     )
     line = refusal(pack, capsys, run.path, "--output-dir", output)

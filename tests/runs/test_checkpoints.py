@@ -169,7 +169,9 @@ DAMAGED = {
 
 
 @pytest.mark.parametrize("name", DAMAGED)
-def test_a_damaged_checkpoint_is_told_and_the_one_before_taken(tmp_path, caplog, name):
+def test_a_damaged_checkpoint_is_logged_and_the_previous_one_used(
+    tmp_path, caplog, name
+):
     checkpoints = make_run(tmp_path, 3)
     damage = DAMAGED[name]
     if isinstance(damage, dict):
@@ -179,7 +181,7 @@ def test_a_damaged_checkpoint_is_told_and_the_one_before_taken(tmp_path, caplog,
     assert checkpoints.read() == [at(2)]
     (line,) = caplog.messages
     assert line.startswith(str(checkpoints.last_file)) and len(line) < 400
-    assert line.endswith("; the other checkpoint is taken") and "\n" not in line
+    assert line.endswith("; the other checkpoint is used") and "\n" not in line
     checkpoints.restore(at(2))
     assert_is_at(tmp_path, 2)
     checkpoints.before_file.write_text(damage)
@@ -197,7 +199,7 @@ def test_without_its_checkpoint_a_run_does_not_begin_anew(tmp_path, epoch, left)
         for path in tmp_path.iterdir():
             if path.name != left:
                 path.unlink()
-    with pytest.raises(ValueError, match="checkpoint.json is missing.* To go on"):
+    with pytest.raises(ValueError, match="checkpoint.json is missing.* To resume"):
         checkpoints.read()
 
 

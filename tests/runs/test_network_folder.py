@@ -90,7 +90,7 @@ def test_data_of_other_classes_are_refused(network):
     network.check_classes(network.read_class_map())
     names = ("class_0", "class_2", "class_1")
     other = ClassMap(names, ((1, 1, 1), (2, 2, 2), (3, 3, 3)), 255)
-    needed = "for the classes class_0, class_1, class_2. Received data with: class_0, "
+    needed = "for the classes class_0, class_1, class_2; the data set has class_0, "
     with pytest.raises(ValueError, match=needed + "class_2, class_1"):
         network.check_classes(other)
 
@@ -128,12 +128,12 @@ def test_another_training_size_is_refused(packed, value):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("{}", "no temperature"),
-        ("[]", "no temperature"),
-        ('{"temperature": 0}', "above 0. Received: 0"),
+        ("{}", "expected a temperature above 0, got"),
+        ("[]", "expected a temperature above 0, got"),
+        ('{"temperature": 0}', "above 0, got 0"),
         ('{"temperature": NaN}', "is not JSON"),
-        ('{"temperature": "warm"}', "no temperature"),
-        (f'{{"temperature": 1{"0" * 400}}}', "no temperature"),
+        ('{"temperature": "warm"}', "expected a temperature above 0, got"),
+        (f'{{"temperature": 1{"0" * 400}}}', "expected a temperature above 0, got"),
         ("words", "is not JSON"),
     ],
 )
