@@ -50,7 +50,7 @@ _ARGUMENTS = {
     "export": "--model run --output-dir out",
     "pack": "finished --output-dir out",
     "curves": "run --output out.png",
-    "film_strip": "run --output out.png",
+    "samples": "run --output out.png",
 }
 
 

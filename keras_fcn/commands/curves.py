@@ -32,10 +32,12 @@ def check(arguments: argparse.Namespace, given: set[str]) -> None:
 
 def work(arguments: argparse.Namespace, given: set[str]) -> int:
     """Plot the curves."""
-    from keras_fcn.runs.curves import draw_curves
+    from keras_fcn.drawing.curves import plot_curves
     from keras_fcn.runs.folder import RunFolder
 
-    draw_curves([RunFolder.open(path) for path in arguments.runs], arguments.output)
+    runs = [RunFolder.open(path) for path in arguments.runs]
+    histories = [(str(run.path), run.read_history()) for run in runs]
+    plot_curves(histories, arguments.output)
     print(f"Curves: {arguments.output}")
     return 0
 

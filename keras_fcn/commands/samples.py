@@ -48,8 +48,9 @@ def check(arguments: argparse.Namespace, given: set[str]) -> None:
 
 def work(arguments: argparse.Namespace, given: set[str]) -> int:
     """Write the strip or the animation."""
+    from keras_fcn.drawing.sample_strip import write_animation, write_strip
     from keras_fcn.runs.folder import RunFolder
-    from keras_fcn.runs.sample_history import read_frames, write_animation, write_strip
+    from keras_fcn.runs.samples import read_frames
 
     runs = [RunFolder.open(path) for path in arguments.runs]
     frames = read_frames(runs, arguments.sample)

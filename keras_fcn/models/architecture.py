@@ -2,15 +2,9 @@
 
 from typing import Annotated, Literal
 
-from keras_fcn.config import TrainingConfig
+from keras_fcn.config import Head, SkipScales, TrainingConfig, Upsampling, Variant
 from keras_fcn.options import BlockCount, Kind, PositiveInt, Share, validated
 
-Variant = Literal["32s", "16s", "8s", "4s"]
-Head = Literal["vgg", "compact"]
-SkipScales = Literal["batch-norm", "paper", "none"]
-Upsampling = Literal[
-    "transposed", "bilinear", "nearest", "bed-of-nails", "max-unpooling"
-]
 InputShape = Annotated[
     tuple[PositiveInt | None, PositiveInt | None, Literal[3]],
     Kind("(height, width, 3), with None for a free size"),

@@ -11,14 +11,8 @@ from pathlib import Path
 import keras
 from keras import layers
 
-from keras_fcn.models.architecture import (
-    Architecture,
-    Head,
-    InputShape,
-    SkipScales,
-    Upsampling,
-    Variant,
-)
+from keras_fcn.config import Head, SkipScales, Upsampling, Variant
+from keras_fcn.models.architecture import Architecture, InputShape
 from keras_fcn.models.layers import CropToImage, PadToMultiple, VGGPreprocessing
 from keras_fcn.models.upsampling import upsample
 from keras_fcn.models.weights import load_vgg16_weights

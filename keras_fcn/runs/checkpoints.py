@@ -324,21 +324,3 @@ def write_history(path: Path, history: Sequence[dict]) -> None:
         writer = csv.DictWriter(file, names)
         writer.writeheader()
         writer.writerows(history)
-
-
-def read_history(path: Path) -> list[dict[str, str]]:
-    """Read `history.csv`.
-
-    Args:
-        path: the file.
-
-    Returns:
-        One dict per finished epoch; all values are text.
-
-    Raises:
-        ValueError: if there is no such file.
-    """
-    if not path.is_file():
-        raise ValueError(f"{path.parent} has no {path.name}: no epoch is finished")
-    with path.open(newline="") as file:
-        return list(csv.DictReader(file))

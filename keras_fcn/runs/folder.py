@@ -14,6 +14,7 @@ runs/NAME/
   training.lock      exists while a process trains it
 """
 
+import csv
 import platform
 import subprocess
 from collections.abc import Iterator, Mapping
@@ -181,6 +182,21 @@ class RunFolder(NetworkFolder):
             OSError: if it can't be read.
         """
         return self.checkpoints.read()[0]
+
+    def read_history(self) -> list[dict[str, str]]:
+        """Read `history.csv`.
+
+        Returns:
+            One dict per finished epoch; all values are text.
+
+        Raises:
+            ValueError: if no epoch is finished.
+        """
+        path = self.path / "history.csv"
+        if not path.is_file():
+            raise ValueError(f"{self.path} has no history.csv: no epoch is finished")
+        with path.open(newline="") as file:
+            return list(csv.DictReader(file))
 
     @contextmanager
     def locked(self) -> Iterator[None]:

@@ -19,7 +19,7 @@ def test_what_has_no_curves_is_one_line(run, tmp_path, capsys):
     assert "is not a run" in refusal(curves, capsys, tmp_path, "--output", path)
     (run.path / "history.csv").unlink()
     line = refusal(curves, capsys, run.path, "--output", path)
-    assert "has no history.csv: its first epoch isn't over" in line
+    assert "has no history.csv: no epoch is finished" in line
     assert not path.exists()
 
 

@@ -28,4 +28,4 @@ def test_the_suffix_selects_strip_or_animation(runs, tmp_path, capsys, name, fra
 
 def test_a_sample_that_is_not_there_is_one_line(runs, capsys):
     line = refusal(samples, capsys, runs[0].path, "--sample", 9)
-    assert f"{runs[0].samples} holds no prediction of sample 9" in line
+    assert f"{runs[0].samples} has no prediction of sample 9" in line

@@ -41,7 +41,7 @@ def test_an_exported_network_looks_once(exported):  # noqa: F811
 
 
 def test_an_exported_network_is_no_start_of_a_training(exported):  # noqa: F811
-    with pytest.raises(ValueError, match="give the run or packed network that it was"):
+    with pytest.raises(ValueError, match="use the run or packed network that it was"):
         find_network(exported)
 
 

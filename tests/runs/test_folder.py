@@ -12,7 +12,7 @@ from keras_fcn import __version__
 from keras_fcn.classes import ClassMap
 from keras_fcn.config import TrainingConfig
 from keras_fcn.runs import folder as folder_module
-from keras_fcn.runs.checkpoints import Checkpoint
+from keras_fcn.runs.checkpoints import Checkpoint, write_history
 from keras_fcn.runs.folder import RunFolder, git_commit, versions
 
 CLASS_MAP = ClassMap(("a", "b"), ((1, 2, 3), (4, 5, 6)), 255)
@@ -87,6 +87,18 @@ def test_a_run_without_an_epoch_has_no_network(tmp_path):
     run = RunFolder.create(tmp_path / "mine", CONFIG, CLASS_MAP)
     with pytest.raises(FileNotFoundError, match="its first epoch is not finished"):
         run.load_model()
+
+
+def test_the_history_is_read_as_text(tmp_path):
+    run = RunFolder.create(tmp_path / "mine", CONFIG, CLASS_MAP)
+    with pytest.raises(ValueError, match="mine has no history.csv: no epoch is fini"):
+        run.read_history()
+    rows = [{"epoch": 1, "val_mean_iou": 0.5}, {"epoch": 2, "val_mean_iou": 0.75}]
+    write_history(run.path / "history.csv", rows)
+    assert run.read_history() == [
+        {"epoch": "1", "val_mean_iou": "0.5"},
+        {"epoch": "2", "val_mean_iou": "0.75"},
+    ]
 
 
 def test_a_damaged_network_is_named(packed_run, tmp_path):

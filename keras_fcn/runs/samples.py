@@ -1,0 +1,43 @@
+"""The sample predictions of runs, written after each epoch."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from PIL import Image
+
+from keras_fcn.drawing.sample_strip import Frame
+from keras_fcn.runs.folder import RunFolder
+
+
+def read_frames(runs: Sequence[RunFolder], sample: int) -> list[Frame]:
+    """Read the predictions of a sample image, in the order of runs and epochs.
+
+    Args:
+        runs: the runs.
+        sample: number of the image, at least 1.
+
+    Raises:
+        ValueError: if a run has no such prediction, or the images differ in size.
+    """
+    frames = []
+    for run in runs:
+        variant = run.read_config().variant
+        end = f"-sample-{sample}.png"
+        paths = sorted(run.samples.glob(f"epoch-*{end}"))
+        if not paths:
+            raise ValueError(
+                f"{run.samples} has no prediction of sample {sample}: `num_samples` of "
+                "the training sets their number"
+            )
+        for path in paths:
+            epoch = int(path.name.removeprefix("epoch-").removesuffix(end))
+            with Image.open(path) as file:
+                image = np.asarray(file.convert("RGB"))
+            frames.append(Frame(f"FCN-{variant}, epoch {epoch}", image))
+    sizes = sorted({frame.image.shape[:2] for frame in frames})
+    if len(sizes) > 1:
+        raise ValueError(
+            "The sample images of the runs must have the same size. Received: "
+            f"{', '.join(f'{height}x{width}' for height, width in sizes)}"
+        )
+    return frames

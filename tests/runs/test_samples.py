@@ -1,0 +1,35 @@
+"""Reading the sample predictions of runs."""
+
+import pytest
+
+from keras_fcn.runs.samples import read_frames
+from tests.support.runs import make_sampled_run
+
+
+@pytest.fixture
+def runs(tmp_path):
+    return [
+        make_sampled_run(tmp_path / "coarse", "32s", 3),
+        make_sampled_run(tmp_path / "fine", "8s", 2),
+    ]
+
+
+def test_frames_are_in_the_order_of_runs_and_epochs(runs):
+    frames = read_frames(runs, sample=1)
+    assert [frame.title for frame in frames] == [
+        "FCN-32s, epoch 1", "FCN-32s, epoch 2", "FCN-32s, epoch 3",
+        "FCN-8s, epoch 1", "FCN-8s, epoch 2",
+    ]  # fmt: skip
+    assert (frames[0].image == (0, 200, 0)).all()
+    assert (frames[1].image == (200, 0, 0)).all()
+
+
+def test_a_missing_sample_is_refused(runs):
+    with pytest.raises(ValueError, match="no prediction of sample 9: `num_samples`"):
+        read_frames(runs, sample=9)
+
+
+def test_images_of_different_sizes_are_refused(runs, tmp_path):
+    other = make_sampled_run(tmp_path / "other", "8s", 1, size=(10, 12))
+    with pytest.raises(ValueError, match="must have the same size.*10x12, 20x200"):
+        read_frames([runs[0], other], sample=1)
