@@ -1,13 +1,14 @@
 """Compare speed and memory with other runtimes: `python -m benchmarks.compare`.
 
-Trains and predicts with the same network, weights, sizes and precisions by keras-fcn
-and by what is installed of PyTorch, OpenVINO, ONNX Runtime and LiteRT, in turns, so
-that what else the machine does falls on all alike. Prints medians and ranges as a
-Markdown table, with the share of the peak that a matrix product reaches here. The
-seconds of the processor's cores tell apart what is slow from what had to wait; threads
-that wait in a loop count there too.
+Trains and predicts the same network, with the same weights, sizes and precisions, with
+keras-fcn and with those of PyTorch, OpenVINO, ONNX Runtime and LiteRT that are
+installed. The runtimes take turns, so that other load on the machine affects all
+equally. Prints medians and ranges as a Markdown table, with the share of the peak rate
+of a matrix product on this machine. CPU seconds distinguish slow code from code that
+waited; busy waiting counts as CPU time.
 """
 
+import argparse
 import json
 import logging
 import platform
@@ -28,54 +29,52 @@ from keras_fcn.storage.atomic import write_json
 logger = logging.getLogger(__name__)
 
 SIZES = ((320, 416), (360, 480))
-_PRODUCT = 3072  # rows and columns of the matrices of the peak
-_PAUSE = 0.5  # seconds in which the threads of the one before stop waiting in a loop
-_PEAK = "product of two matrices"  # takes turns as well
+_PRODUCT = 3072  # rows and columns of the matrix product
+_PAUSE = 0.5  # seconds; ends the busy waiting of the previous runtime's threads
+_PEAK = "product of two matrices"  # takes turns with the runtimes
 
 
 def add_arguments(parser) -> None:
-    """Add the flags of the command.
-
-    Args:
-        parser: gets them.
-    """
+    """Add the flags."""
     parser.add_argument(
         "--quick",
         action="store_true",
-        help="the compact head in bfloat16 alone: training of 4 at 320x416, prediction "
-        "of one at 360x480",
+        help="only the compact head in bfloat16: training on 4 images of 320x416, "
+        "prediction of one of 360x480",
     )
     parser.add_argument(
         "--scaling",
         action="store_true",
-        help="instead: how the cost of prediction grows with pixels, classes and batch",
+        help="measure prediction for increasing image size, classes and batch size",
     )
     parser.add_argument(
         "--only",
         nargs="+",
         default=[],
         metavar="WORD",
-        help="of all cases those that have each word: training or prediction, compact "
-        "or vgg, bfloat16 or float32, a size as 360x480, a batch as 8",
+        help="only cases with all of these words: training or prediction, compact or "
+        "vgg, bfloat16 or float32, a size such as 360x480, a batch size such as 8",
     )
     parser.add_argument(
         "--rounds", type=flag_type(PositiveInt), default=7, metavar="N",
-        help="turns of each",
+        help="rounds",
     )  # fmt: skip
     parser.add_argument(
         "--exported", nargs="+", type=Path, default=[], metavar="DIR",
-        help="exported networks that predict too, as openvino-int8-1",
+        help="exported networks to measure in addition, such as openvino-int8-1",
     )  # fmt: skip
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the rows too")
-    parser.add_argument("--memory-of", metavar="JSON", help="used by itself")
+    parser.add_argument(
+        "--json", type=Path, metavar="FILE", help="write the rows to this file"
+    )
+    parser.add_argument("--memory-of", help=argparse.SUPPRESS)  # for subprocesses
 
 
 def make_cases(is_quick: bool, is_scaling: bool) -> list[tuple[str, dict]]:
-    """Return what is computed: "training" or "prediction", and fields of `Case`.
+    """Return the cases: "training" or "prediction", and the fields of `Case`.
 
     Args:
-        is_quick: two cases.
-        is_scaling: prediction at sizes, classes and batches that grow.
+        is_quick: return two cases.
+        is_scaling: return prediction for increasing sizes, classes and batch sizes.
     """
     first = {"head": "compact", "precision": "bfloat16", "batch_size": 1}
     if is_scaling:
@@ -107,12 +106,12 @@ def make_cases(is_quick: bool, is_scaling: bool) -> list[tuple[str, dict]]:
 
 
 def has_words(work: str, fields: dict, words: Collection[str]) -> bool:
-    """Return whether a case is one of those that were asked for.
+    """Whether a case has all the words of `--only`.
 
     Args:
         work: "training" or "prediction".
         fields: of `Case`.
-        words: as for `--only`.
+        words: values of `--only`.
     """
     size = f"{fields['height']}x{fields['width']}"
     names = {work, fields["head"], fields["precision"], size, str(fields["batch_size"])}
@@ -132,12 +131,12 @@ def _case(size, batch_size, head, precision, num_classes=11):
 
 
 def measure(work: str, fields: dict, rounds: int, exported: list[Path]) -> list[dict]:
-    """Return a row for each contender.
+    """Measure a case, and return a row for each contender.
 
     Args:
         work: "training" or "prediction".
         fields: of `Case`.
-        rounds: turns of each.
+        rounds: number of measurements of each contender.
         exported: exported networks, for prediction with the compact head.
     """
     from benchmarks.contenders import (
@@ -186,7 +185,7 @@ def measure(work: str, fields: dict, rounds: int, exported: list[Path]) -> list[
 
 
 def matrix_product(precision: str) -> Callable[[], object]:
-    """Return a function that multiplies square matrices: the peak of the machine.
+    """Return a function that multiplies square matrices, to measure the peak rate.
 
     Args:
         precision: "float32" or "bfloat16".
@@ -199,7 +198,7 @@ def matrix_product(precision: str) -> Callable[[], object]:
 
 
 def measure_memory(work: str, fields: dict) -> float:
-    """Return the GiB that a process needs which does nothing else but keras-fcn's work.
+    """Return the peak memory of a process that runs only keras-fcn, GiB.
 
     Args:
         work: "training" or "prediction".
@@ -221,7 +220,7 @@ def _print_memory(work, fields):
     from benchmarks.contenders import Case, training_contenders
     from keras_fcn.models.inference import prediction_model
 
-    sys.modules["torch"] = None  # not in this process
+    sys.modules["torch"] = None  # PyTorch must not be imported here
     case = Case(**fields)
     if work == "training":
         run = training_contenders(case)["keras-fcn"]
@@ -240,22 +239,22 @@ def _print_memory(work, fields):
 
 
 def _peak_kib():
-    """Peak memory of this process; getrusage would tell that of its parent as well."""
+    """Peak memory of this process; that of getrusage includes its parent's."""
     for line in Path("/proc/self/status").read_text().splitlines():
         if line.startswith("VmHWM:"):
             return int(line.split()[1])
-    raise RuntimeError("/proc/self/status tells no peak memory: Linux is needed")
+    raise RuntimeError("/proc/self/status has no VmHWM: this benchmark requires Linux")
 
 
 def format_table(rows: list[dict]) -> str:
-    """Write rows as a Markdown table.
+    """Format rows as a Markdown table.
 
     Args:
-        rows: what `measure` gave, with `memory_gib` where it is known.
+        rows: rows from `measure`; `memory_gib` is optional.
     """
     lines = [
-        "| | images | head | precision | by | seconds an image (range) | of the cores "
-        "| of the peak | memory, GiB |",
+        "| | images | head | precision | runtime | seconds per image (range) "
+        "| CPU seconds | share of peak | memory, GiB |",
         "|---|---|---|---|---|---|---|---|---|",
     ]
     for row in rows:
@@ -276,12 +275,7 @@ def format_table(rows: list[dict]) -> str:
 
 
 def work(arguments, given: set[str]) -> int:
-    """Measure, and print the table.
-
-    Args:
-        arguments: what was parsed.
-        given: names of the flags that were given.
-    """
+    """Measure and print the table."""
     if arguments.memory_of:
         _print_memory(*json.loads(arguments.memory_of))
         return 0

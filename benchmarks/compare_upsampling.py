@@ -1,7 +1,7 @@
-"""Compare the ways of upsampling on streets: `python benchmarks/compare_upsampling.py`.
+"""Compare upsampling methods on streets: `python benchmarks/compare_upsampling.py`.
 
-Trains one network for each method, all from the same start and with the same draws, and
-prints parameters, time, scores, and scores near the edges between classes.
+Trains one network for each method, with the same initial weights and random numbers,
+and prints parameters, time, scores, and scores near the edges between classes.
 """
 
 import dataclasses
@@ -40,16 +40,16 @@ _TIMED_ROUNDS = 10
 
 @dataclass(frozen=True)
 class Comparison:
-    """What a method gave.
+    """Results of a method.
 
     Attributes:
-        method: its name.
-        num_decoder_parameters: weights of scores and upsampling.
+        method: name of the method.
+        num_decoder_parameters: parameters of the score and upsampling layers.
         milliseconds: median time to predict one image.
-        mean_iou: share in [0, 1], over the test images.
-        pixel_accuracy: likewise.
+        mean_iou: mean IoU of the test images, in [0, 1].
+        pixel_accuracy: pixel accuracy of the test images.
         edge_accuracy: pixel accuracy within `TRIMAP_WIDTH` pixels of an edge.
-        edge_mean_iou: mean IoU there.
+        edge_mean_iou: mean IoU of the same pixels.
     """
 
     method: str
@@ -64,18 +64,18 @@ class Comparison:
 def compare(config: TrainingConfig, run_dir: Path) -> list[Comparison]:
     """Train and score a network for each method.
 
-    A run of a method that is there is gone on with where it is not finished.
+    Existing runs are resumed if they are not finished.
 
     Args:
-        config: the training; its `upsampling` is replaced.
-        run_dir: folder for the runs, one for each method.
+        config: configuration of the runs; `upsampling` is replaced.
+        run_dir: folder of the runs, one for each method.
 
     Returns:
         One comparison for each method, in the order of `UPSAMPLING`.
 
     Raises:
-        ValueError, OSError: as `train`; and if a run that is there is of another
-            training.
+        ValueError, OSError: as `train`; and if an existing run has another
+            configuration.
     """
     networks = {}
     for method in UPSAMPLING:
@@ -103,7 +103,7 @@ def _run_of(method, config, path):
 
 
 def _time_side_by_side(networks, size):
-    """Median milliseconds an image; the methods take turns, so that noise hits all."""
+    """Median milliseconds per image; taking turns spreads other load evenly."""
     image = np.random.default_rng(0).integers(0, 256, (1, *size, 3)).astype("uint8")
     predictors = {
         method: prediction_model(network).predict_on_batch
@@ -151,14 +151,7 @@ def _score(method, network, dataset: SegmentationDataset, milliseconds):
 
 
 def format_table(comparisons: list[Comparison]) -> str:
-    """Write comparisons as a table for people.
-
-    Args:
-        comparisons: what `compare` gave.
-
-    Returns:
-        Lines of text.
-    """
+    """Format comparisons as a table."""
     lines = [
         f"{'':<16}{'decoder':>12}{'ms an':>8}{'mean':>8}{'pixel':>8}"
         f"{'edge':>8}{'edge':>8}",
@@ -176,8 +169,8 @@ def format_table(comparisons: list[Comparison]) -> str:
 
 
 def add_arguments(parser):
-    """Adds the flags."""
-    add_flag(parser, "--variant", Variant, "stride of the finest scores", "8s", "V")
+    """Add the flags."""
+    add_flag(parser, "--variant", Variant, "variant of the network", "8s", "V")
     parser.add_argument(
         "--epochs",
         type=flag_type(PositiveInt),
@@ -197,12 +190,12 @@ def add_arguments(parser):
         type=Path,
         default=Path("runs/compare-upsampling"),
         metavar="DIR",
-        help="folder for the runs; what is finished there is not trained again",
+        help="folder of the runs; finished runs are not trained again",
     )
 
 
 def work(arguments, given):
-    """Trains, measures and prints the table."""
+    """Train, measure and print the table."""
     config = TrainingConfig(
         dataset="streets",
         num_images=arguments.num_images,
@@ -211,7 +204,7 @@ def work(arguments, given):
         init_from=start_name("pretrained"),
         freeze_blocks=2,
         epochs=arguments.epochs,
-        # One rate for all layers: the table in docs/methods.md was made so.
+        # One learning rate for all layers, as for the table in docs/methods.md.
         learning_rate=1e-4,
         encoder_rate=1.0,
         class_weights="sqrt-median-frequency",

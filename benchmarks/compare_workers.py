@@ -1,7 +1,7 @@
-"""The same training on 1, 2 and 4 workers: how far apart their weights are.
+"""Compare the weights after training on 1, 2 and 4 workers.
 
-Twenty steps of the bundled network on rendered streets, in float32 without dropout,
-with a last batch that is one image short. Prints a table in Markdown.
+Trains the bundled network for twenty steps on rendered streets, in float32 without
+dropout; the last batch lacks one image. Prints a Markdown table.
 
     python benchmarks/compare_workers.py --output-dir /tmp/compare
 """
@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 from local_workers import start_workers
 
-# Their learning rates. Where they are high, maxima and ReLUs that tip over make
-# rounding grow in a few steps; the order of a batch's images alone does the same.
+# Learning rates. With higher ones, rounding differences change maxima and signs before
+# ReLUs and grow within a few steps, as they do if the images of a batch are reordered.
 OPTIMIZERS = {"sgd": 1e-4, "adamw": 1e-5}
 SAME_DIGITS = ("loss", "mean_iou", "pixel_accuracy", "val_loss", "val_mean_iou")
 _TRAINING = """
@@ -26,7 +26,7 @@ _TRAINING = """
 
 
 def main() -> int:
-    """Train on each number of workers, and compare with the first."""
+    """Train on each number of workers, and compare with the first number."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -86,7 +86,7 @@ def _row(optimizer, number, run, first):
 
 
 def _weights(run):
-    """The network's trained arrays of the last checkpoint, by their number."""
+    """Variables of the network in the last checkpoint, by path."""
     from keras_fcn.runs.folder import RunFolder
     from keras_fcn.storage.arrays import read_arrays
 

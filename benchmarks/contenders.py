@@ -1,7 +1,7 @@
-"""What is compared: functions that train one step, or label one batch, by each runtime.
+"""Functions that train one step or predict one batch, for each installed runtime.
 
-Each of `prediction_contenders` and `training_contenders` gives them by name, for the
-packages that are installed; all have the same weights.
+`prediction_contenders` and `training_contenders` return them by name; all use the same
+weights.
 """
 
 import logging
@@ -35,15 +35,15 @@ Run = Callable[[], object]
 
 @dataclass(frozen=True)
 class Case:
-    """What is computed.
+    """Sizes and precision of a computation.
 
     Attributes:
-        height: of the images, pixels.
-        width: likewise.
-        batch_size: images at a time.
+        height: height of the images, pixels.
+        width: width of the images, pixels.
+        batch_size: images in a batch.
         head: "compact" or "vgg".
         precision: "float32" or "bfloat16".
-        num_classes: classes that are scored.
+        num_classes: number of classes.
     """
 
     height: int
@@ -54,10 +54,10 @@ class Case:
     num_classes: int = NUM_CLASSES
 
     def make_network(self, is_fixed: bool = False) -> keras.Model:
-        """Build the network; its scores are drawn, so that it labels several classes.
+        """Build a network with random score layers, which predicts several classes.
 
         Args:
-            is_fixed: for images of this size alone.
+            is_fixed: build it for images of this size only.
         """
         keras.utils.set_random_seed(0)
         size = (self.height, self.width) if is_fixed else (None, None)
@@ -72,7 +72,7 @@ class Case:
         return network
 
     def make_batch(self) -> dict[str, np.ndarray]:
-        """Draw images, and labels in blocks."""
+        """Return random images, and label maps of random blocks."""
         rng = np.random.default_rng(0)
         rows, columns = self.height // 16 + 1, self.width // 16 + 1
         blocks = rng.integers(0, self.num_classes, (self.batch_size, rows, columns))
@@ -88,15 +88,15 @@ class Case:
 def prediction_contenders(
     case: Case, folder: Path, exported: list[Path]
 ) -> dict[str, Run]:
-    """Return functions that label the images of a case, by name.
+    """Return functions that predict the label maps of a case, by name.
 
     Args:
-        case: what is computed.
-        folder: empty; the formats of other runtimes are written there.
-        exported: exported networks to run as well, as in int8.
+        case: sizes and precision.
+        folder: empty folder for the exported networks.
+        exported: other exported networks to include, such as int8.
 
     Raises:
-        RuntimeError: if one labels otherwise than Keras.
+        RuntimeError: if the predictions of a runtime differ from those of Keras.
     """
     network, images = case.make_network(), case.make_batch()["image"]
     model = prediction_model(network)
@@ -121,7 +121,9 @@ def prediction_contenders(
     for name, run in contenders.items():
         share = float(np.mean(np.asarray(run()) == expected))
         if share < (0.999 if case.precision == "float32" else 0.9):
-            raise RuntimeError(f"{name} labels {share:.1%} of the pixels as Keras does")
+            raise RuntimeError(
+                f"{name} and Keras agree in {share:.1%} of the pixels only"
+            )
     for path in exported:
         network = ExportedFolder(path).load_model()
         contenders[path.name] = lambda network=network: network.label_maps(images)
@@ -131,10 +133,10 @@ def prediction_contenders(
 def training_contenders(case: Case) -> dict[str, Run]:
     """Return functions that train one step on the images of a case, by name.
 
-    keras-fcn's step augments and counts the confusion matrix; PyTorch's is bare.
+    The step of keras-fcn includes augmentation and metrics, that of PyTorch does not.
 
     Args:
-        case: what is computed.
+        case: sizes and precision.
     """
     network, batch = case.make_network(), case.make_batch()
     config = TrainingConfig(learning_rate=1e-5, encoder_rate=0.2)
@@ -155,11 +157,11 @@ def training_contenders(case: Case) -> dict[str, Run]:
 
 
 def network_in_float32(case: Case, network: keras.Model) -> keras.Model:
-    """Return the network with its weights, to be written by a converter.
+    """Return a float32 copy of a network, for the converters.
 
     Args:
-        case: what is computed.
-        network: of any precision.
+        case: sizes and precision.
+        network: a network of any precision.
     """
     if case.precision == "float32":
         return network
@@ -179,7 +181,7 @@ def _openvino(folder, precision, images):
 
 
 def _import_torch():
-    """PyTorch without Triton, whose LLVM and TensorFlow's end each other's process."""
+    """Import PyTorch without Triton: its LLVM crashes together with TensorFlow."""
     sys.modules.setdefault("triton", None)
     return import_module("torch")
 

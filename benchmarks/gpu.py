@@ -1,12 +1,11 @@
 """Speed of training and prediction on a GPU: `PYTHONPATH=. python benchmarks/gpu.py`.
 
-Runs on Keras's JAX backend, and needs JAX, Keras, NumPy, OpenCV, Pillow and h5py alone,
-not TensorFlow. Times the trainer's compiled step with augmentation, loss, metrics and
-optimizer, and the network's label maps, on images that are on the device already; and
-a matrix product, for the device's peak. A row is printed to stderr as it is measured;
-the whole comes out as JSON on stdout.
+Runs on Keras's JAX backend, without TensorFlow. Measures the trainer's compiled step
+with augmentation, loss, metrics and optimizer, and the prediction of label maps, on
+images that are on the device already, and a matrix product for the device's peak rate.
+Prints rows to stderr and a JSON report to stdout.
 
-What is left when the seconds are used up is not begun, and listed as skipped.
+Measurements that would exceed the time limit are skipped and listed in the report.
 """
 
 # ruff: noqa: E402
@@ -43,11 +42,7 @@ _PRODUCT = 8192  # rows and columns of the matrices, enough to fill any GPU
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Measure, and print.
-
-    Args:
-        argv: the flags.
-    """
+    """Measure and print the report."""
     arguments = _parse(argv)
     started = time.monotonic()
     device = jax.devices()[0]
@@ -92,18 +87,14 @@ def main(argv: list[str] | None = None) -> None:
                 "peak_memory_gib": _peak_memory(device),
             }
             report["rows"].append(row)
-            _tell(row)
+            _print_row(row)
             longest[name] = max(longest[name], time.monotonic() - begun)
     report["seconds"] = round(time.monotonic() - started, 1)
     print(json.dumps(report, indent=1))
 
 
 def measure_peak(rows: int) -> float:
-    """Return the operations a second of a bfloat16 product of square matrices.
-
-    Args:
-        rows: of the matrices.
-    """
+    """Return the rate of a bfloat16 product of square matrices, FLOP/s."""
     matrix = jax.numpy.ones((rows, rows), "bfloat16")
     multiply = jax.jit(lambda a, b: a @ b)
     multiply(matrix, matrix).block_until_ready()
@@ -117,13 +108,7 @@ def measure_peak(rows: int) -> float:
 
 
 def make_batch(batch_size: int, height: int, width: int) -> dict:
-    """Return a batch of random images with labels in blocks, on the device.
-
-    Args:
-        batch_size: images.
-        height: of an image, pixels.
-        width: likewise.
-    """
+    """Return a batch of random images and label maps of blocks, on the device."""
     rng = np.random.default_rng(0)
     blocks = rng.integers(
         0, NUM_CLASSES, (batch_size, height // 16 + 1, width // 16 + 1)
@@ -138,7 +123,7 @@ def make_batch(batch_size: int, height: int, width: int) -> dict:
 
 
 class _Training:
-    """Steps of the trainer, as `train` makes them."""
+    """Training steps as in `train`."""
 
     def __init__(self, network: keras.Model):
         config = TrainingConfig(learning_rate=1e-4, encoder_rate=0.2)
@@ -149,7 +134,7 @@ class _Training:
         self.trainer.build()
 
     def measure(self, batch: dict) -> dict:
-        """Time steps on a batch."""
+        """Measure steps on a batch."""
         with self.trainer.epoch() as train_on:
             begun = time.monotonic()
             fetch(train_on(batch))
@@ -164,13 +149,13 @@ class _Training:
 
 
 class _Prediction:
-    """The compiled label maps, as `predict` makes them, left on the device."""
+    """Prediction of label maps as in `predict`, without copying them to the host."""
 
     def __init__(self, network: keras.Model):
         self.model = prediction_model(network)
 
     def measure(self, batch: dict) -> dict:
-        """Time predictions of a batch."""
+        """Measure predictions of a batch."""
         self.model.make_predict_function()
         variables = self.model.trainable_variables, self.model.non_trainable_variables
         state = tuple([variable.value for variable in group] for group in variables)
@@ -190,7 +175,7 @@ class _Prediction:
         row = _row(run, batch, compile_seconds)
         for group, values in zip(variables, state, strict=True):
             for variable, value in zip(group, values, strict=True):
-                variable.assign(value)  # the first were given away
+                variable.assign(value)  # the original arrays were donated
         return row
 
 
@@ -204,7 +189,7 @@ def _row(run: Callable[[int], None], batch: dict, compile_seconds: float) -> dic
 
 
 def _seconds_each(run: Callable[[int], None]) -> float:
-    """Seconds of one of many: the median of some rounds of about half a second."""
+    """Seconds per call: the median of rounds of about half a second."""
     begun = time.monotonic()
     run(2)
     times = max(2, min(200, round(0.5 / ((time.monotonic() - begun) / 2))))
@@ -217,13 +202,13 @@ def _seconds_each(run: Callable[[int], None]) -> float:
 
 
 def _peak_memory(device: jax.Device) -> float | None:
-    """GiB that have been in use at once so far; None where the device can't tell."""
+    """Peak memory so far, GiB; None if the device does not report it."""
     statistics_of_memory = device.memory_stats() or {}
     peak = statistics_of_memory.get("peak_bytes_in_use")
     return peak and peak / 2**30
 
 
-def _tell(row):
+def _print_row(row):
     print(
         f"{row['work']:<11}batch {row['batch_size']:>3}  "
         f"{row['images_per_second']:8.1f} images/s  {row['milliseconds']:8.2f} ms  "
@@ -242,7 +227,7 @@ def _parse(argv):
     parser.add_argument(
         "--size", nargs=2, type=int, default=(360, 480), metavar=("HEIGHT", "WIDTH")
     )
-    # First those that tell most, should the time run out.
+    # The most informative ones first, in case the time runs out.
     parser.add_argument(
         "--batch-sizes", nargs="+", type=int, default=(16, 64, 4, 32, 8), metavar="N"
     )
@@ -252,11 +237,13 @@ def _parse(argv):
         "--precision", choices=("bfloat16", "float32"), default="bfloat16"
     )
     parser.add_argument(
-        "--product", type=int, default=_PRODUCT, metavar="ROWS", help="of the matrices"
+        "--product",
+        type=int,
+        default=_PRODUCT,
+        metavar="ROWS",
+        help="rows of the matrices",
     )
-    parser.add_argument(
-        "--seconds", type=float, default=95, help="after which nothing new is begun"
-    )
+    parser.add_argument("--seconds", type=float, default=95, help="time limit")
     return parser.parse_args(argv)
 
 

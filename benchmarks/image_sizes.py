@@ -1,8 +1,8 @@
-"""How scores and costs depend on an image's size: `python benchmarks/image_sizes.py`.
+"""Scores and cost by image size: `python benchmarks/image_sizes.py`.
 
-Enlarges test images of CamVid and scores the answers at the enlarged size, with each
-`--size`; and labels a photograph of 24 megapixels in a process of its own, with its
-time and its greatest memory.
+Enlarges test images of CamVid and scores the predictions at the enlarged size, for each
+`--size`. With `--photograph`, predicts an image of 24 megapixels in a new process and
+prints time and peak memory.
 """
 
 import argparse
@@ -24,18 +24,14 @@ _PHOTOGRAPH = (4000, 6000)  # height and width, pixels
 
 
 def add_arguments(parser: OneLineParser) -> None:
-    """Add the flags of the command.
-
-    Args:
-        parser: gets them.
-    """
+    """Add the flags."""
     add_model_argument(parser)
     parser.add_argument(
         "--data-dir",
         type=Path,
         required=True,
         metavar="DIR",
-        help="CamVid as SegNet's authors split it",
+        help="CamVid in SegNet's split",
     )
     parser.add_argument(
         "--num-images",
@@ -50,29 +46,24 @@ def add_arguments(parser: OneLineParser) -> None:
         nargs="+",
         default=[240, 480, 960, 1920, 3000, 4000],
         metavar="N",
-        help="widths that they are enlarged to",
+        help="widths to which images are enlarged",
     )
     parser.add_argument(
         "--size",
         nargs="+",
         default=["auto", "native"],
         metavar="auto|native",
-        help="scales to compare; native above 1000 columns takes minutes",
+        help="inference sizes; native takes minutes above 1000 columns",
     )
     parser.add_argument(
         "--photograph",
         action="store_true",
-        help="label a photograph of 24 megapixels instead",
+        help="predict an image of 24 megapixels instead",
     )
 
 
 def work(arguments: argparse.Namespace, given: set[str]) -> int:
-    """Print the table.
-
-    Args:
-        arguments: what was parsed.
-        given: names of the flags that were given.
-    """
+    """Measure and print the table."""
     if arguments.photograph:
         return _label_photograph(arguments)
     images = sorted((arguments.data_dir / "test").glob("*.png"))
@@ -81,7 +72,7 @@ def work(arguments: argparse.Namespace, given: set[str]) -> int:
         (images[index], arguments.data_dir / "testannot" / images[index].name)
         for index in chosen
     ]
-    print("| columns | size | pixel accuracy | mean IoU | s an image |")
+    print("| columns | size | pixel accuracy | mean IoU | s per image |")
     print("|---|---|---|---|---|")
     for size in arguments.size:
         for columns in arguments.columns:
@@ -102,8 +93,8 @@ def _print_row(model, size, columns, pairs):
         image, label_map = read_image(image_path), read_stored_values(labels_path)
         wide = (columns, round(columns * image.shape[0] / image.shape[1]))
         is_larger = columns > image.shape[1]
-        way = cv2.INTER_CUBIC if is_larger else cv2.INTER_AREA
-        image = cv2.resize(image, wide, interpolation=way)
+        interpolation = cv2.INTER_CUBIC if is_larger else cv2.INTER_AREA
+        image = cv2.resize(image, wide, interpolation=interpolation)
         label_map = cv2.resize(label_map, wide, interpolation=cv2.INTER_NEAREST_EXACT)
         started = time.perf_counter()
         prediction = segmenter(image)
@@ -120,7 +111,7 @@ def _print_row(model, size, columns, pairs):
 
 
 def _label_photograph(arguments):
-    """Run `predict` on an enlarged test image, as a user does."""
+    """Run the command `predict` on an enlarged test image."""
     source = sorted((arguments.data_dir / "test").glob("*.png"))[0]
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "photograph.jpg"

@@ -1,4 +1,4 @@
-"""Workers of one training as processes of this machine, which meet on loopback."""
+"""Workers of a distributed training as processes on this machine."""
 
 import json
 import os
@@ -13,11 +13,7 @@ PROJECT = Path(__file__).resolve().parents[1]
 
 
 def free_addresses(count: int) -> list[str]:
-    """Return addresses on loopback that nobody listens on.
-
-    Args:
-        count: how many.
-    """
+    """Return unused addresses on the loopback interface."""
     with ExitStack() as stack:
         servers = [stack.enter_context(socket.socket()) for _ in range(count)]
         for server in servers:
@@ -26,11 +22,11 @@ def free_addresses(count: int) -> list[str]:
 
 
 def tf_config(addresses: Sequence[str], index: int) -> str:
-    """Return TF_CONFIG of a worker.
+    """Return the value of TF_CONFIG for a worker.
 
     Args:
-        addresses: of all workers.
-        index: which of them it is.
+        addresses: addresses of all workers.
+        index: index of the worker.
     """
     task = {"type": "worker", "index": index}
     return json.dumps({"cluster": {"worker": list(addresses)}, "task": task})
@@ -39,12 +35,12 @@ def tf_config(addresses: Sequence[str], index: int) -> str:
 def start_workers(
     arguments: Sequence[object], count: int, logs: Path
 ) -> list[subprocess.Popen]:
-    """Start `train.py` as so many workers; one alone has no TF_CONFIG.
+    """Start `train.py` as several workers; a single one gets no TF_CONFIG.
 
     Args:
-        arguments: of the command, the same for all.
+        arguments: command-line arguments, the same for all.
         count: number of workers.
-        logs: folder; what worker I says goes to `worker-I.log`.
+        logs: folder for the output of the workers, `worker-INDEX.log`.
     """
     logs.mkdir(parents=True, exist_ok=True)
     addresses = free_addresses(count)

@@ -1,7 +1,7 @@
-"""Where the time of a prediction goes, by the parts of the network.
+"""Time of prediction by part of the network.
 
-Times FCN-8s with the compact head, cut off after each part, in turns; a part takes what
-its cut takes more than the one before. Prints a Markdown table.
+Measures FCN-8s with the compact head, truncated after each part, in turns. The time of
+a part is the difference to the network truncated before it. Prints a Markdown table.
 """
 
 import argparse
@@ -19,7 +19,7 @@ from keras_fcn.commands.command_line import Command
 from keras_fcn.commands.flags import flag_type
 from keras_fcn.options import PositiveInt, Size
 
-_LAST_LAYERS = {  # of each part
+_LAST_LAYERS = {  # the last layer of each part
     "preprocessing, padding": "padding",
     **{f"block {number}": f"block{number}_pool" for number in range(1, 6)},
     "fc6, fc7": "drop7",
@@ -28,11 +28,7 @@ _LAST_LAYERS = {  # of each part
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the flags of the benchmark.
-
-    Args:
-        parser: gets them.
-    """
+    """Add the flags."""
     positive_int = flag_type(PositiveInt)
     parser.add_argument("--num-turns", type=positive_int, default=15, metavar="N")
     parser.add_argument(
@@ -44,33 +40,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def work(arguments: argparse.Namespace, given: set[str]) -> int:
-    """Measure, and print the table.
-
-    Args:
-        arguments: what was parsed.
-        given: names of the flags that were given.
-    """
+    """Measure and print the table."""
     case = Case(*arguments.size, 1, "compact", arguments.precision)
     network, image = case.make_network(is_fixed=True), case.make_batch()["image"]
-    cuts, flops = {}, {}
+    truncated, flops = {}, {}
     for part, name in _LAST_LAYERS.items():
         output = network.get_layer(name).output
         flops[part] = count_flops(keras.Model(network.input, output))
-        # One number comes back of each channel, so that nothing large is copied.
-        cuts[part] = keras.Model(network.input, ops.max(output, axis=(1, 2)))
-        cuts[part].predict_on_batch(image)
-    seconds = {part: [] for part in cuts}
+        # One number per channel is returned, so that copying takes no time.
+        truncated[part] = keras.Model(network.input, ops.max(output, axis=(1, 2)))
+        truncated[part].predict_on_batch(image)
+    seconds = {part: [] for part in truncated}
     for _ in range(arguments.num_turns):
-        for part, cut in cuts.items():
+        for part, model in truncated.items():
             begun = time.perf_counter()
-            cut.predict_on_batch(image)
+            model.predict_on_batch(image)
             seconds[part].append(time.perf_counter() - begun)
     medians = [statistics.median(values) for values in seconds.values()]
     taken, gflop = (
         np.diff(values, prepend=0.0) for values in (medians, list(flops.values()))
     )
-    print("| part | GFLOP | ms | of the time | TFLOP/s |\n|---|---|---|---|---|")
-    for part, operations, value in zip(cuts, gflop, taken, strict=True):
+    print("| part | GFLOP | ms | share of time | TFLOP/s |\n|---|---|---|---|---|")
+    for part, operations, value in zip(truncated, gflop, taken, strict=True):
         print(
             f"| {part} | {operations / 1e9:.1f} | {1000 * value:.1f} | "
             f"{value / medians[-1]:.0%} | {operations / value / 1e12:.2f} |"

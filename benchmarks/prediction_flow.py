@@ -1,10 +1,10 @@
-"""How much of the network's own rate is left when images are read and written.
+"""Rate of `predict` and `evaluate` relative to the network alone.
 
-Renders street scenes into files and labels them in turns: by the network alone, from
-arrays in memory, one at a time; as `predict` does, from files to label maps and
-overlays; and as `evaluate` does, beside the network alone with four at a time and
-their confidence. With --tta, test-time augmentation too, beside the network alone at
-each of its sizes. Prints the table of docs/predicting.md, "Pictures out".
+Renders street scenes into files and predicts them in turns: with the network alone,
+from arrays in memory, one by one; as `predict` does, from files to label maps and
+overlays; and as `evaluate` does, compared to the network alone in batches of four with
+confidence. With --tta also with test-time augmentation, compared to the network alone
+at the same sizes. Prints a table of docs/predicting.md.
 """
 
 import argparse
@@ -34,16 +34,12 @@ from street_rendering import render_street
 from street_rendering.folder import write_scenes
 
 _FOURS = "network alone, four with confidence"
-_LOOKS = "network alone, the looks of test-time augmentation"
-_ALONE = {"evaluation": _FOURS, "test-time augmentation": _LOOKS}
+_VIEWS = "network alone, the views of test-time augmentation"
+_ALONE = {"evaluation": _FOURS, "test-time augmentation": _VIEWS}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the flags of the benchmark.
-
-    Args:
-        parser: gets them.
-    """
+    """Add the flags."""
     add_model_argument(parser)
     positive_int = flag_type(PositiveInt)
     parser.add_argument("--num-images", type=positive_int, default=200, metavar="N")
@@ -51,16 +47,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--image-size", type=flag_type(Size), default=(360, 480), metavar="HxW"
     )
-    parser.add_argument("--tta", action="store_true", help="that too, an image a turn")
+    parser.add_argument(
+        "--tta",
+        action="store_true",
+        help="measure test-time augmentation too, one image per round",
+    )
 
 
 def work(arguments: argparse.Namespace, given: set[str]) -> int:
-    """Measure, and print the table.
-
-    Args:
-        arguments: what was parsed.
-        given: names of the flags that were given.
-    """
+    """Measure and print the table."""
     segmenter, size = load(arguments.model), arguments.image_size
     per_turn = max(1, arguments.num_images // arguments.num_turns)
     image, _ = render_street(seed=0, index=0, height=size[0], width=size[1])
@@ -74,7 +69,7 @@ def work(arguments: argparse.Namespace, given: set[str]) -> int:
     if arguments.tta:
         augmented = load(arguments.model, tta=True)
         augmented(image)
-        names = (*names, _LOOKS, "test-time augmentation")
+        names = (*names, _VIEWS, "test-time augmentation")
     rates = {name: [] for name in names}
     with tempfile.TemporaryDirectory() as folder:
         for turn in range(arguments.num_turns):
@@ -90,7 +85,7 @@ def work(arguments: argparse.Namespace, given: set[str]) -> int:
             out = Path(folder, f"evaluation-{turn}")
             rates["evaluation"].append(_evaluation_rate(segmenter, scenes, out))
             if arguments.tta:
-                rates[_LOOKS].append(_rate(_looks(segmenter), image, 1))
+                rates[_VIEWS].append(_rate(_views(segmenter), image, 1))
                 rates["test-time augmentation"].append(_rate(augmented, image, 1))
     for line in _table(rates):
         print(line)
@@ -120,21 +115,21 @@ def _evaluation_rate(segmenter: Segmenter, scenes: Path, out: Path) -> float:
     return dataset.split("train").num_images / report["seconds"]
 
 
-def _looks(segmenter: Segmenter) -> Callable:
-    """The network alone, once for each look of test-time augmentation."""
+def _views(segmenter: Segmenter) -> Callable:
+    """The network alone, once for each view of test-time augmentation."""
 
     def label(image):
         for scale in SCALES:
             size = [round(scale * length) for length in image.shape[:2]]
             view = cv2.resize(image, size[::-1])[None]
-            for _ in ("as it is", "mirrored"):
+            for _ in ("original", "mirrored"):
                 segmenter.predictor.mode.label_maps(view)
 
     return label
 
 
 def _table(rates: dict[str, list[float]]) -> Iterator[str]:
-    yield "| | images/s, median (range) | of the network's rate, median |"
+    yield "| | images/s, median (range) | share of the network's rate, median |"
     yield "|---|---|---|"
     for name, values in rates.items():
         is_alone = name.startswith("network alone")

@@ -1,12 +1,12 @@
-"""What becomes of 5,000 images when machines, the driver or workers die on Ray.
+"""Predict 5,000 images on Ray while machines, the driver or workers are killed.
 
     python benchmarks/ray_faults.py --output-dir /tmp/faults
 
-Predicts small images without Ray, and then on a cluster of two machines with a core
-each (processes of this one): a machine is removed without warning in the middle; the
-driver is killed and started again; one image kills each worker that takes it. Counts
-what came out, and compares each label map with that of the prediction without Ray.
-Takes about eight minutes on two cores.
+Predicts small images without Ray, and then on a cluster of two nodes with one core each
+(processes on this machine): a node is removed half-way; the driver is killed and
+restarted; one image kills each worker that reads it. Counts the results and compares
+each label map with that of the prediction without Ray. Takes about eight minutes on two
+cores.
 """
 
 import argparse
@@ -34,8 +34,8 @@ MODEL = "fcn8s-camvid"
 FLAGS = ("--overlay", "none", "--size", "native", "--model", MODEL)
 
 
-class DiesOfOne(Worker):
-    """Dies of one image as the system lets a process die that takes all memory."""
+class KilledByOneImage(Worker):
+    """Kills its process at one image, as the out-of-memory killer of Linux does."""
 
     def predict(self, images):
         if any(image.stem == "100" for image in images):
@@ -44,25 +44,25 @@ class DiesOfOne(Worker):
 
 
 def main() -> int:
-    """Run the faults, and print a table."""
+    """Run all faults and print a table."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--output-dir", type=Path, required=True)
     parser.add_argument("--images", type=int, default=5000)
     arguments = parser.parse_args()
     folder = arguments.output_dir
     write_images(folder / "in", arguments.images)
-    run_plainly(folder)
+    predict_without_ray(folder)
     print(
         "| fault | label maps | wrong | rows | done | error | rows of one image twice |"
     )
     print("|---|---|---|---|---|---|---|")
     for name, fault in (
-        ("a machine is removed", remove_machine),
-        ("the driver is killed and started again", kill_driver),
+        ("a node is removed", remove_node),
+        ("the driver is killed and restarted", kill_driver),
         ("one image kills its worker", kill_workers),
     ):
         output = folder / fault.__name__
-        with two_machines() as cluster:
+        with two_nodes() as cluster:
             begun = time.monotonic()
             fault(cluster, folder / "in", output, arguments.images)
             seconds = time.monotonic() - begun
@@ -71,7 +71,7 @@ def main() -> int:
 
 
 def write_images(folder, count):
-    """Images of 32x32 with some squares of colour."""
+    """Write images of 32x32 pixels with squares of random colours."""
     folder.mkdir(parents=True, exist_ok=True)
     random = np.random.default_rng(0)
     for number in range(count):
@@ -79,16 +79,16 @@ def write_images(folder, count):
         Image.fromarray(pixels.astype("uint8")).save(folder / f"{number}.png")
 
 
-def run_plainly(folder):
-    """The label maps to compare with."""
+def predict_without_ray(folder):
+    """Write the label maps to compare with."""
     command = [sys.executable, "predict.py", folder / "in", *FLAGS]
     command += ["--output-dir", folder / "plain", "--skip-existing"]
     subprocess.run(command, cwd=PROJECT, check=True, stdout=subprocess.DEVNULL)
 
 
 @contextmanager
-def two_machines():
-    """A cluster whose head has no cores, and two machines with one each."""
+def two_nodes():
+    """A cluster of a head without cores and two nodes with one core each."""
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0})
     try:
         for _ in range(2):
@@ -100,7 +100,7 @@ def two_machines():
 
 
 def start(cluster, images, output):
-    """The command, as a user starts it."""
+    """Start the command `predict` on the cluster."""
     command = [sys.executable, "predict.py", images, *FLAGS, "--output-dir", output]
     command += ["--ray", cluster.address, "--workers", "2"]
     return subprocess.Popen([*map(str, command)], cwd=PROJECT)
@@ -108,17 +108,17 @@ def start(cluster, images, output):
 
 def finish(driver):
     if driver.wait(1800) != 0:
-        sys.exit(f"The prediction has ended with status {driver.returncode}")
+        sys.exit(f"The prediction ended with status {driver.returncode}")
 
 
 def wait_for_half(driver, output, num_images):
     while sum(1 for _ in output.glob("*_labels.png")) < num_images // 2:
         if driver.poll() is not None:
-            sys.exit("The prediction has ended before its middle")
+            sys.exit("The prediction ended before half of the images")
         time.sleep(0.5)
 
 
-def remove_machine(cluster, images, output, num_images):
+def remove_node(cluster, images, output, num_images):
     driver = start(cluster, images, output)
     wait_for_half(driver, output, num_images)
     cluster.remove_node(next(iter(cluster.worker_nodes)), allow_graceful=False)
@@ -138,12 +138,12 @@ def kill_workers(cluster, images, output, num_images):
     outputs = Outputs(overlay="none")
     options = PredictionOptions(size="native")
     task = Task(sources, str(output), MODEL, options, outputs, 10**6)
-    for _ in predict_on_ray(task, cluster.address, 2, worker_class=DiesOfOne):
+    for _ in predict_on_ray(task, cluster.address, 2, worker_class=KilledByOneImage):
         pass
 
 
 def count(folder, output):
-    """Cells of the table: what is there, and what is wrong with it."""
+    """Cells of the table: numbers of files, wrong files and rows of the manifest."""
     label_maps = list(output.glob("*_labels.png"))
     wrong = sum(
         path.read_bytes() != (folder / "plain" / path.name).read_bytes()

@@ -1,13 +1,13 @@
-"""What Ray costs and gives: images a second, and the driver's memory.
+"""Rate of prediction on Ray, and memory of the driver.
 
-    python benchmarks/ray_scale.py speed IMAGES    # against predict.py, two workers
-    python benchmarks/ray_scale.py cores IMAGES    # two workers of a core, and one
-    python benchmarks/ray_scale.py cpu IMAGES      # CPU time, where others work beside
-    python benchmarks/ray_scale.py memory          # a million paths, no network
+    python benchmarks/ray_scale.py speed IMAGES    # Ray compared to predict.py
+    python benchmarks/ray_scale.py cores IMAGES    # two workers compared to one
+    python benchmarks/ray_scale.py cpu IMAGES      # CPU time, for a machine in use
+    python benchmarks/ray_scale.py memory          # a million paths, without a network
 
-IMAGES is a folder. All cores of the machine are used, but by the one worker of `cores`.
-CPU time is that of the processes which predict, without the first images, and with Ray
-that of the driver and of Ray's own processes too.
+IMAGES is a folder. All cores of the machine are used, except in `cores`. CPU time is
+that of the predicting processes without the first images; with Ray also that of the
+driver and of Ray's processes.
 """
 
 import argparse
@@ -33,7 +33,7 @@ AUTO = PredictionOptions(size="auto")
 
 
 class StandIn(Worker):
-    """Answers at once, without a network and without outputs."""
+    """Returns rows immediately, without a network and without outputs."""
 
     def start(self):
         return Ready("here", _version(), "stand-in", CLASSES)
@@ -60,7 +60,7 @@ class StandIn(Worker):
 
 
 def main() -> int:
-    """Measure a part."""
+    """Run one of the measurements."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("part", choices=("speed", "cores", "cpu", "memory"))
     parser.add_argument("images", type=Path, nargs="?")
@@ -77,35 +77,38 @@ def main() -> int:
             arguments,
             {
                 "predict.py": ([], None),
-                f"Ray, a worker of {cores} cores": (["--workers", "1"], None),
-                f"Ray, {cores} workers of a core": (["--workers", str(cores)], None),
+                f"Ray, one worker with {cores} cores": (["--workers", "1"], None),
+                f"Ray, {cores} workers with one core": (
+                    ["--workers", str(cores)],
+                    None,
+                ),
             },
         )
     else:
         compare(
             arguments,
             {
-                "Ray, one worker of one core": (["--workers", "1"], "0"),
-                "Ray, two workers of a core": (["--workers", "2"], "0,1"),
+                "Ray, one worker with one core": (["--workers", "1"], "0"),
+                "Ray, two workers with one core": (["--workers", "2"], "0,1"),
             },
         )
     return 0
 
 
 def compare(arguments, contenders):
-    """Print images a second, without the start, the contenders in turns."""
+    """Print images per second without the start; the contenders take turns."""
     rates = {name: [] for name in contenders}
     for _ in range(arguments.repeats):
         for name, (flags, cores) in contenders.items():
-            rates[name].append(images_a_second(arguments.images, flags, cores))
+            rates[name].append(images_per_second(arguments.images, flags, cores))
     first = max(next(iter(rates.values())))
-    print("| | images/s | of the first |\n|---|---|---|")
+    print("| | images/s | relative to the first |\n|---|---|---|")
     for name, values in rates.items():
         each = ", ".join(f"{value:.2f}" for value in values)
         print(f"| {name} | {each} | {max(values) / first:.1%} |")
 
 
-def images_a_second(images, flags, cores):
+def images_per_second(images, flags, cores):
     command = ["taskset", "-c", cores] if cores else []
     command += [sys.executable, "predict.py", images, "--overlay", "none"]
     with tempfile.TemporaryDirectory() as folder:
@@ -122,7 +125,7 @@ def images_a_second(images, flags, cores):
 
 
 class Timed(Worker):
-    """Tells the CPU time of its process with each image, in place of the seconds."""
+    """Returns the CPU time of its process with each image, instead of the seconds."""
 
     def predict(self, images):
         rows = super().predict(images)
@@ -132,15 +135,15 @@ class Timed(Worker):
 
 
 class TimedOnOneCore(Timed):
-    """Computes with one thread."""
+    """Predicts with one thread."""
 
     def __init__(self, settings):
         super().__init__(replace(settings, num_threads=1))
 
 
 def compare_cpu_time(images):
-    """Print the CPU time of an image, and what that is of the first contender's."""
-    print("| | CPU s an image | of them the driver's and Ray's | of the first |")
+    """Print the CPU time per image, absolute and relative to the first contender."""
+    print("| | CPU s per image | driver and Ray | relative to the first |")
     print("|---|---|---|---|")
     first = plain_cpu_time(images)
     print(f"| predict.py | {first:.3f} | | 100% |", flush=True)
@@ -149,14 +152,14 @@ def compare_cpu_time(images):
         ("Ray, one worker with one thread", 1, TimedOnOneCore),
         ("Ray, two workers with one thread", 2, TimedOnOneCore),
     ):
-        seconds, beside = ray_cpu_time(images, num_workers, worker_class)
-        whole = seconds + beside
-        row = f"| {name} | {whole:.3f} | {beside:.3f} | {whole / first:.1%} |"
+        seconds, overhead = ray_cpu_time(images, num_workers, worker_class)
+        whole = seconds + overhead
+        row = f"| {name} | {whole:.3f} | {overhead:.3f} | {whole / first:.1%} |"
         print(row, flush=True)
 
 
 def plain_cpu_time(images):
-    """CPU seconds of an image, in a process of its own."""
+    """CPU seconds per image without Ray, in a new process."""
     with tempfile.TemporaryDirectory() as folder:
         code = (
             "import sys, time; from pathlib import Path\n"
@@ -176,27 +179,27 @@ def plain_cpu_time(images):
 
 
 def ray_cpu_time(images, num_workers, worker_class):
-    """CPU seconds of an image, those of the workers and those of all else."""
+    """CPU seconds per image, of the workers and of all other processes."""
     with tempfile.TemporaryDirectory() as folder:
         sources = find_sources([str(images)], folder)
         task = Task(sources, folder, "fcn8s-camvid", AUTO, Outputs("none"), 10**8)
         stamps, begun, count = {}, None, 0
         found = predict_on_ray(task, "local", num_workers, worker_class=worker_class)
         for rows in found:
-            begun = beside_cpu_time() if begun is None else begun
-            ended = beside_cpu_time()
+            begun = overhead_cpu_time() if begun is None else begun
+            ended = overhead_cpu_time()
             count += len(rows)
             for row in rows:  # by worker
                 stamps.setdefault(row.frame, []).append(row.seconds)
     seconds = num_timed = 0
     for times in stamps.values():
         seconds += times[-1] - times[0]
-        num_timed += len(times) - times.count(times[0])  # without the first call's
+        num_timed += len(times) - times.count(times[0])  # without the first call
     return seconds / num_timed, (ended - begun) / count
 
 
-def beside_cpu_time():
-    """CPU seconds so far of this process and of what it started, without workers."""
+def overhead_cpu_time():
+    """CPU seconds of this process and its children except workers."""
     ticks, parents = {}, {}
     for path in Path("/proc").glob("[0-9]*"):
         try:
@@ -217,7 +220,7 @@ def beside_cpu_time():
 
 
 def measure_memory(num_paths):
-    """Print the driver's memory while it goes through a list of paths."""
+    """Print the driver's memory while it processes a list of paths."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "list.txt")
         with path.open("w") as file:
@@ -239,11 +242,11 @@ def measure_memory(num_paths):
         seconds = time.perf_counter() - begun
         size = Path(folder, "manifest.parquet").stat().st_size / 2**20
         print(f"{num_paths / seconds:.0f} images/s; manifest {size:.0f} MiB")
-        print(f"at the end: {memory():.0f} MiB, most {memory('VmHWM'):.0f} MiB")
+        print(f"at the end: {memory():.0f} MiB, peak {memory('VmHWM'):.0f} MiB")
 
 
 def memory(kind="VmRSS"):
-    """MiB that this process has."""
+    """Memory of this process, MiB."""
     status = Path("/proc/self/status").read_text()
     return int(re.search(rf"{kind}:\s+(\d+) kB", status)[1]) / 1024
 

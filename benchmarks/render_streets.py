@@ -1,4 +1,4 @@
-"""Print how many street scenes one core renders in a second."""
+"""Print the number of street scenes that one core renders in a second."""
 
 import argparse
 import time
@@ -7,7 +7,7 @@ import cv2
 
 from street_rendering import render_street
 
-NUM_WARM_UP = 20  # the first scenes also make the noise tiles, the crowns and the cars
+NUM_WARM_UP = 20  # the first scenes also build the caches of noise, crowns and cars
 
 
 def main(argv=None):

@@ -1,9 +1,9 @@
 """Load test of an exported network: prints the tables of docs/serving.md, "Sizing".
 
-Exports a network in float32 and bfloat16 and measures the two turn by turn. The rates
-are those of the exported functions, called in this process. The requests go one after
-the other over gRPC on loopback, from the project's client to a server around
-`serving_default`. Needs Linux.
+Exports a network in float32 and bfloat16 and measures the two in turns. Rates are those
+of the exported functions, called in this process. Requests are sent one by one over
+gRPC on the loopback interface, from the project's client to a server for
+`serving_default`. Requires Linux.
 """
 
 import argparse
@@ -36,80 +36,80 @@ from keras_fcn.serving.options import ExportOptions
 from street_rendering import render_street
 
 PRECISIONS = ("float32", "bfloat16")
-LEAST_SIDE = 16  # of the mixed sizes, pixels
+MIN_SIDE = 16  # pixels, of the random sizes
 
 positive_int = flag_type(PositiveInt)
 
 
 def parse_batch_sizes(text):
-    """Reads `N,N`, whole numbers from 1 on; argparse.ArgumentTypeError otherwise."""
+    """Parse positive integers, `N,N`."""
     return [positive_int(number) for number in text.split(",")]
 
 
 def parse_largest(text):
-    """Reads `HxW` from 16x16 on; argparse.ArgumentTypeError otherwise."""
+    """Parse `HxW` of at least 16x16."""
     size = flag_type(Size)(text)
-    if min(size) < LEAST_SIDE:
+    if min(size) < MIN_SIDE:
         raise argparse.ArgumentTypeError(
-            f"needed a size from {LEAST_SIDE}x{LEAST_SIDE} on. Received: {text}"
+            f"expected a size of at least {MIN_SIDE}x{MIN_SIDE}, got {text}"
         )
     return size
 
 
 def add_arguments(parser):
-    """Adds the flags."""
+    """Add the flags."""
     add_model_argument(parser)
     parser.add_argument(
         "--size",
         type=flag_type(Size),
         default="360x480",
         metavar="HxW",
-        help="of an image",
+        help="size of the image",
     )
     parser.add_argument(
         "--batch-sizes",
         type=parse_batch_sizes,
         default="1,2,4,8",
         metavar="N,N",
-        help="images that are given together",
+        help="batch sizes",
     )
     parser.add_argument(
         "--repeats",
         type=positive_int,
         default=3,
         metavar="N",
-        help="calls per rate, of which the median",
+        help="calls per rate; the median is printed",
     )
     parser.add_argument(
         "--num-requests",
         type=positive_int,
         default=2000,
         metavar="N",
-        help="requests to each network, of one image",
+        help="requests of one image to each network",
     )
     parser.add_argument(
         "--largest",
         type=parse_largest,
         default="160x200",
         metavar="HxW",
-        help="of the sizes in the requests, which are drawn from 16x16 on",
+        help="largest of the random image sizes; the smallest is 16x16",
     )
     parser.add_argument(
         "--seed",
         type=flag_type(Seed),
         default=0,
         metavar="N",
-        help="of sizes and scenes",
+        help="seed of sizes and scenes",
     )
 
 
 def work(arguments, given):
-    """Exports, measures and prints Markdown tables."""
+    """Export, measure and print Markdown tables."""
     with tempfile.TemporaryDirectory() as folder:
         networks = export_and_load(arguments.model, Path(folder))
     image, _ = render_street(arguments.seed, 0, *arguments.size)
     print_rates(networks, image, arguments.batch_sizes, arguments.repeats)
-    files = draw_files(arguments.num_requests, arguments.largest, arguments.seed)
+    files = make_files(arguments.num_requests, arguments.largest, arguments.seed)
     print_requests(networks, files)
     print_answer_sizes(networks["float32"], image)
     return 0
@@ -119,7 +119,7 @@ main = Command(__doc__, add_arguments, work).main
 
 
 def export_and_load(model, folder):
-    """Signatures of a network by precision, as TensorFlow alone gives them."""
+    """Export a network, and load it with TensorFlow alone, by precision."""
     run = find_network(model)
     versions = [
         export(run, folder, ExportOptions(precision=precision))
@@ -130,7 +130,7 @@ def export_and_load(model, folder):
 
 
 def print_rates(networks, image, batch_sizes, num_repeats):
-    """Images a second by signature, batch size and precision."""
+    """Print images per second by signature, batch size and precision."""
     rows = []
     for signature, name, value in (
         ("label_map", "image", tf.constant(image[None])),
@@ -141,12 +141,12 @@ def print_rates(networks, image, batch_sizes, num_repeats):
             rates = measure_rates(networks, signature, inputs, num_repeats)
             rows.append([f"`{signature}`", batch_size, *(f"{r:.2f}" for r in rates)])
     height, width = image.shape[:2]
-    print(f"Images a second, {height}x{width}:\n")
+    print(f"Images per second, {height}x{width}:\n")
     print_table(["signature", "batch size", *PRECISIONS], rows)
 
 
 def measure_rates(networks, signature, inputs, num_repeats):
-    """Median images a second of each network."""
+    """Median images per second of each network."""
     seconds = {precision: [] for precision in networks}
     for repeat in range(num_repeats + 1):
         for precision, network in networks.items():
@@ -158,18 +158,18 @@ def measure_rates(networks, signature, inputs, num_repeats):
     return [count / statistics.median(values) for values in seconds.values()]
 
 
-def draw_files(count, largest, seed) -> Iterator[tuple[bytes, tuple[int, int]]]:
-    """PNG and JPEG files in turn, with their heights and widths."""
+def make_files(count, largest, seed) -> Iterator[tuple[bytes, tuple[int, int]]]:
+    """Yield PNG and JPEG files in turn, with height and width."""
     rng = np.random.default_rng(seed)
     scene, _ = render_street(seed, 1, *largest)
     for index in range(count):
-        size = tuple(int(rng.integers(LEAST_SIDE, side + 1)) for side in largest)
+        size = tuple(int(rng.integers(MIN_SIDE, side + 1)) for side in largest)
         image = scene[: size[0], : size[1]]
         yield encode(image, ("PNG", "JPEG")[index % 2]), size
 
 
 def print_requests(networks, files: Iterable[tuple[bytes, tuple[int, int]]]):
-    """Latencies by precision, and memory over the requests."""
+    """Print latencies by precision, and memory over the requests."""
     latencies = {precision: [] for precision in networks}
     memory = []
     with ExitStack() as stack:
@@ -191,10 +191,10 @@ def print_requests(networks, files: Iterable[tuple[bytes, tuple[int, int]]]):
     count = len(memory)
     print(f"{count} requests of one image each, mixed sizes, one at a time:\n")
     print_table(
-        ["precision", "requests a second", "median, ms", "95 %", "99 %", "longest"],
+        ["precision", "requests per second", "median, ms", "95 %", "99 %", "maximum"],
         [[name, *describe(seconds)] for name, seconds in latencies.items()],
     )
-    print("Resident memory of the process, with both networks and the client:\n")
+    print("Resident memory of this process, with both networks and the client:\n")
     marks = sorted({max(1, count * percent // 100) for percent in (5, 25, 50, 75, 100)})
     print_table(
         ["requests to each", *marks],
@@ -209,7 +209,7 @@ def describe(seconds):
 
 
 def print_answer_sizes(network, image):
-    """Bytes of an answer by signature, over gRPC and as the JSON of REST."""
+    """Print the size of a response by signature, in gRPC and in REST (JSON)."""
     rows = []
     for signature, inputs in (
         ("serving_default", {"image_bytes": tf.constant([encode(image, "PNG")])}),
@@ -222,12 +222,12 @@ def print_answer_sizes(network, image):
         body = len(rest_body(answer[name].numpy()))
         rows.append([f"`{name}`", f"{message:,}", f"{body:,}"])
     height, width = image.shape[:2]
-    print(f"Bytes of the answer to one image, {height}x{width}:\n")
-    print_table(["answer", "gRPC", "REST"], rows)
+    print(f"Bytes of the response for one image, {height}x{width}:\n")
+    print_table(["response", "gRPC", "REST"], rows)
 
 
 def rest_body(values):
-    """JSON of a tensor as TensorFlow Serving writes it: floats with nine digits."""
+    """JSON of a tensor as from TensorFlow Serving: floats have nine digits."""
     if values.dtype == object:
         values = [{"b64": base64.b64encode(value).decode()} for value in values]
     elif values.dtype == np.float32:
@@ -238,13 +238,13 @@ def rest_body(values):
 
 
 class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
-    """Answers for one signature."""
+    """Serves one signature."""
 
     def __init__(self, signature):
         self.signature = signature
 
     def Predict(self, request, context):
-        """Runs the signature on the request's tensors."""
+        """Run the signature on the tensors of a request."""
         inputs = {
             name: tf.constant(tf.make_ndarray(tensor))
             for name, tensor in request.inputs.items()
@@ -254,7 +254,7 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
 
 @contextmanager
 def serving(signature) -> Iterator[str]:
-    """Serves a signature on loopback; gives the address for the client."""
+    """Serve a signature on the loopback interface; yields the client's address."""
     server = grpc.server(ThreadPoolExecutor(1))
     prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(
         PredictionService(signature), server
@@ -268,7 +268,7 @@ def serving(signature) -> Iterator[str]:
 
 
 def make_response(answer):
-    """What a server sends for the outputs of a signature."""
+    """The response for the outputs of a signature."""
     response = predict_pb2.PredictResponse()
     for name, value in answer.items():
         response.outputs[name].CopyFrom(tf.make_tensor_proto(value.numpy()))
@@ -276,27 +276,27 @@ def make_response(answer):
 
 
 def encode(image, format):
-    """A file of an image, as bytes."""
+    """Encode an image."""
     buffer = io.BytesIO()
     Image.fromarray(image).save(buffer, format=format)
     return buffer.getvalue()
 
 
 def check_size(label_png, size):
-    """Raise ValueError unless a label map is of the height and width `size`."""
-    with Image.open(io.BytesIO(label_png)) as picture:
-        if picture.size[::-1] != size:
-            raise ValueError(f"Needed {size}. Received: {picture.size[::-1]}")
+    """Raise ValueError if the height and width of a label map differ from `size`."""
+    with Image.open(io.BytesIO(label_png)) as image:
+        if image.size[::-1] != size:
+            raise ValueError(f"expected {size}, got {image.size[::-1]}")
 
 
 def resident_bytes():
-    """Memory of this process that is in RAM."""
+    """Resident memory of this process, bytes."""
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE")
 
 
 def print_table(header, rows):
-    """Prints a Markdown table."""
+    """Print a Markdown table."""
     for row in (header, ["---"] * len(header), *rows):
         print("|", " | ".join(map(str, row)), "|")
     print()

@@ -1,4 +1,4 @@
-"""The network in PyTorch, with the weights of one in Keras, to compare with."""
+"""FCN-8s in PyTorch, with the weights of a Keras network, for comparison."""
 
 import keras
 import numpy as np
@@ -9,7 +9,7 @@ from keras_fcn.models.layers import DEEPEST_STRIDE, MEAN_RGB
 
 
 class TorchFCN(nn.Module):
-    """FCN-8s with the same weights, channels last, its decoder in float32 too.
+    """FCN-8s with the weights of a Keras network, channels last, decoder in float32.
 
     Args:
         network: FCN-8s of `keras_fcn.FCN` with transposed upsampling and batch
@@ -44,15 +44,15 @@ class TorchFCN(nn.Module):
             for name in ("fc6", "fc7"):
                 x = self.layers[name](x).relu()
                 x = nn.functional.dropout(x, 0.5, self.training)
-        scores = self.layers["score_fr"](x.float())
+        logits = self.layers["score_fr"](x.float())  # (N, C, H/32, W/32)
         for upscore, pool, block in (
             ("upscore2", "pool4", 4),
             ("upscore_pool4", "pool3", 3),
         ):
             skip = self.layers[f"norm_{pool}"](pools[block].float())
             skip = self.layers[f"score_{pool}"](skip)
-            scores = self.layers[upscore](scores) + skip
-        logits = self.layers["upscore8"](scores)
+            logits = self.layers[upscore](logits) + skip
+        logits = self.layers["upscore8"](logits)  # (N, C, H, W), padded
         top, left = rows // 2, columns // 2
         return logits[:, :, top : top + height, left : left + width]
 
@@ -82,5 +82,7 @@ def _in_torch(layer):
         )
         named = {"weight": kernel, "bias": values["bias"]}
     state = {name: torch.from_numpy(value.copy()) for name, value in named.items()}
-    copy.load_state_dict(state, strict=False)  # BatchNorm2d counts its batches too
+    copy.load_state_dict(
+        state, strict=False
+    )  # BatchNorm2d also has a counter of batches
     return copy

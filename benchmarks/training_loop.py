@@ -1,9 +1,9 @@
-"""What the loop of a training takes beyond the compiled step that it runs.
+"""Overhead of the training loop over its compiled step.
 
-Renders street scenes and trains on them in turns: an epoch by the loop of `train`,
-which reads, augments, counts and reports; and as many bare steps on a batch that lies
-ready. Both by one trainer: FCN-8s, compact head, two blocks frozen. Prints images a
-second, and the share of the loop's time in which the device waited for images.
+Renders street scenes and trains on them in turns: one epoch with the loop of `train`,
+which reads, augments, counts and reports; and the same number of steps on a batch in
+memory. Both use the same trainer: FCN-8s, compact head, two frozen blocks. Prints
+images per second, and the share of time in which the device waited for images.
 """
 
 import argparse
@@ -29,11 +29,7 @@ from keras_fcn.training.trainer import fetch
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the flags of the benchmark.
-
-    Args:
-        parser: gets them.
-    """
+    """Add the flags."""
     positive_int = flag_type(PositiveInt)
     parser.add_argument("--num-images", type=positive_int, default=64, metavar="N")
     parser.add_argument("--num-turns", type=positive_int, default=7, metavar="N")
@@ -47,12 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def work(arguments: argparse.Namespace, given: set[str]) -> int:
-    """Measure, and print the table.
-
-    Args:
-        arguments: what was parsed.
-        given: names of the flags that were given.
-    """
+    """Measure and print the table."""
     config = TrainingConfig(
         dataset="streets",
         num_images=arguments.num_images,
@@ -75,18 +66,20 @@ def work(arguments: argparse.Namespace, given: set[str]) -> int:
         for name, array in case.make_batch().items()
     }
     num_steps = data.num_steps(config.batch_size)
-    loops, bare, waits = [], [], []
+    loops, steps, waits = [], [], []
     for epoch in range(1, arguments.num_turns + 2):
         logs = _run_epoch(trainer, config, data, epoch)
-        rate = _bare_rate(trainer, batch, num_steps)
+        rate = _step_rate(trainer, batch, num_steps)
         if epoch > 1:  # the first one compiles
             loops.append(logs["images_per_second"])
             waits.append(logs["data_wait"])
-            bare.append(rate)
-    shares = [loop / rate for loop, rate in zip(loops, bare, strict=True)]
-    print("| | images/s, median (range) | of the bare step's, median |\n|---|---|---|")
+            steps.append(rate)
+    shares = [loop / rate for loop, rate in zip(loops, steps, strict=True)]
+    print(
+        "| | images/s, median (range) | relative to the step, median |\n|---|---|---|"
+    )
     for name, rates, share in (
-        ("bare step", bare, 1),
+        ("step", steps, 1),
         ("loop", loops, statistics.median(shares)),
     ):
         print(
@@ -98,15 +91,15 @@ def work(arguments: argparse.Namespace, given: set[str]) -> int:
 
 
 def _run_epoch(trainer, config, data, epoch):
-    """An epoch by the loop, without what it writes; its scores and speed."""
+    """Train an epoch with the loop, without writing files; return its logs."""
     config = replace(config, epochs=epoch)
     loop = TrainingLoop(trainer, config, data, None, Checkpoint(epoch=epoch - 1))
     loop.run()
     return loop.history[-1]
 
 
-def _bare_rate(trainer, batch, num_steps):
-    """Images a second of steps that nothing is fetched of until the end."""
+def _step_rate(trainer, batch, num_steps):
+    """Images per second of steps whose results are fetched at the end only."""
     with trainer.epoch() as train_on:
         fetch(train_on(batch))
         begun = time.perf_counter()

@@ -1,5 +1,3 @@
-"""benchmarks/compare.py: what is compared, and the table."""
-
 import importlib
 
 import pytest
@@ -8,28 +6,28 @@ from benchmarks.compare import format_table, has_words, make_cases
 from tests.support.commands import refusal
 
 
-def test_all_of_heads_precisions_sizes_and_batches_are_compared():
+def test_all_combinations_of_options_are_compared():
     cases = make_cases(is_quick=False, is_scaling=False)
     assert len(cases) == 2 * 2 * 2 * 2 * 2
     assert len({(work, *fields.values()) for work, fields in cases}) == len(cases)
     assert {work for work, _ in make_cases(True, False)} == {"training", "prediction"}
 
 
-def test_scaling_changes_one_thing_at_a_time():
+def test_scaling_cases_differ_in_one_option():
     base = {"height": 360, "width": 480, "batch_size": 1, "num_classes": 11}
     for _, fields in make_cases(False, is_scaling=True):
         changed = {name for name in base if fields[name] != base[name]}
         assert changed in (set(), {"height", "width"}, {"batch_size"}, {"num_classes"})
 
 
-def test_words_choose_the_cases_that_have_each_of_them():
+def test_words_select_the_cases_that_have_all_of_them():
     words = ("training", "vgg", "float32", "320x416")
     chosen = [case for case in make_cases(False, False) if has_words(*case, words)]
     assert [fields["batch_size"] for _, fields in chosen] == [1, 8]
     assert [has_words(*case, [*words, "8"]) for case in chosen] == [False, True]
 
 
-def test_a_row_is_by_image():
+def test_seconds_in_a_row_are_per_image():
     row = {
         "work": "training",
         "height": 320,

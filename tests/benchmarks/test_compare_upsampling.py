@@ -1,5 +1,3 @@
-"""benchmarks/compare_upsampling.py trains, scores and times each method."""
-
 import pytest
 
 from benchmarks import compare_upsampling
@@ -34,7 +32,7 @@ def test_each_method_is_trained_scored_and_timed(tmp_path, capsys, monkeypatch):
     assert len(trained) == 2
     status, _, _ = outcome(compare_upsampling, capsys, *arguments, "--epochs", 1)
     assert status == 0
-    # What is finished is not trained again.
+    # Finished runs are not trained again.
     assert trained == {path: path.stat().st_mtime for path in trained}
     line = refusal(compare_upsampling, capsys, *arguments, "--epochs", 2)
     assert "is a run with other settings: give another --run-dir" in line

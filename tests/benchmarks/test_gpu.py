@@ -1,5 +1,3 @@
-"""benchmarks/gpu.py measures without TensorFlow, on JAX."""
-
 import json
 import os
 import subprocess
@@ -12,7 +10,7 @@ from tests.support.data import PROJECT
 
 SCRIPT = """
 import sys
-sys.modules["tensorflow"] = None  # as on a machine that has none
+sys.modules["tensorflow"] = None  # as if it were not installed
 from benchmarks.gpu import main
 main(sys.argv[1:])
 """
@@ -22,7 +20,7 @@ main(sys.argv[1:])
 @pytest.mark.skipif(find_spec("jax") is None, reason="JAX is not installed")
 def test_training_and_prediction_are_measured_without_tensorflow():
     flags = "--size 32 32 --batch-sizes 1 --head-filters 8 --product 64".split()
-    flags += ["--seconds", "600"]  # enough on a machine that does other work too
+    flags += ["--seconds", "600"]  # enough on a busy machine
     result = subprocess.run(
         [sys.executable, "-c", SCRIPT, *flags, "--precision", "float32"],
         cwd=PROJECT,

@@ -1,5 +1,3 @@
-"""benchmarks/image_sizes.py scores enlarged images, and times a large one."""
-
 import pytest
 
 from benchmarks import image_sizes

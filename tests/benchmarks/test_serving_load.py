@@ -1,5 +1,3 @@
-"""benchmarks/serving_load.py prints its tables."""
-
 import sys
 
 import pytest
@@ -54,7 +52,7 @@ def test_tables_of_a_small_load_are_printed(scored_run, capsys):
         ("--model", "nothing", "is not a run (it has no"),
         ("--repeats", 0, "needed a whole number from 1 on. Received: 0"),
         ("--num-requests", 0, "needed a whole number from 1 on. Received: 0"),
-        ("--largest", "8x8", "needed a size from 16x16 on. Received: 8x8"),
+        ("--largest", "8x8", "expected a size of at least 16x16, got 8x8"),
         ("--batch-sizes", "x", "needed a whole number from 1 on. Received: x"),
     ],
 )
@@ -66,5 +64,5 @@ def test_a_label_map_of_another_size_is_an_error():
     label_png = serving_load.encode(draw_blocks(4, 5, 3, seed=0)[1], "PNG")
     assert read_png(label_png).shape == (4, 5)
     serving_load.check_size(label_png, (4, 5))
-    with pytest.raises(ValueError, match=r"Needed \(5, 4\). Received: \(4, 5\)"):
+    with pytest.raises(ValueError, match=r"expected \(5, 4\), got \(4, 5\)"):
         serving_load.check_size(label_png, (5, 4))
