@@ -50,7 +50,6 @@ def add_arguments(parser) -> None:
     parser.add_argument(
         "--only",
         nargs="+",
-        default=[],
         metavar="WORD",
         help="only cases with all of these words: training or prediction, compact or "
         "vgg, bfloat16 or float32, a size such as 360x480, a batch size such as 8",
@@ -60,7 +59,7 @@ def add_arguments(parser) -> None:
         help="rounds",
     )  # fmt: skip
     parser.add_argument(
-        "--exported", nargs="+", type=Path, default=[], metavar="DIR",
+        "--exported", nargs="+", type=Path, metavar="DIR",
         help="exported networks to measure in addition, such as openvino-int8-1",
     )  # fmt: skip
     parser.add_argument(
@@ -283,13 +282,13 @@ def work(arguments, given: set[str]) -> int:
     cases = [
         case
         for case in make_cases(arguments.quick, arguments.scaling)
-        if has_words(*case, arguments.only)
+        if has_words(*case, arguments.only or ())
     ]
     if not cases:
         raise ValueError(f"No case has all of `only` {' '.join(arguments.only)}")
     for work_name, fields in cases:
-        exported = arguments.exported if fields["head"] == "compact" else []
-        found = measure(work_name, fields, arguments.rounds, exported)
+        exported = arguments.exported if fields["head"] == "compact" else None
+        found = measure(work_name, fields, arguments.rounds, exported or [])
         found[0]["memory_gib"] = measure_memory(work_name, fields)
         for line in format_table(found).splitlines()[2:]:
             logger.info(line)

@@ -51,7 +51,9 @@ def test_seconds_in_a_row_are_per_image():
 
 def test_bad_arguments_are_one_line(capsys):
     module = importlib.import_module("benchmarks.compare")
-    assert "--rounds: needed a whole number" in refusal(module, capsys, "--rounds", 0)
+    assert "--rounds: expected a positive integer" in refusal(
+        module, capsys, "--rounds", 0
+    )
     assert "No case has all of --only x y" in refusal(
         module, capsys, "--only", "x", "y"
     )

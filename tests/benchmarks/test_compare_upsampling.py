@@ -17,7 +17,7 @@ def test_a_table_has_a_row_for_each_comparison():
 @pytest.mark.parametrize("flag", ["--epochs", "--num-images"])
 def test_bad_arguments_are_one_line(capsys, flag):
     line = refusal(compare_upsampling, capsys, flag, 0)
-    assert f"argument {flag}: needed a whole number from 1 on. Received: 0" in line
+    assert f"argument {flag}: expected a positive integer, got 0" in line
 
 
 @pytest.mark.slow

@@ -16,4 +16,4 @@ def test_each_size_has_a_row(tiny_camvid, capsys):
 @pytest.mark.parametrize("flag", ["--columns", "--num-images"])
 def test_bad_arguments_are_one_line(capsys, flag):
     line = refusal(image_sizes, capsys, "--data-dir", "x", flag, 0)
-    assert f"argument {flag}: needed a whole number from 1 on. Received: 0" in line
+    assert f"argument {flag}: expected a positive integer, got 0" in line

@@ -50,10 +50,10 @@ def test_tables_of_a_small_load_are_printed(scored_run, capsys):
     ("flag", "value", "needed"),
     [
         ("--model", "nothing", "is not a run (it has no"),
-        ("--repeats", 0, "needed a whole number from 1 on. Received: 0"),
-        ("--num-requests", 0, "needed a whole number from 1 on. Received: 0"),
+        ("--repeats", 0, "expected a positive integer, got 0"),
+        ("--num-requests", 0, "expected a positive integer, got 0"),
         ("--largest", "8x8", "expected a size of at least 16x16, got 8x8"),
-        ("--batch-sizes", "x", "needed a whole number from 1 on. Received: x"),
+        ("--batch-sizes", "x", "expected a positive integer, got x"),
     ],
 )
 def test_bad_flags_are_one_line(capsys, flag, value, needed):
