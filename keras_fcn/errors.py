@@ -1,82 +1,75 @@
-"""How errors are worded: what was needed, what came, in one line.
+"""Exceptions, and the wording of error messages in one line.
 
-Messages name Python's arguments between backticks, as in `batch_size`; the commands
-turn those into their flags.
+Messages name arguments in backticks, as in `batch_size`, which the commands turn into
+flags.
 """
 
 from collections.abc import Collection, Sequence
 from difflib import get_close_matches
 
-# Exit status of a worker whose peers are gone. Kubeflow starts a pod again whose status
-# is 128 or more (138 is what it leaves to users), and every other launcher too.
+# Exit status of a worker that has lost another. Kubeflow restarts a pod if it is 128 or
+# more, of which 138 is left to users; other launchers restart after any status.
 LOST_STATUS = 138
 
 
 class PeerLost(Exception):
-    """Another worker of a training is gone: this one ends, to be started again."""
+    """Another worker of the training has ended; this one must be restarted, too."""
 
 
 class TrainingStopped(Exception):
-    """A training was asked to stop, and has written a checkpoint to go on from."""
+    """A training was stopped by a signal after it had written a checkpoint."""
 
 
 def summarize(items: Sequence[str], most: int = 3) -> str:
-    """Join the first few items into one line and count the others.
+    """Join the first items into one line and count the others.
 
     Args:
-        items: what is listed, the most important first.
-        most: number of items that are written out.
+        items: the most important first.
+        most: number of items to include.
     """
     rest = len(items) - most
     return "; ".join(items[:most]) + (f"; and {rest} more" if rest > 0 else "")
 
 
 def shown(value: object) -> str:
-    """Return a value from a file of others as it fits into a line.
+    """Return a value of untrusted data in ASCII, at most 60 characters.
 
     Args:
         value: of any type that JSON has.
-
-    Returns:
-        At most 60 characters.
     """
     try:
         return shortened(ascii(value))
     except RecursionError:
-        return "something nested too deep"
+        return "a value with too many levels"
 
 
 def shortened(text: str, most: int = 60) -> str:
-    """Return a text of others as it fits into a line.
+    """Return the beginning of a text.
 
     Args:
         text: of any length.
-        most: characters that are kept, and end in "..." where there are more.
+        most: largest number of characters; a longer text ends in "...".
     """
     return text if len(text) <= most else f"{text[: most - 3]}..."
 
 
 def one_line(error: BaseException) -> str:
-    """Return an error's message on one line; its class where it has none.
-
-    Args:
-        error: any exception.
-    """
+    """Return the message of an error in one line; its class if it has no message."""
     return printable(" ".join(str(error).split())) or type(error).__name__
 
 
 def printable(text: str) -> str:
-    r"""Return a text that steers no terminal.
+    r"""Escape control characters.
 
-    Names of files and classes, and what servers say, come from strangers: an escape
-    sequence in them could clear the screen or write other lines than were meant.
+    Names of files and classes and messages of servers are untrusted: an escape sequence
+    in them could clear the terminal or forge other lines.
 
     Args:
-        text: a line; line breaks are characters like others.
+        text: one line; line breaks are escaped, too.
 
     Returns:
-        The text with control characters, marks of writing direction and bytes that are
-        no text written out, as in `\x1b[2J`.
+        The text with control characters, marks of writing direction and undecodable
+        bytes escaped, as in `\x1b[2J`.
     """
     return "".join(
         char if char.isprintable() else char.encode("unicode_escape").decode()
@@ -85,12 +78,12 @@ def printable(text: str) -> str:
 
 
 def check_choice(name: str, value: object, choices: Collection[str]) -> None:
-    """Refuse a value that is none of the choices.
+    """Check the value of an argument that accepts some words only.
 
     Args:
-        name: the argument's name.
-        value: what was given for it.
-        choices: what it takes.
+        name: name of the argument.
+        value: its value.
+        choices: the words.
 
     Raises:
         ValueError: names the argument, the choices and the value.
@@ -102,10 +95,10 @@ def check_choice(name: str, value: object, choices: Collection[str]) -> None:
 
 
 def did_you_mean(word: str, words: Collection[str]) -> str:
-    """Return " (did you mean X?)" with the nearest of some words; "" without one.
+    """Return " (did you mean X?)" with the most similar word; "" if none is similar.
 
     Args:
-        word: what was typed.
+        word: what the user wrote.
         words: the words that are accepted.
     """
     nearest = get_close_matches(word, words, n=1, cutoff=0.5)

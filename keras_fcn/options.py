@@ -73,9 +73,13 @@ def _pair(separator: str, number: type) -> Callable[[Any, ValidationInfo], Any]:
     def convert(value: Any, info: ValidationInfo) -> Any:
         if info.mode == "string":  # not one of pydantic's documented modes
             return tuple(map(number, value.lower().split(separator)))
-        return tuple(value) if isinstance(value, list) else value
+        return _from_list(value)
 
     return convert
+
+
+def _from_list(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
 
 
 def _check_order(value: tuple[float, float]) -> tuple[float, float]:
@@ -99,9 +103,11 @@ def _plain_int(value: Any, info: ValidationInfo) -> Any:
     return int(value) if is_other else value
 
 
+AsTuple = BeforeValidator(_from_list)  # JSON has no tuples
 _Int = Annotated[int, BeforeValidator(_plain_int)]
 PositiveInt = Annotated[_Int, Field(ge=1), Kind("a positive integer", "N")]
 NonNegativeInt = Annotated[_Int, Field(ge=0), Kind("an integer of at least 0", "N")]
+Byte = Annotated[_Int, Field(ge=0, le=255), Kind("an integer from 0 to 255", "N")]
 Seed = Annotated[
     int, Field(ge=0, lt=2**31), Kind("an integer from 0 to 2147483647", "N")
 ]
@@ -178,11 +184,12 @@ def _describe(error: ValidationError, cls: type) -> str:
     first = error.errors(include_url=False)[0]
     if not first["loc"]:  # raised by `__post_init__`
         return str(first["ctx"]["error"])
-    name = str(first["loc"][0])
-    annotations = {field.name: field.type for field in dataclasses.fields(cls)}
-    if first["loc"] == (name,) and first["type"] == "missing":
+    fields = {field.name: field.type for field in dataclasses.fields(cls)}
+    place = first["loc"][0]
+    name = list(fields)[place] if isinstance(place, int) else place  # by position
+    if len(first["loc"]) == 1 and first["type"].startswith("missing"):
         return f"`{name}` is required"
-    expected = kind_of(annotations[name]).expected
+    expected = kind_of(fields[name]).expected
     return f"`{name}` must be {expected}. Received: {name}={shown(first['input'])}"
 
 

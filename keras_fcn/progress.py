@@ -2,7 +2,7 @@
 
 import logging
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sized
 from typing import Any
 
 from tqdm import tqdm
@@ -30,7 +30,7 @@ class Progress(tqdm):
         initial: number of items that were done before.
     """
 
-    monitor_interval = 0  # tqdm's own thread is of no use: each update may report
+    monitor_interval = 0  # no thread of tqdm, which would only lower `miniters`
 
     def __init__(
         self,
@@ -44,7 +44,7 @@ class Progress(tqdm):
         initial: int = 0,
     ):
         self._is_terminal = sys.stderr.isatty()
-        if total is None and hasattr(iterable, "__len__"):
+        if total is None and isinstance(iterable, Sized):
             total = len(iterable)
         line = f"{_COUNT}, {_TIMES}" if total else _WITHOUT_TOTAL
         if self._is_terminal and total:
@@ -57,9 +57,8 @@ class Progress(tqdm):
             file=sys.stderr,
             mininterval=0.2 if self._is_terminal else seconds,
             miniters=1,
-            delay=1e-9
-            if self._is_terminal
-            else seconds,  # no line before the first item
+            # Above 0, so that nothing is printed before the first item.
+            delay=1e-9 if self._is_terminal else seconds,
             dynamic_ncols=True,
             bar_format=line,
             leave=leave,
@@ -68,16 +67,16 @@ class Progress(tqdm):
 
     @property
     def rate(self) -> float:
-        """Items a second since the beginning; 0 before the first."""
+        """Items per second since the beginning."""
         seconds = self.format_dict["elapsed"]
         return (self.n - self.initial) / seconds if seconds else 0.0
 
-    def display(self, msg: str | None = None, pos: int | None = None) -> bool:
+    def display(self, msg: str | None = None, pos: int | None = None) -> None:
         """Draw the bar, or log a line; called by tqdm when one is due."""
         if self._is_terminal:
-            return super().display(msg, pos)
-        logger.info("%s", str(self))
-        return True
+            super().display(msg, pos)
+        else:
+            logger.info("%s", str(self))
 
     def close(self) -> None:
         """End the bar; nothing more is printed where there is no terminal."""

@@ -1,4 +1,4 @@
-"""How errors are worded."""
+"""The wording of error messages."""
 
 import pytest
 
@@ -15,11 +15,11 @@ from keras_fcn.errors import check_choice, did_you_mean, one_line, printable, su
         (("a", "b", "c", "d", "e"), "a; b; c; and 2 more"),
     ],
 )
-def test_three_items_are_told_and_the_others_counted(items, line):
+def test_three_items_are_listed_and_the_others_counted(items, line):
     assert summarize(items) == line
 
 
-def test_more_or_fewer_items_are_told_on_demand():
+def test_the_number_of_listed_items_can_be_set():
     assert summarize(["a", "b", "c"], most=1) == "a; and 2 more"
     assert summarize(["a", "b", "c", "d"], most=4) == "a; b; c; d"
 
@@ -39,7 +39,7 @@ def test_a_message_becomes_one_line_and_is_never_empty(error, line):
 
 
 @pytest.mark.parametrize("choices", [("a", "b"), ["a", "b"], {"a": 1, "b": 2}])
-def test_a_choice_is_taken_and_anything_else_refused(choices):
+def test_only_the_choices_are_accepted(choices):
     check_choice("letter", "b", choices)
     for value in ("c", "", "ab", None, 1):
         with pytest.raises(ValueError) as caught:
@@ -61,7 +61,7 @@ def test_a_choice_is_taken_and_anything_else_refused(choices):
         ("\u2028", r"\u2028"),
     ],
 )
-def test_what_would_steer_a_terminal_is_written_out(text, shown):
+def test_control_characters_are_escaped(text, shown):
     assert printable(text) == shown
     assert one_line(ValueError(text)).isprintable()
 
@@ -74,5 +74,5 @@ def test_what_would_steer_a_terminal_is_written_out(text, shown):
         ("zzz", ""),
     ],
 )
-def test_the_nearest_word_is_offered_where_one_is_near(word, expected):
+def test_the_most_similar_word_is_suggested(word, expected):
     assert did_you_mean(word, ("train", "evaluate", "predict")) == expected

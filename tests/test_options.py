@@ -98,6 +98,13 @@ def test_a_wrong_value_is_one_line_that_names_the_option(values, message):
     assert len(str(caught.value)) < 200 and "\n" not in str(caught.value)
 
 
+def test_an_argument_given_by_position_is_named():
+    with pytest.raises(ValueError, match="^`color` must be one of red, green. Rec"):
+        Drawing("blue")
+    with pytest.raises(ValueError, match="^`size` must be HEIGHTxWIDTH.*: size=0$"):
+        Drawing("red", (3, 0))
+
+
 def test_a_required_option_is_named():
     @validated
     class Text:
@@ -182,7 +189,7 @@ def test_other_text_is_refused_in_one_line(kind, value, message):
 def test_every_kind_has_words_for_messages_and_help():
     kinds = [kind for name, kind in vars(options).items() if name[0].isupper()]
     described = [kind_of(kind) for kind in kinds if hasattr(kind, "__metadata__")]
-    assert len(described) == 17
+    assert len(described) == 18
     assert all(kind.expected and kind.metavar for kind in described)
     assert kind_of(Drawing) == Kind("a Drawing")
     assert {field.name for field in fields(Drawing)} >= {"color", "size"}

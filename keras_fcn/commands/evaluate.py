@@ -126,16 +126,12 @@ def _load(
     from keras_fcn.datasets.val_pattern import split_by_pattern
 
     def load(split: str) -> "SegmentationDataset":
-        has_pattern = (
-            trained.val_pattern is not None
-            and split != "test"
-            and config.dataset == trained.dataset
+        pattern = trained.val_pattern
+        if pattern is None or split == "test" or config.dataset != trained.dataset:
+            return load_dataset(config, (split,), class_map)
+        return split_by_pattern(
+            load_dataset(config, ("train", "val"), class_map), pattern
         )
-        splits = ("train", "val") if has_pattern else (split,)
-        dataset = load_dataset(config, splits, class_map)
-        if not has_pattern:
-            return dataset
-        return split_by_pattern(dataset, trained.val_pattern)
 
     try:
         return load(arguments.split)

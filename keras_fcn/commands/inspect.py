@@ -79,7 +79,7 @@ def work(arguments: argparse.Namespace, given: set[str]) -> int:
     if "train" in data.class_pixels:
         counts = data.count_classes("train")
         weights = class_weights_from_counts(config.class_weights, *counts)
-    described = report(data, weights)
+    described = report(data, None if weights is None else weights.tolist())
     print(arguments.parser.with_flags(format_report(data, described)))
     page = sample_page(data, arguments.num_samples)
     if page is not None:

@@ -217,7 +217,7 @@ def _outputs(arguments: argparse.Namespace) -> "Outputs":
 
 def _predict_by_server(
     arguments: argparse.Namespace, class_map: "ClassMap"
-) -> "Generator[Result]":
+) -> "Generator[Result, None, None]":
     from keras_fcn.serving.client import connect, predict_images_by_server
 
     with_confidence = arguments.confidence or arguments.unknown_below > 0
@@ -257,7 +257,7 @@ class _Report:
             frame = "" if result.frame is None else f", frame {result.frame}"
             self._print(f"{result.path}{frame}: {result.describe(self._class_map)}")
 
-    def add_images(self, results: "Generator[Result]") -> None:
+    def add_images(self, results: "Generator[Result, None, None]") -> None:
         """Count and print results as they come, and log the rate."""
         begun, before = time.perf_counter(), self._num_predicted
         with closing(results):

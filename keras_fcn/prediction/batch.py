@@ -6,7 +6,7 @@ write the last ones while the network computes.
 
 import logging
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from itertools import chain, groupby, islice
 
 import numpy as np
@@ -34,7 +34,7 @@ def predict_images(
     outputs: Outputs = Outputs(),
     batch_size: int | None = None,
     max_pixels: int = MAX_IMAGE_PIXELS,
-) -> Iterator[Result]:
+) -> Generator[Result, None, None]:
     """Predict images and write their label maps, overlays and confidence.
 
     The label map is a palette PNG of the image's size whose values are class ids; the

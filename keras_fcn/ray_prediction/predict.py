@@ -1,7 +1,7 @@
 """Prediction of images by the workers of a cluster, with a manifest of the results."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -53,7 +53,7 @@ def predict_on_ray(
     num_workers: int | None = None,
     gpus_per_worker: float | None = None,
     worker_class: type[Worker] = Worker,
-) -> Iterator[list[Row]]:
+) -> Generator[list[Row], None, None]:
     """Predict images on a cluster, and write the manifest.
 
     Images that are done in the output folder are skipped, and workers that die are

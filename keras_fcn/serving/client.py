@@ -3,7 +3,7 @@
 import logging
 import random
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass
 
 from keras_fcn.classes import ClassMap
@@ -97,7 +97,7 @@ def predict_images_by_server(
     unknown_below: float = 0.0,
     request_bytes: int = MAX_REQUEST_BYTES,
     max_pixels: int = MAX_IMAGE_PIXELS,
-) -> Iterator[Result]:
+) -> Generator[Result, None, None]:
     """Predict images by a server and write the outputs.
 
     The files are sent unchanged. The images of a request that is refused are sent again

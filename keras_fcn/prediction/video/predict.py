@@ -5,7 +5,7 @@ Threads decode and encode while the network computes.
 
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from fractions import Fraction
@@ -36,7 +36,7 @@ _AHEAD = 4  # frames that are decoded before, or wait to be written
 
 def predict_video(
     segmenter: Segmenter, video: VideoReader, job: Job, outputs: Outputs
-) -> Iterator[Result]:
+) -> Generator[Result, None, None]:
     """Label the frames of a video and write an overlay and label maps.
 
     The overlay is `STEM_overlay.mp4`, with the audio of the video. However the

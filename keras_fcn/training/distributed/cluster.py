@@ -10,6 +10,8 @@ import json
 import os
 from dataclasses import dataclass
 
+from keras_fcn.errors import shortened
+
 _FIRST = ("chief", "master")  # names of a first worker that has a list of its own
 _PORTS = range(20_000, 30_000)  # of which a job of Slurm gets some by its number
 
@@ -48,13 +50,13 @@ def _read_tf_config(text):
         values = json.loads(text)
     except ValueError as error:
         raise ValueError(
-            f"TF_CONFIG must be JSON. Received: {_shown(text)} ({error})"
+            f"TF_CONFIG must be JSON. Received: {shortened(text, 200)} ({error})"
         ) from error
     jobs = values.get("cluster", {}) if isinstance(values, dict) else None
     if not isinstance(jobs, dict) or not all(map(_is_addresses, jobs.values())):
         raise ValueError(
             'TF_CONFIG must have a "cluster" with lists of host:port. '
-            f"Received: {_shown(text)}"
+            f"Received: {shortened(text, 200)}"
         )
     if not jobs:
         return None
@@ -85,7 +87,7 @@ def _read_tf_config(text):
     if kind not in jobs or type(index) is not int or not 0 <= index < len(jobs[kind]):
         raise ValueError(
             'TF_CONFIG must have a "task" whose type and index are those of one of '
-            f"the cluster's workers. Received: {_shown(json.dumps(task))}"
+            f"the cluster's workers. Received: {shortened(json.dumps(task), 200)}"
         )
     return Cluster(addresses, index if kind in _FIRST else index + len(first))
 
@@ -116,7 +118,3 @@ def _is_addresses(value):
         isinstance(address, str) and address.rpartition(":")[2].isdecimal()
         for address in value
     )
-
-
-def _shown(text):
-    return text if len(text) <= 200 else f"{text[:197]}..."
