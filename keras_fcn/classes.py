@@ -67,7 +67,7 @@ class ClassMap:
         return len(self.names)
 
     def palette(self) -> np.ndarray:
-        """Return the colour of each id, uint8 RGB `(256, 3)`; `void_color` elsewhere."""
+        """Return the colours of all ids, uint8 RGB `(256, 3)`."""
         palette = np.empty((256, 3), dtype="uint8")
         palette[:] = self.void_color
         palette[: self.num_classes] = self.colors

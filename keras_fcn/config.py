@@ -53,13 +53,13 @@ SKIP_SCALES: tuple[str, ...] = get_args(SkipScales)
 UPSAMPLING: tuple[str, ...] = get_args(Upsampling)
 CLASS_WEIGHTS: tuple[str, ...] = get_args(ClassWeights)
 MAX_IMAGE_PIXELS = 100_000_000  # reading such an image takes 1.4 GB
-GROUPS = ("data", "network", "schedule", "augmentation", "output")
+GROUPS = ("run", "data", "network", "schedule", "augmentation")
 
 _data = partial(option, group="data")
 _network = partial(option, group="network")
 _schedule = partial(option, group="schedule")
 _augmentation = partial(option, group="augmentation")
-_output = partial(option, group="output")
+_run = partial(option, group="run")
 
 
 @validated
@@ -68,6 +68,10 @@ class TrainingConfig:
 
     Fields that are None by default follow from others: see `training/resolve.py`.
     """
+
+    num_samples: PositiveInt = _run(
+        4, "validation images whose prediction is drawn after each epoch"
+    )
 
     dataset: Dataset = _data("camvid", "data set")
     data_dir: Text | None = _data(
@@ -125,24 +129,24 @@ class TrainingConfig:
         (360, 480), "streets: size of the images, pixels"
     )
     max_pixels: PositiveInt = _data(
-        MAX_IMAGE_PIXELS, "data set folder: most pixels of an image or a label map"
+        MAX_IMAGE_PIXELS,
+        "data set folder: maximum number of pixels of an image or label map",
     )
     # 12,000 streets in each step gave 1.1 points of mean IoU more than as a first stage
     # only (docs/results.md).
     mix: Text | None = _data(
         None,
-        "second data set with the same classes: each step takes, in addition to its "
-        "batch_size images, as many of its training images. streets:12000 renders "
-        "12,000; a data set (camvid, or camvid=DIR), or a folder of your own; N of "
-        "its images, or all",
+        "add as many images of a second data set with the same classes to each step; "
+        "NAME is streets, camvid, camvid=DIR or a folder, N the number of images that "
+        "are used (streets:12000 renders 12,000), all if not given",
         metavar="NAME[:N]",
     )
     # None, because time grows with the pixels: 540 rows in place of 360 give 2.9 points
     # of mean IoU on CamVid's test images in 2.25 times the time (docs/results.md).
     size: PositiveInt | None = _data(
         None,
-        "resize images to this shorter side, pixels, here and in prediction; images "
-        "keep their size if not given",
+        "resize images so that their shorter side has N pixels, in training and in "
+        "prediction; no resizing if not given",
     )
     # CamVid decoded takes 320 MiB: 468 images and label maps of 360x480.
     cache_budget: PositiveInt = _data(
@@ -152,13 +156,11 @@ class TrainingConfig:
     )
 
     # The paper starts with 32s; 8s is 4.8 points of mean IoU better (docs/results.md).
-    variant: Variant = _network(
-        "32s", "stride of the finest class scores", metavar="VARIANT"
-    )
+    variant: Variant = _network("32s", "stride of the finest logits", metavar="VARIANT")
     head: Head = _network(
         "vgg",  # the paper's
-        "fc6 and fc7: 4096 filters as in the paper (134 M parameters in all), or 512 "
-        "(17 M)",
+        "fc6 and fc7: vgg has 4096 filters as in the paper (134 M parameters in all), "
+        "compact has 512 (17 M)",
     )
     weights: Text = _network(
         "imagenet",
@@ -179,17 +181,17 @@ class TrainingConfig:
     skip_scales: SkipScales = _network(
         "batch-norm",
         "scaling of the pools before their score layers: batch normalization, the "
-        "paper's factors 0.01 and 0.0001, or none",
+        "factors of the paper (0.01 and 0.0001), or none",
     )
     # The best of five methods, by 1.8 points of mean IoU or more (docs/methods.md).
-    upsampling: Upsampling = _network("transposed", "upsampling of the class scores")
+    upsampling: Upsampling = _network("transposed", "upsampling of the logits")
     freeze_upsampling: bool = _network(
         False, "keep the upsampling kernels at bilinear interpolation"
     )
     # 2: one point of mean IoU more, and a quarter faster than 0 (docs/results.md).
     freeze_blocks: BlockCount | None = _network(
         None,
-        "number of VGG16's first blocks that are not trained, 0 to 5; if not given 2, "
+        "number of VGG16's first blocks that are not trained, 0 to 5; if not given, 2, "
         "or 0 for weights none",
     )
     # The paper's; 0.2 instead changed mean IoU by +0.7 and -0.5 (docs/results.md).
@@ -211,13 +213,13 @@ class TrainingConfig:
     # 1e-4 for all layers (docs/results.md).
     learning_rate: PositiveFloat | None = _schedule(
         None,
-        "initial learning rate; if not given 1e-3 for sgd and 1e-4 for adamw, or 5e-4 "
+        "initial learning rate; if not given, 1e-3 for sgd and 1e-4 for adamw, or 5e-4 "
         "for adamw with the compact head and pretrained weights",
         metavar="RATE",
     )
     encoder_rate: Factor | None = _schedule(
         None,
-        "factor of the learning rate for VGG16's layers; if not given 1, or 0.2 for "
+        "factor of the learning rate for VGG16's layers; if not given, 1, or 0.2 for "
         "adamw with the compact head and pretrained weights",
     )
     optimizer: Literal["adamw", "sgd"] = _schedule("adamw", "optimizer")
@@ -243,7 +245,7 @@ class TrainingConfig:
     # gave 1.6 points of mean IoU more than 192x256 (docs/results.md).
     crop: Size | None = _augmentation(
         None,
-        "size of the random crops for training, pixels; if not given the size of the "
+        "size of the random crops for training, pixels; if not given, the size of the "
         "images, at most 320x320",
     )
     augment: bool = _augmentation(
@@ -266,10 +268,6 @@ class TrainingConfig:
     )
     hue: HalfTurn = _augmentation(
         0.02, "largest change of hue, as a share of the colour circle; 0 is off"
-    )
-
-    num_samples: PositiveInt = _output(
-        4, "validation images whose prediction is drawn after each epoch"
     )
 
 

@@ -21,7 +21,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the flags of the command."""
     add_model_argument(parser)
     add_config_arguments(parser, ("batch_size",))
-    data = parser.add_argument_group("data", "those of the training if not given")
+    data = parser.add_argument_group(
+        "data", "Options that are not given are those of the training."
+    )
     add_config_arguments(data, DATA_FIELDS, show_defaults=False)
 
 

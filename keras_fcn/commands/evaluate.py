@@ -64,7 +64,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "divide the logits by T before the softmax; the network's own temperature if "
         "not given, 1 is off",
     )
-    data = parser.add_argument_group("data", "those of the training if not given")
+    data = parser.add_argument_group(
+        "data", "Options that are not given are those of the training."
+    )
     add_config_arguments(data, DATA_FIELDS, show_defaults=False)
 
 

@@ -65,9 +65,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         parser,
         "--max-pixels",
         MaxPixels,
-        "most pixels of an image sent to a SavedModel, padded to multiples of 32; "
-        f"larger images are refused before decoding. If not given {SCALED_MAX_PIXELS}, "
-        f"or {DEFAULT_MAX_PIXELS} with --size native",
+        "maximum number of pixels of an image sent to a SavedModel, padded to "
+        "multiples of 32; larger images are refused before decoding. If not given, "
+        f"{SCALED_MAX_PIXELS}, or {DEFAULT_MAX_PIXELS} with --size native",
     )
     add_size_argument(parser)
     group = parser.add_argument_group("int8 quantization")

@@ -56,7 +56,7 @@ def add_flag(
         type=flag_type(annotation),
         default=default,
         metavar=metavar or kind_of(annotation).metavar,
-        help=f"{help}: {', '.join(words)}" if words else help,
+        help=f"{help}; one of {', '.join(words)}" if words else help,
     )
 
 

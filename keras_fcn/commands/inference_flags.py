@@ -28,7 +28,7 @@ def add_inference_arguments(
         group,
         "--dense",
         Dense,
-        "how the logits of every pixel are computed",
+        "full-size logits by the network's upsampling layers or by shift-and-stitch",
         "upsampling",
         metavar="METHOD",
     )
@@ -36,15 +36,15 @@ def add_inference_arguments(
         group,
         "--stride-factor",
         PositiveInt,
-        "shift-and-stitch with FxF shifts, F a divisor of the network's stride; takes "
-        "F*F times as long. The stride if not given",
+        "number of shifts along each axis for shift-and-stitch, a divisor of the "
+        "network's stride; takes F*F times as long. If not given, the stride",
         metavar="F",
     )
     add_flag(
         group,
         "--uncertainty",
         NonNegativeInt,
-        "Monte Carlo dropout: mean of N passes with dropout; takes N times as long. 0 "
+        "Monte Carlo dropout: mean of N passes with dropout; takes N times as long; 0 "
         "is off",
         0,
     )
@@ -53,16 +53,16 @@ def add_inference_arguments(
         group,
         "--tile",
         Size,
-        "run on tiles of this size, so that memory does not grow with the image, and "
-        "with --size native if that is auto; tiles of 1024x1024 are used for images "
-        "above 4 million pixels if not given",
+        "process images in tiles of this size, which limits the memory; --size auto is "
+        "then native. If not given, images above 4 million pixels are processed in "
+        "tiles of 1024x1024",
     )
     add_flag(
         group,
         "--overlap",
         NonNegativeInt,
-        "pixels that neighbouring tiles share; at least 404 give the result of the "
-        "whole image. 416, or half the tile if that is less, if not given",
+        "pixels shared by neighbouring tiles; with at least 404 the result is that of "
+        "the whole image. If not given, 416, or half of a smaller tile",
     )
 
 
@@ -79,10 +79,10 @@ def add_size_argument(
         parser,
         "--size",
         ImageScale,
-        "shorter side to which images are resized for the network, pixels; auto is "
-        "that of the training images, native is no resizing. Results have the size of "
-        "the image"
-        + ("" if default else ". If not given native, or auto after train --size"),
+        "resize images for the network so that their shorter side has N pixels, or as "
+        "many as that of the training images (auto), or not at all (native); the "
+        "outputs have the size of the image"
+        + ("" if default else ". If not given, native, or auto after train --size"),
         default,
     )
 

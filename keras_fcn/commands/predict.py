@@ -81,7 +81,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         parser,
         "--max-pixels",
         PositiveInt,
-        "most pixels of an image; larger ones are reported and skipped",
+        "maximum number of pixels of an image; larger ones are reported and skipped",
         MAX_IMAGE_PIXELS,
     )
     add_output_arguments(parser)

@@ -55,7 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     for name in GROUPS:
         group = parser.add_argument_group(name)
-        if name == "output":
+        if name == "run":
             _add_run_arguments(group)
         of_group = [
             f.name for f in fields(TrainingConfig) if f.metadata["group"] == name

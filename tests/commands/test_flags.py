@@ -61,7 +61,7 @@ def test_every_default_passes_its_own_check(parser, field):
 @pytest.mark.parametrize(
     ("flag", "shown"),
     [
-        ("--variant", "32s, 16s, 8s, 4s (default: 32s)"),
+        ("--variant", "one of 32s, 16s, 8s, 4s (default: 32s)"),
         ("--image-size", "(default: 360x480)"),
         ("--scale", "(default: 0.5,1.5)"),
         ("--rotation", "degrees; 0 is off (default: 5.0)"),
