@@ -140,33 +140,23 @@ def _convert(network, format, path, temperature, settings):
         network.input, ops.softmax(network.output / temperature), name=network.name
     )
     probabilities(ops.zeros((1, 1, 1, 3)))  # Keras's ONNX export requires a built model
-    with (
-        _tensorflow_version_for_openvino()
-        if format == "openvino" and sys.version_info >= (3, 13)
-        else nullcontext(),
-        warnings.catch_warnings(),
-    ):
+    patch = nullcontext()
+    if format == "openvino" and sys.version_info >= (3, 13):
+        # For the version of TensorFlow, OpenVINO 2026.4 calls `exec("import
+        # tensorflow")` and `exec("del tensorflow")` in a function. From Python 3.13 on
+        # (PEP 667) the second fails, because it does not see the names of the first.
+        patch = mock.patch(
+            "openvino.frontend.tensorflow.utils.get_environment_setup",
+            lambda framework: {
+                "python_version": platform.python_version(),
+                "tensorflow": tf.__version__,
+                "sys_platform": sys.platform,
+            },
+        )
+    with patch, warnings.catch_warnings():
         # Keras 3.15 uses names that NumPy deprecates.
         warnings.simplefilter("ignore", FutureWarning)
         probabilities.export(str(path), format=format, verbose=False, **settings)
-
-
-def _tensorflow_version_for_openvino():
-    """Give OpenVINO the version of TensorFlow.
-
-    OpenVINO 2026.4 calls `exec("import tensorflow")` and `exec("del tensorflow")` in a
-    function. From Python 3.13 on (PEP 667) the second fails, because it does not see
-    the names of the first.
-    """
-    environment = {
-        "python_version": platform.python_version(),
-        "tensorflow": tf.__version__,
-        "sys_platform": sys.platform,
-    }
-    return mock.patch(
-        "openvino.frontend.tensorflow.utils.get_environment_setup",
-        lambda framework: dict(environment),
-    )
 
 
 def _store_kernels_in_float16(path):

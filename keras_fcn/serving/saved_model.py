@@ -63,7 +63,17 @@ def write_saved_model(
             "max_pixels": max_pixels,
             "orientation": "pixels as stored in the file; EXIF is not applied",
             "signatures": {
-                name: _describe_signature(function)
+                name: {
+                    "inputs": {
+                        spec.name: _describe(spec) for spec in function.input_signature
+                    },
+                    "outputs": {
+                        output: _describe(spec)
+                        for output, spec in (
+                            function.get_concrete_function().structured_outputs.items()
+                        )
+                    },
+                }
                 for name, function in functions.items()
             },
         },
@@ -100,17 +110,5 @@ def warm_up_requests(max_pixels: int) -> list[PredictRequest]:
     return requests
 
 
-def _describe_signature(function: tf.types.experimental.PolymorphicFunction) -> dict:
-    """Dtype and shape of each input and output, as JSON."""
-    concrete = function.get_concrete_function()
-    specs = {
-        "inputs": {spec.name: spec for spec in function.input_signature},
-        "outputs": concrete.structured_outputs,
-    }
-    return {
-        kind: {
-            name: {"dtype": spec.dtype.name, "shape": spec.shape.as_list()}
-            for name, spec in by_name.items()
-        }
-        for kind, by_name in specs.items()
-    }
+def _describe(spec):
+    return {"dtype": spec.dtype.name, "shape": spec.shape.as_list()}

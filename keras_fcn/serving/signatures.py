@@ -53,11 +53,9 @@ def serving_functions(
     def label_maps(image):
         if inference_size is None:
             return [_label_map(logits_of(image))]
+        size = tf.shape(image)[1:3]
         return upsample_in_strips(
-            lambda strip: [_label_map(strip)],
-            logits_of(image),
-            tf.shape(image)[1:3],
-            [tf.uint8],
+            lambda strip: [_label_map(strip)], logits_of(image), size, [tf.uint8]
         )
 
     def label_maps_and_confidence(image):
@@ -65,9 +63,8 @@ def serving_functions(
             largest = tf.reduce_max(tf.nn.softmax(strip), axis=-1)
             return [_label_map(strip), tf.cast(tf.round(255 * largest), tf.uint8)]
 
-        return upsample_in_strips(
-            reduce, logits_of(image), tf.shape(image)[1:3], [tf.uint8, tf.uint8]
-        )
+        size = tf.shape(image)[1:3]
+        return upsample_in_strips(reduce, logits_of(image), size, [tf.uint8] * 2)
 
     @tf.function(input_signature=[IMAGE], autograph=False)
     def label_map(image):

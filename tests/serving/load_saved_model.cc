@@ -1,9 +1,9 @@
-// Loads a SavedModel as TensorFlow Serving does, by the tag "serve", and runs requests:
+// Loads a SavedModel by the tag "serve", as TensorFlow Serving does, and runs requests:
 //   load_saved_model FOLDER REQUEST...
-// where each request is one argument, of words:
-//   files PATH...                    to serving_default; answers go to PATH.labels.png
-//   array SIGNATURE DTYPE SIZE...    zeros, or empty strings, whatever is declared
-// Prints a line for each: "OK: " and the shape of the answer, or the error.
+// where each request is one argument:
+//   files PATH...                    to serving_default; writes PATH.labels.png
+//   array SIGNATURE DTYPE SIZE...    zeros or empty strings; not checked
+// Prints a line for each: "OK: " and the shape of the output, or the error.
 
 #include <algorithm>
 #include <cstring>

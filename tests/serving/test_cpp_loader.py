@@ -1,4 +1,4 @@
-"""The SavedModel in TensorFlow's C++ runtime, which is what TensorFlow Serving runs."""
+"""The SavedModel in TensorFlow's C++ runtime, which TensorFlow Serving uses."""
 
 import shutil
 import subprocess
@@ -24,11 +24,11 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def program(tmp_path_factory):
-    """`load_saved_model.cc`, compiled against the TensorFlow that is installed."""
+    """`load_saved_model.cc`, compiled with the installed TensorFlow."""
     folder = tmp_path_factory.mktemp("program")
     installed = Path(tf.sysconfig.get_lib())
     for name in ("tensorflow_cc", "tensorflow_framework"):
-        # The linker looks for a name without a version.
+        # The linker requires a name without a version.
         (folder / f"lib{name}.so").symlink_to(installed / f"lib{name}.so.2")
     flags = [
         *tf.sysconfig.get_compile_flags(),
@@ -43,32 +43,32 @@ def program(tmp_path_factory):
     return path
 
 
-# Arrays that label_map, probabilities and serving_default must refuse.
+# Invalid inputs of label_map, probabilities and serving_default, and the errors.
 BAD_ARRAYS = {
     "label_map uint8 1 8 8 4": "Received: (1, 8, 8, 4)",
     "probabilities uint8 1 8 8 1": "Received: (1, 8, 8, 1)",
     "label_map uint8 8 8 3": "image must have rank 4",
-    "label_map uint8 0 8 8 3": "with one image or more",
+    "label_map uint8 0 8 8 3": "with at least one image",
     "label_map float 1 8 8 3": "to be uint8 but float is provided",
     "serving_default uint8 1": "to be string but uint8 is provided",
     "serving_default string 1 1": "image_bytes must have rank 1",
     "serving_default string": "image_bytes must have rank 1",
-    "serving_default string 0": "image_bytes has no image",
+    "serving_default string 0": "image_bytes must have at least one image",
 }
 FOUR_IMAGES = "probabilities uint8 4 33 47 3"
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """The files that are sent, and the label maps that come back."""
+    """Folder of the files in the requests, and of the label maps."""
     return tmp_path_factory.mktemp("files")
 
 
 @pytest.fixture(scope="module")
-def answers(program, saved_model, folder):
-    """What one process, as a server does, says to one request after the other.
+def lines(program, saved_model, folder):
+    """The lines that one process prints for all requests, by request.
 
-    By the name of a bad file or the array; "good" for a batch of files of each kind.
+    A request is named by its bad file or its array; "good" is a batch of valid files.
     """
     (folder / "good").write_bytes(GOOD)
     requests = {}
@@ -87,8 +87,8 @@ def answers(program, saved_model, folder):
     return dict(zip(requests, result.stdout.splitlines(), strict=True))
 
 
-def test_it_answers_files_as_in_python(answers, saved_model, folder):
-    assert answers["good"] == f"OK: [{len(FILES)}]"
+def test_label_maps_of_files_equal_those_in_python(lines, saved_model, folder):
+    assert lines["good"] == f"OK: [{len(FILES)}]"
     loaded = tf.saved_model.load(str(saved_model))
     expected = label_pngs_of(loaded.signatures, *FILES.values())
     for index, label_png in enumerate(expected):
@@ -98,18 +98,18 @@ def test_it_answers_files_as_in_python(answers, saved_model, folder):
         assert np.mean(received == label_map) > 0.99
 
 
-def test_it_answers_arrays(answers):
-    assert answers[FOUR_IMAGES] == "OK: [4,33,47,3]"
+def test_probabilities_of_an_array(lines):
+    assert lines[FOUR_IMAGES] == "OK: [4,33,47,3]"
 
 
 @pytest.mark.parametrize("kind", BAD_FILES)
-def test_a_bad_image_is_an_invalid_argument(answers, kind):
-    assert answers[kind].startswith("INVALID_ARGUMENT: ")
+def test_bad_image_is_an_invalid_argument(lines, kind):
+    assert lines[kind].startswith("INVALID_ARGUMENT: ")
     problem = BAD_FILES[kind][1] or ""
-    assert f"refused 1 of 2 images: image_bytes[1] {problem}" in answers[kind]
+    assert f"refused 1 of 2 images: image_bytes[1] {problem}" in lines[kind]
 
 
 @pytest.mark.parametrize("array", BAD_ARRAYS)
-def test_another_array_is_an_invalid_argument(answers, array):
-    assert answers[array].startswith("INVALID_ARGUMENT: ")
-    assert BAD_ARRAYS[array] in answers[array]
+def test_invalid_array_is_an_invalid_argument(lines, array):
+    assert lines[array].startswith("INVALID_ARGUMENT: ")
+    assert BAD_ARRAYS[array] in lines[array]

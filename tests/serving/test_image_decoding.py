@@ -1,4 +1,4 @@
-"""Encoded images in a TensorFlow graph, against `read_image` of the same files."""
+"""Decoding of image files in a TensorFlow graph, compared with `read_image`."""
 
 import struct
 
@@ -36,7 +36,7 @@ def problems_of(*files, max_pixels=MAX_PIXELS):
 
 
 @pytest.mark.parametrize("kind", FILES)
-def test_an_image_is_decoded_as_read_image_does(kind, tmp_path):
+def test_decoded_pixels_equal_those_of_read_image(kind, tmp_path):
     path = tmp_path / "image"
     path.write_bytes(FILES[kind])
     assert problems_of(FILES[kind]) == [""]
@@ -44,7 +44,7 @@ def test_an_image_is_decoded_as_read_image_does(kind, tmp_path):
     np.testing.assert_array_equal(image, read_image(path))
 
 
-def test_a_jpeg_in_cmyk_is_decoded_as_read_image_does_to_a_rounding(tmp_path):
+def test_decoded_cmyk_jpeg_equals_read_image_up_to_rounding(tmp_path):
     file = encode(Image.fromarray(smooth_image()).convert("CMYK"), "JPEG", quality=95)
     path = tmp_path / "image.jpg"
     path.write_bytes(file)
@@ -52,7 +52,7 @@ def test_a_jpeg_in_cmyk_is_decoded_as_read_image_does_to_a_rounding(tmp_path):
     assert np.abs(image - read_image(path)).max() <= 1
 
 
-def test_the_pixels_are_those_stored_whatever_exif_says():
+def test_exif_orientation_is_not_applied():
     exif = Image.Exif()
     exif[0x0112] = 6
     stored = random_array(*SIZE, 3)
@@ -61,7 +61,7 @@ def test_the_pixels_are_those_stored_whatever_exif_says():
 
 
 @pytest.mark.parametrize("kind", BAD_FILES)
-def test_what_is_no_good_image_is_described(kind):
+def test_problem_of_a_bad_file_is_described(kind):
     file, expected = BAD_FILES[kind]
     assert problems_of(GOOD, file, GOOD)[::2] == ["", ""]
     (problem,) = problems_of(file)
@@ -69,7 +69,7 @@ def test_what_is_no_good_image_is_described(kind):
     assert problem
 
 
-def test_pixels_are_counted_with_the_padding():
+def test_max_pixels_applies_to_the_padded_image():
     image = encode(random_array(65, 64, 3))  # 96 x 64 when padded
     assert problems_of(image) == [""]
     (problem,) = problems_of(image, max_pixels=MAX_PIXELS - 1)
@@ -81,8 +81,10 @@ def test_pixels_are_counted_with_the_padding():
     assert problem.startswith("has 1 rows and 200 columns")
 
 
-def test_a_chunk_before_the_header_does_not_hide_the_size():
-    sizes = struct.pack(">II", 1, 1)  # where the header would have width and height
+def test_png_with_a_chunk_before_the_header_is_refused():
+    sizes = struct.pack(
+        ">II", 1, 1
+    )  # where width and height of the header are expected
     hidden = GOOD[:8] + png_chunk(b"abCd", sizes) + HUGE[8:]
     assert problems_of(hidden) == [NOT_AN_IMAGE]
 
@@ -99,18 +101,18 @@ def error_of(*files):
     return caught.value.message
 
 
-def test_the_message_names_the_images_at_fault():
+def test_message_contains_the_indices_of_the_bad_images():
     message = error_of(GOOD, b"", JPEG, HUGE)
     assert (
         "refused 2 of 4 images: image_bytes[1] is empty; image_bytes[3] has 30000 rows"
     ) in message
 
 
-def test_the_message_stays_short():
+def test_message_names_at_most_ten_images():
     message = error_of(*[b"text"] * 200)
     assert "refused 200 of 200 images" in message
     assert "image_bytes[9]" in message and "image_bytes[10]" not in message
 
 
-def test_no_image_is_an_error():
+def test_empty_batch_is_an_error():
     assert "image_bytes must have at least one image. Received: 0" in error_of()

@@ -1,4 +1,4 @@
-"""Damaged images to the exported model: it refuses or answers them, and lives on."""
+"""Randomly damaged images: the exported model refuses or labels them."""
 
 import re
 import struct
@@ -48,7 +48,7 @@ def flip_bits(file, rng):
     return bytes(file)
 
 
-def cut_off(file, rng):
+def truncate(file, rng):
     return file[: rng.integers(len(file))]
 
 
@@ -61,7 +61,7 @@ def change_bytes(file, rng):
 
 
 def edit_header(file, rng):
-    """Change a byte of the image's size or kind; a PNG gets the right checksum."""
+    """Change a byte of the image's size or type, and correct the checksum of a PNG."""
     if file.startswith(PNG_START):
         header = bytearray(file[16:29])
         header[rng.integers(len(header))] = rng.integers(256)
@@ -102,7 +102,7 @@ def swap_parts(file, rng):
 
 
 def edit_part(file, rng):
-    """Flip bits within a part; a PNG's chunk gets the right checksum."""
+    """Flip bits within a part, and correct the checksum of a PNG."""
     parts = split(file)
     index = rng.integers(1, len(parts))
     part = parts[index]
@@ -114,11 +114,11 @@ def edit_part(file, rng):
     return b"".join(parts)
 
 
-MUTATIONS = (flip_bits, cut_off, change_bytes, edit_header, edit_part, swap_parts)
+MUTATIONS = (flip_bits, truncate, change_bytes, edit_header, edit_part, swap_parts)
 
 
 def sizes_in(file):
-    """Heights and widths that a header within a file names."""
+    """Heights and widths in the headers of a file."""
     if file.startswith(PNG_START):
         return [struct.unpack_from(">II", file, 16)[::-1]]
     frames = re.findall(rb"\xff[\xc0-\xc2]\0.\x08(....)", file, re.DOTALL)
@@ -127,7 +127,7 @@ def sizes_in(file):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("mutate", MUTATIONS)
-def test_a_mutated_image_is_refused_or_answered_in_its_size(signatures, mutate):
+def test_damaged_image_is_refused_or_labelled_at_its_size(signatures, mutate):
     rng = np.random.default_rng(MUTATIONS.index(mutate))
     originals = draw_originals()
     num_refused = 0

@@ -1,4 +1,4 @@
-"""The exported SavedModel, loaded with TensorFlow, against the Keras model."""
+"""The exported SavedModel in TensorFlow, compared with the Keras model."""
 
 import json
 import shutil
@@ -28,7 +28,7 @@ SIZES = [(1, 1), (32, 64), (33, 47), (70, 90)]
 
 @pytest.fixture(scope="module")
 def signatures(saved_model):
-    # The functions live as long as what was loaded.
+    # The functions are valid as long as the loaded object exists.
     loaded = tf.saved_model.load(str(saved_model))
     yield loaded.signatures
 
@@ -44,7 +44,7 @@ def probabilities_of(model, images):
 
 
 def check_labels(received, probabilities):
-    """Compare label maps where the best class is not a matter of rounding."""
+    """Compare label maps where rounding does not change the class."""
     second, first = np.sort(probabilities, axis=-1)[..., -2:].T
     is_clear = (first - second).T > 1e-3
     assert is_clear.mean() > 0.9
@@ -54,7 +54,7 @@ def check_labels(received, probabilities):
 
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("count", [1, 3])
-def test_images_give_the_keras_models_answers(signatures, model, size, count):
+def test_outputs_for_arrays_equal_those_of_keras(signatures, model, size, count):
     images = images_of(*size, count=count)
     expected = probabilities_of(model, images)
     answer = signatures["probabilities"](image=tf.constant(images))
@@ -67,9 +67,7 @@ def test_images_give_the_keras_models_answers(signatures, model, size, count):
 
 
 @pytest.mark.parametrize("format", ["PNG", "JPEG"])
-def test_files_of_several_sizes_give_label_pngs_of_their_own_size(
-    signatures, model, format, tmp_path
-):
+def test_label_pngs_have_the_sizes_of_the_files(signatures, model, format, tmp_path):
     files = [encode(images_of(*size)[0], format) for size in SIZES]
     label_pngs = label_pngs_of(signatures, *files)
     for size, file, label_png in zip(SIZES, files, label_pngs, strict=True):
@@ -80,7 +78,7 @@ def test_files_of_several_sizes_give_label_pngs_of_their_own_size(
         check_labels(label_map, probabilities_of(model, read_image(path)[None])[0])
 
 
-def test_files_of_every_kind_go_into_one_batch(signatures, model, tmp_path):
+def test_files_of_all_kinds_are_predicted_in_one_batch(signatures, model, tmp_path):
     label_pngs = label_pngs_of(signatures, *FILES.values())
     for file, label_png in zip(FILES.values(), label_pngs, strict=True):
         path = tmp_path / "image"
@@ -96,7 +94,7 @@ def error_of(function, **inputs):
 
 
 @pytest.mark.parametrize("kind", BAD_FILES)
-def test_a_bad_image_is_an_invalid_argument_and_the_next_request_is_answered(
+def test_bad_image_is_an_invalid_argument_and_the_next_request_succeeds(
     signatures, kind
 ):
     files = tf.constant([GOOD, BAD_FILES[kind][0], GOOD])
@@ -105,7 +103,7 @@ def test_a_bad_image_is_an_invalid_argument_and_the_next_request_is_answered(
     assert len(label_pngs_of(signatures, GOOD)) == 1
 
 
-def test_no_image_is_an_invalid_argument(signatures):
+def test_empty_batch_is_an_invalid_argument(signatures):
     none = tf.constant([], tf.string)
     message = error_of(signatures["serving_default"], image_bytes=none)
     assert "image_bytes must have at least one image" in message
@@ -116,7 +114,7 @@ def test_no_image_is_an_invalid_argument(signatures):
 
 
 @pytest.mark.parametrize("name", ["label_map", "probabilities"])
-def test_arrays_without_or_with_too_many_pixels_are_invalid(signatures, name):
+def test_arrays_with_no_or_too_many_pixels_are_an_invalid_argument(signatures, name):
     for size in ((0, 8), (8, 0), (201, 201)):
         image = tf.zeros((1, *size, 3), tf.uint8)
         message = error_of(signatures[name], image=image)
@@ -137,13 +135,15 @@ def test_arrays_without_or_with_too_many_pixels_are_invalid(signatures, name):
         ("serving_default", np.zeros(1, "uint8"), "uint8 vs. expect string"),
     ],
 )
-def test_another_array_is_an_invalid_argument(saved_model, signature, value, expected):
+def test_array_of_another_rank_is_an_invalid_argument(
+    saved_model, signature, value, expected
+):
     with tf.Graph().as_default(), tf.compat.v1.Session() as session:
         meta = tf.compat.v1.saved_model.load(session, ["serve"], str(saved_model))
         definition = meta.signature_def[signature]
         (fed,), (fetched,) = definition.inputs.values(), definition.outputs.values()
         options = CallableOptions(feed=[fed.name], fetch=[fetched.name])
-        # As a server does, it feeds what it is given: Python's `run` checks it first.
+        # A callable feeds values unchecked, as a server does; `run` would check them.
         run = session._make_callable_from_options(options)
         with pytest.raises(tf.errors.InvalidArgumentError) as caught:
             run(value)
@@ -151,7 +151,7 @@ def test_another_array_is_an_invalid_argument(saved_model, signature, value, exp
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="ru_maxrss has another unit")
-def test_a_header_of_900_million_pixels_needs_no_memory(signatures):
+def test_header_of_900_million_pixels_takes_no_memory(signatures):
     import resource
 
     label_pngs_of(signatures, GOOD)
@@ -162,7 +162,7 @@ def test_a_header_of_900_million_pixels_needs_no_memory(signatures):
     assert after - before < 100_000  # KiB
 
 
-def test_warm_up_requests_are_answered(saved_model, signatures):
+def test_warm_up_requests_succeed(saved_model, signatures):
     records = tf.data.TFRecordDataset(
         str(saved_model / "assets.extra/tf_serving_warmup_requests")
     )
@@ -183,7 +183,7 @@ def test_warm_up_requests_are_answered(saved_model, signatures):
         assert signatures[name](**inputs)
 
 
-def test_classes_and_a_card_are_beside_the_model(saved_model, scored_run):
+def test_export_contains_classes_and_card(saved_model, scored_run):
     class_map = ClassMap.load(saved_model / "assets/classes.json")
     assert class_map == scored_run.read_class_map()
     card = json.loads((saved_model / "assets.extra/card.json").read_text())
@@ -198,7 +198,7 @@ def test_classes_and_a_card_are_beside_the_model(saved_model, scored_run):
     assert list(card["signatures"]["serving_default"]["outputs"]) == ["label_png_bytes"]
 
 
-def test_no_path_of_the_machine_is_exported(saved_model, scored_run):
+def test_export_contains_no_path_of_the_machine(saved_model, scored_run):
     for path in saved_model.rglob("*"):
         if path.is_file():
             content = path.read_bytes()
@@ -206,7 +206,7 @@ def test_no_path_of_the_machine_is_exported(saved_model, scored_run):
             assert str(saved_model.parent).encode() not in content
 
 
-def test_bfloat16_gives_nearly_the_same_probabilities(scored_run, model, tmp_path):
+def test_probabilities_in_bfloat16_are_close_to_float32(scored_run, model, tmp_path):
     version = export(scored_run, tmp_path, ExportOptions(precision="bfloat16"))
     loaded = tf.saved_model.load(str(version))
     image = images_of(48, 64)
@@ -243,7 +243,9 @@ sys.exit(f"imported: {found}" if found else 0)
 
 
 @pytest.mark.slow
-def test_tensorflow_alone_loads_it(saved_model, signatures, tmp_path):
+def test_export_is_loaded_by_tensorflow_without_keras(
+    saved_model, signatures, tmp_path
+):
     image, answer = tmp_path / "image.png", tmp_path / "answer.png"
     image.write_bytes(GOOD)
     subprocess.run(
@@ -261,7 +263,7 @@ SCALED_SIZES = [(1, 1), (20, 31), (70, 90), (48, 64), (9, 200), (301, 11)]
 
 @pytest.fixture(scope="module")
 def scaled(scored_run, tmp_path_factory):
-    """A segmenter that looks at 48 pixels with a temperature, and the same exported."""
+    """A segmenter with inference size 48 and a temperature, and its export."""
     folder = tmp_path_factory.mktemp("scaled")
     shutil.copytree(scored_run.path, folder / "run")
     run = RunFolder(folder / "run")
@@ -272,7 +274,7 @@ def scaled(scored_run, tmp_path_factory):
 
 
 @pytest.mark.parametrize("size", SCALED_SIZES)
-def test_a_scaled_model_gives_the_answers_of_the_segmenter(scaled, size):
+def test_outputs_at_an_inference_size_equal_those_of_the_segmenter(scaled, size):
     segmenter, signatures, _ = scaled
     images = images_of(*size, count=2)
     expected = segmenter.probabilities(images)
@@ -283,7 +285,7 @@ def test_a_scaled_model_gives_the_answers_of_the_segmenter(scaled, size):
     check_labels(label_map, expected)
 
 
-def test_a_scaled_model_tells_labels_and_confidence_of_files_of_all_sizes(scaled):
+def test_confidence_of_files_of_several_sizes_at_an_inference_size(scaled):
     segmenter, signatures, _ = scaled
     images = [images_of(*size)[0] for size in SCALED_SIZES]
     files = tf.constant([encode(image) for image in images])
@@ -300,7 +302,7 @@ def test_a_scaled_model_tells_labels_and_confidence_of_files_of_all_sizes(scaled
         assert 85 <= picture.min() < 250
 
 
-def test_strips_of_an_answer_are_put_together(scored_run, tmp_path, monkeypatch):
+def test_strips_are_joined_to_the_whole_output(scored_run, tmp_path, monkeypatch):
     monkeypatch.setattr(
         inference_size, "_VALUES_PER_STRIP", 3 * 90 * 2 * 7
     )  # seven rows
@@ -311,7 +313,7 @@ def test_strips_of_an_answer_are_put_together(scored_run, tmp_path, monkeypatch)
     check_labels(label_map, load(scored_run.path, size=48).probabilities(images))
 
 
-def test_the_card_tells_size_and_temperature(scaled, saved_model):
+def test_card_contains_size_and_temperature(scaled, saved_model):
     card = json.loads((scaled[2] / "assets.extra/card.json").read_text())
     assert (card["size"], card["temperature"]) == (48, 40.0)
     assert card["max_pixels"] == 2**25 and card["inference_size"] is None
@@ -319,7 +321,7 @@ def test_the_card_tells_size_and_temperature(scaled, saved_model):
     assert (card["size"], card["temperature"]) == (None, 1.0)
 
 
-def test_confidence_without_a_size_is_the_probability_of_the_label(signatures, model):
+def test_confidence_at_native_size_is_the_probability_of_the_label(signatures, model):
     image = images_of(33, 47)[0]
     answer = signatures["confidence"](image_bytes=tf.constant([encode(image)]))
     picture = read_png(answer["confidence_png_bytes"].numpy()[0])

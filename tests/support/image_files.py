@@ -1,4 +1,4 @@
-"""Encoded images of every kind, good and bad, made in memory."""
+"""Encoded images of all types, valid and invalid."""
 
 import io
 import struct
@@ -22,7 +22,7 @@ def encode(image, format="PNG", **options):
 
 
 def smooth_image():
-    """A picture that a JPEG keeps well, so that decoders are told apart."""
+    """An image with small JPEG errors, which shows differences between decoders."""
     rows, columns = np.mgrid[:33, :47]
     return np.stack([rows * 7, columns * 5, rows + columns], -1).astype("uint8")
 
@@ -35,7 +35,7 @@ def png_chunk(kind, content):
 
 
 def make_png(width, height, rows, bit_depth=8, color_type=2):
-    """A PNG of any kind; Pillow writes no RGB of 16 bits."""
+    """A PNG of any type; Pillow cannot write 16-bit RGB."""
     header = struct.pack(">IIBBBBB", width, height, bit_depth, color_type, 0, 0, 0)
     return (
         b"\x89PNG\r\n\x1a\n"

@@ -1,4 +1,4 @@
-"""Asking a SavedModel for label maps."""
+"""Label maps of a SavedModel."""
 
 import io
 
@@ -8,8 +8,8 @@ from PIL import Image
 
 
 def label_pngs_of(signatures, *files):
-    answer = signatures["serving_default"](image_bytes=tf.constant(files, tf.string))
-    return list(answer["label_png_bytes"].numpy())
+    outputs = signatures["serving_default"](image_bytes=tf.constant(files, tf.string))
+    return list(outputs["label_png_bytes"].numpy())
 
 
 def read_png(file):
