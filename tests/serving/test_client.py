@@ -454,12 +454,12 @@ def test_invalid_server_address_is_a_one_line_error(url, run, capsys):
     [
         (("--server", "grpc://h:1/fcn", "--tta"), "leave out --tta"),
         (("--server", "grpc://h:1/fcn", "--dense", "shift-and-stitch"), "--dense"),
-        (("--timeout", "3"), "--timeout is for --server, which is missing"),
+        (("--timeout", "3"), "--timeout requires --server"),
         (("--server", "grpc://h:1/fcn", "--timeout", "0"), "seconds above 0"),
-        (("--server", "http://h:1/v1/models/fcn", "--timeout", "1e300"), "to 86400"),
+        (("--server", "http://h:1/v1/models/fcn", "--timeout", "1e300"), "at most 86400"),
         (("--server", "grpc://h:1/fcn", "--timeout", "nan"), "seconds above 0"),
-        (("--server", "grpc://h:1/fcn", "--retries", "-1"), "from 0 on"),
-        (("--images-per-request", "0"), "from 1 on"),
+        (("--server", "grpc://h:1/fcn", "--retries", "-1"), "integer of at least 0"),
+        (("--images-per-request", "0"), "a positive integer"),
     ],
 )
 def test_conflicting_flags_are_a_one_line_error(flags, expected, tmp_path, capsys):
