@@ -456,7 +456,7 @@ def test_invalid_server_address_is_a_one_line_error(url, run, capsys):
         (("--server", "grpc://h:1/fcn", "--dense", "shift-and-stitch"), "--dense"),
         (("--timeout", "3"), "--timeout requires --server"),
         (("--server", "grpc://h:1/fcn", "--timeout", "0"), "seconds above 0"),
-        (("--server", "http://h:1/v1/models/fcn", "--timeout", "1e300"), "at most 86400"),
+        (("--server", "grpc://h:1/fcn", "--timeout", "1e300"), "at most 86400"),
         (("--server", "grpc://h:1/fcn", "--timeout", "nan"), "seconds above 0"),
         (("--server", "grpc://h:1/fcn", "--retries", "-1"), "integer of at least 0"),
         (("--images-per-request", "0"), "a positive integer"),
