@@ -8,6 +8,7 @@ import logging
 import time
 from collections.abc import Generator, Iterable, Iterator
 from itertools import chain, groupby, islice
+from typing import TypeVar
 
 import numpy as np
 
@@ -22,6 +23,8 @@ from keras_fcn.prediction.results import Result
 from keras_fcn.prediction.segmenter import Segmenter
 
 logger = logging.getLogger(__name__)
+
+Task = TypeVar("Task", bound=ImageTask)
 
 _NUM_THREADS = 3
 _AHEAD = 3  # images that are read before they are predicted, or wait to be written
@@ -111,10 +114,10 @@ def read_images(
 
 def predict_tasks(
     segmenter: Segmenter,
-    tasks: Iterable[ImageTask],
+    tasks: Iterable[Task],
     batch_size: int,
     with_confidence: bool = False,
-) -> Iterator[ImageTask]:
+) -> Iterator[Task]:
     """Set the label maps of tasks.
 
     Args:

@@ -138,10 +138,10 @@ def test_confidence_is_a_grey_image_next_to_the_labels(run, image, tmp_path, cap
     flags = ("--model", run.path, "--output-dir", tmp_path, "--confidence")
     assert outcome(predict, capsys, image, *flags)[0] == 0
     segmenter = load(run.path)
-    with Image.open(tmp_path / "test_0_confidence.png") as picture:
-        assert (picture.mode, picture.size) == ("L", (64, 48))
+    with Image.open(tmp_path / "test_0_confidence.png") as confidence:
+        assert (confidence.mode, confidence.size) == ("L", (64, 48))
         expected = np.rint(255 * segmenter.confidence(image))
-        np.testing.assert_array_equal(picture, expected)
+        np.testing.assert_array_equal(confidence, expected)
     with Image.open(tmp_path / "test_0_labels.png") as labels:
         np.testing.assert_array_equal(labels, segmenter(image))
 
@@ -267,8 +267,8 @@ def test_a_list_an_animation_and_a_table(run, folder, tmp_path, capsys):
     assert (rows[3]["height"], rows[3]["width"]) == ("48", "64")
     assert "no file" in rows[4]["problem"]
     (labels,) = tmp_path.glob("out/**/test_1_labels.png")
-    with Image.open(labels.with_name("test_1_overlay.jpg")) as drawn:
-        assert drawn.format == "JPEG" and drawn.size == (64, 48)
+    with Image.open(labels.with_name("test_1_overlay.jpg")) as overlay:
+        assert overlay.format == "JPEG" and overlay.size == (64, 48)
     assert (tmp_path / "out/moving_labels/000002.png").exists()
     assert (tmp_path / "out/moving_overlay/000002.jpg").exists()
 

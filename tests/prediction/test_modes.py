@@ -140,10 +140,10 @@ def test_tta_antialiases_images_and_probabilities_that_become_smaller(
     for index, scale in enumerate((0.75, 1, 1.25, 1.5, 1.75)):
         height, width = round(scale * 24), round(scale * 40)
         views = np.stack([resized(image, height, width) for image in images])
-        for mirrored, seen in ((False, 2 * index), (True, 2 * index + 1)):
+        for mirrored, index_of_view in ((False, 2 * index), (True, 2 * index + 1)):
             step = -1 if mirrored else 1
             view = views[:, :, ::step]
-            np.testing.assert_allclose(network.views[seen], view, atol=0.01)
+            np.testing.assert_allclose(network.views[index_of_view], view, atol=0.01)
             probabilities = Shares.probabilities(view)[:, :, ::step]
             expected = expected + np.stack(
                 [resized(each, 24, 40) for each in probabilities]

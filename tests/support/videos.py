@@ -32,8 +32,8 @@ def write_video(path, times, codec="libx264", sound=None, rotation=0, size=(48, 
             audio = container.add_stream(sound, rate=44100)
             audio.layout = "mono"
         for index, time in enumerate(times):
-            picture = draw_frame(index, size)
-            frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+            image = draw_frame(index, size)
+            frame = av.VideoFrame.from_ndarray(image, format="rgb24")
             frame.pts, frame.time_base = time, TICK
             container.mux(video.encode(frame))
         container.mux(video.encode(None))

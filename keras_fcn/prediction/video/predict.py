@@ -102,25 +102,21 @@ class _FrameTask(ImageTask):
     time: Fraction = Fraction(0)  # seconds since the video's first frame
 
 
-class _VideoOutputs:
-    """The files that are written for one video; they are opened by its first frame."""
+class _VideoOutputs(ExitStack):
+    """The files that are written for one video; they are opened by its first frame.
+
+    Also after an interruption, they are completed and renamed at the end of the block.
+    """
 
     def __init__(
         self, video: VideoReader, job: Job, outputs: Outputs, class_map: ClassMap
     ):
+        super().__init__()
         self._video, self._job, self._outputs = video, job, outputs
         self._class_map = class_map
-        self._files = ExitStack()
         self._size: Size | None = None
         self._overlay: VideoWriter | None = None
         self._labels: LabelVideoWriter | None = None
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, kind, error, traceback):
-        # Also after an interruption the files are completed and renamed.
-        self._files.__exit__(kind, error, traceback)
 
     def write(self, task: _FrameTask) -> Result:
         """Write the outputs of a frame."""
@@ -172,14 +168,14 @@ class _VideoOutputs:
                 video.pixel_aspect,
                 audio,
             )
-            self._files.callback(self._overlay.close)
+            self.callback(self._overlay.close)
         if self._outputs.video_labels == "video":
             self._labels = LabelVideoWriter(self._enter(LABELS, ".mkv"), rate, size)
-            self._files.callback(self._labels.close)
+            self.callback(self._labels.close)
 
     def _enter(self, end: str, suffix: str) -> Path:
         path = self._job.output(end, suffix)
-        return self._files.enter_context(atomic_file(path, keep_partial=True))
+        return self.enter_context(atomic_file(path, keep_partial=True))
 
     def _draw_legend(self, size: Size) -> np.ndarray:
         """Names of all classes, for all frames; `(0, width, 3)` without a legend."""

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from types import TracebackType
 
 import av
 import numpy as np
@@ -89,11 +88,22 @@ class VideoReader:
             if isinstance(error, av.error.InvalidDataError | av.error.EOFError):
                 reason += "; it is not a video, or was cut off before its index"
             raise UnreadableVideo(f"{name} can't be opened ({reason})") from error
-        try:
-            self._stream = _video_stream(self._container, name)
-        except UnreadableVideo:
+        streams = [
+            stream
+            for stream in self._container.streams.video
+            if not stream.disposition & av.stream.Disposition.attached_pic  # a cover
+        ]
+        problem, format_name = "", self._container.format.name
+        if not streams or any(part in format_name for part in _OTHER_FORMATS):
+            kinds = sorted({stream.type for stream in self._container.streams})
+            received = ", ".join(kinds) or "nothing"
+            problem = f"must have a video stream. Received: {received}"
+        elif streams[0].codec_context is None:
+            problem = "has a video stream without a known decoder"
+        if problem:
             self._container.close()
-            raise
+            raise UnreadableVideo(f"{name} {problem}")
+        self._stream = streams[0]
         self._stream.thread_type = "AUTO"
         rate = self._stream.average_rate or self._stream.guessed_rate
         self.rate = rate if rate and rate <= 1000 else _USUAL_RATE
@@ -104,12 +114,7 @@ class VideoReader:
     def __enter__(self) -> "VideoReader":
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self._container.close()
 
     @property
@@ -278,20 +283,3 @@ class CameraReader(VideoReader):
 
     def _seek(self) -> int:
         return 0
-
-
-def _video_stream(container, name: str):
-    """Return the video stream of an open file that is not a cover image."""
-    streams = [
-        stream
-        for stream in container.streams.video
-        if not stream.disposition & av.stream.Disposition.attached_pic
-    ]
-    if not streams or any(part in container.format.name for part in _OTHER_FORMATS):
-        kinds = sorted({stream.type for stream in container.streams}) or ["nothing"]
-        raise UnreadableVideo(
-            f"{name} must have a video stream. Received: {', '.join(kinds)}"
-        )
-    if streams[0].codec_context is None:
-        raise UnreadableVideo(f"{name} has a video stream without a known decoder")
-    return streams[0]

@@ -18,7 +18,37 @@ _LIMITED = 1  # FFmpeg's number for the value range of television
 _COPIED_AUDIO = ("aac", "mp3", "opus", "flac", "alac")
 
 
-class VideoWriter:
+class _Writer:
+    """A file with one video stream."""
+
+    def __init__(self, path, format, codec, rate, size, pixel_format, quality=None):
+        # The index at the beginning: browsers play before the download is complete.
+        options = {"movflags": "+faststart"} if format == "mp4" else {}
+        self._container = av.open(str(path), "w", format=format, options=options)
+        self._stream = self._container.add_stream(codec, rate=rate, options=quality)
+        self._stream.height, self._stream.width = size
+        self._stream.pix_fmt = pixel_format
+        self._stream.codec_context.time_base = _TICK
+        self._period = max(1, round(1 / rate / _TICK))  # ticks between two frames
+        self._first_time: Fraction | None = None
+        self._ticks = -1  # from the first frame to the last
+
+    def _add(self, frame: av.VideoFrame, time: Fraction) -> None:
+        if self._first_time is None:
+            self._first_time = time
+        # Times have to increase, also where rounding makes two of them equal.
+        self._ticks = max(round((time - self._first_time) / _TICK), self._ticks + 1)
+        frame.pts, frame.time_base = self._ticks, _TICK
+        frame.duration = self._period
+        self._container.mux(self._stream.encode(frame))
+
+    def close(self) -> None:
+        """Complete the file; without this it cannot be played."""
+        self._container.mux(self._stream.encode(None))
+        self._container.close()
+
+
+class VideoWriter(_Writer):
     """Writes RGB frames as H.264 in MP4, with audio from another video."""
 
     def __init__(
@@ -40,19 +70,14 @@ class VideoWriter:
             audio: the audio to copy; None for a silent video.
         """
         self._size = (size[0] + size[0] % 2, size[1] + size[1] % 2)
-        # The index at the beginning: browsers play before the download is complete.
-        self._container = av.open(
-            str(path), "w", format="mp4", options={"movflags": "+faststart"}
-        )
-        self._stream = _add_video(
-            self._container, "libx264", rate, self._size, "yuv420p", _QUALITY
+        super().__init__(
+            path, "mp4", "libx264", rate, self._size, "yuv420p", dict(_QUALITY)
         )
         context = self._stream.codec_context
         context.colorspace = context.color_primaries = context.color_trc = _BT709
         context.color_range = _LIMITED
         if pixel_aspect:
             context.sample_aspect_ratio = pixel_aspect
-        self._clock = _Clock(rate)
         self._audio = audio
         if audio:
             audio.begin(self._container)
@@ -70,27 +95,25 @@ class VideoWriter:
             image = cv2.resize(image, (width, height))
         elif any(missing):
             image = np.pad(image, ((0, missing[0]), (0, missing[1]), (0, 0)), "edge")
-        frame = av.VideoFrame.from_ndarray(image, format="rgb24")
-        frame = frame.reformat(
+        frame = av.VideoFrame.from_ndarray(image, format="rgb24").reformat(
             format="yuv420p",
             dst_colorspace=av.video.reformatter.Colorspace.ITU709,
             dst_color_range=av.video.reformatter.ColorRange.MPEG,
         )
-        self._clock.stamp(frame, time)
-        self._container.mux(self._stream.encode(frame))
+        self._add(frame, time)
         if self._audio:
-            self._audio.copy_until(self._clock.now)
+            self._audio.copy_until(float(self._ticks * _TICK))
 
     def close(self) -> None:
         """Complete the file; without this it cannot be played."""
         self._container.mux(self._stream.encode(None))
         if self._audio:
-            self._audio.copy_until(self._clock.end)
+            self._audio.copy_until(float((self._ticks + self._period) * _TICK))
             self._audio.close()
         self._container.close()
 
 
-class LabelVideoWriter:
+class LabelVideoWriter(_Writer):
     """Writes label maps as a lossless grey video, FFV1 in Matroska."""
 
     def __init__(self, path: Path, rate: Fraction, size: Size):
@@ -101,9 +124,7 @@ class LabelVideoWriter:
             rate: average number of frames per second.
             size: height and width of the label maps.
         """
-        self._container = av.open(str(path), "w", format="matroska")
-        self._stream = _add_video(self._container, "ffv1", rate, size, "gray", {})
-        self._clock = _Clock(rate)
+        super().__init__(path, "matroska", "ffv1", rate, size, "gray")
 
     def write(self, label_map: np.ndarray, time: Fraction) -> None:
         """Add a label map.
@@ -112,14 +133,7 @@ class LabelVideoWriter:
             label_map: uint8 `(height, width)`; the grey values are the ids.
             time: seconds since the first frame, more than before.
         """
-        frame = av.VideoFrame.from_ndarray(label_map, format="gray")
-        self._clock.stamp(frame, time)
-        self._container.mux(self._stream.encode(frame))
-
-    def close(self) -> None:
-        """Complete the file."""
-        self._container.mux(self._stream.encode(None))
-        self._container.close()
+        self._add(av.VideoFrame.from_ndarray(label_map, format="gray"), time)
 
 
 class AudioCopy:
@@ -220,42 +234,3 @@ def _until_damage(parts):
         yield from parts
     except av.FFmpegError:
         return
-
-
-class _Clock:
-    """Gives frames their time in ticks, always later than that of the one before."""
-
-    def __init__(self, rate: Fraction):
-        self._period = max(1, round(1 / rate / _TICK))
-        self._last = -1
-        self._first: Fraction | None = None
-
-    @property
-    def end(self) -> float:
-        """Seconds from the first frame to the end of the last."""
-        return float((self._last + self._period) * _TICK)
-
-    @property
-    def now(self) -> float:
-        """Seconds from the first frame to the beginning of the last."""
-        return float(self._last * _TICK)
-
-    def stamp(self, frame: av.VideoFrame, time: Fraction) -> None:
-        """Set the time of a frame.
-
-        Args:
-            frame: the next frame.
-            time: seconds since any fixed time.
-        """
-        self._first = time if self._first is None else self._first
-        ticks = max(round((time - self._first) / _TICK), self._last + 1)
-        frame.pts, frame.time_base, frame.duration = ticks, _TICK, self._period
-        self._last = ticks
-
-
-def _add_video(container, codec, rate, size, pixel_format, options):
-    stream = container.add_stream(codec, rate=rate, options=options)
-    stream.height, stream.width = size
-    stream.pix_fmt = pixel_format
-    stream.codec_context.time_base = _TICK
-    return stream

@@ -39,8 +39,8 @@ def predict(path, clip=Clip(), **outputs):  # noqa: B008
 
 
 def read_ids(path):
-    with Image.open(path) as picture:
-        return np.asarray(picture)
+    with Image.open(path) as image:
+        return np.asarray(image)
 
 
 @pytest.mark.parametrize("times", [EVEN, UNEVEN])
