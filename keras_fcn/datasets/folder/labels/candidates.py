@@ -1,7 +1,7 @@
 """The encodings that a data set's labels may have."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from keras_fcn.classes import MAX_CLASSES, ClassMap
 from keras_fcn.datasets.folder.labels.class_table import ClassEntry, ClassTable
@@ -44,11 +44,8 @@ class Candidate:
     def unknown(self, contents: Contents) -> dict[str, int]:
         """Return the pixels of values or colours without a class, such as "1,2,3"."""
         if self.kind == "colors":
-            return {
-                "values above 255" if color == NO_COLOR else rgb(color): count
-                for color, count in contents.colors.items()
-                if color not in self.table
-            }
+            colors = contents.colors.items()
+            return name_colors({c: n for c, n in colors if c not in self.table})
         values = contents.values.items()
         unknown = {str(v): n for v, n in values if v not in self.table}
         return unknown | (rgb_pixels(contents) if contents.has_rgb else {})
@@ -189,4 +186,16 @@ def rgb_pixels(contents: Contents) -> dict[str, int]:
     Args:
         contents: of one or more label files.
     """
-    return {rgb(c): n for c, n in contents.colors.items() if c % 0x010101}
+    return name_colors({c: n for c, n in contents.colors.items() if c % 0x010101})
+
+
+def name_colors(pixels: Mapping[int, int]) -> dict[str, int]:
+    """Return pixels by colour as text, such as "1,2,3".
+
+    Args:
+        pixels: number of pixels by packed colour.
+    """
+    return {
+        "values above 255" if color == NO_COLOR else rgb(color): count
+        for color, count in pixels.items()
+    }

@@ -13,6 +13,7 @@ from keras_fcn.classes import MAX_CLASSES, ClassMap, distinct_colors
 from keras_fcn.datasets.folder.labels.candidates import (
     find_candidates,
     is_same,
+    name_colors,
     rgb_pixels,
 )
 from keras_fcn.datasets.folder.labels.class_table import ClassTable
@@ -215,7 +216,7 @@ RULES = (
         "Label maps have colours, and there is no table of classes",
         "Add a class_dict.csv with the columns name,r,g,b",
         lambda e: e.table is None and e.contents.has_rgb,
-        lambda e: _pixels(rgb_pixels(e.contents), _MAX_NAMED),
+        lambda e: _pixels(name_colors(e.contents.colors), _MAX_NAMED),
         lambda e, one: list(rgb_pixels(one)) if one.has_rgb else [],
     ),
     Rule(

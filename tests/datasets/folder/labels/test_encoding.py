@@ -183,7 +183,7 @@ def test_colours_without_a_table_are_refused_with_the_colours(tmp_path):
     message = refusal(read(tmp_path, [(1, 2, 3), (4, 4, 4)], (0, 1)))
     assert "have colours, and there is no table of classes" in message
     assert "Add a class_dict.csv with the columns name,r,g,b" in message
-    assert "1,2,3 (640 pixels)" in message
+    assert "4,4,4 (640 pixels)" in message and "1,2,3 (640 pixels)" in message
     assert "labels/0.png (1,2,3)" in message
 
 
