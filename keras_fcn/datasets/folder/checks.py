@@ -13,7 +13,6 @@ from keras_fcn.datasets.folder.samples import Problem, Sample, relative
 from keras_fcn.datasets.folder.scan import SampleFacts
 from keras_fcn.datasets.folder.validation_split import group_names
 from keras_fcn.errors import summarize
-from keras_fcn.typing import Size
 
 Splits = Mapping[str, Sequence[Sample]]
 Facts = Mapping[str, Sequence[SampleFacts]]
@@ -47,8 +46,15 @@ def check_files(splits: Splits, facts: Facts, folder: Path) -> list[Problem]:
                 found[kind].append(message)
             if fact.size is None or fact.label_size is None:
                 continue
-            if kind := _size_problem(fact.size, fact.label_size, fact.orientation):
-                (height, width), (rows, columns) = fact.label_size, fact.size
+            (height, width), (rows, columns) = fact.label_size, fact.size
+            # Orientations 2 to 4 keep the size, 5 to 8 exchange height and width.
+            kind = "size"
+            if fact.size == fact.label_size:
+                keeps_size = fact.orientation <= 4 or rows == columns
+                kind = "maybe-turned" if fact.orientation > 1 and keeps_size else ""
+            elif fact.orientation > 4 and (rows, columns) == (width, height):
+                kind = "turned"
+            if kind:
                 found[kind].append(
                     f"{relative(str(sample.label), folder)} is {width}x{height}, its "
                     f"image {columns}x{rows}"
@@ -66,15 +72,6 @@ def check_files(splits: Splits, facts: Facts, folder: Path) -> list[Problem]:
         for kind, files in found.items()
         if files
     ]
-
-
-def _size_problem(size: Size, label_size: Size, orientation: int) -> str:
-    """The kind of a problem with the size of a label map; "" if it fits."""
-    # Orientations 2 to 4 keep the size, 5 to 8 exchange height and width.
-    if size == label_size:
-        keeps_size = orientation <= 4 or size[0] == size[1]
-        return "maybe-turned" if orientation > 1 and keeps_size else ""
-    return "turned" if orientation > 4 and size == label_size[::-1] else "size"
 
 
 def check_duplicates(splits: Splits, facts: Facts, folder: Path) -> list[Problem]:

@@ -21,14 +21,12 @@ from keras_fcn.datasets.folder.folder_data import (
     MissingSplit,
 )
 from keras_fcn.datasets.folder.labels.class_table import (
-    VOID_NAMES,
-    ClassEntry,
     ClassTable,
     find_class_table,
     read_class_table,
 )
 from keras_fcn.datasets.folder.labels.encoding import Evidence, RefusedLabels, decide
-from keras_fcn.datasets.folder.labels.labelme import BACKGROUND, shape_names
+from keras_fcn.datasets.folder.labels.labelme import labelme_classes
 from keras_fcn.datasets.folder.layouts.detect import find_layout
 from keras_fcn.datasets.folder.samples import CocoLabel, relative
 from keras_fcn.datasets.folder.scan import scan
@@ -130,41 +128,15 @@ def _find_table(data):
     table = None
     if path is not None:
         table = ClassTable(read_class_table(path), relative(path, data.root))
+    all_labels = [one.label for samples in data.splits.values() for one in samples]
     labels = [samples[0].label for samples in data.splits.values() if samples]
     if any(isinstance(one, str) and one.lower().endswith(".json") for one in labels):
-        return _labelme_table(data, table)
+        table, data.labelme_values = labelme_classes(map(str, all_labels), table)
+        return table
     # The ids of a COCO file are those of its own categories.
     if table is None or any(isinstance(one, CocoLabel) for one in labels):
         return data.layout.table
     return table
-
-
-def _labelme_table(data, table):
-    """Classes of labelme's labels, in the table's order or by name; sets the values."""
-    if table is None:
-        found: set[str] = set()
-        for samples in data.splits.values():
-            for sample in samples:
-                try:
-                    found |= shape_names(Path(sample.label))
-                except (ValueError, OSError):
-                    continue  # an error of this file, which the scan adds
-        entries = [
-            ClassEntry(name, None, None, name.lower() in VOID_NAMES)
-            for name in sorted(found - {BACKGROUND}, key=str.lower)
-        ]
-        table = ClassTable(entries, "the labels of the shapes")
-    entries = table.entries
-    names = [entry.name.lower() for entry in entries]
-    if BACKGROUND not in names and "background" not in names:
-        entries = [ClassEntry("background", None, None, False), *entries]
-        names.insert(0, "background")
-    data.labelme_values = {entry.name: value for value, entry in enumerate(entries)}
-    data.labelme_values[BACKGROUND] = min(
-        names.index(name) for name in (BACKGROUND, "background") if name in names
-    )
-    entries = [entry._replace(value=value) for value, entry in enumerate(entries)]
-    return ClassTable(entries, table.source)
 
 
 def _read_labels(data, table, options, class_map):

@@ -68,31 +68,29 @@ def report(data: FolderData, class_weights: Sequence[float] | None) -> dict[str,
         }
         for problem in data.problems
     ]
+    splits = {}
+    for split, facts in data.facts.items():
+        sizes = Counter(f"{fact.size[1]}x{fact.size[0]}" for fact in facts if fact.size)
+        label_pixels = sum(int(np.prod(fact.label_size or (0, 0))) for fact in facts)
+        pixels = data.class_pixels.get(split)
+        splits[split] = {
+            "num_images": len(facts),
+            "image_sizes": dict(sizes.most_common()),
+            "label_pixels": label_pixels,
+            "void_pixels": None if pixels is None else label_pixels - int(pixels.sum()),
+        }
     return {
         "folder": str(data.root),
         "can_be_trained": not any(problem.is_fatal for problem in data.problems),
         "layout": data.layout.description,
         "decisions": data.decisions,
-        "splits": {split: _describe_split(data, split) for split in data.splits},
+        "splits": splits,
         "mean_color": [round(float(value), 1) for value in color_sum / num_pixels]
         if num_pixels
         else None,
         "labels": data.encoding.description if data.encoding else None,
         "classes": _describe_classes(data, class_weights),
         "problems": problems,
-    }
-
-
-def _describe_split(data, split):
-    facts = data.facts[split]
-    sizes = Counter(f"{fact.size[1]}x{fact.size[0]}" for fact in facts if fact.size)
-    num_pixels = sum(int(np.prod(fact.label_size or (0, 0))) for fact in facts)
-    pixels = data.class_pixels.get(split)
-    return {
-        "num_images": len(data.splits[split]),
-        "image_sizes": dict(sizes.most_common()),
-        "label_pixels": num_pixels,
-        "void_pixels": None if pixels is None else num_pixels - int(pixels.sum()),
     }
 
 

@@ -80,7 +80,9 @@ def scan(
         OSError: if a process ends early.
     """
     if is_full is None:
-        is_full = sum(_num_bytes(sample.image) for sample in samples) <= FULL_READ_BYTES
+        paths = (Path(sample.image) for sample in samples)
+        num_bytes = sum(path.stat().st_size for path in paths if path.is_file())
+        is_full = num_bytes <= FULL_READ_BYTES
     read_chunk = partial(
         _read_chunk,
         labelme_values=labelme_values,
@@ -112,31 +114,33 @@ def scan(
     return facts
 
 
-def _num_bytes(path):
-    try:
-        return os.stat(path).st_size
-    except OSError:
-        return 0  # an error of this sample
-
-
 def _start_worker():
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the main process handles Ctrl-C
-    threading.Thread(target=_exit_with_parent, daemon=True).start()
 
+    def exit_with_parent():
+        # Workers of the pool would wait forever for a main process that was killed.
+        if parent := multiprocessing.parent_process():
+            parent.join()
+            os._exit(1)
 
-def _exit_with_parent():
-    # Workers of the pool would wait forever for a main process that was killed.
-    if parent := multiprocessing.parent_process():
-        parent.join()
-        os._exit(1)
+    threading.Thread(target=exit_with_parent, daemon=True).start()
 
 
 def _read_chunk(samples, labelme_values, is_full, max_pixels):
-    return [_read(sample, labelme_values, is_full, max_pixels) for sample in samples]
+    return [read_facts(one, labelme_values, is_full, max_pixels) for one in samples]
 
 
-def _read(sample, labelme_values, is_full, max_pixels):
-    """The facts of a sample."""
+def read_facts(
+    sample: Sample, labelme_values: dict[str, int], is_full: bool, max_pixels: int
+) -> SampleFacts:
+    """Read an image and its label; errors are among the facts.
+
+    Args:
+        sample: an image with its label.
+        labelme_values: value of each label of labelme files.
+        is_full: decode the image; False reads its header only.
+        max_pixels: largest number of pixels that the image or label map may have.
+    """
     errors = []
     size = color_sum = digest = label_size = label = None
     orientation = 1

@@ -134,7 +134,16 @@ def read_class_table(path: Path) -> list[ClassEntry]:
             f"{path} must list at most {MAX_CLASSES} classes and void. "
             f"Received: {len(entries)}"
         )
-    _check_unique(path, entries)
+    for what, word in (("name", "name"), ("color", "colour"), ("value", "id")):
+        first: dict[object, ClassEntry] = {}
+        for entry in entries:
+            key = getattr(entry, what)
+            if key is not None and first.setdefault(key, entry) is not entry:
+                shown = ",".join(map(str, key)) if what == "color" else key
+                raise ValueError(
+                    f"{path} has the {word} {shown} twice: {first[key].name} and "
+                    f"{entry.name}"
+                )
     return entries
 
 
@@ -224,16 +233,3 @@ def _read_entry(cells):
 
 def _is_number(cell):
     return cell.isascii() and cell.isdecimal() and len(cell) < 10
-
-
-def _check_unique(path, entries):
-    for what, word in (("name", "name"), ("color", "colour"), ("value", "id")):
-        first: dict[object, ClassEntry] = {}
-        for entry in entries:
-            key = getattr(entry, what)
-            if key is not None and first.setdefault(key, entry) is not entry:
-                shown = ",".join(map(str, key)) if what == "color" else key
-                raise ValueError(
-                    f"{path} has the {word} {shown} twice: {first[key].name} and "
-                    f"{entry.name}"
-                )

@@ -45,8 +45,21 @@ class LabelDecoder:
         Raises:
             ValueError: if a value or colour has no class; gives its number of pixels.
         """
-        keys = self._keys(stored)
-        ids = self._ids[keys]
+        keys = stored.values
+        if not self.uses_colors:
+            if keys.ndim == 3:
+                if not is_grey(keys):
+                    raise ValueError("has colours, but the labels are read as ids")
+                keys = keys[..., 0]
+        elif keys.ndim == 3:
+            keys = pack(keys)
+        elif stored.palette is not None:
+            keys = pack(stored.palette)[keys]
+        elif keys.size and keys.max() > 255:
+            raise ValueError(f"has the value {keys.max()}, which is no grey colour")
+        else:
+            keys = grey(keys)
+        ids = self._ids[keys]  # (H, W)
         is_unknown = ids == _UNKNOWN
         if is_unknown.any():
             unknown, counts = np.unique(keys[is_unknown], return_counts=True)
@@ -68,23 +81,6 @@ class LabelDecoder:
             keys: integers, values in [0, 65535] or packed colours.
         """
         return self._ids[keys]
-
-    def _keys(self, stored):
-        """Values or packed colours, `(height, width)`."""
-        values = stored.values
-        if not self.uses_colors:
-            if values.ndim == 3:
-                if not is_grey(values):
-                    raise ValueError("has colours, but the labels are read as ids")
-                values = values[..., 0]
-            return values
-        if values.ndim == 3:
-            return pack(values)
-        if stored.palette is not None:
-            return pack(stored.palette)[values]
-        if values.size and values.max() > 255:
-            raise ValueError(f"has the value {values.max()}, which is no grey colour")
-        return grey(values)
 
 
 def is_grey(colors: np.ndarray) -> bool:

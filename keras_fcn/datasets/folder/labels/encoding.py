@@ -21,7 +21,6 @@ from keras_fcn.datasets.folder.labels.contents import Contents, FileContents
 from keras_fcn.datasets.folder.labels.decoder import (
     VOID_ID,
     LabelDecoder,
-    rgb,
     unpack,
 )
 from keras_fcn.datasets.folder.labels.files import WIDE_VOID
@@ -187,7 +186,7 @@ RULES = (
         "Resize label maps by nearest neighbour, without anti-aliasing, and save them "
         "as PNG",
         lambda e: e.contents.smoothed and not (e.table and e.fits),
-        lambda e: f"most pixels have {_main_values(e.contents)}",
+        lambda e: "most pixels have " + _pixels(e.contents.main, _MAX_NAMED),
         lambda e, one: (
             []
             if e.contents.smoothed.isdisjoint(
@@ -400,13 +399,6 @@ def _large_ids(contents):
     """Values that are neither void nor ids without a table, ascending."""
     ids = contents.values.keys() - {VOID_ID, WIDE_VOID}
     return sorted(value for value in ids if value >= MAX_CLASSES)
-
-
-def _main_values(contents):
-    """Values, or colours if there are RGB files, that cover most pixels."""
-    pixels = contents.colors if contents.has_rgb else contents.values
-    kept = sorted(pixels.keys() - contents.smoothed, key=pixels.get, reverse=True)
-    return "; ".join(map(rgb if contents.has_rgb else str, kept[:_MAX_NAMED]))
 
 
 def _named(values):

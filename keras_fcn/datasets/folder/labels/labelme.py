@@ -4,12 +4,18 @@ import base64
 import io
 import json
 import math
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image, ImageDraw
 
+from keras_fcn.datasets.folder.labels.class_table import (
+    VOID_NAMES,
+    ClassEntry,
+    ClassTable,
+)
 from keras_fcn.datasets.folder.labels.polygons import check_points
 from keras_fcn.images.opening import check_pixels, open_header
 from keras_fcn.storage.regular_files import check_is_regular
@@ -52,6 +58,44 @@ def shape_names(path: Path) -> set[str]:
         path: the JSON file.
     """
     return {str(shape["label"]) for shape in read_labelme(path)["shapes"]}
+
+
+def labelme_classes(
+    paths: Iterable[str], table: ClassTable | None
+) -> tuple[ClassTable, dict[str, int]]:
+    """Return the classes of labelme files, and the value that is drawn for each label.
+
+    Args:
+        paths: the JSON files.
+        table: a table of classes; None takes the labels of the shapes, by name.
+
+    Returns:
+        The classes with their values, and values by label; a class background is added
+        if there is none.
+    """
+    if table is None:
+        labels: set[str] = set()
+        for path in paths:
+            try:
+                labels |= shape_names(Path(path))
+            except (ValueError, OSError):
+                continue  # an error of this file, which the scan adds
+        entries = [
+            ClassEntry(name, None, None, name.lower() in VOID_NAMES)
+            for name in sorted(labels - {BACKGROUND}, key=str.lower)
+        ]
+        table = ClassTable(entries, "the labels of the shapes")
+    entries = table.entries
+    names = [entry.name.lower() for entry in entries]
+    if BACKGROUND not in names and "background" not in names:
+        entries = [ClassEntry("background", None, None, False), *entries]
+        names.insert(0, "background")
+    values = {entry.name: value for value, entry in enumerate(entries)}
+    values[BACKGROUND] = min(
+        names.index(name) for name in (BACKGROUND, "background") if name in names
+    )
+    entries = [entry._replace(value=value) for value, entry in enumerate(entries)]
+    return ClassTable(entries, table.source), values
 
 
 def draw_labelme(path: Path, values: dict[str, int], max_pixels: int) -> np.ndarray:

@@ -68,10 +68,18 @@ def find_cityscapes(folder: Path) -> Layout | None:
         raise FileNotFoundError(
             f"{labels_dir} has no files *_{_LABELS}_labelIds.png or *_labelTrainIds.png"
         )
+    is_train_ids = kind == "labelTrainIds"
+    entries = [
+        ClassEntry(name, color, train_id if is_train_ids else value, False)
+        for train_id, (name, color, value) in enumerate(_CLASSES)
+    ]
+    void_ids = set(range(_LARGEST_ID + 1)) - {entry.value for entry in entries}
+    if not is_train_ids:
+        entries += [ClassEntry(f"void {n}", None, n, True) for n in sorted(void_ids)]
     layout = Layout(
         folder,
         f"Cityscapes: {_IMAGES}/ and {_LABELS}/, *_{kind}.png",
-        table=ClassTable(_entries(kind), f"Cityscapes' {kind}"),
+        table=ClassTable(entries, f"Cityscapes' {kind}"),
     )
     for split, path in split_folders(images_dir):
         images = list_files(path, IMAGE_SUFFIXES)
@@ -86,19 +94,3 @@ def find_cityscapes(folder: Path) -> Layout | None:
             (path, labels_dir / path.name),
         )
     return layout
-
-
-def _entries(kind):
-    if kind == "labelTrainIds":
-        return [
-            ClassEntry(name, color, train_id, False)
-            for train_id, (name, color, _) in enumerate(_CLASSES)
-        ]
-    entries = {
-        value: ClassEntry(n, color, value, False) for n, color, value in _CLASSES
-    }
-    void_ids = set(range(_LARGEST_ID + 1)) - entries.keys()
-    return [
-        *entries.values(),
-        *(ClassEntry(f"void {value}", None, value, True) for value in sorted(void_ids)),
-    ]

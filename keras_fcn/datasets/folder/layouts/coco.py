@@ -52,8 +52,14 @@ def find_coco(folder: Path) -> Layout | None:
     categories: dict[int, str] | None = None
     paths: list[Path] = []
     for path in _json_files(folder):
-        content = _read(path)
-        if content is None:
+        check_is_regular(path)
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+        except (ValueError, RecursionError) as error:
+            if "shapes" in path.read_text(errors="replace")[:4096]:
+                continue  # a labelme file, which is read later
+            raise ValueError(f"{path} is not JSON: {error}") from error
+        if not isinstance(content, dict) or not all(key in content for key in _KEYS):
             continue
         paths.append(path)
         try:
@@ -99,19 +105,6 @@ def _json_files(folder):
         ]
         # Other tools, such as labelme, write a JSON file for each image.
         yield from likely or (files if len(files) <= 3 else [])
-
-
-def _read(path):
-    """The content of a COCO file; None for other JSON files."""
-    check_is_regular(path)
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
-        if "shapes" in path.read_text(errors="replace")[:4096]:  # a labelme file
-            return None
-        raise ValueError(f"{path} is not JSON: {error}") from error
-    is_coco = isinstance(content, dict) and all(key in content for key in _KEYS)
-    return content if is_coco else None
 
 
 def _parse(content):
