@@ -1,12 +1,11 @@
-"""Let the disk be full at every write of every command.
+"""Simulate a full disk at every write of every command.
 
     python -m torture.full_disks
 
-A command runs once to see how large its files are, and then under a limit on the size
-of files (RLIMIT_FSIZE) of nothing, and of one byte less than each of them, so that one
-after the other can't be written. It must end with status 2 and a line that names a
-path (`predict` one for each image), leave nothing half written, and leave what was
-there as it was.
+Each command runs once without a limit, to find the sizes of its files, and then with
+limits on the file size (RLIMIT_FSIZE): 0, and one byte less than each file, so that
+each write fails once. It must end with status 2 and a line that names a path (`predict`
+one per image), and must neither leave partial files nor change existing ones.
 """
 
 import argparse
@@ -27,7 +26,7 @@ from torture.killed_trainings import flags, write_data
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run the commands under every limit; 1 where one did not end as it must."""
+    """Run the commands with every limit; return 1 if any of them failed the check."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--commands", nargs="*", default=list(_ARGUMENTS))
     arguments = parser.parse_args(argv)
@@ -36,13 +35,13 @@ def main(argv: list[str] | None = None) -> int:
         start = _make_start(Path(folder))
         for name in arguments.commands:
             found, count = _torture(name, start, Path(folder))
-            print(f"{name}: {count} limits, {len(found)} with a wrong end", flush=True)
+            print(f"{name}: {count} limits, {len(found)} failed", flush=True)
             wrong += found
     print(*wrong, sep="\n", end="\n" if wrong else "")
     return int(bool(wrong))
 
 
-# What each command is given, in a folder with data and a run that has an epoch to go.
+# Arguments of each command, in a folder with data and a run with one epoch left.
 _ARGUMENTS = {
     "train": "--resume run",
     "evaluate": "--model run --split val --data-dir data --output-dir out",
@@ -67,11 +66,11 @@ def _make_start(folder):
 
 
 def _torture(name, start, folder):
-    """What was wrong, a line each, and under how many limits."""
+    """Return the failures, one line each, and the number of limits."""
     free = shutil.copytree(start, folder / "free")
-    status, told = _run(name, _arguments(name, free))
+    status, log = _run(name, _arguments(name, free))
     if status:
-        raise SystemExit(f"{name} without a limit: {told}")
+        raise SystemExit(f"{name} without a limit: {log}")
     before = _digests(start)
     made = {path: d for path, d in _digests(free).items() if before.get(path) != d}
     limits = {0} | {max(0, (free / path).stat().st_size - 1) for path in made}
@@ -79,12 +78,12 @@ def _torture(name, start, folder):
     wrong = []
     for limit in sorted(limits):
         place = shutil.copytree(start, folder / "place")
-        status, told = _run(name, _arguments(name, place), limit)
-        lines = re.findall(r"^.*error:.*$|^skipped:.*$", told, re.MULTILINE)
+        status, log = _run(name, _arguments(name, place), limit)
+        lines = re.findall(r"^.*error:.*$|^skipped:.*$", log, re.MULTILINE)
         problems = []
         statuses = (1, 2) if name == "predict" else (2,)  # 1: some images were written
-        if status not in statuses or not lines or "Traceback" in told:
-            problems.append(f"status {status}: {told[-300:]}")
+        if status not in statuses or not lines or "Traceback" in log:
+            problems.append(f"status {status}: {log[-300:]}")
         elif any(tempfile.gettempdir() not in line for line in lines):
             problems.append(f"no path: {lines}")
         after = _digests(place)
@@ -105,11 +104,11 @@ def _arguments(name, place):
 
 
 def _run(name, arguments, limit=None):
-    """Status and standard error of a command under a limit on the size of files."""
+    """Status and standard error of a command with a limit on file sizes."""
     command = importlib.import_module(f"keras_fcn.commands.{name}").main
-    logging.getLogger().handlers.clear()  # it writes to the standard error of before
-    told, hard = io.StringIO(), resource.getrlimit(resource.RLIMIT_FSIZE)[1]
-    with contextlib.redirect_stderr(told), contextlib.redirect_stdout(io.StringIO()):
+    logging.getLogger().handlers.clear()  # it has the previous standard error
+    log, hard = io.StringIO(), resource.getrlimit(resource.RLIMIT_FSIZE)[1]
+    with contextlib.redirect_stderr(log), contextlib.redirect_stdout(io.StringIO()):
         try:
             if limit is not None:
                 resource.setrlimit(resource.RLIMIT_FSIZE, (limit, hard))
@@ -120,7 +119,7 @@ def _run(name, arguments, limit=None):
             status = exit_.code
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
-    return status, told.getvalue()
+    return status, log.getvalue()
 
 
 def _digests(folder):

@@ -1,10 +1,10 @@
-"""Coverage-guided fuzzing of the parsers that are this project's own.
+"""Coverage-guided fuzzing of this project's parsers.
 
     pip install atheris
     python -m torture.fuzz safetensors --seconds 120
 
-atheris (libFuzzer for Python) changes inputs so that they reach new lines. Any error
-but ValueError and OSError ends it, with the input in a file.
+atheris (libFuzzer for Python) mutates inputs to reach new lines of code. Any exception
+except ValueError and OSError ends the process, and the input is saved in a file.
 """
 
 import argparse
@@ -12,7 +12,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-# Kinds of `torture.readers` that code of this project parses.
+# Kinds of `torture.readers` that this project's code parses.
 KINDS = (
     *("png", "jpeg", "tiff", "safetensors", "labels", "class-table", "names"),
     *("classes", "config", "checkpoint", "labelme", "coco"),
@@ -23,12 +23,12 @@ def main(argv: list[str] | None = None) -> None:
     """Fuzz one kind of file.
 
     Args:
-        argv: the arguments; those of the process when None.
+        argv: command-line arguments; `sys.argv` when None.
     """
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("kind", choices=KINDS)
     parser.add_argument("--seconds", type=int, default=120)
-    parser.add_argument("--seed", type=int, default=1, help="0 draws one")
+    parser.add_argument("--seed", type=int, default=1, help="0 for a random seed")
     arguments = parser.parse_args(argv)
     import atheris
 

@@ -1,11 +1,11 @@
-"""Kill trainings at random moments, go on with each, and compare it with one unharmed.
+"""Kill training at random times, resume it, and compare it with an uninterrupted run.
 
     python -m torture.killed_trainings --kills 100 --seed 1
 
-Half of the kills come at a moment drawn from the time that an epoch takes, half before
-a change of the run's folder, drawn too. After each the checkpoint must have every epoch
-whose line was printed, and a finished training the state, history, scores and best
-network of the one that was never killed, bit for bit.
+Half of the kills happen at a random time, half before a random change of the run
+folder. After each kill the checkpoint must contain every epoch whose line was printed.
+A finished run must have the same state, history, scores and best network as the
+uninterrupted run, bit for bit.
 """
 
 import argparse
@@ -32,7 +32,7 @@ _EPOCHS = 4
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Kill, go on and compare; 1 where something was lost."""
+    """Kill, resume and compare; return 1 if anything was lost."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--kills", type=int, default=100)
     parser.add_argument("--seed", type=int, default=0)
@@ -49,7 +49,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _torture(folder, num_kills, rng):
-    """What was lost, a line each."""
+    """Return the losses, one line each."""
     data, lost, killed, finished = folder / "data", [], 0, 0
     write_data(data)
     _train(folder / "straight", data)
@@ -60,18 +60,20 @@ def _torture(folder, num_kills, rng):
             kill = {"seconds": "0", "change": "0"}
             if killed < num_kills:
                 kind = rng.choice(list(kill))
-                drawn = {"seconds": rng.uniform(0, 8), "change": rng.randint(1, 90)}
-                kill[kind] = str(drawn[kind])
+                sampled = {"seconds": rng.uniform(0, 8), "change": rng.randint(1, 90)}
+                kill[kind] = str(sampled[kind])
                 killed += 1
-            told = _train(run, data, kill)
+            printed = _train(run, data, kill)
             epoch = _epoch(run)
-            if epoch < told:
-                lost.append(f"{run.name}: epoch {told} was told, {epoch} is there")
+            if epoch < printed:
+                lost.append(f"{run.name}: printed epoch {printed}, saved epoch {epoch}")
             print(f"kill {killed}: {kill}, epoch {epoch} of {_EPOCHS}", flush=True)
-        _train(run, data)  # completed, where the kill came just after the end
+        _train(run, data)  # complete it, if the kill came just after the last epoch
         differing = [n for n, v in _result(run).items() if v != straight[n]]
         if differing or list(run.rglob(".part-*")):
-            lost.append(f"{run.name}: {', '.join(differing) or 'parts are left'}")
+            lost.append(
+                f"{run.name}: {', '.join(differing) or 'temporary files are left'}"
+            )
         finished += 1
         print(
             f"{killed} kills, {finished} trainings finished, {len(lost)} with a loss",
@@ -81,7 +83,7 @@ def _torture(folder, num_kills, rng):
 
 
 def _train(run, data, kill=None):
-    """Train, or go on; the last epoch whose line was printed, 0 without one."""
+    """Train or resume; return the last epoch whose line was printed, or 0."""
     command = ["--resume", run] if (run / "config.json").exists() else flags(run, data)
     kill = kill or {"seconds": "0", "change": "0"}
     process = subprocess.run(
@@ -96,12 +98,12 @@ def _train(run, data, kill=None):
     is_over = "has finished its" in process.stderr
     if process.returncode not in (0, -signal.SIGKILL) and not is_over:
         raise SystemExit(f"status {process.returncode}: {process.stderr[-2000:]}")
-    told = re.findall(rf"^epoch (\d+)/{_EPOCHS}  loss", process.stderr, re.MULTILINE)
-    return max(map(int, told), default=0)
+    epochs = re.findall(rf"^epoch (\d+)/{_EPOCHS}  loss", process.stderr, re.MULTILINE)
+    return max(map(int, epochs), default=0)
 
 
 def _train_until_killed(run, seconds, change, command):
-    """In a process of its own: the command `train`, which a kill may end."""
+    """Run the command `train` in this process, which kills itself at a given point."""
     count, seconds, change = 0, float(seconds), int(change)
 
     def kill(*_):
@@ -126,11 +128,11 @@ def _train_until_killed(run, seconds, change, command):
 
 
 def flags(run: Path, data: Path) -> list[str]:
-    """Return the arguments of a training of seconds.
+    """Return the arguments of a training run of a few seconds.
 
     Args:
-        run: its folder.
-        data: what `write_data` wrote.
+        run: the run folder.
+        data: the folder written by `write_data`.
     """
     values = {
         "dataset": "folder",
@@ -151,10 +153,10 @@ def flags(run: Path, data: Path) -> list[str]:
 
 
 def write_data(folder: Path) -> None:
-    """Write four images to train on and two to validate with.
+    """Write four training and two validation images.
 
     Args:
-        folder: for the data set `folder`.
+        folder: data folder, for the data set `folder`.
     """
     rng = np.random.default_rng(0)
     for split, count in (("train", 4), ("val", 2)):
@@ -176,7 +178,7 @@ def _epoch(run):
 
 
 def _result(run):
-    """What a training is for, as what can be compared."""
+    """The results of a run, in a form that can be compared."""
     checkpoint = json.loads((run / "checkpoint.json").read_text())
     history = [
         {name: value for name, value in row.items() if name not in _MEASURED}

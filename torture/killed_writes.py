@@ -1,12 +1,12 @@
-"""Kill a process before each change of a run's folder, and go on with what is left.
+"""Kill a process before each change of a run folder, and resume from what is left.
 
     python -m torture.killed_writes --epochs 5
 
-A child does what a training does to its folder at the end of an epoch, with small files
-in place of networks, and ends itself by SIGKILL before its first change of the folder,
-then in another folder before its second, and so on until there is none left. What it
-left must be of this epoch or of the one before, whole, and after the next try the
-folder must be, byte for byte, that of a training that was never killed.
+A child process writes what training writes at the end of an epoch, with small files in
+place of networks. It kills itself before the first change of the folder; in another
+folder before the second, and so on for all changes. The folder must then contain this
+epoch or the previous one, complete, and after resuming it must be equal, byte for byte,
+to that of an uninterrupted run.
 """
 
 import argparse
@@ -21,22 +21,22 @@ from keras_fcn.runs.checkpoints import Checkpoint, Checkpoints
 from keras_fcn.storage.atomic import remove_parts
 
 _CHANGES = ("open", "os.rename", "os.link", "os.mkdir", "os.remove", "os.rmdir")
-_SCORES = (0.3, 0.5, 0.4, 0.5, 0.6, 0.2, 0.7)  # of the epochs, in turn
+_SCORES = (0.3, 0.5, 0.4, 0.5, 0.6, 0.2, 0.7)  # of the epochs, repeated
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Kill a child before each change of each epoch; 1 where something was lost."""
+    """Kill a child before each change of each epoch; return 1 if anything was lost."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--epochs", type=int, default=5)
     arguments = parser.parse_args(argv)
-    os.fsync = lambda file: None  # a kill is no loss of power, and a disk is slow
+    os.fsync = lambda file: None  # not needed against kills, and slow
     num_kills, lost = 0, []
     with tempfile.TemporaryDirectory() as folder:
         for epoch in range(1, arguments.epochs + 1):
             for number in range(1, 10_000):
                 run = Path(folder) / f"{epoch}-{number}"
                 was_killed = _kill(run, epoch, number)
-                if (wrong := _go_on(run, epoch, was_killed)) is not None:
+                if (wrong := _resume(run, epoch, was_killed)) is not None:
                     lost.append(f"epoch {epoch}, before change {number}: {wrong}")
                 shutil.rmtree(run)
                 if not was_killed:
@@ -48,7 +48,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _kill(run, epoch, number):
-    """Whether a child that finishes an epoch came to a change of that number."""
+    """Whether a child that finishes an epoch made a change with this number."""
     run.mkdir()
     for finished in range(1, epoch):
         _finish(run, finished)
@@ -70,8 +70,8 @@ def _kill(run, epoch, number):
     os._exit(0)
 
 
-def _go_on(run, epoch, was_killed):
-    """What is wrong after the kill, or after going on; None where all is right."""
+def _resume(run, epoch, was_killed):
+    """Return an error found after the kill or after resuming; None without one."""
     checkpoints = Checkpoints(run)
     remove_parts(run)
     found = checkpoints.read()[0]
@@ -101,7 +101,7 @@ def _go_on(run, epoch, was_killed):
 
 
 def _finish(run, epoch):
-    """What a training writes at the end of an epoch."""
+    """Write what training writes at the end of an epoch."""
     checkpoints = Checkpoints(run)
     before, after = _checkpoint(epoch - 1), _checkpoint(epoch)
     if after.best_epoch == epoch:

@@ -1,9 +1,9 @@
-"""Train for many small epochs, and print what the process holds.
+"""Train for many small epochs, and print memory and open files of the process.
 
     python -m torture.long_run --epochs 1000
 
-All that an epoch does is done, but that states and networks, 240 MB an epoch of the
-smallest network, are written every hundredth time only: they would measure the disk.
+States and networks are written in every hundredth epoch only: at 240 MB per epoch of
+the smallest network, writing would dominate.
 """
 
 import argparse
@@ -16,7 +16,7 @@ from torture.killed_trainings import flags, write_data
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Train; 1 where memory or descriptors grow from the first tenth to the last."""
+    """Train; return 1 if memory or open files grow from the first tenth to the last."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--epochs", type=int, default=1000)
     arguments = parser.parse_args(argv)
@@ -34,7 +34,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _watch(run, num_epochs, rows):
-    """Print a row at each tenth of the epochs, from within the training."""
+    """Print a row after each tenth of the epochs, from a callback of the training."""
     from keras_fcn.training.callbacks import CheckpointWriter
     from keras_fcn.training.trainer import Trainer
 

@@ -1,10 +1,11 @@
-"""Damaged files of every kind to what reads them: refused in one line, or read.
+"""Read damaged files of every kind: each must be read, or refused in one line.
 
     python -m torture.mutated_files --count 10000
 
-Each kind is read in a process of its own. A file that crashes it, takes more than 20
-seconds, raises another error than ValueError or OSError, says it in more than a line or
-without the file's name is kept, and the exit status is 1.
+Each kind is read in a new process. It is a fault if a file crashes the process, takes
+more than 20 seconds, raises another exception than ValueError or OSError, or one whose
+message has several lines or lacks the file name. Such files are kept, and the exit
+status is 1.
 """
 
 import argparse
@@ -22,8 +23,8 @@ import numpy as np
 from torture.mutations import mutate
 from torture.readers import KINDS
 
-SECONDS = 20  # of one file
-MEBIBYTES = 200  # beyond what the process had when it had read the whole files
+SECONDS = 20  # limit for one file
+MEBIBYTES = 200  # limit, in addition to the memory for reading the valid files
 
 
 def read_mutated(name: str, count: int, seed: int, folder: Path) -> dict:
@@ -31,21 +32,23 @@ def read_mutated(name: str, count: int, seed: int, folder: Path) -> dict:
 
     Args:
         name: one of `KINDS`.
-        count: how many.
-        seed: from which they follow.
-        folder: where they are written; one that fails is left there.
+        count: number of files.
+        seed: seed of the mutations.
+        folder: folder for the files; those with faults are kept.
 
     Returns:
-        Numbers of files `read` and `refused`, `mebibytes` of memory beyond that of
-        whole files, and `faults`, a list of lines.
+        Numbers of files `read` and `refused`, `mebibytes` of memory in addition to that
+        for valid files, and `faults`, a list of lines.
     """
     kind, rng = KINDS[name], np.random.default_rng([seed, *name.encode()])
-    warnings.simplefilter("ignore")  # of Pillow, for tags; commands leave them out too
+    warnings.simplefilter(
+        "ignore"
+    )  # Pillow's, about tags; the commands ignore them too
     seeds, faults, num_read = kind.seeds(), [], 0
     for index, content in enumerate(seeds):
         path = folder / f"whole-{index}{kind.suffix}"
         path.write_bytes(content)
-        if fault := _fault_of(kind, path):  # a file may be whole and of no use
+        if fault := _fault_of(kind, path):  # a valid file may be refused
             faults.append(f"{path}: {fault}")
     before = _mebibytes()
     for index in range(count):
@@ -70,16 +73,16 @@ def read_mutated(name: str, count: int, seed: int, folder: Path) -> dict:
 
 
 def _fault_of(kind, path):
-    """None for a file that was read, "" for one that was refused, or what is wrong."""
+    """None if the file was read, "" if it was refused, else the fault."""
     try:
         kind.read(path)
     except (ValueError, OSError) as error:
         message = str(error)
         if "\n" in message:
-            return f"more than a line: {message!r}"
+            return f"several lines: {message!r}"
         is_named = path.name in message or path.parent.name in message
-        return "" if is_named else f"no file is named: {message!r}"
-    except BaseException as error:  # what else is a fault, whatever it is
+        return "" if is_named else f"no file name: {message!r}"
+    except BaseException as error:  # any other exception is a fault
         return f"{type(error).__name__}: {error}"
     return None
 
@@ -88,8 +91,8 @@ def _mebibytes():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
 
 
-def _in_a_process(name, count, seed, folder):
-    """What `read_mutated` gives; a crash or a file that takes too long is a fault."""
+def _in_new_process(name, count, seed, folder):
+    """Run `read_mutated` in a new process; a crash or a timeout is a fault."""
     command = [sys.executable, "-m", "torture.mutated_files", "--child", name]
     command += ["--count", str(count), "--seed", str(seed), "--folder", str(folder)]
     process = subprocess.run(command, capture_output=True, text=True, errors="replace")
@@ -97,7 +100,7 @@ def _in_a_process(name, count, seed, folder):
         return json.loads(process.stdout.splitlines()[-1])
     files = sorted(folder.glob(f"{name}-*"), key=lambda path: path.stat().st_mtime)
     last = files[-1] if files else folder
-    line = (process.stderr.strip().splitlines() or ["no word"])[0]
+    line = (process.stderr.strip().splitlines() or ["no output"])[0]
     fault = f"{last}: ended with {process.returncode} ({line})"
     return {"read": 0, "refused": 0, "mebibytes": 0, "faults": [fault]}
 
@@ -106,7 +109,7 @@ def main(argv: list[str] | None = None) -> int:
     """Read mutated files of some kinds and print a table.
 
     Args:
-        argv: the arguments; those of the process when None.
+        argv: command-line arguments; `sys.argv` when None.
 
     Returns:
         1 if anything failed.
@@ -115,7 +118,9 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--kinds", nargs="*", default=list(KINDS), choices=KINDS)
     parser.add_argument("--count", type=int, default=10_000, help="files of each kind")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--folder", type=Path, help="for the files; kept if one fails")
+    parser.add_argument(
+        "--folder", type=Path, help="folder for the files; those with faults are kept"
+    )
     parser.add_argument("--child", choices=KINDS, help=argparse.SUPPRESS)
     arguments = parser.parse_args(argv)
     folder = arguments.folder or Path(tempfile.mkdtemp(prefix="mutated-"))
@@ -130,7 +135,7 @@ def main(argv: list[str] | None = None) -> int:
         part = folder / name
         part.mkdir(parents=True, exist_ok=True)
         count = max(1, arguments.count // KINDS[name].cost)
-        result = _in_a_process(name, count, arguments.seed, part)
+        result = _in_new_process(name, count, arguments.seed, part)
         if result["mebibytes"] > MEBIBYTES:
             result["faults"].append(f"{name} took {result['mebibytes']} MiB")
         num_faults += len(result["faults"])

@@ -1,4 +1,4 @@
-"""Files that are damaged, by chance from a seed."""
+"""Random mutations of files."""
 
 import re
 import struct
@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 _PNG_START = b"\x89PNG\r\n\x1a\n"
-# What parsers stumble over: limits of integers, zeros, and signs of structure.
+# Critical values for parsers: integer limits, zeros and structural characters.
 _TOKENS = (
     *(b"\0", b"\0\0\0\0", b"\xff\xff", b"\xff\xff\xff\xff", b"\x7f\xff\xff\xff"),
     *(b"\x80\0\0\0", b"\0\0\0\x80", b"\x01\0\0\0", b"PK\3\4", b"PK\5\6", b"\xff\xd9"),
@@ -18,25 +18,25 @@ _TOKENS = (
 
 
 def mutate(files: Sequence[bytes], rng: np.random.Generator) -> bytes:
-    """Return one of some files with one to four faults in it.
+    """Return one of the files with one to four mutations.
 
     Args:
-        files: whole files of one kind.
-        rng: from which all follows.
+        files: valid files of one kind.
+        rng: random number generator.
     """
     file = files[rng.integers(len(files))]
     for _ in range(rng.integers(1, 5)):
-        fault = _FAULTS[rng.integers(len(_FAULTS))]
-        file = fault(file or b"\0", files, rng)
-    # Wrong checksums would hide what is behind them.
-    return mend_checksums(file) if rng.random() < 0.7 else file
+        mutation = _MUTATIONS[rng.integers(len(_MUTATIONS))]
+        file = mutation(file or b"\0", files, rng)
+    # With a wrong checksum, the data after it would not be parsed.
+    return fix_checksums(file) if rng.random() < 0.7 else file
 
 
-def mend_checksums(file: bytes) -> bytes:
-    """Give the chunks of a PNG their right checksums; other files as they are.
+def fix_checksums(file: bytes) -> bytes:
+    """Correct the checksums of a PNG's chunks; other files are not changed.
 
     Args:
-        file: of any kind, damaged or not.
+        file: a file of any kind, damaged or not.
     """
     if not file.startswith(_PNG_START):
         return file
@@ -59,13 +59,13 @@ def _flip_bits(file, _, rng):
     return bytes(file)
 
 
-def _flip_a_bit_of_the_start(file, _, rng):
+def _flip_a_bit_at_the_start(file, _, rng):
     file = bytearray(file)
     file[rng.integers(min(len(file), 128))] ^= 1 << rng.integers(8)
     return bytes(file)
 
 
-def _cut_off(file, _, rng):
+def _truncate(file, _, rng):
     return file[: rng.integers(len(file))]
 
 
@@ -97,7 +97,7 @@ def _splice(file, files, rng):
 
 
 def _change_a_number(file, _, rng):
-    """Another value for a number in a text; a bit where there is none."""
+    """Replace a number in a text; flip bits if there is none."""
     numbers = list(re.finditer(rb"-?\d+", file[:100_000]))
     if not numbers:
         return _flip_bits(file, None, rng)
@@ -108,7 +108,7 @@ def _change_a_number(file, _, rng):
     )
 
 
-_FAULTS = (
-    *(_flip_bits, _flip_a_bit_of_the_start, _cut_off, _overwrite, _insert, _remove),
+_MUTATIONS = (
+    *(_flip_bits, _flip_a_bit_at_the_start, _truncate, _overwrite, _insert, _remove),
     *(_repeat, _splice, _change_a_number),
 )

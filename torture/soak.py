@@ -1,11 +1,11 @@
-"""The exported model under good, bad and hostile images, in threads, for long.
+"""Long load test of an exported model with valid, damaged and hostile images.
 
     python -m torture.soak --minutes 30 --threads 8
 
-Exports a network and calls its `serving_default` as a server does. A good image must
-get its label map, a bad one must be refused by its place in the request, and memory
-must not grow. Prints a line a minute; the exit status is 1 if anything was wrong. Needs
-Linux.
+Exports a network and calls its `serving_default` from several threads, as a server
+does. Valid images must get their label map, invalid ones must be refused with their
+index in the request, and memory must not grow. Prints a line per minute; the exit
+status is 1 after any failure. Requires Linux.
 """
 
 import argparse
@@ -29,14 +29,14 @@ from street_rendering import render_street
 from torture.mutations import mutate
 
 MAX_PIXELS = 192 * 256
-LEAST_AGREEMENT = 0.999  # share of pixels: sums in another order move a few
-WARM_UP = 0.3  # share of the time in which memory may still grow
-GROWTH = 1.05
+MIN_AGREEMENT = 0.999  # share of pixels: the order of sums changes a few
+WARM_UP = 0.3  # share of the time in which memory may grow
+MAX_GROWTH = 1.05
 _SIZES = ((96, 128), (33, 47), (128, 96), (1, 1), (160, 200), (64, 300))
 
 
 def encode(image: np.ndarray, kind: str) -> bytes:
-    """Return an image as a file.
+    """Encode an image.
 
     Args:
         image: uint8 RGB `(height, width, 3)`.
@@ -58,7 +58,7 @@ def good_images() -> list[bytes]:
 
 
 def hostile_images() -> list[bytes]:
-    """Return files that must be refused: bombs, other formats, no images."""
+    """Return files that must be refused: bombs, other formats, not images."""
     png = encode(np.zeros((8, 8, 3), "uint8"), "PNG")
     huge = bytearray(png)
     huge[16:24] = b"\x7f\xff\xff\xff" * 2
@@ -78,85 +78,90 @@ def hostile_images() -> list[bytes]:
 
 
 def resident_mebibytes() -> float:
-    """Return the memory that this process has at the moment."""
+    """Return the resident memory of this process, MiB."""
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return pages * 4096 / 2**20
 
 
 class Soak:
-    """Threads that send requests, and what came of them.
+    """Threads that send requests and check the responses.
 
     Attributes:
-        counts: number of answers by kind.
-        wrong: lines about what was wrong.
+        counts: number of requests by kind.
+        failures: lines, one per failed check.
     """
 
     def __init__(self, predict, seed):
-        """Ask for the right answers, one after the other.
+        """Predict the expected label maps, one by one.
 
         Args:
             predict: function from a list of files to their label maps as PNG.
-            seed: from which the requests follow.
+            seed: seed of the requests.
         """
-        self.counts, self.wrong = Counter(), []
+        self.counts, self.failures = Counter(), []
         self._predict, self._seed, self._lock = predict, seed, threading.Lock()
         self._good, self._hostile = good_images(), hostile_images()
-        self._answers = [_read(predict([file])[0]) for file in self._good]
+        self._expected = [_read(predict([file])[0]) for file in self._good]
 
     def run(self, number: int, ends: float) -> None:
-        """Send requests until it is time to end.
+        """Send requests until a given time.
 
         Args:
-            number: of the thread.
-            ends: in seconds of `time.monotonic`.
+            number: number of the thread.
+            ends: the end, in seconds of `time.monotonic`.
         """
         rng = np.random.default_rng([self._seed, number])
-        kinds = (self._ask_good, self._ask_hostile, self._ask_damaged, self._ask_mixed)
+        kinds = (
+            self._send_good,
+            self._send_hostile,
+            self._send_damaged,
+            self._send_mixed,
+        )
         while time.monotonic() < ends:
-            ask = kinds[rng.choice(len(kinds), p=(0.5, 0.2, 0.15, 0.15))]
+            send = kinds[rng.choice(len(kinds), p=(0.5, 0.2, 0.15, 0.15))]
             try:
-                kind, problem = ask(rng)
-            except Exception as error:  # whatever is no refusal
+                kind, problem = send(rng)
+            except Exception as error:  # any other exception is a failure
                 kind, problem = "failed", f"{type(error).__name__}: {error}"
             with self._lock:
                 self.counts[kind] += 1
                 if problem:
-                    self.wrong.append(problem)
+                    self.failures.append(problem)
 
-    def _ask_good(self, rng):
-        """One to four good images: each must get its own label map."""
+    def _send_good(self, rng):
+        """Send one to four valid images: each must get its own label map."""
         chosen = rng.integers(len(self._good), size=rng.integers(1, 5))
         answers = self._predict([self._good[index] for index in chosen])
         for index, answer in zip(chosen, answers, strict=True):
-            expected, received = self._answers[index], _read(answer)
+            expected, received = self._expected[index], _read(answer)
             is_same = expected.shape == received.shape
-            if not is_same or (expected == received).mean() < LEAST_AGREEMENT:
-                return "good", f"another label map for image {index}"
+            if not is_same or (expected == received).mean() < MIN_AGREEMENT:
+                return "good", f"wrong label map for image {index}"
         return "good", None
 
-    def _ask_hostile(self, rng):
+    def _send_hostile(self, rng):
         return "hostile", self._refusal([self._hostile[rng.integers(10)]], 0)
 
-    def _ask_mixed(self, rng):
-        """A hostile image among good ones: the request is refused by its place."""
+    def _send_mixed(self, rng):
+        """Send a hostile image among valid ones: the error must have its index."""
         files = [self._good[index] for index in rng.integers(len(self._good), size=3)]
         place = int(rng.integers(4))
         files.insert(place, self._hostile[rng.integers(len(self._hostile))])
         return "mixed", self._refusal(files, place)
 
-    def _ask_damaged(self, rng):
-        """A damaged image: refused by name, or answered with a label map."""
+    def _send_damaged(self, rng):
+        """Send a damaged image: refused with its index, or predicted."""
         file = mutate(self._good, rng)
         try:
             (answer,) = self._predict([file])
         except tf.errors.InvalidArgumentError as error:
-            is_told = "image_bytes[0]" in error.message
-            return "damaged", None if is_told else f"refused with {error.message}"
+            is_named = "image_bytes[0]" in error.message
+            return "damaged", None if is_named else f"refused with {error.message}"
         _read(answer)
         return "damaged", None
 
     def _refusal(self, files, place):
-        """None where a request is refused for the image at a place."""
+        """None if a request is refused for the image at this index."""
         try:
             self._predict(files)
         except tf.errors.InvalidArgumentError as error:
@@ -167,18 +172,18 @@ class Soak:
 
 
 def _read(answer):
-    with Image.open(io.BytesIO(answer)) as picture:
-        return np.asarray(picture)
+    with Image.open(io.BytesIO(answer)) as image:
+        return np.asarray(image)
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Soak an exported network and print what came of it.
+    """Run the load test and print the results.
 
     Args:
-        argv: the arguments; those of the process when None.
+        argv: command-line arguments; `sys.argv` when None.
 
     Returns:
-        1 if an answer was wrong or memory grew.
+        1 if a check failed or memory grew.
     """
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--model", default=DEFAULT_NETWORK, help="run or network")
@@ -205,7 +210,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _run(soak, seconds, num_threads):
-    """Memory in MiB, once a second."""
+    """Run the threads; return the memory in MiB, once per second."""
     began = time.monotonic()
     threads = [
         threading.Thread(target=soak.run, args=(number, began + seconds))
@@ -228,13 +233,13 @@ def _report(soak, memory):
     last = max(memory[int(WARM_UP * len(memory)) :])
     for kind, count in sorted(soak.counts.items()):
         print(f"{kind:<10}{count:>8} requests")
-    print(f"wrong     {len(soak.wrong):>8}")
+    print(f"failures  {len(soak.failures):>8}")
     print(
-        f"memory    {warm:>8.0f} MiB after {WARM_UP:.0%}, {last:.0f} MiB at most then"
+        f"memory    {warm:>8.0f} MiB after {WARM_UP:.0%}, {last:.0f} MiB at most after"
     )
-    for line in soak.wrong[:10]:
+    for line in soak.failures[:10]:
         print(f"  {line[:300]}")
-    return 1 if soak.wrong or last > GROWTH * warm else 0
+    return 1 if soak.failures or last > MAX_GROWTH * warm else 0
 
 
 if __name__ == "__main__":

@@ -1,5 +1,3 @@
-"""The notebook runs from its first cell to its last, and holds no outputs."""
-
 import os
 import sys
 from pathlib import Path
@@ -18,7 +16,7 @@ def read_notebook():
     return nbformat.read(NOTEBOOK, as_version=4)
 
 
-def test_no_outputs_are_kept():
+def test_the_notebook_contains_no_outputs():
     notebook = read_notebook()
     nbformat.validate(notebook)
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
@@ -27,8 +25,8 @@ def test_no_outputs_are_kept():
 
 
 @pytest.mark.slow
-def test_it_loads_predicts_trains_and_exports(tmp_path, monkeypatch):
-    # Its commands are those of this environment, and of this checkout.
+def test_the_notebook_loads_predicts_trains_and_exports(tmp_path, monkeypatch):
+    # Its shell commands must use this environment and this checkout.
     folders = [str(Path(sys.executable).parent), os.environ["PATH"]]
     monkeypatch.setenv("PATH", os.pathsep.join(folders))
     monkeypatch.setenv("PYTHONPATH", str(PROJECT))

@@ -1,11 +1,9 @@
-"""The short form of `torture/mutated_files.py`, and of what it is made of."""
-
 import numpy as np
 import pytest
 
 from tests.support.image_files import FILES
 from torture.mutated_files import main, read_mutated
-from torture.mutations import mend_checksums, mutate
+from torture.mutations import fix_checksums, mutate
 from torture.readers import KINDS, Kind
 
 # JSON of runs needs Keras; its own tests are in tests/runs.
@@ -18,14 +16,14 @@ QUICK = [
 
 @pytest.mark.filterwarnings("ignore::UserWarning:PIL")  # of a TIFF's broken tags
 @pytest.mark.parametrize("name", QUICK)
-def test_damaged_files_are_read_or_refused_in_a_line(name, tmp_path):
+def test_damaged_files_are_read_or_refused_in_one_line(name, tmp_path):
     result = read_mutated(name, 40, 2, tmp_path)
     assert result["faults"] == []
     assert result["read"] + result["refused"] == 40
     assert result["refused"] > 5
 
 
-def test_a_reader_that_fails_in_another_way_is_a_fault(tmp_path, monkeypatch):
+def test_any_other_exception_of_a_reader_is_a_fault(tmp_path, monkeypatch):
     def read(path):
         content = path.read_bytes()
         if b"\xff" in content:
@@ -36,14 +34,14 @@ def test_a_reader_that_fails_in_another_way_is_a_fault(tmp_path, monkeypatch):
     kind = Kind(".txt", lambda: [b"abc" * 20], read)
     monkeypatch.setitem(KINDS, "broken", kind)
     result = read_mutated("broken", 200, 0, tmp_path)
-    told = " ".join(result["faults"])
-    assert "KeyError: 'of a parser'" in told and "no file is named: 'no name'" in told
+    faults = " ".join(result["faults"])
+    assert "KeyError: 'of a parser'" in faults and "no file name: 'no name'" in faults
     kept = len(list(tmp_path.glob("broken-*")))
     assert kept == len(result["faults"]) > 0
     assert result["read"] == 200 - kept
 
 
-def test_the_same_seed_gives_the_same_files():
+def test_mutations_are_a_function_of_the_seed():
     files = list(FILES.values())
     one, other = (
         [mutate(files, np.random.default_rng(3)) for _ in range(20)] for _ in range(2)
@@ -52,17 +50,17 @@ def test_the_same_seed_gives_the_same_files():
     assert mutate(files, np.random.default_rng(4)) != one[0]
 
 
-def test_checksums_of_a_png_are_mended():
+def test_checksums_of_a_png_are_corrected():
     whole = FILES["RGB"]
     damaged = whole[:16] + b"\0\0\1\0" + whole[20:]
-    mended = mend_checksums(damaged)
-    assert mended[:29] == damaged[:29] and mended[29:33] != damaged[29:33]
-    assert mend_checksums(whole) == whole
-    assert mend_checksums(b"words") == b"words"
+    fixed = fix_checksums(damaged)
+    assert fixed[:29] == damaged[:29] and fixed[29:33] != damaged[29:33]
+    assert fix_checksums(whole) == whole
+    assert fix_checksums(b"words") == b"words"
 
 
 @pytest.mark.slow
-def test_each_kind_is_read_in_a_process_and_has_a_line(tmp_path, capsys):
+def test_each_kind_is_read_in_a_new_process_and_printed(tmp_path, capsys):
     flags = ("--count", "3", "--folder", str(tmp_path), "--kinds", "ppm", "list")
     assert main(flags) == 0
     lines = capsys.readouterr().out.splitlines()
