@@ -1,7 +1,9 @@
-"""Network, upsampling, augmentation, loss and trainer on Keras's JAX backend."""
+"""Network, upsampling, augmentation, loss and whole trainings on the JAX backend."""
 
+import itertools
 import json
 import os
+import re
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -10,7 +12,16 @@ import keras
 import numpy as np
 import pytest
 
-from tests.support.data import PROJECT
+from keras_fcn.commands import command_line
+from keras_fcn.commands import train as commands_train
+from keras_fcn.runs.folder import RunFolder
+from keras_fcn.training.train import train
+from tests.support.commands import refusal
+from tests.support.data import PROJECT, tiny_config, write_folder
+from tests.support.jax_training import SAME, SIZE, train_all
+from tests.support.narrow import narrow_vgg16
+
+needs_jax = pytest.mark.skipif(find_spec("jax") is None, reason="needs JAX")
 
 SCRIPT = """
 import json, sys
@@ -104,8 +115,104 @@ def run_on(backend):
     return json.loads(result.stdout.splitlines()[-1])
 
 
+@pytest.fixture(scope="module")
+def histories(tmp_path_factory):
+    """Histories of the trainings of `train_all`, on TensorFlow and on JAX."""
+    data = tmp_path_factory.mktemp("data")
+    folder = write_folder(data / "first", {"train": 5, "val": 3}, SIZE)
+    second = write_folder(data / "second", {"train": 4, "val": 1}, (40, 30))
+    runs = tmp_path_factory.mktemp("runs")
+    config = tiny_config(folder, **SAME, epochs=1)
+    with narrow_vgg16():
+        start = train(config, runs / "start").path
+    arguments = [str(path) for path in (folder, second, start, runs / "jax")]
+    command = [sys.executable, "-m", "tests.support.jax_training", *arguments]
+    environment = {**os.environ, "KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"}
+    with subprocess.Popen(
+        command,
+        cwd=PROJECT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        tensorflow = train_all(*arguments[:3], runs / "tensorflow")
+        out, err = process.communicate(timeout=600)
+    assert process.returncode == 0, err
+    return {"tensorflow": tensorflow, **json.loads(out.splitlines()[-1])}, runs
+
+
+@needs_jax
+@pytest.mark.parametrize("training", ["plain", "augmented"])
+def test_a_training_has_the_same_losses_on_jax(histories, training):
+    """Of the same batches: two data sets of two sizes, with padding and fillers."""
+    tensorflow, jax = (histories[0][name][training] for name in ("tensorflow", "jax"))
+    assert len(tensorflow) == len(jax) == (2 if training == "plain" else 1)
+    for one, other in zip(tensorflow, jax, strict=True):
+        # Three steps an epoch; float32 sums in another order.
+        assert other["loss"] == pytest.approx(one["loss"], rel=1e-4)
+        assert other["val_loss"] == pytest.approx(one["val_loss"], rel=1e-3)
+        assert other["mean_iou"] == pytest.approx(one["mean_iou"], abs=0.01)
+        assert other["val_mean_iou"] == pytest.approx(one["val_mean_iou"], abs=0.01)
+
+
+@needs_jax
+def test_the_losses_that_are_compared_differ_from_one_another(histories):
+    plain, augmented = (histories[0]["jax"][name] for name in ("plain", "augmented"))
+    losses = [plain[0]["loss"], plain[1]["loss"], augmented[0]["loss"]]
+    for one, other in itertools.combinations(losses, 2):
+        assert one != pytest.approx(other, rel=1e-3)
+
+
+@needs_jax
+def test_a_training_on_jax_resumes_to_the_same_history(histories):
+    assert histories[0]["jax"]["resumed"] == histories[0]["jax"]["plain"]
+
+
+@needs_jax
+def test_a_run_on_jax_holds_all_that_one_on_tensorflow_holds(histories):
+    names = [
+        {
+            re.sub(r"tfevents\..*", "tfevents", str(path.relative_to(runs / "plain")))
+            for path in (runs / "plain").rglob("*")
+            if not path.name.startswith("best")
+        }
+        for runs in (histories[1] / "tensorflow", histories[1] / "jax")
+    ]
+    assert names[0] == names[1]
+    assert {"calibration.json", "history.csv", "samples/epoch-0002.png"} <= names[1]
+    assert "tensorboard/validation/events.out.tfevents" in names[1]
+    run = RunFolder.open(histories[1] / "jax" / "plain")
+    assert run.read_metrics()["epoch"] in (1, 2)
+    logits = run.load_model().predict_on_batch(np.zeros((1, 32, 32, 3), "uint8"))
+    assert np.isfinite(logits).all()
+
+
+@pytest.mark.parametrize(
+    ("backend", "has_packages", "message"),
+    [
+        (
+            "jx",
+            True,
+            "KERAS_BACKEND must be tensorflow or jax, got jx (did you mean jax",
+        ),
+        ("torch", True, "KERAS_BACKEND must be tensorflow or jax, got torch"),
+        ("jax", False, "expects JAX, which is not installed"),
+    ],
+)
+def test_a_backend_that_can_not_be_used_is_one_line(
+    tmp_path, monkeypatch, capsys, backend, has_packages, message
+):
+    monkeypatch.setenv("KERAS_BACKEND", backend)
+    if not has_packages:
+        monkeypatch.setattr(command_line, "find_spec", lambda name: None)
+    folder = write_folder(tmp_path / "mine")
+    line = refusal(commands_train, capsys, "--dataset", "folder", "--data-dir", folder)
+    assert message in line
+
+
 @pytest.mark.slow
-@pytest.mark.skipif(find_spec("jax") is None, reason="JAX is not installed")
+@needs_jax
 def test_tensorflow_and_jax_agree():
     assert keras.backend.backend() == "tensorflow"
     tensorflow, jax = run_on("tensorflow"), run_on("jax")

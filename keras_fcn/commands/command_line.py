@@ -2,7 +2,6 @@
 
 import argparse
 import errno
-import importlib
 import logging
 import os
 import re
@@ -13,6 +12,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 from keras_fcn.commands.parser import OneLineParser
@@ -22,10 +22,12 @@ from keras_fcn.errors import (
     LOST_STATUS,
     PeerLost,
     TrainingStopped,
+    did_you_mean,
     one_line,
     printable,
 )
 
+_BACKENDS = ("tensorflow", "jax")
 _DISK_IS_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -147,13 +149,27 @@ def _own_temporary_folder() -> Iterator[None]:
 
 def _start_backend() -> None:
     """Import TensorFlow and Keras and find GPUs, without their start-up lines."""
+    backend = os.environ.get("KERAS_BACKEND") or "tensorflow"
+    if backend not in _BACKENDS:
+        raise ValueError(
+            f"KERAS_BACKEND must be {' or '.join(_BACKENDS)}, got {backend}"
+            + did_you_mean(backend, _BACKENDS)
+        )
+    if backend == "jax" and find_spec("jax") is None:
+        raise ValueError(
+            "KERAS_BACKEND=jax expects JAX, which is not installed: `pip install jax`, "
+            "for NVIDIA's GPUs `pip install jax[cuda12]`"
+        )
     with quiet_start(), quick_imports():
-        importlib.import_module("tensorflow")
+        import tensorflow
 
         from keras_fcn.models.devices import allow_memory_growth, has_accelerator
 
         allow_memory_growth()
         has_accelerator()
+        if backend == "jax":
+            # tf.data works on the host; a GPU's memory is JAX's.
+            tensorflow.config.set_visible_devices([], "GPU")
 
 
 def _report(error: BaseException, arguments: argparse.Namespace) -> int | None:

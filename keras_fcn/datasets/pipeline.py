@@ -112,8 +112,9 @@ def to_device(batches: tf.data.Dataset, device: int = 0) -> tf.data.Dataset:
     Returns:
         The same batches, two of them ahead on an accelerator.
     """
-    accelerators = tf.config.list_logical_devices("GPU")
-    if keras.backend.backend() == "tensorflow" and accelerators:
+    if keras.backend.backend() != "tensorflow":  # whose GPU is not TensorFlow's
+        return batches.prefetch(tf.data.AUTOTUNE)
+    if accelerators := tf.config.list_logical_devices("GPU"):
         return batches.apply(
             tf.data.experimental.prefetch_to_device(accelerators[device].name, 2)
         )
