@@ -4,9 +4,13 @@ import re
 
 import pytest
 
+from keras_fcn.commands import train
 from keras_fcn.commands.recipes import check_options, read_recipe
 from keras_fcn.config import TrainingConfig
+from keras_fcn.runs.folder import RunFolder
+from tests.support.commands import outcome
 from tests.support.data import PROJECT
+from tests.support.narrow import narrow_vgg16
 
 RECIPES = sorted((PROJECT / "recipes").glob("*.toml"))
 
@@ -159,3 +163,24 @@ def test_options_that_go_together_are_accepted(values):
 
 def test_options_that_were_not_given_are_not_refused():
     check_options({"momentum": 0.5, "num_images": 100}, {"epochs"})
+
+
+def test_recipes_of_two_stages_run_one_after_the_other(tiny_camvid, tmp_path, capsys):
+    """On few images and filters, with the stages' own options otherwise."""
+    few = ("--epochs", 1, "--batch-size", 2, "--crop", "32x32", "--head-filters", 8)
+    first = ("--config", PROJECT / "recipes/camvid-1-streets.toml", "--num-images", 3)
+    first += ("--image-size", "48x64", "--weights", "none", "--freeze-blocks", 0)
+    first += ("--encoder-rate", 1, "--run-dir", tmp_path / "streets")
+    second = ("--config", PROJECT / "recipes/camvid-2.toml", "--mix", "streets:3")
+    second += ("--init-from", tmp_path / "streets", "--data-dir", tiny_camvid)
+    second += ("--run-dir", tmp_path / "camvid")
+    with narrow_vgg16():
+        for stage in (first, second):
+            status, _, err = outcome(train, capsys, *stage, *few)
+            assert status == 0, err
+    config = RunFolder.open(tmp_path / "camvid").read_config()
+    assert (config.mix, config.dataset, config.variant) == ("streets:3", "camvid", "8s")
+
+
+def test_the_folder_of_recipes_holds_recipes_only():
+    assert {path.suffix for path in (PROJECT / "recipes").iterdir()} == {".toml"}

@@ -19,7 +19,8 @@ from tests.support.data import tiny_config
 from tests.support.narrow import narrow_vgg16
 
 # Each backend has its own random numbers: weights come from a run, there is no dropout,
-# and augmentation takes others (see `spread_evenly`). AdamW would make much of differences in rounding.
+# and augmentation takes other numbers (`spread_evenly`). AdamW would amplify
+# differences in rounding.
 SIZE = (32, 32)
 SAME = {"head_filters": 8, "variant": "8s", "dropout": 0.0, "crop": SIZE}
 SAME |= {"optimizer": "sgd", "learning_rate": 0.02}
