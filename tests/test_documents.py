@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 
 import keras_fcn
-from keras_fcn.commands.command_line import OneLineParser
 from keras_fcn.commands.main import _COMMANDS
+from keras_fcn.commands.parser import OneLineParser
 from tests.support.data import PROJECT
 
 DOCUMENTS = [
