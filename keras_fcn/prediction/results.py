@@ -39,10 +39,10 @@ class Result:
 
     @property
     def status(self) -> str:
-        """`done`; `failed`; or `there`, if its outputs existed before."""
+        """`done`; `failed`; or `skipped`, if its outputs existed before."""
         if self.problem:
             return "failed"
-        return "there" if self.counts is None else "done"
+        return "skipped" if self.counts is None else "done"
 
     def describe(self, class_map: ClassMap) -> str:
         """Return the classes with their share of the pixels, largest first.
