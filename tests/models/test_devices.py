@@ -1,4 +1,4 @@
-"""What the devices can do, and how programs share them, on machines made up here."""
+"""Numeric types and memory of devices, on simulated machines."""
 
 import io
 import os
@@ -23,7 +23,7 @@ from tests.support.data import PROJECT
 
 @pytest.fixture
 def gpus(monkeypatch):
-    """Gives TensorFlow GPUs of the given compute capabilities."""
+    """Simulate GPUs of the given compute capabilities in TensorFlow."""
 
     def put(*capabilities):
         found = [SimpleNamespace(capability=value) for value in capabilities]
@@ -46,7 +46,7 @@ def gpus(monkeypatch):
 
 @pytest.fixture
 def cpu_with(gpus, monkeypatch):
-    """Puts a `/proc/cpuinfo` with given flags in place, on a machine without GPU."""
+    """Simulate a `/proc/cpuinfo` with given flags, on a machine without GPU."""
 
     def write(flags):
         text = f"processor\t: 0\nmodel name\t: Some CPU\nflags\t\t: fpu {flags} sse2\n"
@@ -62,7 +62,7 @@ def cpu_with(gpus, monkeypatch):
 
 @pytest.fixture
 def jax_with(monkeypatch):
-    """Makes JAX the backend, with one device."""
+    """Simulate JAX as the backend, with one device."""
 
     def put(platform, **attributes):
         device = SimpleNamespace(platform=platform, **attributes)
@@ -82,12 +82,12 @@ def jax_with(monkeypatch):
         ("amx_tile avx512_bf16x", False),
     ],
 )
-def test_a_cpu_has_bfloat16_where_its_flags_say_so(cpu_with, flags, has_it):
+def test_bfloat16_of_a_cpu_follows_its_flags(cpu_with, flags, has_it):
     cpu_with(flags)
     assert has_bfloat16() is has_it
 
 
-def test_a_cpu_that_says_nothing_has_no_bfloat16(gpus, monkeypatch):
+def test_a_cpu_without_flags_has_no_bfloat16(gpus, monkeypatch):
     def fail(path):
         raise FileNotFoundError(path)
 
@@ -105,7 +105,7 @@ def test_a_cpu_that_says_nothing_has_no_bfloat16(gpus, monkeypatch):
         ([None], False),
     ],
 )
-def test_gpus_have_bfloat16_where_each_does(gpus, cpu_with, capabilities, has_it):
+def test_gpus_have_bfloat16_if_all_of_them_do(gpus, cpu_with, capabilities, has_it):
     cpu_with("sse4" if has_it else "avx512_bf16")  # must not matter
     gpus(*capabilities)
     assert has_accelerator()
@@ -121,7 +121,7 @@ def test_gpus_have_bfloat16_where_each_does(gpus, cpu_with, capabilities, has_it
         ([], False),
     ],
 )
-def test_gpus_have_float16_from_the_first_tensor_cores_on(gpus, capabilities, has_it):
+def test_gpus_with_tensor_cores_have_float16(gpus, capabilities, has_it):
     gpus(*capabilities)
     assert has_float16() is has_it
 
@@ -155,7 +155,7 @@ def test_a_machine_without_gpu_has_no_accelerator(gpus):
         ("tpu", {}, True, True),
     ],
 )
-def test_jax_is_asked_where_it_is_the_backend(
+def test_devices_of_jax_are_used_with_its_backend(
     cpu_with, jax_with, platform, attributes, accelerator, bfloat16
 ):
     cpu_with("sse4")
@@ -191,7 +191,7 @@ GROWTH = {
 }
 
 
-def test_memory_grows_unless_the_user_says_otherwise(monkeypatch):
+def test_memory_growth_does_not_override_the_user(monkeypatch):
     for name in GROWTH:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("TF_FORCE_GPU_ALLOW_GROWTH", "false")
@@ -205,7 +205,7 @@ def test_memory_grows_unless_the_user_says_otherwise(monkeypatch):
 
 
 @pytest.mark.slow
-def test_loading_a_network_lets_memory_grow():
+def test_loading_a_network_enables_memory_growth():
     program = """
 import os, sys
 import keras_fcn

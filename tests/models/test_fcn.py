@@ -48,8 +48,8 @@ def build(variant="8s", **options):
     return FCN(variant, NUM_CLASSES, weights=None, **{**common, **options})
 
 
-def randomize_scores(model, seed=0):
-    """Give the score layers, which start at zero, weights that make a difference."""
+def randomize_logit_layers(model, seed=0):
+    """Set random weights in the logit layers, which start at zero."""
     rng = np.random.default_rng(seed)
     for layer in model.layers:
         if layer.name.startswith("score"):
@@ -61,19 +61,19 @@ def randomize_scores(model, seed=0):
 def build_random(variant):
     keras.utils.set_random_seed(1)
     model = build(variant)
-    randomize_scores(model)
+    randomize_logit_layers(model)
     return model
 
 
 @pytest.fixture(scope="module")
 def models():
-    """One network per variant with random scores; the tests leave them as they are."""
+    """One network per variant with random logits, which the tests do not change."""
     return {variant: build_random(variant) for variant in VARIANTS}
 
 
 @pytest.fixture(scope="module")
 def untrained():
-    """One network per variant as `FCN` gives it, with both options of the paper."""
+    """One untrained network per variant, with both options of the paper."""
     return {
         variant: build(variant, skip_scales="paper", freeze_upsampling=True)
         for variant in VARIANTS
@@ -102,7 +102,7 @@ def test_logits_of_a_camvid_image_have_its_size(models):
     assert logits.shape == (1, 360, 480, NUM_CLASSES)
 
 
-def test_predict_takes_one_size_after_another(models):
+def test_predict_accepts_different_sizes(models):
     for size in ((32, 32), (33, 20)):
         logits = models["16s"].predict(random_images(1, *size), verbose=0)
         assert logits.shape == (1, *size, NUM_CLASSES)
@@ -115,7 +115,7 @@ def test_free_sizes_are_none_in_the_models_shapes(models):
 
 
 @pytest.mark.parametrize("input_shape", [(33, 47, 3), (None, 64, 3)])
-def test_fixed_sizes_give_the_logits_of_free_ones(models, input_shape):
+def test_fixed_and_free_sizes_give_equal_logits(models, input_shape):
     model = build("8s", input_shape=input_shape)
     assert model.output_shape == (None, *input_shape[:2], NUM_CLASSES)
     model.set_weights(models["8s"].get_weights())
@@ -138,7 +138,7 @@ def test_uint8_and_float_images_give_the_same_logits(models, variant):
     )
 
 
-def test_images_of_a_batch_do_not_touch_each_other(models):
+def test_images_of_a_batch_are_independent(models):
     image = random_images(2, 33, 40)
     together = logits_of(models["8s"], image)
     alone = [logits_of(models["8s"], image[i : i + 1])[0] for i in range(2)]
@@ -216,7 +216,7 @@ def mirrored(model):
 @pytest.mark.parametrize("variant", VARIANTS)
 @pytest.mark.parametrize("size", [(64, 96), (70, 82)])
 def test_mirrored_network_gives_mirrored_logits(models, variant, size):
-    # Any shift between scores and image, even by half a pixel, breaks the symmetry.
+    # Any shift between logits and image, even by half a pixel, breaks the symmetry.
     image = random_images(1, *size)
     expected = logits_of(models[variant], image)
     with mirrored(models[variant]):
@@ -228,7 +228,7 @@ def test_mirrored_network_gives_mirrored_logits(models, variant, size):
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_shifted_image_gives_shifted_logits(models, variant):
-    # fc7 sees 212 pixels of the encoder and three cells of 32 more to each side: 404.
+    # The receptive field of fc7: 212 pixels of the encoder and 3 cells of 32 per side.
     # An upsampled pixel takes from the cells up to 32 pixels (8s: 32 + 16 + 8) away.
     border, shift = 202 + 56, 32
     scene = random_images(1, 32, 640 + shift)
@@ -241,7 +241,7 @@ def test_shifted_image_gives_shifted_logits(models, variant):
     np.testing.assert_allclose(right[inner], left[moved], atol=1e-4 * size)
 
 
-def test_paper_skip_scales_act_before_the_scores(models, untrained):
+def test_paper_skip_scales_are_applied_before_the_logits(models, untrained):
     model = untrained["8s"]
     start = model.get_weights()
     model.set_weights(models["8s"].get_weights())
@@ -267,7 +267,7 @@ def test_paper_skip_scales_act_before_the_scores(models, untrained):
         ("4s", {"scale_pool4", "scale_pool3", "scale_pool2"}),
     ],
 )
-def test_scale_layers_are_there_for_the_paper_only(models, untrained, variant, scales):
+def test_only_the_paper_option_has_scale_layers(models, untrained, variant, scales):
     names = {layer.name for layer in untrained[variant].layers}
     assert names - {layer.name for layer in models[variant].layers} == scales
     assert len(untrained[variant].weights) == len(models[variant].weights)
@@ -285,7 +285,7 @@ def test_frozen_upsampling_has_no_trainable_kernel(models, untrained, variant):
     assert SCORES[variant] <= trainable(frozen)
 
 
-def test_dropout_acts_in_training_only(models):
+def test_dropout_is_applied_in_training_only(models):
     image = random_images(1, 64, 64)
     model = models["32s"]
     np.testing.assert_array_equal(logits_of(model, image), logits_of(model, image))
@@ -295,19 +295,19 @@ def test_dropout_acts_in_training_only(models):
     assert np.abs(first - second).max() > 0
 
 
-def test_dropout_has_the_asked_rate():
+def test_dropout_has_the_given_rate():
     model = build("32s", dropout=0.25)
     assert model.get_layer("drop6").rate == model.get_layer("drop7").rate == 0.25
 
 
-def test_compact_head_sees_as_far_as_the_vgg_head(models):
+def test_compact_head_has_the_receptive_field_of_the_vgg_head(models):
     fc6 = models["32s"].get_layer("fc6")
     assert fc6.filters == 8
     assert fc6.kernel_size == (3, 3)
     assert fc6.dilation_rate == (3, 3)  # 1 + 2 * 3 = 7 cells
 
 
-def test_prediction_model_gives_the_arg_max_as_int32(models):
+def test_prediction_model_returns_the_arg_max_as_int32(models):
     image = random_images(2, 33, 40)
     label_map = ops.convert_to_numpy(prediction_model(models["8s"])(image))
     assert label_map.dtype == np.int32
@@ -358,7 +358,7 @@ def test_wrong_arguments_are_refused(arguments, message):
         "BilinearInterpolation", "BedOfNails", "MaxUnpooling", "ChannelSum",
     ],
 )  # fmt: skip
-def test_a_network_saved_before_finds_its_layers_by_their_names(name):
+def test_layers_of_saved_networks_are_registered(name):
     layer = keras.saving.get_registered_object(f"keras_fcn>{name}")
     assert layer.__module__.startswith("keras_fcn.models.")
 
@@ -393,7 +393,7 @@ np.save("logits.npy", model(np.load("image.npy"), training=False))
 def test_one_batch_can_be_overfitted():
     keras.utils.set_random_seed(0)
     model = build("8s", head_filters=16, dropout=0.0)
-    # Two images of 4x4 blocks of 8 pixels whose brightness tells the class.
+    # Two images of 4x4 blocks of 8 pixels whose brightness depends on the class.
     blocks = np.arange(32).reshape(2, 4, 4) % NUM_CLASSES
     label_map = blocks.repeat(8, axis=1).repeat(8, axis=2)
     noise = np.random.default_rng(0).integers(-9, 10, (*label_map.shape, 3))
@@ -409,7 +409,7 @@ def test_one_batch_can_be_overfitted():
     assert accuracy > 0.8
 
 
-def test_pools_are_normalised_before_they_are_scored():
+def test_pools_are_normalised_before_their_logits():
     model = FCN("8s", 3, "compact", None, head_filters=8)  # what is done by default
     for pool, block in (("pool4", "block4_pool"), ("pool3", "block3_pool")):
         norm = model.get_layer(f"norm_{pool}")
@@ -423,7 +423,7 @@ def test_pools_are_normalised_before_they_are_scored():
 
 @pytest.mark.parametrize("variant", VARIANTS)
 @pytest.mark.parametrize("skip_scales", SKIP_SCALES)
-def test_pools_are_brought_to_size_as_asked(variant, skip_scales):
+def test_pools_are_scaled_by_the_given_method(variant, skip_scales):
     model = build(variant, skip_scales=skip_scales)
     kinds = {"batch-norm": "norm", "paper": "scale", "none": None}
     number = {"32s": 0, "16s": 1, "8s": 2, "4s": 3}[variant]
@@ -449,6 +449,6 @@ def test_the_first_blocks_keep_their_weights(freeze_blocks):
     assert model.get_layer("fc6").trainable
 
 
-def test_more_frozen_blocks_than_vgg16_has_are_refused():
+def test_more_than_5_frozen_blocks_are_refused():
     with pytest.raises(ValueError, match="Received: freeze_blocks=6"):
         FCN("32s", 3, "compact", None, freeze_blocks=6)

@@ -1,4 +1,4 @@
-"""Preprocessing, padding and cropping: the layers at both ends of the network."""
+"""Preprocessing, padding and cropping."""
 
 import keras
 import numpy as np
@@ -13,13 +13,13 @@ def random_images(*shape, seed=0):
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "float32"])
-def test_preprocessing_is_that_of_keras_applications(dtype):
+def test_preprocessing_equals_keras_applications(dtype):
     image = random_images(2, 5, 6).astype(dtype)
     expected = keras.applications.vgg16.preprocess_input(image.astype("float32"))
     np.testing.assert_allclose(VGGPreprocessing()(image), expected, atol=1e-5)
 
 
-def test_preprocessing_leaves_the_image_as_it_is():
+def test_preprocessing_does_not_change_its_input():
     image = random_images(1, 4, 4).astype("float32")
     before = image.copy()
     VGGPreprocessing()(image)
@@ -49,18 +49,18 @@ def test_cropping_undoes_padding(size):
 
 
 @pytest.mark.parametrize("size", [(1, 1), (31, 33), (32, 64), (50, 7)])
-def test_the_shapes_that_the_layers_tell_are_those_of_their_outputs(size):
+def test_compute_output_shape_matches_the_outputs(size):
     image = random_images(2, *size).astype("float32")
     padded = PadToMultiple()(image)
     assert PadToMultiple().compute_output_shape(image.shape) == padded.shape
     assert VGGPreprocessing().compute_output_shape(image.shape) == image.shape
-    scores = ops.zeros((*padded.shape[:3], 5))
-    cropped = CropToImage()(scores, image)
-    told = CropToImage().compute_output_shape(scores.shape, image.shape)
-    assert told == cropped.shape == (2, *size, 5)
+    logits = ops.zeros((*padded.shape[:3], 5))
+    cropped = CropToImage()(logits, image)
+    shape = CropToImage().compute_output_shape(logits.shape, image.shape)
+    assert shape == cropped.shape == (2, *size, 5)
 
 
-def test_free_sizes_stay_free_in_the_shapes_that_are_told():
+def test_free_sizes_are_none_in_compute_output_shape():
     free = (None, None, 33, 3)
     assert PadToMultiple().compute_output_shape(free) == (None, None, 64, 3)
     padded = (None, None, 64, 5)

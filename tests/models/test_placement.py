@@ -1,4 +1,4 @@
-"""On a machine with a GPU, the work is done there."""
+"""Placement of variables and computations on a GPU."""
 
 import keras
 import numpy as np
@@ -28,7 +28,7 @@ def test_variables_and_predictions_are_on_the_gpu(network):
 
 
 @pytest.mark.parametrize("jit_compile", [True, False])
-def test_a_step_of_training_hands_over_its_scores_on_the_gpu(network, jit_compile):
+def test_a_training_step_returns_its_scores_on_the_gpu(network, jit_compile):
     trainer = Trainer(network, Augment((32, 32), 255), 3, 255)
     trainer.compile(optimizer=keras.optimizers.AdamW(1e-4), jit_compile=jit_compile)
     trainer.build()

@@ -7,7 +7,7 @@ from keras_fcn.models.precision import resolve_precision, use_precision
 
 @pytest.fixture
 def hardware(monkeypatch):
-    """Gives the hardware short types."""
+    """Simulate hardware with the given short types."""
 
     def put(*names):
         monkeypatch.setattr(precision, "has_bfloat16", lambda: "bfloat16" in names)
@@ -25,13 +25,13 @@ def hardware(monkeypatch):
         ((), "float32"),
     ],
 )
-def test_auto_is_what_the_hardware_is_fast_in(hardware, names, wanted):
+def test_auto_is_the_fastest_type_of_the_hardware(hardware, names, wanted):
     hardware(*names)
     assert resolve_precision("auto") == wanted
 
 
 @pytest.mark.parametrize("name", ["float32", "bfloat16", "float16"])
-def test_a_precision_that_is_asked_for_is_taken(hardware, name):
+def test_a_given_precision_is_kept(hardware, name):
     hardware("bfloat16")
     assert resolve_precision(name) == name
 

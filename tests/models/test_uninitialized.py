@@ -1,4 +1,4 @@
-"""Networks whose weights are loaded have no random ones before."""
+"""Networks without random initial weights, for weights that are loaded."""
 
 from threading import Thread
 
@@ -30,7 +30,7 @@ def uninitialized():
         return build_uninitialized(ARCHITECTURE)
 
 
-def test_kernels_are_zero_and_all_else_is_as_ever(uninitialized):
+def test_only_kernels_are_zero(uninitialized):
     with narrow_vgg16():
         random = arrays(build_network(ARCHITECTURE, weights=None))
     found = arrays(uninitialized)

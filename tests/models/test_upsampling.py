@@ -1,4 +1,4 @@
-"""Ways to enlarge scores: values, sizes, gradients, and the networks they make."""
+"""Upsampling methods: values, sizes, gradients, and networks that use them."""
 
 import itertools
 
@@ -101,34 +101,34 @@ def test_weight_between_different_channels_is_zero():
 
 
 @pytest.mark.parametrize("stride", [2, 8, 16, 32])
-def test_layer_enlarges_as_opencv_does_away_from_the_border(stride):
-    scores = np.random.default_rng(stride).normal(size=(5, 7, 3)).astype("float32")
-    enlarged = upsampling_layer(stride, 3)(scores[None])[0]
+def test_layer_upsamples_like_opencv_away_from_the_border(stride):
+    logits = np.random.default_rng(stride).normal(size=(5, 7, 3)).astype("float32")
+    upsampled = upsampling_layer(stride, 3)(logits[None])[0]
     height, width = 5 * stride, 7 * stride
-    expected = cv2.resize(scores, (width, height), interpolation=cv2.INTER_LINEAR)
-    assert enlarged.shape == expected.shape
+    expected = cv2.resize(logits, (width, height), interpolation=cv2.INTER_LINEAR)
+    assert upsampled.shape == expected.shape
     edge = stride // 2
     inner = np.s_[edge : height - edge, edge : width - edge]
     np.testing.assert_allclose(
-        keras.ops.convert_to_numpy(enlarged)[inner], expected[inner], atol=1e-5
+        keras.ops.convert_to_numpy(upsampled)[inner], expected[inner], atol=1e-5
     )
 
 
-def test_zeros_lie_beyond_the_border():
-    enlarged = upsampling_layer(2, 1)(np.ones((1, 2, 2, 1), "float32"))
+def test_the_input_is_padded_with_zeros():
+    upsampled = upsampling_layer(2, 1)(np.ones((1, 2, 2, 1), "float32"))
     # A row of ones between zeros: 3/4 at both ends, 1 inside.
     expected = np.outer([0.75, 1, 1, 0.75], [0.75, 1, 1, 0.75])
-    np.testing.assert_allclose(enlarged[0, ..., 0], expected, rtol=1e-6)
+    np.testing.assert_allclose(upsampled[0, ..., 0], expected, rtol=1e-6)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16"])
-def test_kernel_has_the_asked_dtype(dtype):
+def test_kernel_has_the_given_dtype(dtype):
     kernel = BilinearUpsampling()((4, 4, 2, 2), dtype=dtype)
     assert keras.backend.standardize_dtype(kernel.dtype) == dtype
 
 
 @pytest.mark.parametrize("shape", [(4, 6, 2, 2), (4, 4, 2, 3)])
-def test_oblong_windows_and_unequal_channels_are_refused(shape):
+def test_non_square_kernels_and_unequal_channels_are_refused(shape):
     with pytest.raises(ValueError, match=rf"Received: shape=\({shape[0]}, {shape[1]}"):
         BilinearUpsampling()(shape)
 
@@ -141,39 +141,39 @@ def test_initializer_survives_serialization():
     np.testing.assert_array_equal(restored((4, 4, 1, 1))[..., 0, 0], bilinear_window(4))
 
 
-def test_nails_stand_in_the_upper_left_corners():
-    scores = random(2, 3, 4, 5)
-    nails = ops.convert_to_numpy(BedOfNails(3)(scores))
+def test_bed_of_nails_puts_values_in_the_upper_left_corners():
+    logits = random(2, 3, 4, 5)
+    nails = ops.convert_to_numpy(BedOfNails(3)(logits))
     assert nails.shape == (2, 9, 12, 5)
-    np.testing.assert_array_equal(nails[:, ::3, ::3], scores)
-    assert np.count_nonzero(nails) == scores.size
+    np.testing.assert_array_equal(nails[:, ::3, ::3], logits)
+    assert np.count_nonzero(nails) == logits.size
 
 
 @pytest.mark.parametrize("factor", [0, 1, 3])
-def test_interpolation_needs_an_even_factor(factor):
+def test_interpolation_requires_an_even_factor(factor):
     with pytest.raises(ValueError, match=f"Received: factor={factor}"):
         BilinearInterpolation(factor)
 
 
 @pytest.mark.parametrize("stride", [2, 4, 16])
 @pytest.mark.parametrize("size", [(1, 1), (1, 4), (5, 3)])
-def test_interpolation_is_kerass(stride, size):
-    scores = random(2, *size, 3)
-    interpolated = BilinearInterpolation(stride)(scores)
-    expected = layers.UpSampling2D(stride, interpolation="bilinear")(scores)
+def test_interpolation_equals_keras(stride, size):
+    logits = random(2, *size, 3)
+    interpolated = BilinearInterpolation(stride)(logits)
+    expected = layers.UpSampling2D(stride, interpolation="bilinear")(logits)
     np.testing.assert_allclose(
         ops.convert_to_numpy(interpolated), ops.convert_to_numpy(expected), atol=1e-5
     )
 
 
 @pytest.mark.parametrize("stride", [2, 4])
-def test_nails_and_a_convolution_are_a_transposed_convolution(stride):
-    scores = random(1, 5, 4, 3)
+def test_bed_of_nails_with_a_convolution_equals_a_transposed_one(stride):
+    logits = random(1, 5, 4, 3)
     kernel = random(2 * stride, 2 * stride, 3, 3, seed=1)  # rows, columns, out, in
-    transposed = ops.conv_transpose(scores, kernel, stride, padding="same")
+    transposed = ops.conv_transpose(logits, kernel, stride, padding="same")
     before, after = 3 * stride // 2 - 1, stride // 2
     padding = ((0, 0), (before, after), (before, after), (0, 0))
-    nails = ops.pad(BedOfNails(stride)(scores), padding)
+    nails = ops.pad(BedOfNails(stride)(logits), padding)
     mirrored = kernel[::-1, ::-1].transpose(0, 1, 3, 2)
     convolved = ops.conv(nails, mirrored, padding="valid")
     np.testing.assert_allclose(
@@ -181,7 +181,7 @@ def test_nails_and_a_convolution_are_a_transposed_convolution(stride):
     )
 
 
-def test_values_go_back_to_where_the_maximum_was():
+def test_max_unpooling_puts_values_at_the_maximum():
     pooled = random(2, 6, 8, 5)
     values = ops.convert_to_numpy(ops.max_pool(pooled, 2))
     unpooled = ops.convert_to_numpy(MaxUnpooling()(values, pooled))
@@ -190,7 +190,7 @@ def test_values_go_back_to_where_the_maximum_was():
     assert np.count_nonzero(unpooled) == values.size
 
 
-def test_of_equal_values_the_first_counts():
+def test_the_first_of_equal_maxima_is_used():
     pooled = np.zeros((1, 4, 2, 1), "float32")
     pooled[0, 2:, :, 0] = [[0, 7], [7, 7]]
     unpooled = MaxUnpooling()(np.array([[[[3.0]], [[5.0]]]]), pooled)
@@ -198,7 +198,7 @@ def test_of_equal_values_the_first_counts():
     np.testing.assert_array_equal(ops.convert_to_numpy(unpooled)[0, :, :, 0], expected)
 
 
-def test_one_place_for_all_channels():
+def test_one_position_for_all_channels():
     pooled = np.zeros((1, 2, 2, 1), "float32")
     pooled[0, 1, 0] = 1
     unpooled = ops.convert_to_numpy(MaxUnpooling()(random(1, 1, 1, 4), pooled))
@@ -214,22 +214,22 @@ def test_one_place_for_all_channels():
         layers.Conv2DTranspose(
             2, 4, 2, padding="same", kernel_initializer=BilinearUpsampling()
         ),
-        lambda scores: MaxUnpooling()(scores, random(1, 6, 4, 1, seed=3)),
+        lambda logits: MaxUnpooling()(logits, random(1, 6, 4, 1, seed=3)),
     ],
 )
-def test_gradients_are_those_of_differences(layer):
-    scores = random(1, 3, 2, 2)
+def test_gradients_equal_finite_differences(layer):
+    logits = random(1, 3, 2, 2)
     direction, weights = random(1, 3, 2, 2, seed=1), random(1, 6, 4, 2, seed=2)
 
-    def value(scores):
-        return float(ops.sum(layer(scores) * weights))
+    def value(logits):
+        return float(ops.sum(layer(logits) * weights))
 
-    variable = tf.constant(scores)
+    variable = tf.constant(logits)
     with tf.GradientTape() as tape:
         tape.watch(variable)
         total = ops.sum(layer(variable) * weights)
     slope = float(np.sum(tape.gradient(total, variable) * direction))
-    difference = value(scores + direction / 64) - value(scores - direction / 64)
+    difference = value(logits + direction / 64) - value(logits - direction / 64)
     assert slope == pytest.approx(32 * difference, rel=1e-3, abs=1e-4)
 
 
@@ -247,28 +247,28 @@ def test_gradients_are_those_of_differences(layer):
         layers.UpSampling2D(4),
     ],
 )
-def test_the_shape_that_an_enlargement_tells_is_that_of_its_output(layer):
+def test_compute_output_shape_matches_the_output(layer):
     for size in ((1, 1), (2, 3)):
         output = layer(random(2, *size, 3))
-        told = layer.compute_output_shape((2, *size, 3))
-        assert tuple(told) == tuple(output.shape)
+        expected_shape = layer.compute_output_shape((2, *size, 3))
+        assert tuple(expected_shape) == tuple(output.shape)
         factor = output.shape[1] // size[0]
         assert output.shape == (2, factor * size[0], factor * size[1], 3)
     free = layer.compute_output_shape((None, None, 5, 3))
     assert tuple(free) == (None, None, factor * 5, 3)  # Keras's own are lists
 
 
-def test_the_shapes_that_max_unpooling_and_channel_sum_tell_are_right():
+def test_output_shapes_of_max_unpooling_and_channel_sum():
     values, pooled = random(2, 3, 5, 4), random(2, 6, 10, 7)
     strength = ChannelSum()(pooled)
     assert ChannelSum().compute_output_shape(pooled.shape) == strength.shape
     unpooled = MaxUnpooling()(values, strength)
     assert unpooled.shape == (2, 6, 10, 4)
-    for shapes, told in (
+    for shapes, expected_shape in (
         ((values.shape, strength.shape), unpooled.shape),
         (((None, None, 5, 4), (None, None, 10, 1)), (None, None, 10, 4)),
     ):
-        assert MaxUnpooling().compute_output_shape(*shapes) == told
+        assert MaxUnpooling().compute_output_shape(*shapes) == expected_shape
 
 
 def test_channels_are_summed_in_float32():
@@ -283,7 +283,7 @@ def method(request):
 
 
 @pytest.mark.parametrize("variant", ["32s", "8s"])
-def test_every_method_makes_a_network_of_the_images_size(method, variant, tmp_path):
+def test_every_method_gives_logits_of_the_images_size(method, variant, tmp_path):
     keras.utils.set_random_seed(0)
     model = FCN(variant, 3, "compact", None, head_filters=8, upsampling=method)
     for layer in model.layers:
@@ -297,8 +297,8 @@ def test_every_method_makes_a_network_of_the_images_size(method, variant, tmp_pa
     np.testing.assert_allclose(ops.convert_to_numpy(loaded(image)), logits, rtol=1e-5)
 
 
-def test_every_method_keeps_a_constant_score(method):
-    """Away from the border, what starts as interpolation changes no constant."""
+def test_every_method_keeps_constant_logits(method):
+    """Interpolation kernels keep a constant away from the border."""
     model = FCN("32s", 2, "compact", None, head_filters=8, upsampling=method)
     model.get_layer("score_fr").bias.assign([3.0, -1.0])
     # The mean colour makes every feature 0, so that all places of maxima are the first.
@@ -327,14 +327,14 @@ LAYERS = {
 
 
 @pytest.fixture
-def enlarging(method):
-    """The layers of an enlargement by 4, built for mixed precision, by name."""
-    scores = keras.Input((None, None, 3))
+def upsampling_layers(method):
+    """The layers of an upsampling by 4, built in mixed precision, by name."""
+    logits = keras.Input((None, None, 3))
     pooled = [keras.Input((None, None, channels)) for channels in (5, 7)]
     with use_precision("bfloat16"):
-        enlarged = upsample(scores, 4, method, "up", pooled)
-    # Keras 3.12 refuses inputs that lead nowhere.
-    model = keras.Model([scores, *pooled * (method == "max-unpooling")], enlarged)
+        upsampled = upsample(logits, 4, method, "up", pooled)
+    # Keras 3.12 refuses unused inputs.
+    model = keras.Model([logits, *pooled * (method == "max-unpooling")], upsampled)
     return {
         layer.name: layer
         for layer in model.layers
@@ -342,24 +342,26 @@ def enlarging(method):
     }
 
 
-def test_a_method_has_its_own_layers(method, enlarging):
-    assert {name: type(layer) for name, layer in enlarging.items()} == LAYERS[method]
+def test_a_method_has_its_own_layers(method, upsampling_layers):
+    assert {name: type(layer) for name, layer in upsampling_layers.items()} == LAYERS[
+        method
+    ]
 
 
-def test_scores_are_enlarged_in_float32(enlarging):
-    assert {layer.compute_dtype for layer in enlarging.values()} == {"float32"}
+def test_logits_are_upsampled_in_float32(upsampling_layers):
+    assert {layer.compute_dtype for layer in upsampling_layers.values()} == {"float32"}
 
 
-def test_kernels_are_learned_and_there_are_no_biases(enlarging):
+def test_kernels_are_learned_and_there_are_no_biases(upsampling_layers):
     learned = {
         name: [variable.name for variable in layer.trainable_variables]
-        for name, layer in enlarging.items()
+        for name, layer in upsampling_layers.items()
         if layer.variables
     }
     convolutions = (layers.Conv2D, layers.Conv2DTranspose)
     assert learned == {
         name: ["kernel"]
-        for name, layer in enlarging.items()
+        for name, layer in upsampling_layers.items()
         if isinstance(layer, convolutions)
     }
 

@@ -41,7 +41,7 @@ def build(variant="32s", num_classes=3, head_filters=8, **options):
 
 
 def random_layer(shape, rng):
-    """Kernel of He's variance, so that activations neither vanish nor grow; bias."""
+    """Kernel with He's variance, so that activations keep their scale, and bias."""
     kernel = rng.standard_normal(shape, dtype="float32")
     kernel *= np.sqrt(2 / np.prod(shape[:-1]), dtype="float32")
     return kernel, rng.standard_normal(shape[-1], dtype="float32")
@@ -85,7 +85,7 @@ def full_file(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def target():
-    """A network into which the tests load."""
+    """The network whose weights the tests load."""
     return build()
 
 
@@ -102,7 +102,7 @@ def test_encoder_gets_the_files_kernels_and_biases(no_top_file, target):
             np.testing.assert_array_equal(bias, file[name][name]["bias"])
 
 
-def test_an_array_that_is_not_there_is_not_read(target, tmp_path):
+def test_an_array_of_another_shape_is_not_read(target, tmp_path):
     with h5py.File(tmp_path / "a.h5", "w") as file:
         layer = file.create_group("block1_conv1/block1_conv1")
         layer["bias"] = np.zeros(64, "float32")
@@ -116,7 +116,7 @@ def test_an_array_that_is_not_there_is_not_read(target, tmp_path):
         np.testing.assert_array_equal(one, other)
 
 
-def test_file_without_dense_layers_leaves_the_head_and_says_so(
+def test_a_file_without_dense_layers_leaves_the_head_and_is_logged(
     no_top_file, target, caplog
 ):
     head = target.get_layer("fc6").get_weights() + target.get_layer("fc7").get_weights()
@@ -157,7 +157,7 @@ def test_encoder_equals_keras_applications_own_loading(target):
     )
 
 
-def test_names_of_keras_1_are_read_too(tmp_path, target):
+def test_names_of_keras_1_are_read(tmp_path, target):
     # Keras 1 wrote block1_conv1/block1_conv1_W_1:0, Keras 2 .../kernel:0.
     rng = np.random.default_rng(1)
     written = {}
@@ -223,7 +223,7 @@ def test_a_missing_file_is_named(target, weights):
 
 
 @pytest.mark.parametrize("content", ["truncated", "text", "empty"])
-def test_a_file_that_is_no_hdf5_says_so(tmp_path, no_top_file, target, content):
+def test_a_file_of_another_format_is_refused(tmp_path, no_top_file, target, content):
     path = tmp_path / "weights.h5"
     path.write_bytes(
         {
@@ -309,7 +309,7 @@ def test_dense_layers_of_another_size_are_refused(tmp_path, no_top_file, target)
     path.unlink()
 
 
-def test_imagenet_weights_that_cannot_be_fetched_say_what_to_do(monkeypatch, target):
+def test_a_failed_download_of_imagenet_weights_names_alternatives(monkeypatch, target):
     def fail(*arguments, **keywords):
         raise Exception("URL fetch failure\non two lines")  # as get_file does
 
@@ -372,7 +372,7 @@ def make_random(model, seed):
         ),
     ],
 )
-def test_finer_network_gets_all_shared_layers(networks, coarse, fine, fresh):
+def test_a_finer_network_gets_all_shared_layers(networks, coarse, fine, fresh):
     source, target = networks[coarse], networks[fine]
     make_random(source, 1)
     make_random(target, 2)
@@ -407,7 +407,7 @@ def check_refused(source, target, message):
         np.testing.assert_array_equal(one, two)
 
 
-def test_coarser_network_gets_what_it_shares_with_a_finer_one(networks):
+def test_a_coarser_network_gets_all_shared_layers(networks):
     source, target = networks["8s"], networks["32s"]
     make_random(source, 4)
     assert transfer_weights(source, target) == ["upscore32"]
@@ -416,7 +416,7 @@ def test_coarser_network_gets_what_it_shares_with_a_finer_one(networks):
         np.testing.assert_array_equal(one[0], two[0])
 
 
-def test_scores_of_other_classes_start_anew(networks):
+def test_logit_layers_of_other_classes_are_not_copied(networks):
     source, target = networks["16s"], build("16s", num_classes=5)
     make_random(source, 6)
     fresh = transfer_weights(source, target, keep_logits=False)
@@ -491,7 +491,7 @@ def test_arrays_are_assigned_by_name_and_cast():
         np.testing.assert_array_equal(value.astype("float64"), SOME_ARRAYS[name])
 
 
-def test_variables_may_be_assigned_to_variables():
+def test_variables_can_be_assigned_to_variables():
     variables = some_variables()
     assign_arrays(variables, SOME_ARRAYS, "a file")
     others = some_variables()
@@ -516,7 +516,7 @@ def test_variables_may_be_assigned_to_variables():
         ({"a": np.zeros((3, 2))}, r"\(2, 3\), got \(3, 2\)$"),
     ],
 )
-def test_one_wrong_shape_or_name_is_told_and_nothing_is_assigned(changes, message):
+def test_a_wrong_shape_or_name_is_reported_and_nothing_is_assigned(changes, message):
     variables = some_variables()
     arrays = {**SOME_ARRAYS, **changes}
     arrays = {name: array for name, array in arrays.items() if array is not None}

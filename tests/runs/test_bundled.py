@@ -1,4 +1,4 @@
-"""Networks by name: those bundled with the package, and folders of others."""
+"""Opening networks by name or folder, and `from_pretrained`."""
 
 import json
 
@@ -17,13 +17,13 @@ from street_rendering import render_street
 from tests.support.runs import change_config
 
 
-def test_a_packed_folder_is_found_like_a_run(packed_run, packed):
+def test_packed_networks_and_runs_are_distinguished(packed_run, packed):
     assert type(find_network(packed.path)) is PackedFolder
     assert type(find_network(packed_run.path)) is RunFolder
     assert find_network(str(packed_run.path)) == packed_run
 
 
-def test_what_is_neither_a_run_nor_a_name_is_refused(tmp_path):
+def test_an_unknown_name_is_refused(tmp_path):
     needed = f"is not a run .it has no config.json.*{DEFAULT_NETWORK}"
     with pytest.raises(FileNotFoundError, match=needed):
         find_network(tmp_path / "nothing")
@@ -31,14 +31,14 @@ def test_what_is_neither_a_run_nor_a_name_is_refused(tmp_path):
         from_pretrained("vgg")
 
 
-def test_missing_weights_of_a_name_are_told_as_such(packed, monkeypatch):
+def test_missing_weights_of_a_bundled_network_are_reported(packed, monkeypatch):
     monkeypatch.setattr("keras_fcn.runs.names.FOLDER", packed.path.parent)
     packed.weights_file.unlink()
     with pytest.raises(ValueError, match="is incomplete.*pack or install it again"):
         find_network(packed.path.name).load_model()
 
 
-def test_from_pretrained_is_trained_and_all_of_it_trainable(packed, monkeypatch):
+def test_from_pretrained_has_trained_weights_and_no_frozen_layers(packed, monkeypatch):
     monkeypatch.setattr("keras_fcn.runs.names.FOLDER", packed.path.parent)
     change_config(packed, freeze_blocks=3, freeze_upsampling=True)
     model = from_pretrained(packed.path.name)
@@ -49,7 +49,7 @@ def test_from_pretrained_is_trained_and_all_of_it_trainable(packed, monkeypatch)
         np.testing.assert_array_equal(layer.kernel, weights[f"{name}/kernel"])
 
 
-def test_for_other_classes_the_scores_alone_are_initialised_and_that_is_told(
+def test_for_other_classes_only_the_logit_layers_are_initialised(
     packed, monkeypatch, caplog
 ):
     monkeypatch.setattr("keras_fcn.runs.names.FOLDER", packed.path.parent)
@@ -79,7 +79,7 @@ def test_each_bundled_network_is_small_and_described(name):
     assert "/" not in "".join(filter(None, map(str, config["config"].values())))
 
 
-def test_the_default_knows_a_drawn_street():
+def test_the_default_network_segments_a_rendered_street():
     # The scenes of its training have the seed 0.
     image, label_map = render_street(seed=1, index=0, height=180, width=240)
     model = keras_fcn.from_pretrained()

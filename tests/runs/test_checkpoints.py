@@ -1,4 +1,4 @@
-"""The last two checkpoints of a run: written, found damaged, and gone back to."""
+"""The last two checkpoints of a run: writing, damage, restoring."""
 
 import itertools
 import json
@@ -13,7 +13,7 @@ SCORES = (0.3, 0.5, 0.4, 0.5, 0.6)  # of the epochs; the best are 1, 2, 2, 2, 5
 
 @pytest.fixture(autouse=True)
 def no_waiting_for_the_disk(monkeypatch):
-    """Nothing here loses power, and a disk takes its time."""
+    """Flushing to the disk takes time, and no test loses power."""
     monkeypatch.setattr(os, "fsync", lambda _: None)
 
 
@@ -29,7 +29,7 @@ def at(epoch):
 
 
 def finish_epoch(checkpoints, epoch):
-    """What a training writes at the end of an epoch, with its number as content."""
+    """Write the files of the end of an epoch, with its number as content."""
     checkpoint = at(epoch)
     if checkpoint.best_epoch == epoch:
         network = f"network {epoch}"
@@ -49,7 +49,7 @@ def make_run(folder, epochs):
 
 
 def assert_is_at(folder, epoch):
-    """All that a run holds is of an epoch."""
+    """Check that all files of a run belong to an epoch."""
     best = at(epoch).best_epoch
     assert Checkpoint.read(folder / "checkpoint.json") == at(epoch)
     assert (folder / "best.keras").read_text() == f"network {best}"
@@ -75,7 +75,7 @@ def test_a_run_holds_its_last_two_checkpoints_and_their_best_networks(tmp_path, 
 
 
 @pytest.mark.parametrize("epoch", [2, 3, 4, 5])
-def test_gone_back_to_the_checkpoint_before_a_run_is_as_it_was_then(tmp_path, epoch):
+def test_a_run_can_be_reset_to_the_previous_checkpoint(tmp_path, epoch):
     checkpoints = make_run(tmp_path, epoch)
     last, before = checkpoints.read()
     assert (last, before) == (at(epoch), at(epoch - 1))
@@ -91,10 +91,10 @@ class Killed(BaseException):
 
 @pytest.mark.parametrize("epoch", [1, 2, 3, 5])
 @pytest.mark.parametrize("links", [True, False])
-def test_killed_before_or_after_any_rename_a_run_goes_on_to_the_same(
+def test_a_run_killed_at_any_rename_resumes_with_the_same_result(
     tmp_path, monkeypatch, epoch, links
 ):
-    """Every moment between two changes of the folder, and then the next epoch."""
+    """Kill before and after each rename, resume, and finish the epoch."""
     if not links:
         monkeypatch.setattr(os, "link", lambda *_: (_ for _ in ()).throw(OSError(1)))
     replace, incomplete = os.replace, 0
@@ -169,9 +169,7 @@ DAMAGED = {
 
 
 @pytest.mark.parametrize("name", DAMAGED)
-def test_a_damaged_checkpoint_is_logged_and_the_previous_one_used(
-    tmp_path, caplog, name
-):
+def test_a_damaged_checkpoint_is_logged_and_not_used(tmp_path, caplog, name):
     checkpoints = make_run(tmp_path, 3)
     damage = DAMAGED[name]
     if isinstance(damage, dict):
@@ -192,7 +190,7 @@ def test_a_damaged_checkpoint_is_logged_and_the_previous_one_used(
 
 @pytest.mark.parametrize("epoch", [1, 2, 5])
 @pytest.mark.parametrize("left", ["all", "best.keras", "history.csv", "metrics.json"])
-def test_without_its_checkpoint_a_run_does_not_begin_anew(tmp_path, epoch, left):
+def test_a_run_without_its_checkpoint_does_not_start_over(tmp_path, epoch, left):
     checkpoints = make_run(tmp_path, epoch)
     checkpoints.last_file.unlink()
     if left != "all":
@@ -203,7 +201,7 @@ def test_without_its_checkpoint_a_run_does_not_begin_anew(tmp_path, epoch, left)
         checkpoints.read()
 
 
-def test_samples_of_a_second_epoch_alone_are_a_trace_of_the_first(tmp_path):
+def test_samples_of_the_second_epoch_show_that_the_first_finished(tmp_path):
     (tmp_path / "samples").mkdir()
     for name in ("epoch-0001.png", "epoch-0001-sample-1.png"):
         (tmp_path / "samples" / name).write_text("")
@@ -214,7 +212,7 @@ def test_samples_of_a_second_epoch_alone_are_a_trace_of_the_first(tmp_path):
         Checkpoints(tmp_path).read()
 
 
-def test_a_checkpoint_within_an_epoch_is_kept_beside_the_one_of_its_start(tmp_path):
+def test_a_checkpoint_within_an_epoch_keeps_the_previous_one(tmp_path):
     checkpoints = make_run(tmp_path, 2)
     within = Checkpoint.at(2, history_until(2), step=100)
     assert within.state == "checkpoint-0002-000100.safetensors"
@@ -230,7 +228,7 @@ def test_a_checkpoint_within_an_epoch_is_kept_beside_the_one_of_its_start(tmp_pa
     assert not (tmp_path / "checkpoint-0002.safetensors").exists()
 
 
-def test_a_full_disk_at_any_write_leaves_the_checkpoint_before(tmp_path, monkeypatch):
+def test_a_full_disk_at_any_write_leaves_a_valid_checkpoint(tmp_path, monkeypatch):
     replace = os.replace
     for moment in range(6):
         folder = tmp_path / str(moment)
@@ -251,7 +249,7 @@ def test_a_full_disk_at_any_write_leaves_the_checkpoint_before(tmp_path, monkeyp
         assert not list(folder.glob(".part-*"))
 
 
-def test_history_has_a_line_for_each_epoch_and_new_scores_a_column(tmp_path):
+def test_history_has_a_row_per_epoch_and_a_column_per_score(tmp_path):
     path = tmp_path / "history.csv"
     write_history(path, [{"epoch": 1, "loss": 0.5}, {"epoch": 2, "loss": 1, "new": 3}])
     assert path.read_text().split() == ["epoch,loss,new", "1,0.5,", "2,1,3"]

@@ -1,4 +1,4 @@
-"""An exported network as `--model`: its runtime, and what is refused."""
+"""Exported networks: runtimes, fixed shapes, and refused operations."""
 
 import importlib
 import json
@@ -19,7 +19,7 @@ from tests.support.data import draw_blocks
 from tests.support.exports import exported  # noqa: F401
 
 
-def test_a_runtime_labels_as_the_network_does(exported, model):  # noqa: F811
+def test_a_runtime_predicts_like_the_network(exported, model):  # noqa: F811
     segmenter = keras_fcn.load(exported)
     predictor = make_predictor(model)
     for size in ((48, 64), (33, 50)):
@@ -35,19 +35,19 @@ def test_a_runtime_labels_as_the_network_does(exported, model):  # noqa: F811
     assert segmenter.class_map.names == ("sky", "road", "tree")
 
 
-def test_an_exported_network_looks_once(exported):  # noqa: F811
+def test_an_exported_network_has_no_test_time_augmentation(exported):  # noqa: F811
     with pytest.raises(ValueError, match="leave out `tta`"):
         keras_fcn.load(exported, tta=True)
 
 
-def test_an_exported_network_is_no_start_of_a_training(exported):  # noqa: F811
+def test_training_can_not_start_from_an_exported_network(exported):  # noqa: F811
     with pytest.raises(ValueError, match="use the run or packed network that it was"):
         find_network(exported)
 
 
 @pytest.fixture
 def folder(tmp_path):
-    """An export whose runtime is never asked."""
+    """An export whose runtime is not used."""
     folder = tmp_path / "onnx-1"
     folder.mkdir()
     card = {"format": "onnx", "precision": "float32", "variant": "8s", "head": "vgg"}
@@ -57,7 +57,7 @@ def folder(tmp_path):
     return folder
 
 
-def test_a_missing_runtime_is_one_line_with_its_extra(folder, monkeypatch, capsys):
+def test_a_missing_runtime_names_the_extra_to_install(folder, monkeypatch, capsys):
     def fail(name):
         raise ModuleNotFoundError(f"No module named {name!r}")
 
@@ -72,7 +72,7 @@ def test_a_damaged_file_is_refused(folder):
         ExportedFolder(folder).load_model()
 
 
-def test_a_file_that_is_gone_is_named(folder):
+def test_a_missing_file_is_named(folder):
     (folder / "model.onnx").unlink()
     with pytest.raises(ValueError, match="is incomplete: it has no model.onnx"):
         ExportedFolder(folder).load_model()
@@ -85,7 +85,7 @@ def test_the_card_of_another_project_is_refused(folder, card):
         ExportedFolder(folder).load_model()
 
 
-def test_a_network_of_other_classes_than_its_list_is_refused(
+def test_another_number_of_classes_than_in_the_list_is_refused(
     folder, monkeypatch, scored_run
 ):
     shutil.copy(scored_run.classes_file, folder)
@@ -98,7 +98,7 @@ def test_a_network_of_other_classes_than_its_list_is_refused(
         ExportedFolder(folder).load_model()
 
 
-def test_images_that_a_file_of_fixed_shape_does_not_take_are_refused(
+def test_images_that_do_not_fit_a_fixed_shape_are_refused(
     folder, monkeypatch, scored_run
 ):
     shutil.copy(scored_run.classes_file, folder)
@@ -116,7 +116,7 @@ def test_images_that_a_file_of_fixed_shape_does_not_take_are_refused(
                 predict_images(np.zeros((*shape, 3)))
 
 
-def test_an_onnx_file_tells_its_shape(tmp_path):
+def test_the_shape_of_an_onnx_file_is_read(tmp_path):
     onnx = pytest.importorskip("onnx")
     pytest.importorskip("onnxruntime")
     image, scores = (
@@ -131,7 +131,7 @@ def test_an_onnx_file_tells_its_shape(tmp_path):
     assert runtimes.Onnx(tmp_path).shape == (1, None, 8)
 
 
-def test_an_openvino_file_tells_its_shape(tmp_path):
+def test_the_shape_of_an_openvino_file_is_read(tmp_path):
     openvino = pytest.importorskip("openvino")
     image = openvino.opset16.parameter([1, -1, 8, 3], np.float32, name="image")
     network = openvino.Model([openvino.opset16.relu(image)], [image])
@@ -139,7 +139,9 @@ def test_an_openvino_file_tells_its_shape(tmp_path):
     assert runtimes.OpenVino(tmp_path).shape == (1, None, 8)
 
 
-def test_the_command_says_it_in_one_line(folder, scored_run, capsys, tmp_path):
+def test_the_command_reports_the_error_in_one_line(
+    folder, scored_run, capsys, tmp_path
+):
     shutil.copy(scored_run.classes_file, folder)
     (folder / "model.onnx").unlink()
     image = tmp_path / "image.png"
@@ -149,7 +151,7 @@ def test_the_command_says_it_in_one_line(folder, scored_run, capsys, tmp_path):
     assert "is incomplete" in refusal(predict, capsys, image, "--model", folder)
 
 
-def test_the_card_names_the_data_and_their_size(folder):
+def test_the_card_contains_data_set_and_inference_size(folder):
     card = json.loads((folder / "card.json").read_text())
     changed = {**card, "dataset": "streets", "inference_size": 72}
     (folder / "card.json").write_text(json.dumps(changed))

@@ -1,4 +1,4 @@
-"""The folder of a run: made whole or not at all, opened, and where its code is from."""
+"""The folder of a run: creating, opening, and the commit of the code."""
 
 import json
 import shutil
@@ -29,7 +29,7 @@ def git(folder, *arguments):
     ).stdout.strip()
 
 
-def test_a_new_run_holds_its_configuration_and_classes(tmp_path):
+def test_a_new_run_contains_its_configuration_and_classes(tmp_path):
     run = RunFolder.create(tmp_path / "runs/mine", CONFIG, CLASS_MAP)
     assert run.read_config() == CONFIG
     assert run.read_class_map() == CLASS_MAP
@@ -48,7 +48,7 @@ def test_an_empty_folder_becomes_a_run(tmp_path):
     assert RunFolder.open(tmp_path / "mine") == run
 
 
-def test_a_run_is_made_whole_or_not_at_all(tmp_path, monkeypatch):
+def test_a_run_is_created_completely_or_not_at_all(tmp_path, monkeypatch):
     def is_full(*_):
         raise OSError(28, "No space left on device")
 
@@ -59,7 +59,7 @@ def test_a_run_is_made_whole_or_not_at_all(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("content", ["folder", "file"])
-def test_what_is_there_is_not_overwritten(tmp_path, content):
+def test_existing_files_are_not_overwritten(tmp_path, content):
     taken = tmp_path / "taken"
     if content == "folder":
         taken.mkdir()
@@ -73,7 +73,7 @@ def test_what_is_there_is_not_overwritten(tmp_path, content):
     assert kept.read_text() == "mine"
 
 
-def test_what_is_no_run_is_not_opened(tmp_path):
+def test_a_folder_without_a_run_is_not_opened(tmp_path):
     with pytest.raises(FileNotFoundError, match="is not a run: it has no config.json"):
         RunFolder.open(tmp_path)
 
@@ -121,7 +121,7 @@ def checkout(tmp_path, monkeypatch):
     return path
 
 
-def test_the_commit_is_that_of_the_checkout_that_the_file_is_part_of(checkout):
+def test_the_commit_is_that_of_the_packages_checkout(checkout):
     git(checkout, "add", "lib")
     git(checkout, "commit", "--quiet", "--message", "the package")
     assert git_commit() == git(checkout, "rev-parse", "HEAD")

@@ -16,7 +16,7 @@ def test_the_default_is_bundled():
     assert DEFAULT_NETWORK in bundled_names()
 
 
-def test_half_a_folder_is_no_name(monkeypatch, tmp_path):
+def test_work_folders_are_not_listed(monkeypatch, tmp_path):
     monkeypatch.setattr("keras_fcn.runs.names.FOLDER", tmp_path)
     for name in (".part-new", "whole"):
         (tmp_path / name).mkdir()

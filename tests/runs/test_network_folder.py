@@ -1,4 +1,4 @@
-"""What a run and a packed network have in common."""
+"""The common interface of runs and packed networks."""
 
 import inspect
 import json
@@ -18,7 +18,7 @@ from tests.support.runs import change_config
 
 @pytest.fixture(params=["run", "packed"])
 def network(request, packed_run, packed):
-    """A run, and the same packed."""
+    """A run, and its packed network."""
     return packed_run if request.param == "run" else packed
 
 
@@ -27,7 +27,7 @@ def logits_of(model):
     return keras.ops.convert_to_numpy(model(image[None], training=False))
 
 
-def test_a_run_and_a_packed_network_are_used_alike():
+def test_runs_and_packed_networks_have_the_same_interface():
     common = [name for name in vars(NetworkFolder) if not name.startswith("_")]
     assert {"load_model", "read_weights", "build_model", "read_config"} <= set(common)
     for name in common:
@@ -40,7 +40,9 @@ def test_a_run_and_a_packed_network_are_used_alike():
     assert not inspect.isabstract(RunFolder) and not inspect.isabstract(PackedFolder)
 
 
-def test_both_give_the_same_network_and_its_classes(packed_run, packed):
+def test_a_run_and_its_packed_network_have_equal_weights_and_classes(
+    packed_run, packed
+):
     assert packed.read_class_map() == packed_run.read_class_map()
     assert packed.read_architecture() == packed_run.read_architecture()
     run_weights, packed_weights = packed_run.read_weights(), packed.read_weights()
@@ -52,14 +54,14 @@ def test_both_give_the_same_network_and_its_classes(packed_run, packed):
     np.testing.assert_allclose(received, expected, atol=5e-3 * np.abs(expected).max())
 
 
-def test_what_is_loaded_is_what_is_built(network):
+def test_load_model_and_build_model_agree(network):
     expected = logits_of(network.load_model())
     received = logits_of(network.build_model("float32"))
     np.testing.assert_allclose(received, expected, atol=3e-2 * np.abs(expected).max())
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
-def test_a_network_is_built_anew_in_the_precision_asked_for(network, precision):
+def test_a_network_is_built_in_the_given_precision(network, precision):
     other = "float32" if precision == "bfloat16" else "bfloat16"
     with use_precision(other):  # whatever the process is set to
         model = network.build_model(precision)
@@ -73,7 +75,7 @@ def test_without_a_precision_the_global_policy_counts(network):
     assert model.get_layer("fc6").compute_dtype == "bfloat16"
 
 
-def test_all_of_a_network_that_is_built_is_trainable(packed):
+def test_a_built_network_has_no_frozen_layers(packed):
     change_config(packed, freeze_blocks=3, freeze_upsampling=True)
     assert packed.read_config().freeze_blocks == 3
     names = {weight.name for weight in packed.build_model().non_trainable_weights}
@@ -86,7 +88,7 @@ def test_weights_of_another_configuration_are_refused(packed_run, monkeypatch, m
         packed_run.build_model("float32")
 
 
-def test_data_of_other_classes_are_refused(network):
+def test_a_data_set_with_other_classes_is_refused(network):
     network.check_classes(network.read_class_map())
     names = ("class_0", "class_2", "class_1")
     other = ClassMap(names, ((1, 1, 1), (2, 2, 2), (3, 3, 3)), 255)
@@ -116,7 +118,7 @@ def test_the_size_of_the_training_images_may_be_unknown(packed):
 
 
 @pytest.mark.parametrize("value", ['"360"', "0", "-1", "3.5", "true", "[360]"])
-def test_another_training_size_is_refused(packed, value):
+def test_an_invalid_training_size_is_refused(packed, value):
     text = packed.config_file.read_text().replace('_size": 48', f'_size": {value}')
     packed.config_file.write_text(text)
     with pytest.raises(

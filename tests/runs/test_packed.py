@@ -1,4 +1,4 @@
-"""A run packed to be passed on, and how it is read."""
+"""Packing a run for distribution, and reading packed networks."""
 
 import shutil
 from dataclasses import asdict
@@ -19,7 +19,7 @@ from tests.support.runs import change_config
 
 @pytest.fixture
 def run(packed_run, tmp_path):
-    """A copy of the run, to be changed."""
+    """A copy of the run that tests can change."""
     return RunFolder(shutil.copytree(packed_run.path, tmp_path / "run"))
 
 
@@ -28,14 +28,16 @@ def logits_of(model):
     return keras.ops.convert_to_numpy(model(image[None], training=False))
 
 
-def test_a_packed_network_gives_the_runs_logits_to_float16(packed_run, packed):
+def test_a_packed_network_has_the_logits_of_the_run_up_to_float16(packed_run, packed):
     expected = logits_of(packed_run.load_model())
     received = logits_of(packed.build_model("float32"))
     assert np.abs(expected).max() > 0
     np.testing.assert_allclose(received, expected, atol=5e-3 * np.abs(expected).max())
 
 
-def test_a_packed_network_predicts_in_what_the_hardware_has(packed, monkeypatch):
+def test_a_packed_network_predicts_in_the_precision_of_the_hardware(
+    packed, monkeypatch
+):
     for precision in ("bfloat16", "float32"):
         monkeypatch.setattr(
             "keras_fcn.runs.packed.resolve_precision", lambda _, name=precision: name
@@ -50,7 +52,7 @@ def test_kernels_are_float16_and_other_weights_float32(packed):
     assert packed.read_class_map().names == ("class_0", "class_1", "class_2")
 
 
-def test_what_is_small_is_kept_exactly(packed_run, packed):
+def test_biases_and_statistics_are_kept_exactly(packed_run, packed):
     weights, trained = packed.read_weights(), packed_run.read_weights()
     assert weights.keys() == trained.keys()
     small = [name for name, value in weights.items() if value.ndim < 2]
@@ -59,7 +61,7 @@ def test_what_is_small_is_kept_exactly(packed_run, packed):
         np.testing.assert_array_equal(weights[name], trained[name])
 
 
-def test_a_changed_byte_is_noticed(packed):
+def test_a_changed_byte_is_detected(packed):
     content = bytearray(packed.weights_file.read_bytes())
     content[len(content) // 2] ^= 1
     packed.weights_file.write_bytes(content)
@@ -68,7 +70,7 @@ def test_a_changed_byte_is_noticed(packed):
 
 
 @pytest.mark.parametrize("name", ["weights.safetensors", "weights.sha256"])
-def test_a_missing_file_is_noticed(packed, name):
+def test_a_missing_file_is_reported(packed, name):
     (packed.path / name).unlink()
     with pytest.raises(ValueError, match="is incomplete"):
         packed.load_model()
@@ -80,7 +82,7 @@ def test_weights_of_another_network_are_refused(packed):
         packed.load_model()
 
 
-def test_no_path_of_the_machine_is_packed(run, tmp_path):
+def test_paths_of_the_machine_are_not_packed(run, tmp_path):
     change_config(
         run, weights=str(tmp_path / "notop.h5"), init_from=str(tmp_path / "camvid-16s")
     )
@@ -92,12 +94,12 @@ def test_no_path_of_the_machine_is_packed(run, tmp_path):
     assert config.data_dir is None
 
 
-def test_a_folder_that_is_there_is_not_overwritten(run, packed):
+def test_an_existing_folder_is_not_overwritten(run, packed):
     with pytest.raises(FileExistsError, match="exists already"):
         pack(run, packed.path)
 
 
-def test_a_run_that_is_not_finished_is_refused(run, tmp_path):
+def test_an_unfinished_run_is_refused(run, tmp_path):
     change_config(run, epochs=3)
     with pytest.raises(ValueError, match="1 of its 3 epochs"):
         pack(run, tmp_path / "packed")
@@ -125,7 +127,7 @@ def test_weights_beyond_float16_are_refused_and_nothing_is_left(
     assert list(tmp_path.iterdir()) == [run.path]
 
 
-def test_a_pack_that_is_cut_short_leaves_nothing(run, tmp_path, monkeypatch):
+def test_a_failed_pack_leaves_nothing(run, tmp_path, monkeypatch):
     def is_full(*_):
         raise OSError(28, "No space left on device")
 
@@ -135,5 +137,5 @@ def test_a_pack_that_is_cut_short_leaves_nothing(run, tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == [run.path]
 
 
-def test_the_weights_by_name_are_those_of_the_network(packed):
+def test_the_weights_have_the_names_of_the_networks_variables(packed):
     assert packed.read_weights().keys() == variables_by_name(packed.load_model()).keys()

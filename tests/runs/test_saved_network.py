@@ -1,4 +1,4 @@
-"""`.keras` files of others: damaged ones are named, and no code of them is run."""
+"""Untrusted `.keras` files: damaged ones are named, and no code is run."""
 
 import io
 import json
@@ -34,7 +34,7 @@ def rewritten(scored_run, path, change_config=None, members=(), leave_out=()):
 
 @pytest.mark.parametrize("variant", VARIANTS)
 @pytest.mark.parametrize("upsampling", UPSAMPLING)
-def test_networks_of_every_kind_are_read(tmp_path, variant, upsampling):
+def test_all_variants_are_loaded(tmp_path, variant, upsampling):
     for skip_scales in SKIP_SCALES if variant == "8s" else ("none",):
         with narrow_vgg16():
             model = FCN(
@@ -49,7 +49,7 @@ def test_networks_of_every_kind_are_read(tmp_path, variant, upsampling):
         assert [layer.name for layer in loaded.layers] == names
 
 
-def test_a_network_is_read_as_it_was(scored_run, model):
+def test_the_weights_are_loaded_exactly(scored_run, model):
     loaded = load_network(scored_run.best_model)
     for one, other in zip(loaded.weights, model.weights, strict=True):
         np.testing.assert_array_equal(one, other)
@@ -97,9 +97,7 @@ def test_weights_of_another_format_are_named(scored_run, tmp_path):
         load_network(path)
 
 
-def test_weights_that_unpack_to_a_thousand_times_their_bytes_are_refused(
-    scored_run, tmp_path
-):
+def test_zip_bombs_are_refused(scored_run, tmp_path):
     path = rewritten(scored_run, tmp_path / "a.keras", leave_out=["model.weights.h5"])
     with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as file:
         file.writestr("model.weights.h5", bytes(2**24))
@@ -107,7 +105,7 @@ def test_weights_that_unpack_to_a_thousand_times_their_bytes_are_refused(
         load_network(path)
 
 
-def test_layers_wider_than_the_weights_of_the_file_are_not_built(
+def test_layers_without_weights_in_the_file_are_not_built(
     scored_run, tmp_path, monkeypatch
 ):
     def widen(config):
@@ -129,7 +127,7 @@ RAN = []
 
 
 class Gadget:
-    """Pickled, it would call `RAN.append` where it is read."""
+    """An object whose unpickling calls `RAN.append`."""
 
     def __reduce__(self):
         return RAN.append, ("pickle",)
@@ -201,7 +199,7 @@ def weights_elsewhere(scored_run, tmp_path):
     return replace_kernel(scored_run, options)
 
 
-def test_weights_are_neither_pickles_nor_of_other_files(scored_run, tmp_path):
+def test_pickles_and_arrays_of_other_files_are_refused(scored_run, tmp_path):
     path = tmp_path / "best.keras"
     for members, leave_out in (
         ({"model.weights.npz": pickled_weights()}, {"model.weights.h5"}),
@@ -216,7 +214,7 @@ def test_weights_are_neither_pickles_nor_of_other_files(scored_run, tmp_path):
 
 
 @pytest.mark.parametrize("length", [0, 1, 22, 5000, -1, -30, -5000])
-def test_a_file_that_was_cut_off_is_damaged(scored_run, tmp_path, length):
+def test_a_truncated_file_is_refused(scored_run, tmp_path, length):
     path = tmp_path / "best.keras"
     path.write_bytes(scored_run.best_model.read_bytes()[:length])
     with pytest.raises(ValueError, match="best.keras can't be loaded: it is damaged"):
@@ -229,7 +227,7 @@ def test_a_file_that_was_cut_off_is_damaged(scored_run, tmp_path, length):
     + [b'{"class_name": "Functional", "module": "keras.src.models.functional"}']
     + [b'{"class_name": {"a": 1}, "module": ["b"]}', b" " * (2**24 + 1)],
 )
-def test_a_damaged_configuration_is_one_line(scored_run, tmp_path, config):
+def test_a_damaged_configuration_is_reported_in_one_line(scored_run, tmp_path, config):
     path = tmp_path / "best.keras"
     rewritten(scored_run, path, members={"config.json": config})
     with pytest.raises(ValueError, match="best.keras (can't be loaded|is no net)") as e:

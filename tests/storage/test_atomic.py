@@ -89,7 +89,7 @@ def test_a_partial_file_is_not_kept_when_the_disk_is_full(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["best.keras", "a.weights.h5", "sample 1.png", "x"])
-def test_part_keeps_its_name_in_a_folder_beside(tmp_path, name):
+def test_a_part_has_the_final_name_in_a_work_folder(tmp_path, name):
     path = tmp_path / name
     with atomic_file(path) as part:
         part.write_text("")
@@ -106,7 +106,7 @@ def test_json_is_read_back(tmp_path):
 
 
 @pytest.mark.parametrize("value", [{"mean_iou": float("nan")}, {"path": object()}])
-def test_what_json_has_no_word_for_leaves_the_old_file(tmp_path, value):
+def test_values_without_a_json_equivalent_leave_the_old_file(tmp_path, value):
     path = tmp_path / "a.json"
     write_json(path, [1])
     with pytest.raises((ValueError, TypeError)):
@@ -115,7 +115,7 @@ def test_what_json_has_no_word_for_leaves_the_old_file(tmp_path, value):
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_folder_is_filled_beside_and_takes_its_place(tmp_path):
+def test_a_folder_is_filled_in_a_work_folder_and_moved(tmp_path):
     parent = tmp_path / "runs" / "new"
     with atomic_folder(parent) as part:
         assert part.is_dir() and part.parent.parent == parent
@@ -127,7 +127,7 @@ def test_a_folder_is_filled_beside_and_takes_its_place(tmp_path):
 
 
 @pytest.mark.parametrize("error", [None, RuntimeError, KeyboardInterrupt])
-def test_a_folder_that_was_not_renamed_is_removed(tmp_path, error):
+def test_a_folder_that_was_not_moved_is_removed(tmp_path, error):
     (tmp_path / "other").mkdir()
     try:
         with atomic_folder(tmp_path) as part:
@@ -139,7 +139,7 @@ def test_a_folder_that_was_not_renamed_is_removed(tmp_path, error):
     assert [path.name for path in tmp_path.iterdir()] == ["other"]
 
 
-def test_two_folders_may_be_filled_at_a_time(tmp_path):
+def test_two_folders_can_be_filled_at_the_same_time(tmp_path):
     with atomic_folder(tmp_path) as one, atomic_folder(tmp_path) as two:
         assert one != two
         one.rename(tmp_path / "one")
@@ -179,7 +179,7 @@ def writer(tmp_path):
         process.kill()
 
 
-def test_parts_of_killed_processes_are_removed_and_nothing_else(writer, tmp_path):
+def test_only_parts_of_killed_processes_are_removed(writer, tmp_path):
     for name in ("best.keras", "a.part-b"):
         (tmp_path / name).write_text("")
     (tmp_path / ".part-empty").mkdir()  # killed before there was a lock
@@ -194,7 +194,9 @@ def test_parts_of_killed_processes_are_removed_and_nothing_else(writer, tmp_path
     assert {path.name for path in tmp_path.rglob("*")} == kept
 
 
-def test_the_first_file_of_a_process_removes_what_killed_ones_left(writer, tmp_path):
+def test_the_first_write_of_a_process_removes_leftovers_of_killed_ones(
+    writer, tmp_path
+):
     write_json(tmp_path / "samples/a.json", 1)
     assert len(list((tmp_path / "samples").glob(".part-*"))) == 1  # it lives
     writer.kill()
@@ -203,7 +205,7 @@ def test_the_first_file_of_a_process_removes_what_killed_ones_left(writer, tmp_p
     assert {p.name for p in (tmp_path / "samples").iterdir()} == {"a.json", "b.json"}
 
 
-def test_what_only_looks_like_a_part_stays(tmp_path):
+def test_links_and_folders_without_a_lock_are_kept(tmp_path):
     (tmp_path / "other").mkdir()
     (tmp_path / "other/file").write_text("mine")
     (tmp_path / ".part-link").symlink_to(tmp_path / "other")
@@ -215,10 +217,8 @@ def test_what_only_looks_like_a_part_stays(tmp_path):
     ).exists()
 
 
-def test_a_folder_taken_for_abandoned_before_it_is_locked_is_made_again(
-    tmp_path, monkeypatch
-):
-    """Another process sweeps between the making of the folder and of its lock."""
+def test_a_work_folder_removed_before_it_is_locked_is_made_again(tmp_path, monkeypatch):
+    """Another process cleans up after the folder is made and before it is locked."""
     mkdir, swept = Path.mkdir, []
 
     def sweep_once(path, *arguments, **named):
@@ -233,8 +233,8 @@ def test_a_folder_taken_for_abandoned_before_it_is_locked_is_made_again(
     assert not swept[0].exists() and (tmp_path / "a.json").read_text() == "whole"
 
 
-def test_nothing_planted_beside_is_written_through(tmp_path):
-    """A part's name can't be foreseen, nor may others enter its folder."""
+def test_work_folders_have_random_names_and_private_permissions(tmp_path):
+    """Names can't be predicted, and other users can't enter the folder."""
     names = set()
     for _ in range(2):
         with atomic_file(tmp_path / "a.json") as part:
@@ -245,7 +245,7 @@ def test_nothing_planted_beside_is_written_through(tmp_path):
 
 
 @pytest.mark.parametrize("umask", [0o022, 0o077])
-def test_a_file_gets_the_rights_that_the_user_gives_new_ones(tmp_path, umask):
+def test_permissions_follow_the_umask(tmp_path, umask):
     before = os.umask(umask)
     try:
         write_json(tmp_path / "a.json", 1)
@@ -257,9 +257,7 @@ def test_a_file_gets_the_rights_that_the_user_gives_new_ones(tmp_path, umask):
     assert (tmp_path / "folder").stat().st_mode & 0o777 == 0o777 & ~umask
 
 
-def test_what_others_rely_on_is_on_the_disk_before_and_after_its_renaming(
-    tmp_path, monkeypatch
-):
+def test_durable_files_are_flushed_before_and_after_the_renaming(tmp_path, monkeypatch):
     events = []
     fsync, replace = os.fsync, os.replace
 
@@ -284,12 +282,12 @@ def test_what_others_rely_on_is_on_the_disk_before_and_after_its_renaming(
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG])
-def test_a_full_disk_is_told_with_the_file(tmp_path, number):
+def test_a_full_disk_is_reported_with_the_final_path(tmp_path, number):
     path = tmp_path / "a.json"
-    told = f"[Errno {number}] {os.strerror(number)}: '{path}'"
+    expected = f"[Errno {number}] {os.strerror(number)}: '{path}'"
     with pytest.raises(OSError) as caught, atomic_file(path):
         raise OSError(number, "what the system says of a write")
-    assert str(caught.value) == told
+    assert str(caught.value) == expected
     with pytest.raises(OSError, match="No such file.*a/b.json'$"):
         write_json(tmp_path / "a/b.json", 1)
 
@@ -312,7 +310,7 @@ def test_an_error_of_another_file_keeps_its_name(tmp_path):
         b"1" * 10_000,
     ],
 )
-def test_what_is_no_json_is_refused_by_name(tmp_path, content):
+def test_invalid_json_is_refused_by_name(tmp_path, content):
     path = tmp_path / "a.json"
     path.write_bytes(content)
     with pytest.raises(ValueError, match=f"^{path} is not JSON: ") as caught:

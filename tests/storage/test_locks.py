@@ -1,4 +1,4 @@
-"""A lock is held by one process, ends with it, and tells who has it."""
+"""Locks between processes."""
 
 import json
 import os
@@ -35,14 +35,14 @@ def holder(tmp_path):
         process.kill()
 
 
-def test_a_second_process_is_told_who_holds_the_lock(holder, tmp_path):
+def test_the_error_of_a_second_process_names_the_holder(holder, tmp_path):
     whose = f"process {holder.pid} on {socket.gethostname()}"
     assert not is_abandoned(tmp_path / "lock")
     with pytest.raises(Locked, match=f"^{whose}$"), lock(tmp_path / "lock"):
         pass
 
 
-def test_a_lock_ends_with_its_process_and_its_file_stays(holder, tmp_path):
+def test_a_lock_of_a_killed_process_can_be_taken(holder, tmp_path):
     os.kill(holder.pid, signal.SIGKILL)
     holder.wait()
     assert is_abandoned(tmp_path / "lock")
@@ -52,7 +52,7 @@ def test_a_lock_ends_with_its_process_and_its_file_stays(holder, tmp_path):
     assert not (tmp_path / "lock").exists()
 
 
-def test_who_waits_gets_the_lock_when_it_is_let_go(holder, tmp_path, caplog):
+def test_a_waiting_process_gets_the_lock_when_it_is_released(holder, tmp_path, caplog):
     caplog.set_level("INFO", "keras_fcn")
     waiting = subprocess.Popen(  # ends the holder after this process has begun to wait
         [
@@ -69,7 +69,7 @@ def test_who_waits_gets_the_lock_when_it_is_let_go(holder, tmp_path, caplog):
     assert line.endswith(", which prepares the data")
 
 
-def test_a_file_that_says_nothing_of_its_holder_is_no_obstacle(tmp_path):
+def test_a_lock_file_with_invalid_content_can_be_locked(tmp_path):
     for text in ("", "[]", '{"pid": "x"}', '{"pid": null, "host": 3}', "\xff" * 9999):
         (tmp_path / "lock").write_text(text)
         held = take(tmp_path / "lock")
@@ -79,7 +79,7 @@ def test_a_file_that_says_nothing_of_its_holder_is_no_obstacle(tmp_path):
         os.close(held)
 
 
-def test_a_planted_link_is_not_followed(tmp_path):
+def test_a_symbolic_link_is_not_followed(tmp_path):
     (tmp_path / "thesis.txt").write_text("mine")
     (tmp_path / "lock").symlink_to(tmp_path / "thesis.txt")
     with pytest.raises(OSError), lock(tmp_path / "lock"):
@@ -87,7 +87,7 @@ def test_a_planted_link_is_not_followed(tmp_path):
     assert (tmp_path / "thesis.txt").read_text() == "mine"
 
 
-def test_without_locks_of_the_file_system_a_line_says_so(tmp_path, caplog, monkeypatch):
+def test_a_file_system_without_locks_is_logged(tmp_path, caplog, monkeypatch):
     def refuse(*_):
         raise OSError(37, "No locks available")
 
