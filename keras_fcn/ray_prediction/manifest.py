@@ -88,7 +88,13 @@ class Manifest:
         files = self._files()
         if not files:
             return 0
-        requested, existing = set(map(_as_utf8, by_stem.values())), self._label_maps()
+        requested = set(map(_as_utf8, by_stem.values()))
+        folder = self._file.rpartition("/")[0]
+        existing = {
+            _as_utf8(name[len(folder) + 1 :])
+            for name in self._storage.files(folder)
+            if LABELS in name and name.endswith(".png")
+        }
         latest = self._latest(existing)
         num_done = 0
         keep: dict[str, int] = {}  # index of the file whose row is kept, by path
@@ -184,15 +190,6 @@ class Manifest:
                     f"{name} was predicted with another `{key}` ({before.get(key)}, "
                     f"now {value}): choose another `output_dir`"
                 )
-
-    def _label_maps(self):
-        """Paths of the label maps relative to the output folder."""
-        folder = self._file.rpartition("/")[0]
-        return {
-            _as_utf8(name[len(folder) + 1 :])
-            for name in self._storage.files(folder)
-            if LABELS in name and name.endswith(".png")
-        }
 
     def _read_keys(self, name) -> Iterator[tuple]:
         for batch in self._batches(name, ["path", "frame", "status", "output"]):

@@ -80,8 +80,7 @@ def predict_on_ray(
     waiting = task.sources.by_stem
     with _locked(task.output_dir) as shared, connected(address):
         num_workers, share = share_of(num_workers, gpus_per_worker)
-        settings = _settings(task, folder, share, shared)
-        pool = Pool(_actor_maker(worker_class, settings, share), num_workers)
+        pool = _start_pool(task, folder, worker_class, shared, num_workers, share)
         try:
             first = pool.first_ready()
             logger.info(
@@ -95,9 +94,13 @@ def predict_on_ray(
                     f"The worker on {first.host} has keras-fcn {first.version}, but "
                     f"this machine {keras_fcn.__version__}: install the same version"
                 )
-            manifest = Manifest(
-                storage, folder, first.class_names, _manifest_settings(task, first)
-            )
+            settings = {  # that the outputs depend on
+                "model": first.fingerprint[:12],
+                **asdict(task.options),
+                "overlay": task.outputs.overlay,
+                "confidence": task.outputs.confidence,
+            }
+            manifest = Manifest(storage, folder, first.class_names, settings)
             num_done = manifest.resume(waiting)
             if num_done:
                 logger.info("Skipped: %d images that are done", num_done)
@@ -113,12 +116,12 @@ def predict_on_ray(
             pool.close()
 
 
-def _settings(task, folder, share, shared):
+def _start_pool(task, folder, worker_class, shared, num_workers, share):
     roots = dict(task.sources.roots)
     if is_url(task.output_dir):
         root = root_of(task.output_dir)
         roots[without_options(root)] = root
-    return Settings(
+    settings = Settings(
         model=start_name(task.model),
         options=task.options,
         outputs=task.outputs,
@@ -128,28 +131,14 @@ def _settings(task, folder, share, shared):
         num_threads=max(1, int(share.cpus)) if share.cpus else None,
         lock=shared,
     )
-
-
-def _actor_maker(worker_class, settings, share):
-    """A function that starts an actor."""
     actor_class = ray.remote(worker_class).options(
         num_cpus=share.cpus,
         num_gpus=share.gpus,
         max_concurrency=4,  # two chunks in progress, and `stop`
-        max_restarts=0,
+        max_restarts=0,  # the pool replaces actors
         max_task_retries=0,
     )
-    return lambda: actor_class.remote(settings)
-
-
-def _manifest_settings(task, first):
-    """The settings that the outputs depend on."""
-    return {
-        "model": first.fingerprint[:12],
-        **asdict(task.options),
-        "overlay": task.outputs.overlay,
-        "confidence": task.outputs.confidence,
-    }
+    return Pool(lambda: actor_class.remote(settings), num_workers)
 
 
 @contextmanager

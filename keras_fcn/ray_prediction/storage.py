@@ -205,7 +205,18 @@ def _open(root):
     except ArrowInvalid as error:
         if "Unrecognized" not in str(error):
             raise _cannot_open(root, error) from error
-        file_system, base = _open_by_fsspec(url)
+        from fsspec.core import url_to_fs
+
+        plain, _, options = url.partition("?")
+        try:
+            opened, base = url_to_fs(plain, **dict(parse_qsl(options)))
+        except (ImportError, ValueError) as error:
+            scheme = url.partition("://")[0]
+            raise ValueError(
+                f"There is no file system for {scheme}://: install fsspec's package "
+                f"for it on all machines ({one_line(error)})"
+            ) from error
+        file_system = fs.PyFileSystem(fs.FSSpecHandler(opened))
     except OSError as error:
         raise _cannot_open(root, error) from error
     return file_system, base.rstrip("/")
@@ -214,18 +225,3 @@ def _open(root):
 def _cannot_open(root, error):
     reason = textwrap.shorten(one_line(error), _MAX_REASON)
     return ValueError(f"{root} cannot be opened ({reason})")
-
-
-def _open_by_fsspec(url):
-    from fsspec.core import url_to_fs
-
-    plain, _, options = url.partition("?")
-    try:
-        file_system, base = url_to_fs(plain, **dict(parse_qsl(options)))
-    except (ImportError, ValueError) as error:
-        scheme = url.partition("://")[0]
-        raise ValueError(
-            f"There is no file system for {scheme}://: install fsspec's package for it "
-            f"on all machines ({one_line(error)})"
-        ) from error
-    return fs.PyFileSystem(fs.FSSpecHandler(file_system)), base
