@@ -88,11 +88,11 @@ def test_without_ray_a_line_says_what_to_install(images, capsys, monkeypatch):
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (("--ray", "local", "--workers", "0"), "--workers: .*whole number from 1"),
+        (("--ray", "local", "--workers", "0"), "--workers: .*a positive integer"),
         (("--ray", "local", "--gpus-per-worker", "2"), "--gpus-per-worker: .*0 to 1"),
-        (("--workers", "2"), "--workers is for --ray, which is missing"),
-        (("--gpus-per-worker", "1"), "--gpus-per-worker is for --ray"),
-        (("--ray", "local", "--camera", "0"), "images alone: leave out --camera"),
+        (("--workers", "2"), "--workers requires --ray"),
+        (("--gpus-per-worker", "1"), "--gpus-per-worker requires --ray"),
+        (("--ray", "local", "--camera", "0"), "images only: leave out --camera"),
         (("--ray", "local", "--csv", "x.csv"), "leave out --csv"),
         (("--ray", "photographs/"), "--ray must be local.*Received: photographs/"),
         (("--ray", "local", "--tile", "8x8"), "--tile must be at least 32"),
@@ -111,7 +111,7 @@ def test_flags_that_make_no_sense_are_refused(images, capsys, flags, message):
     ("source", "message"),
     [
         ("none", "There is no image, folder or match of none"),
-        ("empty", "There are no images or films in the folder empty"),
+        ("empty", "There are no images or videos in the folder empty"),
         ("foo://bucket/in", "There is no file system for foo://"),
         ("local:///none", "There is no image, folder or match of local:///none"),
     ],
@@ -122,7 +122,7 @@ def test_inputs_that_mean_nothing_are_refused(
     monkeypatch.chdir(tmp_path)
     (tmp_path / "empty").mkdir()
     assert message in refusal(predict, capsys, source, "--ray", "local")
-    assert "Needed: an image" in refusal(predict, capsys, "--ray", "local")
+    assert "expected an image" in refusal(predict, capsys, "--ray", "local")
 
 
 @needs_ray

@@ -213,15 +213,18 @@ def test_missing_permission_is_a_one_line_error(
 @pytest.mark.parametrize(
     ("flags", "expected"),
     [
-        (["--max-pixels", "1023"], "needed a whole number from 1024 to 2147483647"),
-        (["--max-pixels", str(2**31)], "Received: 2147483648"),
-        (["--max-pixels", str(10**30)], "needed a whole number from 1024"),
-        (["--max-pixels", "x"], "Received: x"),
+        (
+            ["--max-pixels", "1023"],
+            "expected an integer from 1024 to 2147483647, got 1023",
+        ),
+        (["--max-pixels", str(2**31)], "to 2147483647, got 2147483648"),
+        (["--max-pixels", str(10**30)], "expected an integer from 1024"),
+        (["--max-pixels", "x"], "to 2147483647, got x"),
         (
             ["--precision", "float16"],
             "--format savedmodel must be one of float32, bfloat16.",
         ),
-        (["--format", "pb"], "needed one of savedmodel, onnx"),
+        (["--format", "pb"], "expected one of savedmodel, onnx"),
         (
             ["--format", "onnx", "--precision", "bfloat16"],
             "--format onnx must be one of float32, float16, int8.",
