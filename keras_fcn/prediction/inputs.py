@@ -2,7 +2,6 @@
 
 import glob
 import os
-import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -46,28 +45,6 @@ def find_files(inputs: Sequence[str], output_dir: Path) -> Iterator[Found]:
             if not matches:
                 raise FileNotFoundError(f"There is no image, folder or match of {text}")
             yield from find_files(matches, output_dir)
-
-
-def read_list(name: str) -> list[str]:
-    """Read paths from a file.
-
-    Args:
-        name: text file, UTF-8, with a path on each line; "-" for standard input.
-
-    Raises:
-        FileNotFoundError: if the file is missing.
-        ValueError: if it is not UTF-8, or contains no path.
-    """
-    try:
-        text = sys.stdin.read() if name == "-" else Path(name).read_text("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ValueError(f"The list {name} must be UTF-8 text: {error}") from error
-    except (FileNotFoundError, IsADirectoryError) as error:
-        raise FileNotFoundError(f"There is no list {name}") from error
-    lines = [line for line in text.splitlines() if line.strip()]
-    if not lines or "\0" in text:
-        raise ValueError(f"The list {name} must have a path on each line")
-    return lines
 
 
 def expand_list(lines: Sequence[str], output_dir: Path) -> Iterator[Found]:

@@ -12,8 +12,8 @@ from keras_fcn.prediction.inputs import (
     VIDEO_SUFFIXES,
     expand_list,
     find_files,
-    read_list,
 )
+from keras_fcn.storage.regular_files import read_lines
 
 # Ends of the outputs' names.
 LABELS, OVERLAY, CONFIDENCE = "_labels", "_overlay", "_confidence"
@@ -84,7 +84,7 @@ def find_jobs(
     check_output_dir(output_dir)
     files = find_files(inputs, output_dir)
     if list_file is not None:
-        files = chain(files, expand_list(read_list(list_file), output_dir))
+        files = chain(files, expand_list(read_lines(list_file), output_dir))
     found: dict[Path, Path] = {}
     for path, subfolder in files:
         found.setdefault(path, subfolder)

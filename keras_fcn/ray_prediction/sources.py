@@ -18,7 +18,6 @@ from keras_fcn.prediction.inputs import (
     VIDEO_SUFFIXES,
     expand_list,
     find_files,
-    read_list,
 )
 from keras_fcn.prediction.jobs import CONFIDENCE, LABELS, OVERLAY
 from keras_fcn.ray_prediction.storage import (
@@ -27,6 +26,7 @@ from keras_fcn.ray_prediction.storage import (
     root_of,
     without_options,
 )
+from keras_fcn.storage.regular_files import read_lines
 
 _OUTPUTS = (LABELS, OVERLAY, CONFIDENCE)
 
@@ -92,7 +92,7 @@ def _find(inputs, output_dir, list_file, roots) -> Iterator[tuple[str, str]]:
         else:
             yield from map(_as_strings, find_files([text], output))
     if list_file is not None:
-        lines = read_list(list_file)
+        lines = read_lines(list_file)
         if any(map(is_url, lines)):
             yield from _expand_urls(lines, roots)
         else:

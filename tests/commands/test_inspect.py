@@ -52,7 +52,7 @@ def test_the_weights_are_those_of_the_training(flags, tmp_path, capsys):
 def test_the_page_has_image_labels_and_overlay(flags, tmp_path, capsys):
     outcome(inspect, capsys, *flags, "--num-samples", 2)
     page = np.asarray(Image.open(tmp_path / "page.png"))
-    assert page.shape[1] == 320  # three pictures of 40 columns, widened for the words
+    assert page.shape[1] == 320  # three images of 40 columns, widened for the text
     assert page.shape[0] == 2 * (22 + 32 + 24)
 
 

@@ -1,11 +1,11 @@
-"""Folders of a user's images and labels, in any form."""
+"""Write folders of images and labels."""
 
 import numpy as np
 from PIL import Image
 
 
 def write_image(path, size=(32, 40), seed=None, **options):
-    """Write a picture of random blocks; another one for each path."""
+    """Write an image of random blocks, a different one for each path."""
     path.parent.mkdir(parents=True, exist_ok=True)
     seed = (
         list(str(path.name).encode() + str(path.parent).encode())

@@ -74,6 +74,13 @@ def test_run_lengths_are_read_as_pycocotools_writes_them():
         np.testing.assert_array_equal(draw_shape(text) == 1, drawn)
 
 
+@pytest.mark.parametrize("content", ["", "\n \n", "a\0b\n"])
+def test_lists_without_names_are_refused(tmp_path, content):
+    (tmp_path / "train.txt").write_text(content)
+    with pytest.raises(ValueError, match="train.txt must have a name or path on each"):
+        read_list(tmp_path / "train.txt")
+
+
 def test_labels_drawn_of_a_huge_size_are_refused():
     with pytest.raises(ValueError, match="image 7 of a.json must have at most 1000000"):
         draw_shape([], size=(10**6, 10**6))
@@ -201,8 +208,8 @@ def test_a_fifo_among_the_images_is_named(tmp_path):
     image.unlink()
     os.mkfifo(image)
     data = read_folder(folder, ("train", "val"))
-    told = " ".join(str(problem) for problem in data.problems if problem.is_fatal)
-    assert "train_0.png" in told and "must be a regular file" in told
+    errors = " ".join(one.message for one in data.problems if one.is_fatal)
+    assert "train_0.png" in errors and "must be a regular file" in errors
 
 
 def test_links_to_a_parent_folder_are_followed_once(tmp_path):
@@ -217,6 +224,6 @@ def test_images_and_labels_of_too_many_pixels_are_named(tmp_path):
     folder = write_folder(tmp_path / "mine")  # 48x64
     options = FolderOptions(max_pixels=48 * 64 - 1)
     data = read_folder(folder, ("train",), options)
-    told = " ".join(str(problem) for problem in data.problems if problem.is_fatal)
-    assert "images/train/train_0.png must have at most 3071 pixels" in told
-    assert "labels/train/train_0.png must have at most 3071 pixels" in told
+    errors = " ".join(one.message for one in data.problems if one.is_fatal)
+    assert "images/train/train_0.png must have at most 3071 pixels" in errors
+    assert "labels/train/train_0.png must have at most 3071 pixels" in errors

@@ -8,7 +8,7 @@ from keras_fcn.datasets.folder.layouts.matching import is_hidden
 from keras_fcn.datasets.folder.samples import Layout, Problem, relative
 from keras_fcn.errors import summarize
 from keras_fcn.images.reading import IMAGE_SUFFIXES
-from keras_fcn.storage.regular_files import check_is_regular
+from keras_fcn.storage.regular_files import check_is_regular, read_lines
 
 SPLIT_WORDS = {
     "train": ("train", "training"),
@@ -128,12 +128,8 @@ def read_list(path: Path) -> list[str]:
         ValueError: if the list is empty or not text.
     """
     check_is_regular(path)
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except UnicodeDecodeError as error:
-        raise ValueError(f"The list {path} must be UTF-8 text: {error}") from error
     names = []
-    for line in lines:
+    for line in read_lines(path):
         name = line.strip().replace("\\", "/")
         first, _, rest = name.partition(" ")
         if rest and first.lower().endswith(IMAGE_SUFFIXES):
@@ -142,6 +138,4 @@ def read_list(path: Path) -> list[str]:
             name = name.rpartition(".")[0]
         if name:
             names.append(name)
-    if not names:
-        raise ValueError(f"The list {path} is empty")
     return list(dict.fromkeys(names))
