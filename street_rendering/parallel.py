@@ -1,4 +1,4 @@
-"""Rendering of many scenes by several processes."""
+"""Rendering of scenes in several processes."""
 
 import os
 import signal
@@ -14,22 +14,24 @@ import numpy as np
 
 from street_rendering.scene import render_street
 
-FEWEST = 64  # scenes; a process starts in the time in which it renders about ten
-# Libraries that start as many threads as there are cores, in every process.
+FEWEST = 64  # scenes; starting a process takes as long as rendering about ten
+# These libraries start a thread per core in every process.
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 def render_pngs(
     seed: int, numbers: Sequence[int], height: int, width: int
 ) -> Iterator[tuple[bytes, bytes]]:
-    """Render scenes as PNG files, by all cores where there are many scenes.
+    """Render scenes as PNG files; many scenes are rendered on all cores.
 
-    The processes are spawned: a fork of a process in which TensorFlow runs may hang. So
-    a script that renders needs the usual `if __name__ == "__main__":`.
+    Processes are spawned, because a fork of a process with TensorFlow may hang. Scripts
+    therefore need the usual `if __name__ == "__main__":`.
 
     Args:
-        seed, height, width: as for `render_street`.
-        numbers: of the scenes.
+        seed: seed of the data set, not negative.
+        numbers: numbers of the scenes.
+        height: rows, at least 1.
+        width: columns, at least 1.
 
     Yields:
         Image and label map of each scene, in the order of `numbers`.
@@ -67,8 +69,9 @@ def _start_process():
 
 
 def _end_with_parent():
-    """End this process with its parent, also one that was killed."""
-    parent_process().join()
+    """End this process when its parent ends, also if the parent is killed."""
+    if (parent := parent_process()) is not None:
+        parent.join()
     os._exit(1)
 
 

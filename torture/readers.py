@@ -54,7 +54,7 @@ def _encode(image, kind, **options):
     return file.getvalue()
 
 
-def _pictures():
+def _images():
     rng = np.random.default_rng(0)
     rgb = Image.fromarray(rng.integers(0, 256, (20, 30, 3), dtype="uint8"))
     grey, palette = rgb.convert("L"), rgb.quantize(16)
@@ -63,7 +63,7 @@ def _pictures():
 
 
 def _png():
-    rgb, grey, palette, deep = _pictures()
+    rgb, grey, palette, deep = _images()
     exif = Image.Exif()
     exif[0x0112] = 6
     return [
@@ -77,7 +77,7 @@ def _png():
 
 
 def _jpeg():
-    rgb, grey, _, _ = _pictures()
+    rgb, grey, _, _ = _images()
     exif = Image.Exif()
     exif[0x0112] = 8
     return [
@@ -90,7 +90,7 @@ def _jpeg():
 
 
 def _webp():
-    rgb, *_ = _pictures()
+    rgb, *_ = _images()
     return [
         _encode(rgb, "WEBP"),
         _encode(rgb, "WEBP", lossless=True),
@@ -99,12 +99,12 @@ def _webp():
 
 
 def _bmp():
-    rgb, grey, palette, _ = _pictures()
+    rgb, grey, palette, _ = _images()
     return [_encode(image, "BMP") for image in (rgb, grey, palette)]
 
 
 def _tiff():
-    rgb, grey, palette, deep = _pictures()
+    rgb, grey, palette, deep = _images()
     return [
         _encode(rgb, "TIFF"),
         _encode(grey, "TIFF", compression="tiff_lzw"),
@@ -122,19 +122,19 @@ def _tiff_labels():
 
 
 def _ppm():
-    rgb, grey, _, _ = _pictures()
+    rgb, grey, _, _ = _images()
     return [_encode(rgb, "PPM"), _encode(grey, "PPM"), b"P3 2 1 255 1 2 3 4 5 6\n"]
 
 
 def _gif():
-    rgb, grey, palette, _ = _pictures()
+    rgb, grey, palette, _ = _images()
     return [
         _encode(palette, "GIF"),
         _encode(palette, "GIF", save_all=True, append_images=[grey, palette]),
     ]
 
 
-def _read_pictures(path):
+def _read_images(path):
     """As an image, as labels, by its header, and frame by frame: all that there is."""
     problem = None
     for read in (read_image, read_stored_values, lambda *_: read_size(path), _frames):
@@ -440,13 +440,13 @@ def _read_list(path):
 
 
 KINDS = {
-    "png": Kind(".png", _png, _read_pictures),
-    "jpeg": Kind(".jpg", _jpeg, _read_pictures),
-    "webp": Kind(".webp", _webp, _read_pictures),
-    "bmp": Kind(".bmp", _bmp, _read_pictures),
-    "tiff": Kind(".tif", _tiff, _read_pictures),
-    "ppm": Kind(".ppm", _ppm, _read_pictures),
-    "gif": Kind(".gif", _gif, _read_pictures),
+    "png": Kind(".png", _png, _read_images),
+    "jpeg": Kind(".jpg", _jpeg, _read_images),
+    "webp": Kind(".webp", _webp, _read_images),
+    "bmp": Kind(".bmp", _bmp, _read_images),
+    "tiff": Kind(".tif", _tiff, _read_images),
+    "ppm": Kind(".ppm", _ppm, _read_images),
+    "gif": Kind(".gif", _gif, _read_images),
     "safetensors": Kind(".safetensors", _arrays, _read_arrays),
     "config": Kind(".json", _configs, _read_config),
     "classes": Kind(".json", _class_maps, ClassMap.load),

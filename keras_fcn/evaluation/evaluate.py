@@ -95,7 +95,7 @@ def evaluate(
     collected = _Collected(class_map, split.num_images, num_worst, num_overlays)
     for result in Progress(results, description="Evaluating", total=split.num_images):
         collected.add(result)
-    matrix, counts = collected.matrix, collected.counts
+    matrix = collected.matrix
     worst = sorted(collected.worst, reverse=True)  # the lowest mean IoU first
     report = {
         **scores_report(matrix, dataset, split_name, prediction),
@@ -108,22 +108,14 @@ def evaluate(
         ],
     }
     if matrix.any():
-        report["calibration"] = {"temperature": temperature, **counts.report()}
+        report["calibration"] = {
+            "temperature": temperature,
+            **collected.counts.report(),
+        }
     output_dir.mkdir(parents=True, exist_ok=True)
     # Written first: it marks the folder as one that may be overwritten.
     write_json(output_dir / "scores.json", report)
-    figure = draw_confusion_matrix(matrix, class_map)
-    write_png(output_dir / "confusion_matrix.png", figure)
-    if matrix.any():
-        draw_reliability(counts, output_dir / "reliability.png")
-    panels = {
-        f"{rank:02}-{result.name}": sample_panel(
-            result.image, result.label_map, result.prediction, class_map
-        )
-        for rank, (_, _, result) in enumerate(worst, start=1)
-    }
-    for name, images in (("worst", panels), ("overlays", collected.overlays)):
-        _replace_images(output_dir / name, images)
+    _write_figures(output_dir, collected, [result for _, _, result in worst])
     return report
 
 
@@ -171,10 +163,23 @@ def _check_output_dir(folder: Path) -> None:
         )
 
 
-def _replace_images(folder: Path, images: dict[str, np.ndarray]) -> None:
-    """Write images by name, and remove those of an earlier evaluation."""
-    folder.mkdir(exist_ok=True)
-    for old in folder.glob("*.png"):
-        old.unlink()
-    for name, image in images.items():
-        write_png(folder / f"{name.replace('/', '-')}.png", image)
+def _write_figures(
+    folder: Path, collected: _Collected, worst: list[ImageResult]
+) -> None:
+    matrix, class_map = collected.matrix, collected.class_map
+    confusion = draw_confusion_matrix(matrix, class_map)
+    write_png(folder / "confusion_matrix.png", confusion)
+    if matrix.any():
+        draw_reliability(collected.counts, folder / "reliability.png")
+    panels = {
+        f"{rank:02}-{result.name}": sample_panel(
+            result.image, result.label_map, result.prediction, class_map
+        )
+        for rank, result in enumerate(worst, start=1)
+    }
+    for name, images in (("worst", panels), ("overlays", collected.overlays)):
+        (folder / name).mkdir(exist_ok=True)
+        for old in (folder / name).glob("*.png"):  # of an earlier evaluation
+            old.unlink()
+        for image_name, image in images.items():
+            write_png(folder / name / f"{image_name.replace('/', '-')}.png", image)
