@@ -1,4 +1,4 @@
-"""Score a network on a split: `python evaluate.py [--model runs/NAME]`."""
+"""Evaluate a network: `python evaluate.py --model runs/NAME`."""
 
 import sys
 

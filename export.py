@@ -1,4 +1,4 @@
-"""Export a network for a server: `python export.py --output-dir export/fcn`."""
+"""Export a network: `python export.py --output-dir export/fcn`."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""Segment images: `python predict.py image.png [--model runs/NAME]`."""
+"""Predict label maps: `python predict.py image.png --model runs/NAME`."""
 
 import sys
 

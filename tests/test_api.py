@@ -1,4 +1,4 @@
-"""What `import keras_fcn` gives."""
+"""The public names of `keras_fcn`."""
 
 import logging
 import pydoc
@@ -47,17 +47,17 @@ def test_dir_shows_public_names_alone():
 
 
 @pytest.mark.parametrize("name", PUBLIC)
-def test_the_public_names_are_those_of_the_rooms(name):
+def test_public_names_come_from_their_modules(name):
     assert getattr(keras_fcn, name) is PUBLIC[name]
 
 
-def test_another_name_is_refused_as_python_does():
+def test_an_unknown_name_raises_attribute_error():
     with pytest.raises(AttributeError, match="'keras_fcn' has no attribute 'fcn8'"):
         _ = keras_fcn.fcn8
     assert not hasattr(keras_fcn, "tensorflow")
 
 
-def test_importing_starts_no_backend_and_turns_no_stream_aside():
+def test_importing_imports_no_backend_and_redirects_no_stream():
     program = """
 import os, sys
 
@@ -77,7 +77,7 @@ print(sorted(heavy & set(sys.modules)))
     assert run(program) == ("[]\n", "")
 
 
-def test_importing_after_keras_registers_the_layers_without_a_word():
+def test_importing_after_keras_registers_the_layers():
     program = """
 import os, sys
 from types import ModuleType
@@ -94,7 +94,7 @@ import keras_fcn
     assert run(program) == ("keras_fcn.models\n", "")
 
 
-def test_help_explains_with_an_example():
+def test_help_has_an_example():
     text = pydoc.render_doc(keras_fcn, renderer=pydoc.plaintext)
     text = re.sub(r"\(\s+", "(", text)  # Python 3.13 breaks long signatures
     for needed in (
@@ -113,7 +113,7 @@ def test_help_explains_with_an_example():
 
 
 @pytest.mark.parametrize("name", [name for name in PUBLIC if name != "ClassMap"])
-def test_every_public_name_is_explained_with_its_arguments(name):
+def test_the_help_of_public_names_documents_arguments(name):
     text = pydoc.render_doc(PUBLIC[name], renderer=pydoc.plaintext)
     for needed in ("Args:", "Raises:"):
         assert needed in text
@@ -141,7 +141,7 @@ def test_the_bundled_network_is_that_of_load_and_trainable(pretrained):
     assert all(layer.trainable for layer in pretrained.layers)
 
 
-def test_a_start_for_other_classes_scores_anew_and_says_so(pretrained, caplog):
+def test_score_layers_are_reinitialized_for_other_classes(pretrained, caplog):
     with caplog.at_level(logging.INFO, logger="keras_fcn"):
         model = keras_fcn.from_pretrained("fcn8s-camvid", num_classes=3)
     warnings = [
@@ -170,7 +170,7 @@ def test_a_start_for_other_classes_scores_anew_and_says_so(pretrained, caplog):
     np.testing.assert_array_equal(logits, np.zeros((1, 33, 40, 3)))
 
 
-def test_as_many_other_classes_start_anew_too(pretrained):
+def test_score_layers_are_reinitialized_for_as_many_other_classes(pretrained):
     model = keras_fcn.from_pretrained(num_classes=11)
     assert not model.get_layer("score_fr").kernel.numpy().any()
     assert pretrained.get_layer("score_fr").kernel.numpy().any()

@@ -1,3 +1,5 @@
+"""Class names, colours and void."""
+
 import numpy as np
 import pytest
 
@@ -35,7 +37,7 @@ def test_palette_of_255_classes_has_one_colour_for_void():
     np.testing.assert_array_equal(class_map.palette(), [*colors, GREY])
 
 
-def test_json_gives_the_classes_back(class_map, tmp_path):
+def test_json_restores_the_classes(class_map, tmp_path):
     path = tmp_path / "classes.json"
     class_map.save(path)
     assert ClassMap.load(path) == class_map
@@ -105,13 +107,13 @@ def test_fewer_than_1_or_more_than_255_classes_are_refused(count):
         ClassMap(("a",) * count, (RED,) * count, void_id=255)
 
 
-def test_as_many_colours_as_names_are_needed():
+def test_there_must_be_one_colour_per_class():
     with pytest.raises(ValueError, match="expected 2 colours, one per class, got 1"):
         ClassMap(("a", "b"), (RED,), void_id=2)
 
 
 @pytest.mark.parametrize("void_id", [-1, 0, 1, 256])
-def test_void_may_be_no_class_and_must_fit_into_a_byte(void_id):
+def test_the_void_id_is_above_the_classes_and_at_most_255(void_id):
     with pytest.raises(
         ValueError, match=f"`void_id` must be .*Received: void_id={void_id}"
     ):
@@ -125,6 +127,6 @@ def test_distinct_colours_are_distinct(count):
     assert all(0 <= value <= 255 for color in colors for value in color)
 
 
-def test_neighbouring_colours_are_far_apart():
+def test_successive_colours_differ_clearly():
     colors = np.array(distinct_colors(32))
     assert np.abs(np.diff(colors, axis=0)).sum(axis=1).min() > 100

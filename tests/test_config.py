@@ -1,4 +1,4 @@
-"""The options of a training as data."""
+"""The options of a training."""
 
 import json
 from dataclasses import FrozenInstanceError, asdict, fields, replace
@@ -9,7 +9,7 @@ from keras_fcn.config import DATA_FIELDS, GROUPS, TrainingConfig
 from keras_fcn.options import kind_of, parse
 
 
-def test_json_gives_the_configuration_back():
+def test_json_restores_the_configuration():
     config = TrainingConfig(
         variant="8s", crop=(96, 128), scale=(0.75, 1.5), data_dir="x", flip=False
     )
@@ -51,7 +51,7 @@ def test_every_option_is_in_a_group_and_described():
     assert all(kind_of(field.type).expected for field in fields(TrainingConfig))
 
 
-def test_every_default_is_one_that_the_option_takes():
+def test_every_default_is_valid():
     for field in fields(TrainingConfig):
         assert getattr(TrainingConfig(), field.name) == field.default
         assert parse(field.type, field.default) == field.default
@@ -102,7 +102,7 @@ def test_the_fields_of_the_data_are_fields_of_that_group():
         ("colour", 3, "there is no option colour"),
     ],
 )
-def test_a_value_that_an_option_does_not_take_is_refused(name, value, expected):
+def test_invalid_values_are_refused(name, value, expected):
     with pytest.raises(ValueError) as caught:
         TrainingConfig(**{name: value})
     message = str(caught.value)
@@ -110,5 +110,5 @@ def test_a_value_that_an_option_does_not_take_is_refused(name, value, expected):
     assert name in message
 
 
-def test_what_is_none_by_default_may_be_none():
+def test_fields_that_are_none_by_default_accept_none():
     assert TrainingConfig(crop=None, data_dir=None).crop is None

@@ -1,4 +1,4 @@
-"""What pyproject.toml promises: the pins agree with its ranges, the wheel is whole."""
+"""Pins, ranges and the wheel of pyproject.toml."""
 
 import importlib.metadata
 import re
@@ -91,7 +91,7 @@ def test_each_dependency_of_an_extra_is_pinned_within_its_range(extra, python):
 
 
 @pytest.mark.parametrize("python", PYTHONS)
-def test_what_builds_the_project_is_pinned_within_its_range(python):
+def test_build_requirements_are_pinned_within_their_range(python):
     # the Makefile installs the project without build isolation
     assert_pinned_within_ranges(
         PYPROJECT["build-system"]["requires"], pins("requirements.txt", python), python
@@ -99,20 +99,20 @@ def test_what_builds_the_project_is_pinned_within_its_range(python):
 
 
 @pytest.mark.parametrize("python", PYTHONS)
-def test_the_developers_pins_hold_the_users(python):
+def test_the_developers_pins_include_the_users(python):
     users = pins("requirements.txt", python)
     developers = pins("requirements-dev.txt", python)
     assert {name: developers.get(name) for name in users} == users
 
 
 @pytest.mark.parametrize("file_name", ["requirements.txt", "requirements-dev.txt"])
-def test_the_pins_name_no_registry(file_name):
+def test_pins_contain_no_registry(file_name):
     text = (REPOSITORY / file_name).read_text()
     assert "://" not in text
     assert "--index" not in text and "--extra-index" not in text
 
 
-def test_the_same_versions_of_python_are_named_everywhere():
+def test_all_files_list_the_same_python_versions():
     python = "Programming Language :: Python :: "
     classifiers = [c.removeprefix(python) for c in PROJECT["classifiers"]]
     assert [c for c in classifiers if re.fullmatch(r"3\.\d+", c)] == PYTHONS
@@ -138,7 +138,7 @@ def test_the_citation_has_the_packages_version():
     assert version == keras_fcn.__version__
 
 
-def test_the_command_leads_to_a_function():
+def test_the_console_script_exists():
     (entry,) = PROJECT["scripts"].items()
     command = importlib.metadata.EntryPoint(*entry, group="console_scripts").load()
     assert callable(command)
@@ -170,7 +170,7 @@ def wheel(repository_copy, tmp_path_factory):
 
 
 @pytest.mark.slow
-def test_the_wheel_holds_the_packages_and_the_bundled_network_alone(
+def test_the_wheel_contains_the_packages_and_the_bundled_network_only(
     wheel, repository_copy
 ):
     with zipfile.ZipFile(wheel) as archive:

@@ -37,7 +37,7 @@ def work(arguments: argparse.Namespace, given: set[str]) -> int:
     trained = network.read_config()
     others = {name: getattr(arguments, name) for name in given & set(DATA_FIELDS)}
     config = dataclasses.replace(trained, **others)
-    if config.dataset != trained.dataset:
+    if config.dataset != trained.dataset:  # the pattern is for names of the other set
         config = dataclasses.replace(config, val_pattern=None)
     splits = ("val",) if config.val_pattern is None else ("train", "val")
     dataset = load_dataset(config, splits, network.read_class_map())

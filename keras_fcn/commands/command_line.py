@@ -92,6 +92,7 @@ class Command:
 
 
 def _start_logging(parser: OneLineParser) -> None:
+    # Only warnings of other packages; they would hide the lines of a training.
     handler = _LogHandler()
     handler.setFormatter(_LineFormatter(parser))
     logging.basicConfig(handlers=[handler], level=logging.WARNING)
@@ -180,12 +181,13 @@ def _report(error: BaseException, arguments: argparse.Namespace) -> int | None:
         with suppress(OSError):  # after SIGHUP there may be no terminal
             print(f"\n{parser.prog}: {line}", file=sys.stderr)
         return status
-    if arguments.debug:
+    if arguments.debug:  # Python prints the traceback
         return None
     if isinstance(error, BrokenPipeError):
         # The reader of standard output has ended, as `head` does: not an error.
         sys.stdout = open(os.devnull, "w")
         return 1
+    # First, because TensorFlow reports a full disk as exhausted resources.
     if (reason := _reason_of_a_file(error)) is not None:
         message, status = reason, 2
     elif isinstance(error, MemoryError) or _is_out_of_device_memory(error):

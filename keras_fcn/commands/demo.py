@@ -35,6 +35,7 @@ def check(arguments: argparse.Namespace, given: set[str]) -> None:
             "(Python 3.11 or later)"
         )
     with socket.socket() as trial:
+        # Otherwise a port stays in use for a minute after its server has ended.
         trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             trial.bind(("127.0.0.1", arguments.port))

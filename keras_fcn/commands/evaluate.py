@@ -91,6 +91,7 @@ def work(arguments: argparse.Namespace, given: set[str]) -> int:
     class_map = network.read_class_map()
     dataset = _load(config, trained, arguments, given, class_map)
     network.check_classes(dataset.class_map)
+    # As the validation of the training, whose scores are compared with these.
     usual_size = "native" if trained.size is None else "auto"
     arguments.size = arguments.size or usual_size
     if arguments.size == "native" and not network.scales_images:

@@ -143,6 +143,7 @@ def _load_calibration(
     dataset = as_in_training(dataset, config)
     network.check_classes(dataset.class_map)
     train = dataset.split("train")
+    # Every `step`-th image, because neighbours of a video hardly differ.
     step = -(-train.num_images // arguments.num_calibration)
     images = train.examples.shard(step, 0).map(lambda example: example["image"])
     return Calibration(

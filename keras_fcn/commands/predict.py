@@ -102,7 +102,7 @@ def check(arguments: argparse.Namespace, given: set[str]) -> None:
         arguments: gets `options` and `jobs`, or `sources` with `ray`.
         given: names of the flags that were given.
     """
-    from keras_fcn.prediction.jobs import find_jobs
+    from keras_fcn.prediction.jobs import find_jobs  # imports NumPy
 
     check_server_arguments(given)
     arguments.options = inference_options(arguments)
@@ -131,7 +131,6 @@ def work(arguments: argparse.Namespace, given: set[str]) -> int:
     if arguments.ray is not None:
         return work_on_ray(arguments, _outputs(arguments))
     from keras_fcn.prediction.results import result_table
-    from keras_fcn.prediction.video.reader import CameraReader
     from keras_fcn.runs.bundled import find_network
 
     class_map = find_network(arguments.model, exported=True).read_class_map()
@@ -145,6 +144,8 @@ def work(arguments: argparse.Namespace, given: set[str]) -> int:
         else:
             camera = None
             if arguments.camera is not None:  # before the network, as it may be missing
+                from keras_fcn.prediction.video.reader import CameraReader
+
                 camera = CameraReader(arguments.camera, _clip(arguments))
                 stack.enter_context(camera)
             _predict_here(arguments, report, camera)

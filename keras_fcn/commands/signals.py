@@ -1,15 +1,17 @@
-"""Signals that end a command as Ctrl-C does: with one line, and nothing left behind."""
+"""SIGTERM and SIGHUP end a command like Ctrl-C: with one line, after cleaning up."""
 
 import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import FrameType
 
+# SIGTERM comes from `kill`, Slurm and Kubernetes, SIGHUP from a closed terminal.
 _SIGNALS = (signal.SIGTERM, signal.SIGHUP)
 
 
 class Stopped(KeyboardInterrupt):
-    """A signal has come that asks the process to end.
+    """The process was asked to end by a signal.
 
     Attributes:
         number: the signal's number.
@@ -22,28 +24,29 @@ class Stopped(KeyboardInterrupt):
 
 @contextmanager
 def stopped_by_signals() -> Iterator[None]:
-    """Raise `Stopped` in a block when SIGTERM or SIGHUP comes.
+    """Raise `Stopped` in a block when SIGTERM or SIGHUP arrives.
 
-    A signal that is ignored, as SIGHUP under `nohup`, and one for which the program has
-    a handler of its own stay as they are. So do all in another thread than the first.
+    Nothing changes for a signal that is ignored, such as SIGHUP under `nohup`, or that
+    the program handles itself, nor in any thread but the main one.
     """
-    taken = []
+    handled = []
+    # Python allows only the main thread to set handlers.
     if threading.current_thread() is threading.main_thread():
-        taken = [n for n in _SIGNALS if signal.getsignal(n) == signal.SIG_DFL]
-    for number in taken:
+        handled = [n for n in _SIGNALS if signal.getsignal(n) == signal.SIG_DFL]
+    for number in handled:
         signal.signal(number, _stop)
     try:
         yield
     finally:
-        for number in taken:
+        for number in handled:
             signal.signal(number, signal.SIG_DFL)
 
 
 def stop_line(error: KeyboardInterrupt) -> tuple[str, int]:
-    """Say what ended a command, and the exit status that shells give for it.
+    """Return the message for an interruption, and the exit status that shells use.
 
     Args:
-        error: what was raised; Ctrl-C where it is no `Stopped`.
+        error: `Stopped`, or any other KeyboardInterrupt for Ctrl-C.
     """
     if not isinstance(error, Stopped):
         return "interrupted", 128 + signal.SIGINT
@@ -51,5 +54,5 @@ def stop_line(error: KeyboardInterrupt) -> tuple[str, int]:
     return f"stopped by {name}", 128 + error.number
 
 
-def _stop(number, _):
+def _stop(number: int, _: FrameType | None) -> None:
     raise Stopped(number)

@@ -119,12 +119,15 @@ def check(arguments: argparse.Namespace, given: set[str]) -> None:
         return
     recipe = {} if arguments.config is None else read_recipe(arguments.config)
     flags = given.intersection(_OPTIONS)
+    # A flag for one kind of initial weights replaces the other kind in the recipe.
     if "init_from" in flags:
         recipe.pop("weights", None)
     elif "weights" in flags:
         recipe.pop("init_from", None)
     for name in recipe.keys() - flags:
         setattr(arguments, name, recipe[name])
+    # Only flags are checked here: a flag may make an option of the recipe useless, such
+    # as --no-augment.
     check_options({name: getattr(arguments, name) for name in _OPTIONS}, flags)
     if arguments.init_from is not None:
         network_path(arguments.init_from)
@@ -202,6 +205,7 @@ def _refuse_other_configuration(
     saved = RunFolder.open(path).read_config()
     for name in given.intersection(_OPTIONS) - {"data_dir"}:
         received, kept = getattr(arguments, name), getattr(saved, name)
+        # The run has resolved values: auto, pretrained and relative paths are replaced.
         if name == "precision":
             received = resolve_precision(received)
         elif name == "init_from":

@@ -1,4 +1,4 @@
-"""A trained run and its data, for the commands to work on."""
+"""A trained run and its data, which tests of the commands use."""
 
 import shutil
 from pathlib import Path

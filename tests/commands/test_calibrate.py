@@ -1,4 +1,4 @@
-"""`calibrate`: what it writes, and that it changes probabilities and no label."""
+"""`calibrate`: the temperature and its effect on probabilities."""
 
 import json
 
@@ -10,19 +10,18 @@ from keras_fcn.runs.packed import pack
 from tests.support.commands import outcome, refusal
 
 
-def test_a_training_has_fitted_its_temperature(run):
+def test_a_training_fits_the_temperature(run):
     report = json.loads(run.calibration_file.read_text())
     assert report["dataset"] == "folder" and report["split"] == "val"
     assert run.read_temperature() == report["temperature"] > 0
 
 
-def test_a_network_is_calibrated_anew_in_its_place(run, folder, tmp_path, capsys):
+def test_calibration_is_written_to_the_networks_folder(run, folder, tmp_path, capsys):
     image = folder / "images/test/test_0.png"
     fitted = run.read_temperature()
-    run.calibration_file.unlink()
-    plain = load(run.path)
     packed = pack(run, tmp_path / "packed")
-    assert not packed.calibration_file.exists()
+    packed.calibration_file.unlink()
+    plain = load(packed.path)
     status, out, err = outcome(
         calibrate, capsys, "--model", packed.path, "--data-dir", folder
     )
@@ -34,6 +33,6 @@ def test_a_network_is_calibrated_anew_in_its_place(run, folder, tmp_path, capsys
     assert np.abs(plain.confidence(image) - warm.confidence(image)).max() > 1e-3
 
 
-def test_a_network_that_is_not_there_is_one_line(tmp_path, capsys):
+def test_a_missing_network_is_one_line(tmp_path, capsys):
     line = refusal(calibrate, capsys, "--model", tmp_path / "nothing")
     assert "nothing" in line

@@ -1,9 +1,10 @@
-"""Parsing, and errors as one line with an exit status."""
+"""Running a command: parsing, logging, errors in one line."""
 
 import argparse
 import logging
 import subprocess
 import sys
+import time
 
 import pytest
 import tensorflow as tf
@@ -11,6 +12,7 @@ import tensorflow as tf
 from keras_fcn.commands import command_line
 from keras_fcn.commands.command_line import Command
 from keras_fcn.commands.parser import OneLineParser, format_value
+from keras_fcn.progress import Progress
 from tests.support.commands import call, outcome, refusal
 from tests.support.data import PROJECT
 
@@ -18,7 +20,7 @@ from tests.support.data import PROJECT
 def add_arguments(parser):
     parser.add_argument("images", nargs="+")
     parser.add_argument("--batch-size", type=int, default=4, metavar="N", help="images")
-    parser.add_argument("--tta", action="store_true", help="look twice")
+    parser.add_argument("--tta", action="store_true", help="augment")
     parser.add_argument("--crop", default=(32, 64), help="size")
     parser.add_argument(
         "--flip", action=argparse.BooleanOptionalAction, default=True, help="mirror"
@@ -50,9 +52,9 @@ def parser():
         ),
         ("leave out `flip`", "leave out --flip"),
         ("`tta` and `flip` off", "--tta and --no-flip"),
-        # What is no flag of the command stays as it is.
+        # Names that are not flags of the command are unchanged.
         ("`void_id` must be 3. Received: void_id=2", None),
-        ("`images` are pictures. Received: images=2", None),
+        ("`images` are files. Received: images=2", None),
         ("the file batch_size=3/x.png has batch_size=3", None),
         ("Received: 2 for batch_size", None),
     ],
@@ -61,7 +63,7 @@ def test_names_of_arguments_become_flags(parser, message, expected):
     assert parser.with_flags(message) == (message if expected is None else expected)
 
 
-def test_the_arguments_of_an_error_are_told_as_flags(capsys):
+def test_errors_name_flags_instead_of_arguments(capsys):
     error = ValueError("`batch_size` must be 1 or more.\nReceived: batch_size=0")
     line = refusal(command_that_raises(error), capsys, "x.png")
     needed = "error: --batch-size must be 1 or more. Received: --batch-size 0\n"
@@ -108,13 +110,13 @@ def test_errors_are_one_line_with_a_status(capsys, error, status, needed):
     assert len(err.splitlines()) == 1 and needed in err
 
 
-def test_with_debug_an_error_shows_where_it_came_from(capsys):
+def test_debug_raises_the_error(capsys):
     with pytest.raises(ValueError, match="^`tta`: no$"):
         command_that_raises(ValueError("`tta`: no")).main(["x.png", "--debug"])
     assert capsys.readouterr().err == ""
 
 
-def test_faults_of_ours_are_not_hidden():
+def test_unexpected_errors_are_raised():
     with pytest.raises(ZeroDivisionError):
         command_that_raises(ZeroDivisionError()).main(["x.png"])
 
@@ -127,7 +129,7 @@ def test_an_interrupt_is_one_line_and_status_130(capsys, arguments):
     assert err.strip().endswith(": interrupted") and err.count("\n") == 2
 
 
-def test_a_reader_that_has_left_is_no_error():
+def test_a_closed_pipe_is_not_an_error():
     code = (
         "import sys\n"
         "from keras_fcn.commands import command_line\n"
@@ -147,7 +149,7 @@ def test_a_reader_that_has_left_is_no_error():
     assert process.returncode == 1
 
 
-def test_what_is_refused_at_once_starts_nothing(capsys, monkeypatch):
+def test_bad_arguments_are_refused_before_the_backend_starts(capsys, monkeypatch):
     monkeypatch.setattr(command_line, "_start_backend", pytest.fail)
 
     def check(arguments, given):
@@ -158,7 +160,7 @@ def test_what_is_refused_at_once_starts_nothing(capsys, monkeypatch):
     assert "--batch-size 7, ['batch_size', 'images']" in line
 
 
-def test_the_work_gets_what_was_parsed_and_gives_the_status(capsys):
+def test_work_gets_the_arguments_and_returns_the_status(capsys):
     seen = {}
 
     def work(arguments, given):
@@ -172,7 +174,7 @@ def test_the_work_gets_what_was_parsed_and_gives_the_status(capsys):
     assert seen["given"] == {"images", "flip"}
 
 
-def test_progress_goes_to_standard_error():
+def test_logs_go_to_standard_error():
     code = (
         "import logging\n"
         "from keras_fcn.commands import command_line\n"
@@ -208,7 +210,7 @@ def test_given_arguments_are_those_on_the_command_line(parser):
         (["--batch-size"], "argument --batch-size: expected one argument"),
     ],
 )
-def test_a_mistyped_flag_is_one_line_with_the_nearest(parser, capsys, argv, needed):
+def test_an_unknown_flag_is_one_line_with_a_suggestion(parser, capsys, argv, needed):
     with pytest.raises(SystemExit) as caught:
         parser.parse(argv)
     assert caught.value.code == 2
@@ -217,7 +219,7 @@ def test_a_mistyped_flag_is_one_line_with_the_nearest(parser, capsys, argv, need
     assert err.startswith(f"work.py: error: {needed}")
 
 
-def test_after_two_hyphens_all_are_names(parser):
+def test_arguments_after_two_hyphens_are_not_flags(parser):
     arguments, given = parser.parse(["--tta", "--", "--odd.png"])
     assert arguments.images == ["--odd.png"] and given == {"tta", "images"}
 
@@ -246,15 +248,28 @@ def test_help_shows_defaults_and_ends_with_examples(parser):
     assert text.count("(default:") == 3  # and --flip; none of --tta and the images
 
 
-def test_logging_of_other_packages_stays_quiet(capsys):
+def test_other_packages_log_warnings_only(capsys):
     outcome(Command("Work.", add_arguments, lambda *_: 0), capsys, "x.png")
     assert logging.getLogger("keras_fcn").getEffectiveLevel() == logging.INFO
     assert logging.getLogger("absl").getEffectiveLevel() == logging.ERROR
 
 
-def test_a_file_that_is_damaged_in_the_middle_of_a_training_is_named():
+def test_an_unreadable_file_in_a_pipeline_is_named():
     message = "{{node x}} UnreadableImage: a.png is an empty file\nTraceback"
     error = tf.errors.InvalidArgumentError(None, None, message)
     assert command_line._reason_of_a_file(error) == "a.png is an empty file"
     other = tf.errors.InvalidArgumentError(None, None, "shapes differ")
     assert command_line._reason_of_a_file(other) is None
+
+
+def test_a_log_line_is_written_above_a_progress_bar(capsys, monkeypatch):
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
+    handler = command_line._LogHandler(sys.stderr)
+    record = logging.LogRecord("x", logging.INFO, "", 0, "epoch 1", (), None)
+    with Progress(description="Reading", total=2) as progress:
+        time.sleep(0.01)
+        progress.update()
+        handler.emit(record)
+    before, _, after = capsys.readouterr().err.partition("epoch 1\n")
+    assert before.endswith("\r")  # the bar has been cleared
+    assert after.lstrip("\r").startswith("Reading: 1/2 images")  # and drawn again

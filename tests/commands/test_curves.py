@@ -1,4 +1,4 @@
-"""`curves`: a picture of runs."""
+"""`curves`: learning curves of runs."""
 
 from PIL import Image
 
@@ -6,7 +6,7 @@ from keras_fcn.commands import curves
 from tests.support.commands import outcome, refusal
 
 
-def test_runs_become_a_picture(run, tmp_path, capsys):
+def test_curves_of_runs_are_plotted(run, tmp_path, capsys):
     path = tmp_path / "curves.png"
     status, out, _ = outcome(curves, capsys, run.path, run.path, "--output", path)
     assert (status, out) == (0, f"Curves: {path}\n")
@@ -14,7 +14,7 @@ def test_runs_become_a_picture(run, tmp_path, capsys):
         assert picture.size == (1000, 650)
 
 
-def test_what_has_no_curves_is_one_line(run, tmp_path, capsys):
+def test_a_run_without_history_is_one_line(run, tmp_path, capsys):
     path = tmp_path / "curves.png"
     assert "is not a run" in refusal(curves, capsys, tmp_path, "--output", path)
     (run.path / "history.csv").unlink()

@@ -1,4 +1,4 @@
-"""`demo`: what it says before it begins."""
+"""`demo`: errors before the page is served."""
 
 import importlib.util
 import socket
@@ -9,7 +9,7 @@ from keras_fcn.commands import demo
 from tests.support.commands import refusal
 
 
-def test_without_gradio_one_line_says_what_to_install(capsys, monkeypatch):
+def test_without_gradio_the_error_names_the_extra(capsys, monkeypatch):
     find_spec = importlib.util.find_spec
     monkeypatch.setattr(
         importlib.util,
@@ -20,11 +20,11 @@ def test_without_gradio_one_line_says_what_to_install(capsys, monkeypatch):
 
 
 @pytest.mark.parametrize("port", ["0", "70000", "x"])
-def test_a_port_that_is_none_is_refused(capsys, port):
+def test_an_invalid_port_is_refused(capsys, port):
     assert "expected a port, 1 to 65535" in refusal(demo, capsys, "--port", port)
 
 
-def test_a_port_that_is_taken_is_one_line(capsys):
+def test_a_port_in_use_is_one_line(capsys):
     pytest.importorskip("gradio")
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))

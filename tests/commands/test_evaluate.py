@@ -1,4 +1,4 @@
-"""`evaluate`: which data are scored, and where the scores go."""
+"""`evaluate`: data, scores and output folders."""
 
 import dataclasses
 import json
@@ -35,7 +35,7 @@ def test_scores_are_printed_and_written(run, tmp_path, capsys):
     assert (run.path / "evaluation-val/confusion_matrix.png").exists()
 
 
-def test_test_time_augmentation_is_said(run, capsys):
+def test_the_report_names_test_time_augmentation(run, capsys):
     line = first_line(capsys, "--model", run.path, "--tta")
     assert "test-time augmentation" in line
     scores = json.loads((run.path / "evaluation-test-tta/scores.json").read_text())
@@ -43,7 +43,7 @@ def test_test_time_augmentation_is_said(run, capsys):
 
 
 @pytest.mark.slow
-def test_shift_and_stitch_is_said(run, capsys):
+def test_the_report_names_shift_and_stitch(run, capsys):
     flags = ("--model", run.path, "--dense", "shift-and-stitch", "--stride-factor", "2")
     assert "shift-and-stitch, 2x2 shifts" in first_line(capsys, *flags)
     scores = run.path / "evaluation-test-shift-and-stitch-2" / "scores.json"
@@ -51,7 +51,7 @@ def test_shift_and_stitch_is_said(run, capsys):
     assert report["prediction"] == "shift-and-stitch, 2x2 shifts"
 
 
-def test_what_a_run_was_validated_on_is_what_is_scored(run, capsys):
+def test_val_is_the_validation_split_of_the_training(run, capsys):
     change_config(run, val_pattern="train_0*")  # one of 4 + 2
     flags = ("--model", run.path, "--split")
     assert " val: 1 images" in first_line(capsys, *flags, "val")
@@ -59,7 +59,7 @@ def test_what_a_run_was_validated_on_is_what_is_scored(run, capsys):
     assert " test: 2 images" in first_line(capsys, *flags, "test")
 
 
-def test_other_data_of_the_same_classes_are_scored(run, tmp_path, capsys):
+def test_other_data_of_the_same_classes_can_be_evaluated(run, tmp_path, capsys):
     other = write_folder(tmp_path / "other", {"test": 3})
     flags = ("--model", run.path, "--data-dir", other, "--output-dir", tmp_path / "out")
     assert " test: 3 images" in first_line(capsys, *flags)
@@ -67,7 +67,7 @@ def test_other_data_of_the_same_classes_are_scored(run, tmp_path, capsys):
     assert not list(run.path.glob("evaluation*"))
 
 
-def test_val_is_scored_where_there_is_no_test_split(run, tmp_path, capsys, caplog):
+def test_val_is_used_if_there_is_no_test_split(run, tmp_path, capsys, caplog):
     other = write_folder(tmp_path / "other", {"train": 1, "val": 3})
     flags = ("--model", run.path, "--data-dir", other, "--output-dir", tmp_path / "out")
     with caplog.at_level(logging.WARNING, "keras_fcn"):
@@ -75,19 +75,19 @@ def test_val_is_scored_where_there_is_no_test_split(run, tmp_path, capsys, caplo
     assert "There is no test split: using val" in caplog.text
 
 
-def test_a_split_that_is_missing_is_one_line(tmp_path, run, capsys):
+def test_a_missing_split_is_one_line(tmp_path, run, capsys):
     other = write_folder(tmp_path / "other", {"train": 1})
     flags = ("--model", run.path, "--data-dir", other, "--split", "test")
     line = refusal(evaluate, capsys, *flags)
     assert "has no test images" in line
 
 
-def test_what_is_neither_a_run_nor_a_bundled_network_is_one_line(tmp_path, capsys):
+def test_an_unknown_network_is_one_line(tmp_path, capsys):
     line = refusal(evaluate, capsys, "--model", tmp_path / "nothing")
     assert "is not a run" in line and "fcn8s-camvid" in line
 
 
-def test_the_bundled_network_is_scored_on_its_own_classes_alone(tmp_path, capsys):
+def test_the_bundled_network_is_evaluated_on_its_own_classes_only(tmp_path, capsys):
     folder = write_folder(tmp_path / "mine")  # ids 0 to 2, and 255 for void
     arguments = ("--dataset", "folder", "--data-dir", folder)
     output = ("--output-dir", tmp_path / "scores")
@@ -100,7 +100,7 @@ def test_the_bundled_network_is_scored_on_its_own_classes_alone(tmp_path, capsys
     assert "was trained for the classes sky, building" in line
 
 
-def test_scores_of_a_packed_network_do_not_go_among_its_files(
+def test_scores_of_a_packed_network_are_written_elsewhere(
     packed, folder, tmp_path, capsys, monkeypatch
 ):
     monkeypatch.chdir(tmp_path)
@@ -124,15 +124,15 @@ def test_an_output_folder_that_is_a_file_is_one_line(run, tmp_path, capsys):
     assert (tmp_path / "file").read_text() == "mine"
 
 
-def test_a_run_whose_configuration_is_of_something_else_is_one_line(run, capsys):
+def test_an_invalid_configuration_is_one_line(run, capsys):
     config = dataclasses.asdict(run.read_config())
     write_json(run.config_file, {"config": {**config, "epoch": 3}})
     line = refusal(evaluate, capsys, "--model", run.path)
-    assert "config.json can't be read as a training's" in line
+    assert "config.json is not a training configuration" in line
     assert RunFolder.open(run.path).best_model.exists()
 
 
-def test_the_flag_for_a_network_of_another_scale_is_named(run, capsys, caplog):
+def test_a_different_image_scale_is_warned_of(run, capsys, caplog):
     config = json.loads(run.config_file.read_text())
     write_json(run.config_file, {**config, "training_size": 320})
     caplog.set_level(logging.WARNING)

@@ -1,4 +1,4 @@
-"""What a prediction imports and computes before its first answer."""
+"""Imports and work before the first prediction."""
 
 import json
 import subprocess
@@ -63,7 +63,7 @@ def prediction(tmp_path_factory):
     return json.loads(process.stdout.splitlines()[-1])
 
 
-def test_a_prediction_imports_no_package_that_it_does_not_use(prediction):
+def test_a_prediction_imports_no_unused_package(prediction):
     unused = {
         "IPython",
         "ai_edge_litert",
@@ -85,7 +85,7 @@ def test_a_prediction_imports_no_package_that_it_does_not_use(prediction):
     assert unused.isdisjoint(prediction["imported"])
 
 
-def test_no_weights_are_drawn_that_are_then_loaded(prediction):
+def test_weights_that_are_loaded_are_not_initialized(prediction):
     assert prediction["drawn"] == []
 
 
@@ -93,5 +93,5 @@ def test_images_of_one_size_are_traced_once(prediction):
     assert prediction["traced"] == [[1, 360, 480, 3]]
 
 
-def test_what_stays_to_the_end_is_not_searched_for_garbage(prediction):
+def test_imported_objects_are_excluded_from_garbage_collection(prediction):
     assert prediction["frozen"] > 100_000

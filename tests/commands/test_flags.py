@@ -1,4 +1,4 @@
-"""What the values of flags may be, and how the help shows them."""
+"""Values of flags, and defaults in the help."""
 
 from dataclasses import fields
 
@@ -44,12 +44,12 @@ def help_of(parser, flag):
     return " ".join(" ".join(text).split())
 
 
-def test_arguments_that_are_not_given_have_the_defaults(parser):
+def test_missing_arguments_have_the_defaults(parser):
     assert TrainingConfig(**vars(parser.parse_args([]))) == TrainingConfig()
 
 
 @pytest.mark.parametrize("field", fields(TrainingConfig), ids=lambda field: field.name)
-def test_every_default_passes_its_own_check(parser, field):
+def test_every_default_can_be_typed(parser, field):
     if field.default is None or isinstance(field.default, bool):
         return
     flag = "--" + field.name.replace("_", "-")
@@ -95,7 +95,7 @@ def test_switches_can_be_turned_off(parser):
     assert namespace.freeze_upsampling is True
 
 
-def test_only_the_named_fields_become_flags_without_defaults_if_asked():
+def test_selected_fields_become_flags_without_defaults():
     names = ("dataset", "image_size")
     parser = make_parser(
         lambda parser: add_config_arguments(parser, names, show_defaults=False)
@@ -147,7 +147,7 @@ def test_bad_values_are_one_line_and_status_2(parser, capsys, argv, needed):
     assert len(err.splitlines()) == 1
 
 
-def test_the_network_is_the_bundled_one_when_not_given():
+def test_the_default_network_is_the_bundled_one():
     assert make_parser(add_model_argument).parse_args([]).model == DEFAULT_NETWORK
 
 

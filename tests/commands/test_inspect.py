@@ -1,4 +1,4 @@
-"""`inspect`: a folder is checked before a training, without TensorFlow."""
+"""`inspect`: the check of a folder before training."""
 
 import json
 
@@ -94,7 +94,7 @@ def test_control_characters_are_escaped_and_arguments_are_named_as_flags(
     assert "--accept unlabelled leaves these images out" in out
 
 
-def test_it_needs_a_folder(capsys, tmp_path):
+def test_a_folder_is_required(capsys, tmp_path):
     assert "--data-dir DIR is required" in refusal(inspect, capsys)
     line = refusal(inspect, capsys, "--data-dir", tmp_path / "nothing")
     assert "nothing, which does not exist" in line
@@ -110,7 +110,7 @@ def test_a_page_in_a_missing_folder_is_refused(flags, tmp_path, capsys):
     assert "--page must be a file in an existing folder" in line
 
 
-def test_it_starts_no_tensorflow(flags):
+def test_tensorflow_is_not_imported(flags):
     process, imported = call_and_watch("-m", "keras_fcn", "inspect", *flags)
     assert process.returncode == 0, process.stderr
     assert process.stderr.startswith("Reading ")

@@ -1,4 +1,4 @@
-"""The console command `keras-fcn`, and how light its commands start."""
+"""The console command `keras-fcn`, and its imports."""
 
 from pathlib import Path
 
@@ -65,7 +65,7 @@ def test_an_unknown_command_is_one_line_with_the_nearest(capsys, name, hint):
 
 
 @pytest.mark.slow
-def test_images_are_predicted_by_name(tmp_path):
+def test_an_image_is_predicted(tmp_path):
     image = PROJECT / "docs/streets.png"
     arguments = ("predict", image, "--output-dir", tmp_path / "out")
     process = call("-m", "keras_fcn", *arguments)
@@ -78,7 +78,7 @@ def test_images_are_predicted_by_name(tmp_path):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_help_of_a_command_is_light(name):
+def test_help_imports_no_backend(name):
     process, imported = call_and_watch("-m", "keras_fcn", name, "--help")
     assert process.returncode == 0 and process.stderr == ""
     assert process.stdout.startswith(f"usage: keras-fcn {name} ")
@@ -104,7 +104,7 @@ def test_the_scripts_are_the_commands(name):
         ("train --no-augment --flip", "--flip has no effect with --no-augment"),
         ("train --resume {run} --run-dir y", "leave out --run-dir"),
         ("train --resume no", "argument --resume: no is not a run"),
-        ("train --resume {packed}", "train on with --init-from {packed}"),
+        ("train --resume {packed}", " with --init-from {packed}"),
         ("train --init-from no", "no is not a run (it has no config.json)"),
         ("train --config no.toml", "--config must be a TOML file. Received: no.toml"),
         ("train --config {recipe}", "no option epoch (did you mean epochs?)"),
@@ -132,7 +132,7 @@ def test_the_scripts_are_the_commands(name):
         ("samples run --frame 3", "(did you mean --frames?)"),
     ],
 )
-def test_errors_in_flags_are_one_line_and_light(tmp_path, arguments, needed):
+def test_errors_in_flags_are_one_line_without_a_backend(tmp_path, arguments, needed):
     paths = {"recipe": tmp_path / "recipe.toml", "run": tmp_path / "run"}
     paths["packed"] = tmp_path / "packed"
     paths["recipe"].write_text("epoch = 3\n")
@@ -148,6 +148,6 @@ def test_errors_in_flags_are_one_line_and_light(tmp_path, arguments, needed):
     assert not HEAVY & imported
 
 
-def test_what_is_heavy_would_be_seen():
+def test_an_imported_backend_is_detected():
     _, imported = call_and_watch("-c", "import jax")
     assert "jax" in imported

@@ -1,4 +1,4 @@
-"""`pack`: a run becomes a folder that the other commands take."""
+"""`pack`: the packed network of a run."""
 
 import json
 
@@ -8,7 +8,7 @@ from keras_fcn.commands import pack, predict
 from tests.support.commands import outcome, refusal
 
 
-def test_a_packed_run_predicts_as_a_run_does(run, folder, tmp_path, capsys):
+def test_a_packed_network_predicts_like_its_run(run, folder, tmp_path, capsys):
     output = tmp_path / "mine"
     status, out, _ = outcome(pack, capsys, run.path, "--output-dir", output)
     assert status == 0
@@ -21,7 +21,7 @@ def test_a_packed_run_predicts_as_a_run_does(run, folder, tmp_path, capsys):
         assert labels.size == (64, 48)
 
 
-def test_what_can_not_be_packed_is_one_line(run, tmp_path, capsys):
+def test_an_unfinished_run_can_not_be_packed(run, tmp_path, capsys):
     output = tmp_path / "mine"
     line = refusal(pack, capsys, tmp_path, "--output-dir", output)
     assert f"{tmp_path} is not a run" in line

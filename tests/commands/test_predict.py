@@ -88,8 +88,8 @@ def test_damaged_classes_are_one_line(run, capsys, content):
     run.classes_file.write_text(content)
     image = PROJECT / "docs/streets.png"
     line = refusal(predict, capsys, image, "--model", run.path)
-    needed = "must have names, colors" if content else "is not JSON"
-    assert f"{run.classes_file} {needed}" in line
+    assert str(run.classes_file) in line
+    assert ("names" if content else "is not JSON") in line
 
 
 def test_a_missing_image_is_one_line(run, tmp_path, capsys):
@@ -98,9 +98,7 @@ def test_a_missing_image_is_one_line(run, tmp_path, capsys):
 
 
 @pytest.mark.parametrize("content", [b"", b"just words"])
-def test_nothing_readable_is_one_line_and_status_2(
-    run, tmp_path, capsys, caplog, content
-):
+def test_only_unreadable_images_give_status_2(run, tmp_path, capsys, caplog, content):
     (tmp_path / "bad.png").write_bytes(content)
     flags = ("--model", run.path, "--output-dir", tmp_path / "out")
     status, out, _ = outcome(predict, capsys, tmp_path / "bad.png", *flags)
@@ -109,7 +107,7 @@ def test_nothing_readable_is_one_line_and_status_2(
     assert not (tmp_path / "out").exists()
 
 
-def test_an_unreadable_image_among_others_is_status_1(run, image, tmp_path, capsys):
+def test_some_unreadable_images_give_status_1(run, image, tmp_path, capsys):
     (tmp_path / "bad.png").write_bytes(b"")
     flags = ("--model", run.path, "--output-dir", tmp_path / "out")
     status, out, _ = outcome(predict, capsys, tmp_path / "bad.png", image, *flags)
@@ -238,12 +236,12 @@ def test_a_file_that_is_not_a_video_is_skipped(
     assert (tmp_path / "out/test_0_labels.png").exists()
 
 
-def test_a_camera_that_is_not_there_is_one_line(capsys):
+def test_a_missing_camera_is_one_line(capsys):
     line = refusal(predict, capsys, "--camera", "77")
     assert "camera 77" in line and "can't be opened" in line
 
 
-def test_a_list_an_animation_and_a_table(run, folder, tmp_path, capsys):
+def test_a_list_an_animation_and_a_table_can_be_combined(run, folder, tmp_path, capsys):
     frames = [Image.new("RGB", (40, 30), (80 * n, 90, 20)) for n in range(3)]
     frames[0].save(tmp_path / "moving.gif", save_all=True, append_images=frames[1:])
     image = folder / "images/test/test_1.png"
@@ -273,7 +271,7 @@ def test_a_list_an_animation_and_a_table(run, folder, tmp_path, capsys):
     assert (tmp_path / "out/moving_overlay/000002.jpg").exists()
 
 
-def test_what_exists_is_skipped(run, folder, tmp_path, capsys):
+def test_existing_outputs_are_skipped(run, folder, tmp_path, capsys):
     flags = ("--model", run.path, "--output-dir", tmp_path / "out", "--skip-existing")
     outcome(predict, capsys, folder / "images/test", *flags)
     labels = tmp_path / "out/test_1_labels.png"
@@ -303,7 +301,7 @@ def test_bad_values_of_flags_are_one_line(image, capsys, flags, needed):
     assert needed in refusal(predict, capsys, image, *flags)
 
 
-def test_an_image_of_too_many_pixels_is_left_out_and_the_others_are_not(
+def test_an_image_with_too_many_pixels_is_skipped(
     run, folder, tmp_path, capsys, caplog
 ):
     images = tmp_path / "in"

@@ -1,4 +1,4 @@
-"""docs/predicting.md: each command about images, films and the page runs."""
+"""docs/predicting.md: each command about images, videos and the page runs."""
 
 import re
 import shlex

@@ -1,4 +1,4 @@
-"""Recipes: trainings as files, and options that contradict one another."""
+"""Recipes, and options that exclude one another."""
 
 import re
 
@@ -41,7 +41,7 @@ def test_there_is_a_recipe_for_make_train():
     assert [p.name for p in RECIPES if f"--config recipes/{p.name} " in makefile]
 
 
-def test_values_are_written_as_in_toml_or_as_on_the_command_line(write):
+def test_values_are_read_as_toml_or_as_flags(write):
     expected = {"crop": (320, 416), "scale": (0.5, 2.0), "epochs": 3, "flip": False}
     as_toml = "crop = [320, 416]\nscale = [0.5, 2]\nepochs = 3\nflip = false\n"
     assert read_recipe(write(as_toml)) == expected
@@ -51,7 +51,7 @@ def test_values_are_written_as_in_toml_or_as_on_the_command_line(write):
     assert type(recipe["epochs"]) is int and type(recipe["scale"][1]) is float
 
 
-def test_whole_numbers_stand_for_fractions(write):
+def test_integers_are_accepted_for_floats(write):
     rotation = read_recipe(write("rotation = 0"))["rotation"]
     assert rotation == 0 and type(rotation) is float
 
@@ -77,14 +77,14 @@ def test_whole_numbers_stand_for_fractions(write):
         ("variant = 8s", "is not TOML: "),
     ],
 )
-def test_what_is_no_recipe_is_refused_by_name(write, text, needed):
+def test_invalid_recipes_are_refused(write, text, needed):
     path = write(text)
     with pytest.raises(ValueError, match=needed) as caught:
         read_recipe(path)
     assert str(caught.value).startswith(str(path))
 
 
-def test_a_file_that_is_no_text_is_refused(tmp_path):
+def test_a_binary_file_is_refused(tmp_path):
     (tmp_path / "recipe.toml").write_bytes(b"epochs = \xff\xfe")
     with pytest.raises(ValueError, match="recipe.toml is not TOML: "):
         read_recipe(tmp_path / "recipe.toml")
@@ -98,7 +98,7 @@ def test_a_missing_file_is_refused(tmp_path):
             read_recipe(path)
 
 
-def test_a_recipe_that_contradicts_itself_is_refused(write):
+def test_a_recipe_with_conflicting_options_is_refused(write):
     path = write('init_from = "pretrained"\nweights = "none"\n')
     with pytest.raises(ValueError, match="`weights` has no effect with `init_from`"):
         read_recipe(path)
@@ -157,7 +157,7 @@ def test_options_without_effect_are_refused(values, useless, because):
         {"freeze_blocks": 2, "encoder_rate": 0.2, "init_from": "run"},
     ],
 )
-def test_options_that_go_together_are_accepted(values):
+def test_options_that_can_be_combined_are_accepted(values):
     check_options(values, values.keys())
 
 

@@ -26,6 +26,6 @@ def test_the_suffix_selects_strip_or_animation(runs, tmp_path, capsys, name, fra
         assert getattr(picture, "n_frames", 1) == frames
 
 
-def test_a_sample_that_is_not_there_is_one_line(runs, capsys):
+def test_a_missing_sample_is_one_line(runs, capsys):
     line = refusal(samples, capsys, runs[0].path, "--sample", 9)
     assert f"{runs[0].samples} has no prediction of sample 9" in line

@@ -1,4 +1,4 @@
-"""SIGTERM and SIGHUP end a command as Ctrl-C does."""
+"""SIGTERM and SIGHUP end a command like Ctrl-C."""
 
 import os
 import signal
@@ -59,7 +59,7 @@ def test_a_signal_is_one_line_a_status_and_no_temporary_files(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_under_nohup_the_end_of_the_terminal_is_no_end(tmp_path):
+def test_sighup_is_ignored_under_nohup(tmp_path):
     def ignore():
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
@@ -71,7 +71,7 @@ def test_under_nohup_the_end_of_the_terminal_is_no_end(tmp_path):
         assert process.wait() == 143
 
 
-def test_what_a_killed_process_left_is_removed_by_the_next(tmp_path):
+def test_files_of_a_killed_process_are_removed_by_the_next(tmp_path):
     with start(tmp_path) as killed:
         killed.kill()
     assert len(list(tmp_path.glob("keras-fcn-*/cache"))) == 1
@@ -82,7 +82,7 @@ def test_what_a_killed_process_left_is_removed_by_the_next(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_handler_of_the_program_stays():
+def test_existing_signal_handlers_are_kept():
     came = []
     before = signal.signal(signal.SIGTERM, lambda *_: came.append("mine"))
     try:

@@ -1,4 +1,4 @@
-"""TensorFlow's start: its lines are dropped unless it fails; what it does not need."""
+"""TensorFlow's import: its start-up lines, and hidden packages."""
 
 import os
 import signal
@@ -43,7 +43,7 @@ def start(what, lines=STARTUP_LINES):
     return process.returncode, process.stderr
 
 
-def test_lines_of_a_start_that_succeeds_are_dropped_and_others_kept():
+def test_startup_lines_are_dropped_and_others_kept():
     lines = ("before\n", *STARTUP_LINES, "W0000 of another program\n", "last")
     status, said = start("pass", lines)
     assert status == 0
@@ -106,7 +106,7 @@ def test_a_crash_in_a_command_prints_a_traceback(tmp_path):
     assert f"{tmp_path}/tensorflow.py" in process.stderr
 
 
-def test_standard_error_is_the_terminals_again_afterwards(capfd):
+def test_standard_error_is_restored(capfd):
     before = os.fstat(2)
     with pytest.raises(ImportError), quiet_start():
         assert os.fstat(2).st_ino != before.st_ino
@@ -118,7 +118,7 @@ def test_standard_error_is_the_terminals_again_afterwards(capfd):
     assert capfd.readouterr().err == ""
 
 
-def test_the_level_of_the_log_is_the_users_where_there_is_one(monkeypatch):
+def test_a_log_level_set_by_the_user_is_kept(monkeypatch):
     for given, expected in (("0", "0"), (None, "2")):
         monkeypatch.delenv("TF_CPP_MIN_LOG_LEVEL", raising=False)
         if given is not None:
@@ -127,7 +127,7 @@ def test_the_level_of_the_log_is_the_users_where_there_is_one(monkeypatch):
             assert os.environ["TF_CPP_MIN_LOG_LEVEL"] == expected
 
 
-def test_hidden_packages_are_there_after_the_start(monkeypatch):
+def test_hidden_packages_can_be_imported_after_the_start(monkeypatch):
     monkeypatch.delitem(sys.modules, "tensorflow")
     monkeypatch.setattr(startup.gc, "freeze", lambda: None)
     known = ModuleType("pandas")

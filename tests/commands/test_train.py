@@ -1,4 +1,4 @@
-"""`train`: flags and recipes become a run, bad input one line, an interrupt a hint."""
+"""`train`: flags and recipes, resuming, and bad input."""
 
 import json
 import signal
@@ -29,7 +29,7 @@ def trained(monkeypatch):
     return seen
 
 
-def test_a_run_is_made_and_where_its_parts_are_is_told(folder, tmp_path, capsys):
+def test_a_training_prints_its_scores_and_files(folder, tmp_path, capsys):
     run_dir = tmp_path / "run"
     status, out, _ = outcome(train, capsys, *training_arguments(folder, run_dir))
     assert status == 0
@@ -46,9 +46,7 @@ def test_a_run_is_made_and_where_its_parts_are_is_told(folder, tmp_path, capsys)
     assert curves == f"Curves:      tensorboard --logdir {tmp_path}"
 
 
-def test_images_are_trained_on_validated_and_scored_at_the_size_asked_for(
-    folder, tmp_path, capsys
-):
+def test_training_validation_and_evaluation_use_the_size(folder, tmp_path, capsys):
     run_dir = tmp_path / "run"
     arguments = training_arguments(folder, run_dir)
     flags = ["--size", "72", "--crop", "64x96"]  # of images of 48x64
@@ -128,7 +126,7 @@ def test_without_flags_the_configuration_is_the_default(capsys, trained):
     assert str(run_path).startswith("runs/camvid-fcn32s-")
 
 
-def test_flags_win_over_a_recipe_and_a_recipe_over_defaults(tmp_path, capsys, trained):
+def test_flags_override_a_recipe_that_overrides_defaults(tmp_path, capsys, trained):
     recipe = tmp_path / "recipe.toml"
     recipe.write_text('variant = "8s"\nepochs = 7\nflip = true\ncrop = [32, 64]\n')
     flags = ("--epochs", 30, "--no-augment")  # 30 is the default; flip is made useless
@@ -146,7 +144,7 @@ def test_flags_win_over_a_recipe_and_a_recipe_over_defaults(tmp_path, capsys, tr
         ('init_from = "pretrained"', (), ("imagenet", "pretrained")),
     ],
 )
-def test_another_start_by_flag_takes_the_place_of_the_recipes(
+def test_a_flag_for_initial_weights_replaces_those_of_the_recipe(
     tmp_path, capsys, trained, recipe, flags, expected
 ):
     (tmp_path / "recipe.toml").write_text(recipe)
@@ -155,7 +153,7 @@ def test_another_start_by_flag_takes_the_place_of_the_recipes(
     assert (config.weights, config.init_from) == expected
 
 
-def test_the_architecture_of_the_start_gives_way_to_recipe_and_flags(
+def test_recipe_and_flags_override_the_architecture_of_init_from(
     tmp_path, capsys, trained
 ):
     (tmp_path / "recipe.toml").write_text('variant = "16s"\n')
@@ -170,7 +168,7 @@ def test_the_architecture_of_the_start_gives_way_to_recipe_and_flags(
     assert found == [("8s", "compact"), ("16s", "compact"), ("32s", "compact")]
 
 
-def test_a_recipe_is_kept_whole_in_the_run(folder, tmp_path, capsys):
+def test_the_runs_configuration_contains_the_recipe(folder, tmp_path, capsys):
     recipe = tmp_path / "recipe.toml"
     recipe.write_text(
         'dataset = "folder"\nhead = "compact"\nhead_filters = 8\nweights = "none"\n'
@@ -201,7 +199,7 @@ def test_a_recipe_is_kept_whole_in_the_run(folder, tmp_path, capsys):
         ),
     ],
 )
-def test_flags_that_contradict_are_one_line(capsys, trained, flags, needed):
+def test_flags_without_effect_are_one_line(capsys, trained, flags, needed):
     assert needed in refusal(train, capsys, *flags.split())
     assert not trained
 
@@ -212,12 +210,12 @@ def test_a_missing_data_folder_is_one_line(tmp_path, capsys):
     assert not (tmp_path / "run").exists()
 
 
-def test_camvid_needs_its_layout(tmp_path, capsys):
+def test_camvid_requires_its_layout(tmp_path, capsys):
     line = refusal(train, capsys, "--data-dir", tmp_path, "--run-dir", tmp_path / "run")
     assert "trainannot" in line
 
 
-def test_a_folder_needs_a_data_dir(capsys, tmp_path):
+def test_the_data_set_folder_requires_a_data_dir(capsys, tmp_path):
     line = refusal(train, capsys, "--dataset", "folder", "--run-dir", tmp_path / "run")
     assert "--data-dir" in line
 
@@ -241,7 +239,7 @@ def test_an_existing_run_is_one_line(folder, run, capsys):
     assert f"--resume {run.path}" in line
 
 
-def test_a_start_that_is_no_run_is_one_line(folder, tmp_path, capsys):
+def test_an_invalid_init_from_is_one_line(folder, tmp_path, capsys):
     start = {"init-from": tmp_path / "nothing"}
     values = training_arguments(folder, tmp_path / "run", **start)
     arguments = [value for value in values if value not in ("--weights", "none")]
@@ -260,12 +258,12 @@ def test_a_start_that_is_no_run_is_one_line(folder, tmp_path, capsys):
         (("--config", "x"), "the run's own configuration: leave out --config"),
     ],
 )
-def test_a_run_goes_on_with_its_own_configuration(run, capsys, flags, needed):
+def test_a_resumed_run_keeps_its_configuration(run, capsys, flags, needed):
     line = refusal(train, capsys, "--resume", run.path, *flags)
     assert needed.format(run=run.path) in line
 
 
-def test_what_is_said_of_more_epochs_can_be_done(run, tmp_path, capsys):
+def test_the_suggested_command_for_more_epochs_works(run, tmp_path, capsys):
     line = refusal(train, capsys, "--resume", run.path, "--epochs", 2)
     _, _, hint = line.partition("by --init-from ")
     start = hint.split()[0]
@@ -276,11 +274,11 @@ def test_what_is_said_of_more_epochs_can_be_done(run, tmp_path, capsys):
     assert RunFolder.open(tmp_path / "next").read_config().init_from == str(run.path)
 
 
-def test_resuming_what_is_no_run_is_one_line(tmp_path, capsys):
+def test_resuming_a_folder_that_is_not_a_run_is_one_line(tmp_path, capsys):
     assert "is not a run" in refusal(train, capsys, "--resume", tmp_path)
 
 
-def test_a_training_of_other_classes_starts_from_the_bundled_network(
+def test_a_training_for_other_classes_can_start_from_the_bundled_network(
     folder, tmp_path, capsys, caplog
 ):
     values = training_arguments(folder, tmp_path / "run", **{"init-from": "pretrained"})
@@ -294,7 +292,7 @@ def test_a_training_of_other_classes_starts_from_the_bundled_network(
 
 
 @pytest.mark.slow
-def test_no_line_of_tensorflow_reaches_the_terminal(folder, tmp_path):
+def test_no_line_of_tensorflow_is_printed(folder, tmp_path):
     arguments = training_arguments(folder, tmp_path / "run", precision="auto")
     process = call("train.py", *arguments)
     said = [line.split(" ")[0] for line in process.stderr.splitlines()]
@@ -306,7 +304,7 @@ def test_no_line_of_tensorflow_reaches_the_terminal(folder, tmp_path):
 
 
 @pytest.mark.slow
-def test_an_interrupted_training_says_how_it_goes_on(tmp_path):
+def test_an_interrupted_training_prints_the_command_to_resume(tmp_path):
     folder, path = write_folder(tmp_path / "my data"), tmp_path / "my run"
     arguments = training_arguments(folder, path, epochs=1000)
     command = [sys.executable, "-m", "keras_fcn", "train", *map(str, arguments)]
