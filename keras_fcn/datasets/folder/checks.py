@@ -119,6 +119,7 @@ def drop_duplicates(
     }
     if not doubled or len(doubled) == len(splits["val"]):
         return []  # `check_duplicates` refuses a split of nothing but duplicates
+    # Splits and facts are parallel lists.
     kept = [one.name not in doubled for one in splits["val"]]
     splits["val"] = [
         s for s, is_kept in zip(splits["val"], kept, strict=True) if is_kept
@@ -207,7 +208,8 @@ def check_classes(
     ]
     if "train" not in class_pixels:
         return problems
-    in_train = class_pixels["train"].sum(axis=0) > 0  # (num_classes,)
+    # Both boolean, (C,).
+    in_train = class_pixels["train"].sum(axis=0) > 0
     in_any = sum(pixels.sum(axis=0) for pixels in class_pixels.values()) > 0
     if in_train.sum() == 1:
         message = (
@@ -218,6 +220,7 @@ def check_classes(
         problems.append(Problem("one-class", True, message))
     absent = [names[i] for i in np.flatnonzero(~in_any)]
     is_numbered = all(name.startswith("class_") for name in names)
+    # Numbered classes without pixels are values that no file has: gaps between ids.
     if absent and is_numbered and encoding.kind == "ids" and in_train.sum() > 1:
         problems.append(_gaps(names, in_any, is_auto))
     elif absent:
@@ -247,6 +250,7 @@ def _gaps(names, in_any, is_auto):
         f"{first(list(map(str, ids)))}. To close the gaps ({first(moved)}), add a "
         f"class_dict.csv with the lines id,name; {lines} ..."
     )
+    # Most probably the values are no ids: grey colours, or ids of another data set.
     is_fatal = num_gaps > len(ids) and is_auto
     if is_fatal:
         message += (

@@ -76,6 +76,7 @@ def _make_split(
             label_map = decoder.decode(stored)
         except ValueError as error:
             raise ValueError(f"{sample.label} {error}") from error
+        # Batches and caches are planned with the sizes of the check.
         if not image.shape[:2] == label_map.shape == tuple(sizes[index]):
             raise ValueError(
                 f"{sample.image} or its label map has changed since it was checked: "
@@ -94,6 +95,7 @@ def _make_split(
             read_by_index, [index], (tf.string, tf.uint8, tf.uint8), stateful=False
         )
         return {
+            # `numpy_function` returns tensors of unknown shape.
             "name": tf.ensure_shape(name, ()),
             "image": tf.ensure_shape(image, (None, None, 3)),
             "label_map": tf.ensure_shape(label_map, (None, None)),

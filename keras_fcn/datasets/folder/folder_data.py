@@ -100,6 +100,7 @@ class FolderData:
             Two arrays, int64 `(num_classes,)`; void pixels count in the second only.
         """
         pixels = self.class_pixels[split]  # (N, num_classes)
+        # One column, (N, 1), as an image counts for each class in it.
         areas = [[np.prod(fact.label_size or (0, 0))] for fact in self.facts[split]]
         return pixels.sum(axis=0), (np.array(areas) * (pixels > 0)).sum(axis=0)
 

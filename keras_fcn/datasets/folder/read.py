@@ -65,6 +65,7 @@ def read_folder(
     if "all" in data.splits:
         data.splits["train"] = data.splits.pop("all") + data.splits.get("train", [])
     data.add_problems(layout.problems, options.accept)
+    # A test split alone, as in `evaluate`, needs no validation.
     is_needed = splits is None or not {"train", "val"}.isdisjoint(splits)
     is_assigned = _assign_validation(data, options) if is_needed else False
     if splits is not None:
@@ -123,6 +124,8 @@ def _assign_validation(data, options):
 
 def _find_table(data):
     """The table of classes: of a file, of the layout, or of labelme's labels."""
+    # Tables are often in labels/ or next to the splits; a limit, as others have images
+    # in thousands of folders.
     folders = [data.root, *(path for path in data.root.iterdir() if path.is_dir())]
     path = find_class_table(folders[:64])
     table = None
@@ -160,11 +163,13 @@ def _read_labels(data, table, options, class_map):
     decoder = data.encoding.decoder
     num_classes = data.encoding.class_map.num_classes
     for split, facts in data.facts.items():
-        pixels = np.zeros((len(facts), num_classes), dtype="int64")
+        pixels = np.zeros((len(facts), num_classes), dtype="int64")  # (N, C)
         for row, fact in zip(pixels, facts, strict=True):
             if fact.label is not None:
                 keys = fact.label.colors if decoder.uses_colors else fact.label.keys
                 ids = decoder.class_ids(keys)
+                # -1 is no class, which decoding refuses; 255 is void.
                 is_class = (ids >= 0) & (ids < num_classes)
+                # `row[ids] += counts` would add only one of two values of a class.
                 np.add.at(row, ids[is_class], fact.label.counts[is_class])
         data.class_pixels[split] = pixels

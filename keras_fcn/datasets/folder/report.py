@@ -53,6 +53,7 @@ def report(data: FolderData, class_weights: Sequence[float] | None) -> dict[str,
         A dict for JSON. Pixels are counts; `mean_color` is RGB in [0, 255] over the
         training images, None if none was decoded.
     """
+    # From sums, so that images of different size count by their pixels.
     color_sum, num_pixels = np.zeros(3), 0
     for fact in data.facts.get("train", ()):
         if fact.size and fact.color_sum is not None:
@@ -196,6 +197,7 @@ def sample_page(data: FolderData, num_samples: int) -> np.ndarray | None:
     pixels = np.concatenate(list(data.class_pixels.values()))  # (N, num_classes)
     total = pixels.sum(axis=0)
     by_rarity = [int(i) for i in np.argsort(total, kind="stable") if total[i]]
+    # Fills the page when there are fewer classes than samples.
     spread = np.linspace(0, len(pixels) - 1, num_samples).round().astype(int)
     indices = [int(pixels[:, class_id].argmax()) for class_id in by_rarity]
     chosen = list(dict.fromkeys([*indices, *spread.tolist()]))[:num_samples]

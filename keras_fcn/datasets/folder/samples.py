@@ -58,7 +58,7 @@ class Problem:
     is_fatal: bool
     message: str
     examples: Sequence[str] = ()
-    total: int = 0
+    total: int = 0  # not the number of examples in `gaps` and `no-shape`
 
     @property
     def count(self) -> int:

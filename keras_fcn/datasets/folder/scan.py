@@ -32,7 +32,7 @@ from keras_fcn.typing import Size
 FULL_READ_BYTES = 2**28
 # Starting processes takes seconds, which only many samples make up for.
 MANY_SAMPLES = 10_000
-_CHUNK = 64  # samples that a thread or process takes at a time
+_CHUNK = 64  # samples that a process is sent at a time, to save messages
 
 
 class SampleFacts(NamedTuple):
@@ -83,13 +83,12 @@ def scan(
         paths = (Path(sample.image) for sample in samples)
         num_bytes = sum(path.stat().st_size for path in paths if path.is_file())
         is_full = num_bytes <= FULL_READ_BYTES
-    read_chunk = partial(
-        _read_chunk,
+    read = partial(
+        read_facts,
         labelme_values=labelme_values,
         is_full=is_full,
         max_pixels=max_pixels,
     )
-    chunks = [samples[at : at + _CHUNK] for at in range(0, len(samples), _CHUNK)]
     num_workers = min(8, os.cpu_count() or 1)
     pool: Executor = ThreadPoolExecutor(num_workers)
     if len(samples) >= MANY_SAMPLES:
@@ -101,9 +100,9 @@ def scan(
         description="Reading images and labels", total=len(samples)
     ) as progress:
         try:
-            for part in pool.map(read_chunk, chunks):
-                facts += part
-                progress.update(len(part))
+            for fact in pool.map(read, samples, chunksize=_CHUNK):
+                facts.append(fact)
+                progress.update()
         except BrokenProcessPool as error:
             raise OSError(
                 "A process that reads images ended early: out of memory, or a script "
@@ -126,10 +125,6 @@ def _start_worker():
     threading.Thread(target=exit_with_parent, daemon=True).start()
 
 
-def _read_chunk(samples, labelme_values, is_full, max_pixels):
-    return [read_facts(one, labelme_values, is_full, max_pixels) for one in samples]
-
-
 def read_facts(
     sample: Sample, labelme_values: dict[str, int], is_full: bool, max_pixels: int
 ) -> SampleFacts:
@@ -149,7 +144,8 @@ def read_facts(
         if is_full:
             image, orientation = read_image_and_orientation(path, max_pixels)
             size = image.shape[:2]
-            color_sum = image.reshape(-1, 3).sum(axis=0, dtype="float64")
+            color_sum = image.reshape(-1, 3).sum(axis=0, dtype="float64")  # (3,)
+            # Of the pixels: the same image may be in files of two formats.
             digest = hashlib.blake2b(image.tobytes(), digest_size=16).digest()
         else:
             size, orientation = read_size_and_orientation(path, max_pixels)

@@ -32,6 +32,7 @@ def assign_validation(
     groups = group_names(samples, group_by)
     hashes = {}
     for group in groups:
+        # File names may have bytes that are not UTF-8.
         content = group.encode("utf-8", "surrogateescape")
         digest = hashlib.blake2b(content, digest_size=8).digest()
         hashes[group] = int.from_bytes(digest, "big") / 2**64  # in [0, 1)
@@ -40,6 +41,7 @@ def assign_validation(
         raise ValueError(
             f"A validation split needs at least two {what}. Received: {len(hashes)}"
         )
+    # At least one group on each side, whatever the share.
     ordered = sorted(hashes, key=hashes.__getitem__)
     count = sum(value < share for value in hashes.values())
     chosen = set(ordered[: min(max(count, 1), len(ordered) - 1)])

@@ -30,7 +30,7 @@ class Candidate:
         self.description = description
         self.entries = entries
         self.table: dict[int, int] = {}
-        if kind == "ids":
+        if kind == "ids":  # a table may still name 255 as a class
             self.table = {VOID_ID: VOID_ID, WIDE_VOID: VOID_ID}
         num_classes = 0
         for index, entry in enumerate(entries):
@@ -67,6 +67,7 @@ def is_same(first: Candidate, second: Candidate, contents: Contents) -> bool:
     by_color, by_value = sorted((first, second), key=lambda one: one.kind != "colors")
     if by_color.kind != "colors" or contents.has_rgb:
         return False
+    # Without one palette for all files, indices are read as grey values.
     color_of = contents.palette or {
         value: value * 0x010101 for value in contents.values
     }
@@ -134,6 +135,7 @@ def _options(contents, table, label_values, void, class_map):
     source = table.source if table else ""
     if entries and all(entry.color for entry in entries if not entry.is_void):
         yield "colors", f"colours, as in {source}", entries
+    # Two names without ids or colours fit files of 0 and 1 and files of 0 and 255.
     two = [entry for entry in entries if not entry.is_void]
     if entries:
         may_be_two = len(two) == 2 and not any(one.color or one.value for one in two)

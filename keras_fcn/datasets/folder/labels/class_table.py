@@ -101,6 +101,7 @@ def read_class_table(path: Path) -> list[ClassEntry]:
     ]
     if not numbered:
         raise ValueError(f"{path} lists no class: it is empty")
+    # The first of these in the first line: a name may contain a comma or a space.
     delimiter = next((char for char in "\t;," if char in numbered[0][1]), None)
     words = numbered[0][1].split()
     if path.suffix.lower() == ".txt" and sum(map(str.isdecimal, words)) >= 3:
@@ -161,6 +162,7 @@ def _read_text(path):
             text = content.decode(encoding)
         except UnicodeDecodeError:
             continue
+        # Latin-1 decodes any bytes; a zero byte shows that they are no text.
         if "\0" not in text:
             return text
     raise ValueError(f"{path} must be text: a table of classes, name,r,g,b")

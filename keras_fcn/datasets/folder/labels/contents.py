@@ -126,6 +126,7 @@ class Contents:
                 self.has_rgb = True
                 continue
             self.values.update(dict(zip(keys, counts, strict=True)))
+            # Enough for the rule about files of 0 and 1 and files of 0 and 255.
             if len(keys) < 4 and len(self.small_sets) < 64:
                 self.small_sets.add(frozenset(keys))
             if file.kind == "palette":
@@ -143,6 +144,7 @@ class Contents:
         many of them, each on few pixels, and none covers an area.
         """
         pixels = self.colors if self.has_rgb else self.values
+        # Void outlines are thin in data sets such as Pascal VOC.
         used = pixels.keys() - {VOID_ID, WIDE_VOID}
         thin = used - self.areas
         share = sum(pixels[key] for key in thin) / max(1, pixels.total())

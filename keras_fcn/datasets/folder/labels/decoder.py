@@ -33,6 +33,7 @@ class LabelDecoder:
             # An entry for each RGB colour, 32 MiB, makes decoding a single look-up.
             values = {int(pack(color)): class_id for color, class_id in colors.items()}
         size = 2**24 if self.uses_colors else _NUM_VALUES
+        # int16, so that -1 marks values of no class.
         self._ids = np.full(size, _UNKNOWN, dtype="int16")
         self._ids[list(values or {})] = list((values or {}).values())
 
@@ -45,7 +46,7 @@ class LabelDecoder:
         Raises:
             ValueError: if a value or colour has no class; gives its number of pixels.
         """
-        keys = stored.values
+        keys = stored.values  # (H, W), or (H, W, 3) of RGB files
         if not self.uses_colors:
             if keys.ndim == 3:
                 if not is_grey(keys):

@@ -111,6 +111,7 @@ class Evidence:
                 else -sum(one.unknown(contents).values())
             ),
         )
+        # A candidate that reads one of the classes as void uses fewer: it is no rival.
         rivals = (
             one.description
             for one in fitting
@@ -385,6 +386,7 @@ def _class_map(entries, contents):
         stored = [contents.palette.get(entry.value) for entry in classes]
         if None not in stored and len(set(stored)) == len(stored):
             colors = [unpack(color) for color in stored]
+    # Colours only matter for drawing here: any distinct ones will do.
     spare = iter(distinct_colors(len(classes)))
     void = [entry.color for entry in entries if entry.is_void and entry.color]
     return ClassMap(

@@ -49,8 +49,9 @@ def read_labels(path: Path, max_pixels: int = MAX_IMAGE_PIXELS) -> StoredLabels:
     image = read_label_image(path, max_pixels)
     is_lossy = image.format == "JPEG"
     if image.mode == "1":
-        return StoredLabels(np.asarray(image).astype("uint8"))
+        return StoredLabels(np.asarray(image).astype("uint8"))  # 0 and 1
     if image.mode in ("P", "PA"):
+        # A palette may have fewer than 256 colours; indices beyond it become black.
         palette = np.zeros((256, 3), dtype="uint8")
         colors = np.asarray(image.getpalette("RGB"), dtype="uint8").reshape(-1, 3)
         palette[: len(colors)] = colors
@@ -81,6 +82,7 @@ def _read_array(path, max_pixels):
         raise
     except Exception as error:  # of any class: NumPy evaluates the header as Python
         raise UnreadableImage(f"{path} can't be read as an array ({error})") from error
+    # (H, W, 1) and (1, H, W) are common exports of masks.
     if array.ndim == 3 and 1 in (array.shape[0], array.shape[-1]):
         array = array.squeeze(-1 if array.shape[-1] == 1 else 0)
     is_color = array.ndim == 3 and array.shape[-1] == 3 and array.dtype == np.uint8

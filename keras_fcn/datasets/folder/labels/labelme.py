@@ -86,6 +86,7 @@ def labelme_classes(
         ]
         table = ClassTable(entries, "the labels of the shapes")
     entries = table.entries
+    # labelme has no shape for the background, but some tables name it.
     names = [entry.name.lower() for entry in entries]
     if BACKGROUND not in names and "background" not in names:
         entries = [ClassEntry("background", None, None, False), *entries]

@@ -59,6 +59,7 @@ def find_coco(folder: Path) -> Layout | None:
             if "shapes" in path.read_text(errors="replace")[:4096]:
                 continue  # a labelme file, which is read later
             raise ValueError(f"{path} is not JSON: {error}") from error
+        # Captions, keypoints and other JSON files lack one of the lists.
         if not isinstance(content, dict) or not all(key in content for key in _KEYS):
             continue
         paths.append(path)
@@ -156,6 +157,7 @@ def _add_samples(layout, split, path, images, background):
         text = json.dumps([background, shapes], separators=(",", ":")).encode()
         label = CocoLabel(str(path), image_id, size, text)
         samples.append(Sample(str(name.with_suffix("")), str(image), label))
+    # By name, as in the other layouts; files are in any order.
     samples.sort(key=lambda sample: sample.name)
     layout.splits.setdefault(split, []).extend(samples)
     file = relative(path, folder)

@@ -53,6 +53,7 @@ def find_layout(folder: Path, label_suffix: str | None = None) -> Layout:
             f"{' or as '.join(layout.description for layout in layouts)}: remove or "
             "rename the folders or files that are not meant"
         )
+    # Only without another layout: names such as a and a_mask occur in images/ too.
     layout = layouts[0] if layouts else find_side_by_side(folder, label_suffix)
     if layout is None:
         names = sorted(

@@ -148,6 +148,7 @@ def _split_pair(pair):
     has_files = any(
         path.suffix.lower() in IMAGE_SUFFIXES for path in pair.images.iterdir()
     )
+    # images/ with val/ in it, and training images directly in images/.
     if has_files and "train" not in [part.split for part in parts]:
         parts.append(pair._replace(is_recursive=False))
     return parts

@@ -175,6 +175,7 @@ def add_split(
     if label_suffix:
         rule = f"labels end in {label_suffix}"
     matched = _match_names(images, labels, {n: n + label_suffix for n in images})
+    # Only if nothing else fits: common beginnings may be a coincidence.
     if images and labels and not matched[0]:
         renamed, rule = _rename_frames(images, labels)
         matched = _match_names(images, labels, renamed)

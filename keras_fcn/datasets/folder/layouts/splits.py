@@ -131,6 +131,7 @@ def read_list(path: Path) -> list[str]:
     names = []
     for line in read_lines(path):
         name = line.strip().replace("\\", "/")
+        # SegNet and others write `image.png label.png` on a line.
         first, _, rest = name.partition(" ")
         if rest and first.lower().endswith(IMAGE_SUFFIXES):
             name = first
