@@ -28,6 +28,14 @@ from keras_fcn.errors import (
 )
 
 _BACKENDS = ("tensorflow", "jax")
+# Exit status of a command by the exception that ends it.
+_STATUS: dict[type[Exception], int] = {
+    ValueError: 2,
+    OSError: 2,
+    FloatingPointError: 1,
+    TrainingStopped: 128 + signal.SIGTERM,
+    PeerLost: LOST_STATUS,
+}
 _DISK_IS_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -75,7 +83,13 @@ class Command:
         )
         arguments, given = parser.parse(sys.argv[1:] if argv is None else argv)
         arguments.parser = parser
-        _start_logging(parser)
+        # Only warnings of other packages; they would hide the lines of a training.
+        handler = _LogHandler()
+        handler.setFormatter(_LineFormatter(parser))
+        logging.basicConfig(handlers=[handler], level=logging.WARNING)
+        logging.getLogger("keras_fcn").setLevel(logging.INFO)
+        logging.getLogger("absl").setLevel(logging.ERROR)  # TFDS logs each step
+        warnings.filterwarnings("ignore", module=r"PIL\.")  # about tags of images
         try:
             with stopped_by_signals():
                 self.check(arguments, given)
@@ -89,16 +103,6 @@ class Command:
             if status is None:
                 raise
             return status
-
-
-def _start_logging(parser: OneLineParser) -> None:
-    # Only warnings of other packages; they would hide the lines of a training.
-    handler = _LogHandler()
-    handler.setFormatter(_LineFormatter(parser))
-    logging.basicConfig(handlers=[handler], level=logging.WARNING)
-    logging.getLogger("keras_fcn").setLevel(logging.INFO)
-    logging.getLogger("absl").setLevel(logging.ERROR)  # TFDS logs each step
-    warnings.filterwarnings("ignore", module=r"PIL\.")  # about tags of images
 
 
 class _LogHandler(logging.StreamHandler):
@@ -187,28 +191,21 @@ def _report(error: BaseException, arguments: argparse.Namespace) -> int | None:
         # The reader of standard output has ended, as `head` does: not an error.
         sys.stdout = open(os.devnull, "w")
         return 1
+    tf = sys.modules.get("tensorflow")
     # First, because TensorFlow reports a full disk as exhausted resources.
     if (reason := _reason_of_a_file(error)) is not None:
         message, status = reason, 2
-    elif isinstance(error, MemoryError) or _is_out_of_device_memory(error):
+    elif isinstance(error, MemoryError) or (
+        tf is not None and isinstance(error, tf.errors.ResourceExhaustedError)
+    ):
         message, status = f"out of memory: {_memory_hint(arguments)}", 1
-    elif isinstance(error, FloatingPointError):
-        message, status = one_line(error), 1
-    elif isinstance(error, TrainingStopped):
-        message, status = one_line(error), 128 + signal.SIGTERM
-    elif isinstance(error, PeerLost):
-        message, status = one_line(error), LOST_STATUS
-    elif isinstance(error, ValueError | OSError):
-        message, status = one_line(error), 2
     else:
-        return None
+        known = [number for kind, number in _STATUS.items() if isinstance(error, kind)]
+        if not known:
+            return None
+        message, status = one_line(error), known[0]
     print(f"{parser.prog}: error: {parser.with_flags(message)}", file=sys.stderr)
     return status
-
-
-def _is_out_of_device_memory(error: BaseException) -> bool:
-    tf = sys.modules.get("tensorflow")
-    return tf is not None and isinstance(error, tf.errors.ResourceExhaustedError)
 
 
 def _reason_of_a_file(error: BaseException) -> str | None:

@@ -26,7 +26,7 @@ from keras_fcn.options import Temperature
 
 if TYPE_CHECKING:
     from keras_fcn.classes import ClassMap
-    from keras_fcn.datasets.dataset import SegmentationDataset, Split
+    from keras_fcn.datasets.dataset import SegmentationDataset
 
 logger = logging.getLogger(__name__)
 
@@ -94,9 +94,16 @@ def work(arguments: argparse.Namespace, given: set[str]) -> int:
     # As the validation of the training, whose scores are compared with these.
     usual_size = "native" if trained.size is None else "auto"
     arguments.size = arguments.size or usual_size
-    if arguments.size == "native" and not network.scales_images:
-        split = dataset.split(arguments.split)
-        _warn_of_other_scale(network.read_training_size(), split)
+    side = dataset.split(arguments.split).median_shorter_side
+    ratio = side / (network.read_training_size() or side)
+    is_same = 1 / _SAME_SCALE < ratio < _SAME_SCALE
+    if arguments.size == "native" and not network.scales_images and not is_same:
+        logger.warning(
+            "The shorter side of the images is %d pixels, and %d in the training: "
+            "--size auto resizes them to that",
+            side,
+            network.read_training_size(),
+        )
     options = resolve_options(inference_options(arguments), network)
     predictor = make_predictor(network.load_model(), options)
     report = evaluate(
@@ -146,17 +153,6 @@ def _load(
         )
         arguments.split = "val"
         return load("val")
-
-
-def _warn_of_other_scale(training_size: int | None, split: "Split") -> None:
-    side = split.median_shorter_side
-    if training_size and not 1 / _SAME_SCALE < side / training_size < _SAME_SCALE:
-        logger.warning(
-            "The shorter side of the images is %d pixels, and %d in the training: "
-            "--size auto resizes them to that",
-            side,
-            training_size,
-        )
 
 
 def _default_output_dir(

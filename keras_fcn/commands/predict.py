@@ -7,12 +7,11 @@ frame in STEM_labels/.
 
 import argparse
 import logging
-import time
 from collections.abc import Generator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from keras_fcn.commands.command_line import Command
 from keras_fcn.commands.flags import add_flag, add_model_argument
@@ -32,15 +31,15 @@ from keras_fcn.commands.predict_on_ray import (
     check_ray_arguments,
     work_on_ray,
 )
+from keras_fcn.commands.predict_report import PredictionReport
 from keras_fcn.config import MAX_IMAGE_PIXELS
-from keras_fcn.errors import printable
 from keras_fcn.options import PositiveInt
 
 if TYPE_CHECKING:
     from keras_fcn.classes import ClassMap
     from keras_fcn.prediction.jobs import Job
     from keras_fcn.prediction.outputs import Outputs
-    from keras_fcn.prediction.results import Result, ResultTable
+    from keras_fcn.prediction.results import Result
     from keras_fcn.prediction.segmenter import Segmenter
     from keras_fcn.prediction.video.reader import CameraReader, Clip
 
@@ -72,7 +71,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_model_argument(parser)
     parser.add_argument(
         "--output-dir",
-        type=_folder,
+        # Path would make one slash of the two in a URL.
+        type=lambda text: text if "://" in text else Path(text),
         default=Path("predictions"),
         metavar="DIR",
         help="folder for the outputs; created if missing",
@@ -89,10 +89,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_inference_arguments(parser)
     add_server_arguments(parser)
     add_ray_arguments(parser)
-
-
-def _folder(text: str) -> Path | str:
-    return text if "://" in text else Path(text)  # Path makes one slash of two
 
 
 def check(arguments: argparse.Namespace, given: set[str]) -> None:
@@ -138,7 +134,7 @@ def work(arguments: argparse.Namespace, given: set[str]) -> int:
         table = arguments.csv and stack.enter_context(
             result_table(arguments.csv, class_map)
         )
-        report = _Report(arguments, class_map, table)
+        report = PredictionReport(arguments, class_map, table)
         if arguments.server:
             report.add_images(_predict_by_server(arguments, class_map))
         else:
@@ -153,7 +149,9 @@ def work(arguments: argparse.Namespace, given: set[str]) -> int:
 
 
 def _predict_here(
-    arguments: argparse.Namespace, report: "_Report", camera: "CameraReader | None"
+    arguments: argparse.Namespace,
+    report: PredictionReport,
+    camera: "CameraReader | None",
 ) -> None:
     from keras_fcn.prediction.batch import predict_images
     from keras_fcn.prediction.jobs import Job
@@ -180,7 +178,7 @@ def _predict_video_file(
     job: "Job",
     outputs: "Outputs",
     arguments: argparse.Namespace,
-    report: "_Report",
+    report: PredictionReport,
 ) -> None:
     from keras_fcn.prediction.results import Result
     from keras_fcn.prediction.video.predict import is_predicted
@@ -234,88 +232,6 @@ def _predict_by_server(
         arguments.unknown_below,
         max_pixels=arguments.max_pixels,
     )
-
-
-class _Report:
-    """Prints and counts the results, and writes the table."""
-
-    def __init__(
-        self,
-        arguments: argparse.Namespace,
-        class_map: "ClassMap",
-        table: "ResultTable | None",
-    ):
-        self._output_dir, self._total = arguments.output_dir, len(arguments.jobs)
-        self._class_map, self._table = class_map, table
-        self._num_failed = self._num_predicted = 0
-        self._last_path: Path | None = None
-        self._file_number = 0
-
-    def add(self, result: "Result") -> None:
-        """Count the result of an image, and print it."""
-        self._count(result)
-        if not result.problem:
-            frame = "" if result.frame is None else f", frame {result.frame}"
-            self._print(f"{result.path}{frame}: {result.describe(self._class_map)}")
-
-    def add_images(self, results: "Generator[Result, None, None]") -> None:
-        """Count and print results as they come, and log the rate."""
-        begun, before = time.perf_counter(), self._num_predicted
-        with closing(results):
-            for result in results:
-                self.add(result)
-        seconds, count = time.perf_counter() - begun, self._num_predicted - before
-        if count > 1:
-            logger.info(
-                "%d images in %.1f s, %.2f images/s", count, seconds, count / seconds
-            )
-
-    def add_video(
-        self, segmenter: "Segmenter", video: Any, job: "Job", outputs: "Outputs"
-    ) -> None:
-        """Predict a video with a progress bar, and print its shares of the classes."""
-        from keras_fcn.prediction.results import Result
-        from keras_fcn.prediction.video.predict import predict_video
-        from keras_fcn.progress import Progress
-
-        progress = Progress(
-            description=video.name, total=video.num_frames, unit="frames"
-        )
-        counts: Any = 0
-        try:
-            with closing(predict_video(segmenter, video, job, outputs)) as results:
-                for result in results:
-                    self._count(result)
-                    if not result.problem:
-                        progress.update()
-                        counts = counts + result.counts
-        finally:  # also after Ctrl-C, which ends a camera
-            progress.close()
-            if progress.n:
-                shares = Result(job.path, counts=counts).describe(self._class_map)
-                frames = f"{progress.n} frames, {progress.rate:.2f} frames/s"
-                self._print(f"{video.name}: {frames}: {shares}")
-
-    def end(self) -> int:
-        """Print where the outputs are, and return the exit status."""
-        if self._num_failed and not self._num_predicted:
-            return 2
-        print(f"Outputs: {self._output_dir}/")
-        return 1 if self._num_failed else 0
-
-    def _count(self, result: "Result") -> None:
-        if self._table:
-            self._table.add(result)
-        self._file_number += result.path != self._last_path
-        self._last_path = result.path
-        if result.problem:
-            self._num_failed += 1
-        else:
-            self._num_predicted += 1
-
-    def _print(self, line: str) -> None:
-        total = max(self._file_number, self._total)  # a camera is not in the total
-        print(printable(f"[{self._file_number}/{total}] {line}"), flush=True)
 
 
 main = Command(

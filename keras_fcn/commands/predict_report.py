@@ -1,0 +1,108 @@
+"""The lines and the table that `predict` writes about images and videos."""
+
+import argparse
+import logging
+import time
+from collections.abc import Generator
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from keras_fcn.errors import printable
+
+if TYPE_CHECKING:
+    from keras_fcn.classes import ClassMap
+    from keras_fcn.prediction.jobs import Job
+    from keras_fcn.prediction.outputs import Outputs
+    from keras_fcn.prediction.results import Result, ResultTable
+    from keras_fcn.prediction.segmenter import Segmenter
+
+logger = logging.getLogger("keras_fcn.predict")
+
+
+class PredictionReport:
+    """Prints and counts the results of a prediction, and writes the table.
+
+    Args:
+        arguments: of the command, with `jobs` and `output_dir`.
+        class_map: names of the classes.
+        table: gets a row for each image or frame; None for no table.
+    """
+
+    def __init__(
+        self,
+        arguments: argparse.Namespace,
+        class_map: "ClassMap",
+        table: "ResultTable | None",
+    ):
+        self._output_dir, self._total = arguments.output_dir, len(arguments.jobs)
+        self._class_map, self._table = class_map, table
+        self._num_failed = self._num_predicted = 0
+        self._last_path: Path | None = None
+        self._file_number = 0
+
+    def add(self, result: "Result") -> None:
+        """Count the result of an image, and print it."""
+        self._count(result)
+        if not result.problem:
+            frame = "" if result.frame is None else f", frame {result.frame}"
+            self._print(f"{result.path}{frame}: {result.describe(self._class_map)}")
+
+    def add_images(self, results: "Generator[Result, None, None]") -> None:
+        """Count and print results as they come, and log the rate."""
+        begun, before = time.perf_counter(), self._num_predicted
+        with closing(results):
+            for result in results:
+                self.add(result)
+        seconds, count = time.perf_counter() - begun, self._num_predicted - before
+        if count > 1:
+            logger.info(
+                "%d images in %.1f s, %.2f images/s", count, seconds, count / seconds
+            )
+
+    def add_video(
+        self, segmenter: "Segmenter", video: Any, job: "Job", outputs: "Outputs"
+    ) -> None:
+        """Predict a video with a progress bar, and print its shares of the classes."""
+        from keras_fcn.prediction.results import Result
+        from keras_fcn.prediction.video.predict import predict_video
+        from keras_fcn.progress import Progress
+
+        progress = Progress(
+            description=video.name, total=video.num_frames, unit="frames"
+        )
+        counts: Any = 0
+        try:
+            with closing(predict_video(segmenter, video, job, outputs)) as results:
+                for result in results:
+                    self._count(result)
+                    if not result.problem:
+                        progress.update()
+                        counts = counts + result.counts
+        finally:  # also after Ctrl-C, which ends a camera
+            progress.close()
+            if progress.n:
+                shares = Result(job.path, counts=counts).describe(self._class_map)
+                frames = f"{progress.n} frames, {progress.rate:.2f} frames/s"
+                self._print(f"{video.name}: {frames}: {shares}")
+
+    def end(self) -> int:
+        """Print where the outputs are, and return the exit status."""
+        if self._num_failed and not self._num_predicted:
+            return 2
+        print(f"Outputs: {self._output_dir}/")
+        return 1 if self._num_failed else 0
+
+    def _count(self, result: "Result") -> None:
+        if self._table:
+            self._table.add(result)
+        self._file_number += result.path != self._last_path
+        self._last_path = result.path
+        if result.problem:
+            self._num_failed += 1
+        else:
+            self._num_predicted += 1
+
+    def _print(self, line: str) -> None:
+        total = max(self._file_number, self._total)  # a camera is not in the total
+        print(printable(f"[{self._file_number}/{total}] {line}"), flush=True)
