@@ -27,6 +27,7 @@ from keras_fcn.runs.names import WEIGHTS_FILE
 from keras_fcn.runs.network_folder import NetworkFolder
 from keras_fcn.storage.arrays import read_arrays, write_arrays
 from keras_fcn.storage.atomic import atomic_folder, move_into_place, write_json
+from keras_fcn.storage.regular_files import check_is_regular
 
 logger = logging.getLogger(__name__)
 
@@ -58,6 +59,8 @@ class PackedFolder(NetworkFolder):
     def read_weights(self) -> Mapping[str, np.ndarray]:
         """Read the arrays by layer and name, after a check of their SHA-256."""
         # safetensors has no checksum: a changed byte of a weight would go unnoticed.
+        for file in (self.checksum_file, self.weights_file):
+            check_is_regular(file)
         try:
             expected = self.checksum_file.read_text().split()[0]
             received = hashlib.sha256(self.weights_file.read_bytes()).hexdigest()

@@ -15,6 +15,7 @@ from functools import cache
 from pathlib import Path
 
 from keras_fcn.storage.locks import Locked, is_abandoned, take
+from keras_fcn.storage.regular_files import check_is_regular
 
 _PART = ".part-"  # prefix of work folders
 TEMPORARY = "keras-fcn-"  # prefix of work folders in the system's temporary folder
@@ -135,9 +136,7 @@ def remove_abandoned(parent: Path, prefix: str = _PART) -> None:
                 folder.rmdir()
 
 
-@cache
-def _remove_abandoned_once(parent):
-    remove_abandoned(parent)
+_remove_abandoned_once = cache(remove_abandoned)
 
 
 def remove_parts(folder: Path) -> None:
@@ -176,8 +175,9 @@ def read_json(path: Path) -> object:
 
     Raises:
         OSError: if it can't be read.
-        ValueError: if it is not JSON, or nested too deeply; names it.
+        ValueError: if it is no regular file, not JSON, or nested too deeply; names it.
     """
+    check_is_regular(path)
 
     def refuse_constant(name):  # Python's parser takes NaN and Infinity
         raise ValueError(f"{name} is not a number in JSON")

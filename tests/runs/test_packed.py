@@ -1,5 +1,6 @@
 """Packing a run for distribution, and reading packed networks."""
 
+import os
 import shutil
 from dataclasses import asdict
 
@@ -73,6 +74,14 @@ def test_a_changed_byte_is_detected(packed):
 def test_a_missing_file_is_reported(packed, name):
     (packed.path / name).unlink()
     with pytest.raises(ValueError, match="is incomplete"):
+        packed.load_model()
+
+
+@pytest.mark.parametrize("name", ["weights.safetensors", "weights.sha256"])
+def test_a_fifo_is_refused(packed, name):
+    (packed.path / name).unlink()
+    os.mkfifo(packed.path / name)
+    with pytest.raises(ValueError, match=f"{name} must be a regular file"):
         packed.load_model()
 
 
