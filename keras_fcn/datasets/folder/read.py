@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -78,10 +79,11 @@ def read_folder(
             )
         data.splits = {split: data.splits[split] for split in splits}
     table = _find_table(data)
-    for split, samples in data.splits.items():
-        data.facts[split] = scan(
-            samples, data.labelme_values, is_full, options.max_pixels
-        )
+    # All splits at once: the number and size of all files decide how they are read.
+    samples = [sample for part in data.splits.values() for sample in part]
+    facts = iter(scan(samples, data.labelme_values, is_full, options.max_pixels))
+    for split, part in data.splits.items():
+        data.facts[split] = list(islice(facts, len(part)))
     if is_assigned and {"train", "val"} <= data.facts.keys():
         data.problems += drop_duplicates(data.splits, data.facts)
     data.problems += check_files(data.splits, data.facts, root)

@@ -10,6 +10,7 @@ import pytest
 
 from keras_fcn.datasets.folder import scan as scan_module
 from keras_fcn.datasets.folder.layouts.detect import find_layout
+from keras_fcn.datasets.folder.read import read_folder
 from keras_fcn.datasets.folder.scan import scan
 from keras_fcn.progress import Progress
 from tests.support.data import PROJECT
@@ -45,7 +46,9 @@ def test_headers_alone_give_the_sizes(samples):
     assert all(one.color_sum is None for one in headers)
 
 
-def test_progress_counts_every_sample(samples, monkeypatch):
+def test_all_splits_are_read_together_with_one_progress_bar(tmp_path, monkeypatch):
+    for split, names in (("train", "abc"), ("val", "de")):
+        write_pairs(tmp_path / f"images/{split}", tmp_path / f"labels/{split}", names)
     bars = []
 
     class Recorded(Progress):
@@ -54,9 +57,12 @@ def test_progress_counts_every_sample(samples, monkeypatch):
             bars.append(self)
 
     monkeypatch.setattr(scan_module, "Progress", Recorded)
-    monkeypatch.setattr(scan_module, "_CHUNK", 8)
-    scan(samples, {})
-    assert [(bar.n, bar.total) for bar in bars] == [(20, 20)]
+    data = read_folder(tmp_path)
+    assert [(bar.n, bar.total) for bar in bars] == [(5, 5)]
+    assert {split: len(facts) for split, facts in data.facts.items()} == {
+        "train": 3,
+        "val": 2,
+    }
 
 
 KILLED = """
