@@ -72,7 +72,9 @@ def test_links_resolve(path):
 @pytest.mark.parametrize("path", CURRENT, ids=map(relative, CURRENT))
 def test_files_of_the_project_that_are_named_exist(path):
     found = rf"(?<![\w/.])(?:{FOLDERS})/[\w./*-]*[\w/]"
-    for name in set(re.findall(found, path.read_text())) - REMOVED:
+    tests = r"(?<![\w/.])[\w/]+/test_\w+\.py"
+    text = path.read_text()
+    for name in {*re.findall(found, text), *re.findall(tests, text)} - REMOVED:
         roots = (PROJECT, PROJECT / "tests")  # CONTRIBUTING's table is of tests/
         is_there = any((root / name).exists() for root in roots)
         assert is_there or "NAME" in name or "MODULE" in name, name
