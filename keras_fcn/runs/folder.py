@@ -109,7 +109,8 @@ class RunFolder(NetworkFolder):
         """Raise FileExistsError if the path exists and is not an empty folder."""
         if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
             raise FileExistsError(
-                f"{self.path} exists already: `resume` it, or choose another `run_dir`"
+                f"{self.path} exists already: `resume` {self.path}, or choose another "
+                "`run_dir`"
             )
 
     @property
