@@ -3,20 +3,18 @@
 import hashlib
 import os
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
-from keras_fcn.datasets.folder.labels.encoding import Encoding
+from keras_fcn.datasets.folder.folder_data import FolderData
 from keras_fcn.datasets.folder.samples import Problem, Sample, relative
-from keras_fcn.datasets.folder.scan import SampleFacts
 from keras_fcn.datasets.folder.validation_split import group_names
 from keras_fcn.errors import summarize
 
-Splits = Mapping[str, Sequence[Sample]]
-Facts = Mapping[str, Sequence[SampleFacts]]
-
+_Key = TypeVar("_Key", bound=Hashable)
 _MAX_NAMED = 8  # classes or ids that a message lists
 _FILE_PROBLEMS = {
     "unreadable": "{n} of {total} images or their labels can't be read: {files}",
@@ -31,140 +29,144 @@ _FILE_PROBLEMS = {
 }
 
 
-def check_files(splits: Splits, facts: Facts, folder: Path) -> list[Problem]:
+def check(data: FolderData, has_own_classes: bool) -> None:
+    """Add the problems of splits and classes to a folder.
+
+    Args:
+        data: a folder whose files have been read.
+        has_own_classes: whether the classes are those of this folder, not of a run.
+    """
+    duplicates = check_duplicates(data)
+    data.add_problems(duplicates)
+    data.add_problems(check_groups(data))
+    if not duplicates:
+        data.add_problems(check_names(data))
+    if has_own_classes:
+        data.add_problems(check_classes(data))
+
+
+def check_files(data: FolderData) -> list[Problem]:
     """Find files that can't be read and labels that do not fit their images.
 
     Args:
-        splits: samples by split.
-        facts: facts of each sample.
-        folder: the data folder.
+        data: the folder.
     """
     found: dict[str, list[str]] = {kind: [] for kind in _FILE_PROBLEMS}
-    for split, samples in splits.items():
-        for sample, fact in zip(samples, facts[split], strict=True):
-            for kind, message in fact.errors:
-                found[kind].append(message)
-            if fact.size is None or fact.label_size is None:
-                continue
-            (height, width), (rows, columns) = fact.label_size, fact.size
-            # Orientations 2 to 4 keep the size, 5 to 8 exchange height and width.
-            kind = "size"
-            if fact.size == fact.label_size:
-                keeps_size = fact.orientation <= 4 or rows == columns
-                kind = "maybe-turned" if fact.orientation > 1 and keeps_size else ""
-            elif fact.orientation > 4 and (rows, columns) == (width, height):
-                kind = "turned"
-            if kind:
-                found[kind].append(
-                    f"{relative(str(sample.label), folder)} is {width}x{height}, its "
-                    f"image {columns}x{rows}"
-                )
-    total = sum(map(len, splits.values()))
+    total = 0
+    for _, sample, facts in data.pairs():
+        total += 1
+        for kind, message in facts.errors:
+            found[kind].append(message)
+        if facts.size is None or facts.label_size is None:
+            continue
+        # Orientations 2 to 4 keep the size, 5 to 8 exchange height and width.
+        exchanges = facts.orientation > 4
+        kind = "size"
+        if facts.size == facts.label_size:
+            is_unclear = not exchanges or facts.size[0] == facts.size[1]
+            kind = "maybe-turned" if facts.orientation > 1 and is_unclear else ""
+        elif exchanges and facts.size == facts.label_size[::-1]:
+            kind = "turned"
+        if kind:
+            label = relative(str(sample.label), data.root)
+            label_size, size = (
+                f"{width}x{height}" for height, width in (facts.label_size, facts.size)
+            )
+            found[kind].append(f"{label} is {label_size}, its image {size}")
     return [
         Problem(
             kind,
             kind != "maybe-turned",
-            _FILE_PROBLEMS[kind].format(
-                n=len(files), total=total, files=summarize(files)
-            ),
+            message.format(n=len(files), total=total, files=summarize(files)),
             files,
         )
-        for kind, files in found.items()
-        if files
+        for kind, message in _FILE_PROBLEMS.items()
+        if (files := found[kind])
     ]
 
 
-def check_duplicates(splits: Splits, facts: Facts, folder: Path) -> list[Problem]:
+def check_duplicates(data: FolderData) -> list[Problem]:
     """Find images with the same content in two splits.
 
     Args:
-        splits: samples by split.
-        facts: facts of each sample.
-        folder: the data folder.
+        data: the folder.
     """
-    places: dict[bytes, dict[str, Sample]] = defaultdict(dict)
-    for split, digest, sample in _digests(splits, facts):
-        places[digest].setdefault(split, sample)
-    shared = [of_split for of_split in places.values() if len(of_split) > 1]
-    if not shared:
-        return []
+    shared = _in_two_splits(_digests(data)).values()
     pairs = sorted({" and ".join(of_split) for of_split in shared})
     same = [
-        " = ".join(relative(sample.image, folder) for sample in of_split.values())
+        " = ".join(relative(sample.image, data.root) for sample in of_split.values())
         for of_split in shared
     ]
     message = (
         f"{len(same)} images are in {' and in '.join(pairs)}: {summarize(same)}. "
         "Remove them from one split; `accept` duplicates keeps them in both"
     )
-    return [Problem("duplicates", True, message, same)]
+    return [Problem("duplicates", True, message, same)] if same else []
 
 
-def drop_duplicates(
-    splits: dict[str, list[Sample]], facts: dict[str, list[SampleFacts]]
-) -> list[Problem]:
+def drop_duplicates(data: FolderData) -> None:
     """Leave images out of an assigned validation split that are in train too.
 
     Args:
-        splits: samples by split; changed.
-        facts: facts of each sample; changed.
+        data: the folder; samples and facts of val, and the notes, are changed.
     """
-    both = {split: splits[split] for split in ("train", "val")}
-    digests = list(_digests(both, facts))
+    digests = list(_digests(data))
     in_train = {digest for split, digest, _ in digests if split == "train"}
     doubled = {
         sample.name
         for split, digest, sample in digests
         if split == "val" and digest in in_train
     }
-    if not doubled or len(doubled) == len(splits["val"]):
-        return []  # `check_duplicates` refuses a split of nothing but duplicates
-    # Splits and facts are parallel lists.
-    kept = [one.name not in doubled for one in splits["val"]]
-    splits["val"] = [
-        s for s, is_kept in zip(splits["val"], kept, strict=True) if is_kept
-    ]
-    facts["val"] = [f for f, is_kept in zip(facts["val"], kept, strict=True) if is_kept]
+    val = list(zip(data.splits["val"], data.facts["val"], strict=True))
+    kept = [(sample, facts) for sample, facts in val if sample.name not in doubled]
+    if not doubled or not kept:
+        return  # `check_duplicates` refuses a split of nothing but duplicates
+    data.splits["val"] = [sample for sample, _ in kept]
+    data.facts["val"] = [facts for _, facts in kept]
     names = sorted(doubled)
     message = (
         f"{len(names)} images assigned to validation are in train under another name, "
         f"and are left out: {summarize(names)}"
     )
-    return [Problem("left-out-duplicates", False, message, names)]
+    data.problems.append(Problem("left-out-duplicates", False, message, names))
 
 
-def check_names(splits: Splits, folder: Path) -> list[Problem]:
+def check_names(data: FolderData) -> list[Problem]:
     """Find file names that two splits have; a note only, as the images differ.
 
     Args:
-        splits: samples by split.
-        folder: the data folder.
+        data: the folder.
     """
-    owners: dict[str, dict[str, str]] = defaultdict(dict)
-    for split, samples in splits.items():
-        for sample in samples:
-            owners[os.path.basename(sample.image)].setdefault(split, sample.image)
+    shared = _in_two_splits(
+        (split, os.path.basename(sample.image), sample)
+        for split, sample, _ in data.pairs()
+    )
     names = [
-        " and ".join(relative(path, folder) for path in of_name.values())
-        for of_name in owners.values()
-        if len(of_name) > 1
+        " and ".join(relative(sample.image, data.root) for sample in of_split.values())
+        for of_split in shared.values()
     ]
     message = f"{len(names)} file names are in two splits: {summarize(names)}"
     return [Problem("same-names", False, message, names)] if names else []
 
 
-def check_groups(splits: Splits, group_by: str | None) -> list[Problem]:
-    """Find groups of images that are in two splits.
+def check_groups(data: FolderData) -> list[Problem]:
+    """Find groups of images, by `group_by`, that are in two splits.
 
     Args:
-        splits: samples by split.
-        group_by: regular expression, as for `assign_validation`; None finds nothing.
+        data: the folder.
     """
-    owners = defaultdict(set)
-    for split, samples in splits.items() if group_by is not None else ():
-        for group in group_names(samples, group_by):
-            owners[group].add(split)
-    shared = sorted(group for group, of_group in owners.items() if len(of_group) > 1)
+    group_by = data.options.group_by
+    if group_by is None:
+        return []
+    shared = sorted(
+        _in_two_splits(
+            (split, group, sample)
+            for split, samples in data.splits.items()
+            for group, sample in zip(
+                group_names(samples, group_by), samples, strict=True
+            )
+        )
+    )
     message = (
         f"{len(shared)} groups of `group_by` are in two splits: {summarize(shared)}. "
         "Move each into one split, or leave out `group_by`"
@@ -172,17 +174,26 @@ def check_groups(splits: Splits, group_by: str | None) -> list[Problem]:
     return [Problem("shared-groups", True, message, shared)] if shared else []
 
 
-def _digests(splits: Splits, facts: Facts) -> Iterator[tuple[str, bytes, Sample]]:
+def _in_two_splits(
+    samples: Iterable[tuple[str, _Key, Sample]],
+) -> dict[_Key, dict[str, Sample]]:
+    """First sample of each split, by a key that samples of two splits have."""
+    found: dict[_Key, dict[str, Sample]] = defaultdict(dict)
+    for split, key, sample in samples:
+        found[key].setdefault(split, sample)
+    return {key: of_split for key, of_split in found.items() if len(of_split) > 1}
+
+
+def _digests(data: FolderData) -> Iterator[tuple[str, bytes, Sample]]:
     """Split, hash of the content, and sample, of images that may be duplicates."""
     # Files of different length differ: of images that were not decoded, only those of
     # the same length in two splits are read.
     by_length: dict[int, list[tuple[str, Sample]]] = defaultdict(list)
-    for split, samples in splits.items():
-        for sample, fact in zip(samples, facts[split], strict=True):
-            if fact.digest is not None:
-                yield split, fact.digest, sample
-            elif fact.size is not None:
-                by_length[os.stat(sample.image).st_size].append((split, sample))
+    for split, sample, facts in data.pairs():
+        if facts.digest is not None:
+            yield split, facts.digest, sample
+        elif facts.size is not None:
+            by_length[os.stat(sample.image).st_size].append((split, sample))
     for found in by_length.values():
         if len({split for split, _ in found}) > 1:
             for split, sample in found:
@@ -190,17 +201,15 @@ def _digests(splits: Splits, facts: Facts) -> Iterator[tuple[str, bytes, Sample]
                 yield split, hashlib.blake2b(content, digest_size=16).digest(), sample
 
 
-def check_classes(
-    encoding: Encoding, class_pixels: Mapping[str, np.ndarray], is_auto: bool
-) -> list[Problem]:
+def check_classes(data: FolderData) -> list[Problem]:
     """Find classes that can't be learned.
 
     Args:
-        encoding: how the labels are read.
-        class_pixels: int64 `(num_images, num_classes)` by split.
-        is_auto: whether `label_values` was left to the rules.
+        data: the folder.
     """
-    names = encoding.class_map.names
+    if data.encoding is None:
+        return []
+    names, class_pixels = data.encoding.class_map.names, data.class_pixels
     problems = [
         Problem("void", True, f"All pixels of the label maps of {split} are void")
         for split, pixels in class_pixels.items()
@@ -209,8 +218,8 @@ def check_classes(
     if "train" not in class_pixels:
         return problems
     # Both boolean, (C,).
-    in_train = class_pixels["train"].sum(axis=0) > 0
-    in_any = sum(pixels.sum(axis=0) for pixels in class_pixels.values()) > 0
+    in_train = class_pixels["train"].any(axis=0)
+    in_any = np.any([pixels.any(axis=0) for pixels in class_pixels.values()], axis=0)
     if in_train.sum() == 1:
         message = (
             f"All labels of train are {names[in_train.argmax()]}: with one class there "
@@ -221,8 +230,8 @@ def check_classes(
     absent = [names[i] for i in np.flatnonzero(~in_any)]
     is_numbered = all(name.startswith("class_") for name in names)
     # Numbered classes without pixels are values that no file has: gaps between ids.
-    if absent and is_numbered and encoding.kind == "ids" and in_train.sum() > 1:
-        problems.append(_gaps(names, in_any, is_auto))
+    if absent and is_numbered and data.encoding.kind == "ids" and in_train.sum() > 1:
+        problems.append(_gaps(names, in_any, data.options.label_values == "auto"))
     elif absent:
         message = (
             f"{len(absent)} classes have no pixel: {summarize(absent, _MAX_NAMED)}"

@@ -8,12 +8,9 @@ import tensorflow as tf
 from keras_fcn.classes import ClassMap
 from keras_fcn.datasets.dataset import LabelStatistics, SegmentationDataset, Split
 from keras_fcn.datasets.folder.folder_data import FolderData, FolderOptions
-from keras_fcn.datasets.folder.labels.decoder import LabelDecoder
 from keras_fcn.datasets.folder.read import read_folder
 from keras_fcn.datasets.folder.report import short_lines
-from keras_fcn.datasets.folder.scan import read_stored
 from keras_fcn.errors import one_line
-from keras_fcn.images.reading import read_image
 
 logger = logging.getLogger(__name__)
 
@@ -41,58 +38,49 @@ def load_folder(
         ValueError: if labels can't be read, or there is another fatal problem; names
             the files.
     """
-    options = options or FolderOptions()
     logger.info("Reading %s", folder)
     data = read_folder(folder, splits, options, class_map=class_map)
     data.refuse_problems()
-    if data.encoding is None:
-        raise ValueError(f"{folder}: there are no label maps")
+    encoding = data.require_encoding()
     for line in short_lines(data):
         logger.info(line)
     for problem in data.problems:
         logger.warning("Note: %s", problem.message)
     return SegmentationDataset(
         "folder",
-        data.encoding.class_map,
-        {
-            split: _make_split(data, data.encoding.decoder, split, options.max_pixels)
-            for split in splits
-        },
-        label_values=data.encoding.kind,
+        encoding.class_map,
+        {split: make_split(data, split) for split in splits},
+        label_values=encoding.kind,
     )
 
 
-def _make_split(
-    data: FolderData, decoder: LabelDecoder, name: str, max_pixels: int
-) -> Split:
+def make_split(data: FolderData, name: str) -> Split:
+    """Return a split whose examples are read from their files.
+
+    Args:
+        data: a folder without fatal problems.
+        name: name of the split.
+    """
     samples = data.splits[name]
     sizes = tuple(fact.size for fact in data.facts[name] if fact.size)
 
     def read(index):
-        sample = samples[index]
-        image = read_image(Path(sample.image), max_pixels)
-        stored = read_stored(sample, data.labelme_values, max_pixels)
+        sample, size = samples[index], tuple(sizes[index])
         try:
-            label_map = decoder.decode(stored)
-        except ValueError as error:
-            raise ValueError(f"{sample.label} {error}") from error
-        # Batches and caches are planned with the sizes of the check.
-        if not image.shape[:2] == label_map.shape == tuple(sizes[index]):
-            raise ValueError(
-                f"{sample.image} or its label map has changed since it was checked: "
-                f"expected {sizes[index][1]}x{sizes[index][0]}"
-            )
-        return sample.name.encode(), image, label_map
-
-    def read_by_index(index):
-        try:
-            return read(index)
+            image, label_map = data.read_sample(sample)
+            # Batches and caches are planned with the sizes of the check.
+            if not image.shape[:2] == label_map.shape == size:
+                raise ValueError(
+                    f"{sample.image} or its label map has changed since it was "
+                    f"checked: expected {size[1]}x{size[0]}"
+                )
         except (OSError, ValueError) as error:  # TensorFlow passes on a single line
             raise ValueError(one_line(error)) from None
+        return sample.name.encode(), image, label_map
 
     def decode(index):
         name, image, label_map = tf.numpy_function(
-            read_by_index, [index], (tf.string, tf.uint8, tf.uint8), stateful=False
+            read, [index], (tf.string, tf.uint8, tf.uint8), stateful=False
         )
         return {
             # `numpy_function` returns tensors of unknown shape.

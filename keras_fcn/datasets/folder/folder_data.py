@@ -1,16 +1,19 @@
 """The content of a user's folder, and the options for reading it."""
 
-from collections.abc import Sequence
+import os
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Annotated, Literal
 
 import numpy as np
 
+from keras_fcn.classes import ClassMap
 from keras_fcn.config import MAX_IMAGE_PIXELS, TrainingConfig
-from keras_fcn.datasets.folder.labels.encoding import Encoding
+from keras_fcn.datasets.folder.labels.class_table import ClassTable
+from keras_fcn.datasets.folder.labels.encoding import Encoding, decide
 from keras_fcn.datasets.folder.samples import Layout, Problem, Sample
-from keras_fcn.datasets.folder.scan import SampleFacts
+from keras_fcn.datasets.folder.scan import SampleFacts, read_pixels
 from keras_fcn.options import Fraction, Kind, PositiveInt, validated
 
 _Acceptable = Annotated[
@@ -57,8 +60,8 @@ class FolderData:
     """The content of a folder.
 
     Attributes:
-        root: the folder.
-        layout: its layout.
+        layout: its layout; the folder is `layout.root`.
+        options: the user's options.
         splits: samples by split.
         facts: contents of the files of each sample, by split.
         encoding: how the labels are read; None if the rules refuse them.
@@ -69,8 +72,8 @@ class FolderData:
         labelme_values: value of each label of labelme files.
     """
 
-    root: Path
     layout: Layout
+    options: FolderOptions
     splits: dict[str, list[Sample]]
     facts: dict[str, list[SampleFacts]] = field(default_factory=dict)
     encoding: Encoding | None = None
@@ -79,16 +82,95 @@ class FolderData:
     decisions: list[str] = field(default_factory=list)
     labelme_values: dict[str, int] = field(default_factory=dict)
 
-    def add_problems(self, problems: Sequence[Problem], accept: Sequence[str]) -> None:
+    @property
+    def root(self) -> Path:
+        """The folder that has the layout."""
+        return self.layout.root
+
+    def add_problems(self, problems: Sequence[Problem]) -> None:
         """Add problems; those that the user accepts become notes.
 
         Args:
             problems: the problems.
-            accept: kinds of problems that are accepted.
         """
         for one in problems:
-            is_fatal = one.is_fatal and one.kind not in accept
+            is_fatal = one.is_fatal and one.kind not in self.options.accept
             self.problems.append(replace(one, is_fatal=is_fatal))
+
+    def pairs(self) -> Iterator[tuple[str, Sample, SampleFacts]]:
+        """Yield split, sample and facts of each sample."""
+        for split, samples in self.splits.items():
+            for sample, facts in zip(samples, self.facts[split], strict=True):
+                yield split, sample, facts
+
+    def read_labels(self, table: ClassTable | None, class_map: ClassMap | None) -> None:
+        """Decide how the labels are read, and count the pixels of each class.
+
+        Args:
+            table: classes of the folder; None without.
+            class_map: classes of a run, for folders without a table.
+
+        Raises:
+            ValueError: if `void` names no class.
+        """
+        prefix = f"{self.root}{os.sep}"
+        files = [
+            (str(sample.label).removeprefix(prefix), facts.label)
+            for _, sample, facts in self.pairs()
+            if facts.label is not None
+        ]
+        if not files:
+            return
+        void, label_values = self.options.void, self.options.label_values
+        decided = decide(files, table, label_values, void, class_map)
+        if isinstance(decided, Problem):
+            self.problems.append(decided)
+            return
+        self.encoding = decided
+        self.decisions.append(f"labels are read as {decided.description}")
+        decoder, num_classes = decided.decoder, decided.class_map.num_classes
+        for split, of_split in self.facts.items():
+            pixels = np.zeros((len(of_split), num_classes), dtype="int64")  # (N, C)
+            labels = [facts.label for facts in of_split]
+            for row, label in zip(pixels, labels, strict=True):
+                if label is None:
+                    continue
+                ids = decoder.class_ids(
+                    label.colors if decoder.uses_colors else label.keys
+                )
+                # -1 is no class, which decoding refuses; 255 is void.
+                is_class = (ids >= 0) & (ids < num_classes)
+                # `row[ids] += counts` would add only one of two values of a class.
+                np.add.at(row, ids[is_class], label.counts[is_class])
+            self.class_pixels[split] = pixels
+
+    def require_encoding(self) -> Encoding:
+        """Return how the labels are read.
+
+        Raises:
+            ValueError: if there are no label maps, or the rules refuse them.
+        """
+        if self.encoding is None:
+            raise ValueError(f"{self.root}: there are no label maps")
+        return self.encoding
+
+    def read_sample(self, sample: Sample) -> tuple[np.ndarray, np.ndarray]:
+        """Return an image, uint8 RGB, and its label map, uint8 `(height, width)`.
+
+        Args:
+            sample: one of the samples.
+
+        Raises:
+            ValueError: if a file can't be read, or has values of no class.
+            OSError: if a file is missing.
+        """
+        decoder = self.require_encoding().decoder
+        max_pixels = self.options.max_pixels
+        image, stored = read_pixels(sample, self.labelme_values, max_pixels)
+        try:
+            return image, decoder.decode(stored)
+        except ValueError as error:
+            raise ValueError(f"{sample.label} {error}") from error
 
     def count_classes(self, split: str) -> tuple[np.ndarray, np.ndarray]:
         """Return the pixels of each class, and those of all images that have it.

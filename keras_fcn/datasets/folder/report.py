@@ -2,16 +2,13 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from keras_fcn.datasets.folder.folder_data import FolderData
-from keras_fcn.datasets.folder.scan import read_stored
 from keras_fcn.drawing.panels import label_panel, stack_panels
 from keras_fcn.errors import printable
-from keras_fcn.images.reading import read_image
 
 _RARE_SHARE = 0.001  # of the training pixels: below it a class is called rare
 _NAME_WIDTH = 20
@@ -26,12 +23,12 @@ def short_lines(data: FolderData) -> list[str]:
     counts = ", ".join(
         f"{split} {len(samples)}" for split, samples in data.splits.items()
     )
-    sizes = {fact.size for facts in data.facts.values() for fact in facts if fact.size}
+    sizes = {facts.size for _, _, facts in data.pairs() if facts.size}
     words = "no size known"
     if sizes:
-        (height, width), (most_rows, most_columns) = (
-            limit(list(sizes), axis=0) for limit in (np.min, np.max)
-        )
+        (height, width), (most_rows, most_columns) = np.sort(list(sizes), axis=0)[
+            [0, -1]
+        ]
         words = f"{width}x{height}"
         if len(sizes) > 1:
             words = f"{len(sizes)} sizes, {words} to {most_columns}x{most_rows}"
@@ -54,11 +51,16 @@ def report(data: FolderData, class_weights: Sequence[float] | None) -> dict[str,
         training images, None if none was decoded.
     """
     # From sums, so that images of different size count by their pixels.
-    color_sum, num_pixels = np.zeros(3), 0
-    for fact in data.facts.get("train", ()):
-        if fact.size and fact.color_sum is not None:
-            color_sum += fact.color_sum
-            num_pixels += fact.size[0] * fact.size[1]
+    decoded = [
+        (fact.color_sum, fact.size[0] * fact.size[1])
+        for fact in data.facts.get("train", ())
+        if fact.size and fact.color_sum is not None
+    ]
+    mean_color = None
+    if decoded:
+        color_sums, num_pixels = zip(*decoded, strict=True)
+        mean = np.sum(color_sums, axis=0) / sum(num_pixels)  # (3,)
+        mean_color = mean.round(1).tolist()
     problems = [
         {
             "kind": problem.kind,
@@ -86,16 +88,25 @@ def report(data: FolderData, class_weights: Sequence[float] | None) -> dict[str,
         "layout": data.layout.description,
         "decisions": data.decisions,
         "splits": splits,
-        "mean_color": [round(float(value), 1) for value in color_sum / num_pixels]
-        if num_pixels
-        else None,
+        "mean_color": mean_color,
         "labels": data.encoding.description if data.encoding else None,
-        "classes": _describe_classes(data, class_weights),
+        "classes": describe_classes(data, class_weights),
         "problems": problems,
     }
 
 
-def _describe_classes(data, class_weights):
+def describe_classes(
+    data: FolderData, class_weights: Sequence[float] | None
+) -> list[dict[str, Any]]:
+    """Describe the classes of a folder for programs.
+
+    Args:
+        data: the folder.
+        class_weights: class weights of a training; None without.
+
+    Returns:
+        For each class its pixels and images by split; a note if it is rare or empty.
+    """
     if data.encoding is None:
         return []
     class_map = data.encoding.class_map
@@ -112,14 +123,13 @@ def _describe_classes(data, class_weights):
                 note = "empty"
             elif split == "train" and of_class.sum() < _RARE_SHARE * pixels.sum():
                 note = "rare"
-        weight = None if class_weights is None else float(class_weights[class_id])
         classes.append(
             {
                 "id": class_id,
                 "name": name,
                 "color": list(class_map.colors[class_id]),
                 "splits": splits,
-                "weight": None if weight is None else round(weight, 4),
+                "weight": class_weights and round(class_weights[class_id], 4),
                 "note": note,
             }
         )
@@ -152,10 +162,10 @@ def format_report(data: FolderData, described: dict[str, Any]) -> str:
             if problem["is_fatal"] == is_fatal
         ]
         lines += ["", title, *messages] if messages else []
+    verdict = "Training is refused until the errors are corrected."
     if described["can_be_trained"]:
-        lines += ["", "This folder can be trained on."]
-    else:
-        lines += ["", "Training is refused until the errors are corrected."]
+        verdict = "This folder can be trained on."
+    lines += ["", verdict]
     return "\n".join(map(printable, lines))
 
 
@@ -201,15 +211,11 @@ def sample_page(data: FolderData, num_samples: int) -> np.ndarray | None:
     spread = np.linspace(0, len(pixels) - 1, num_samples).round().astype(int)
     indices = [int(pixels[:, class_id].argmax()) for class_id in by_rarity]
     chosen = list(dict.fromkeys([*indices, *spread.tolist()]))[:num_samples]
-    places = [
-        (split, sample) for split in data.class_pixels for sample in data.splits[split]
-    ]
+    samples = [(split, sample) for split, sample, _ in data.pairs()]
     panels = []
-    for split, sample in (places[index] for index in chosen):
+    for split, sample in (samples[index] for index in chosen):
         try:
-            image = read_image(Path(sample.image))
-            stored = read_stored(sample, data.labelme_values)
-            label_map = data.encoding.decoder.decode(stored)
+            image, label_map = data.read_sample(sample)
         except (ValueError, OSError):
             continue  # it is among the problems
         if image.shape[:2] == label_map.shape:

@@ -6,26 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from keras_fcn.datasets.folder.labels.class_table import ClassTable
-
-
-class CocoLabel(NamedTuple):
-    """The annotations of one image in a COCO file.
-
-    Attributes:
-        path: the JSON file.
-        image_id: id of the image in this file.
-        size: `(height, width)` that the file gives, pixels.
-        annotations: JSON, `[background id, [[category id, segmentation], ...]]`; text
-            takes a tenth of the memory of lists.
-    """
-
-    path: str
-    image_id: int | str
-    size: tuple[int, int]
-    annotations: bytes
-
-    def __str__(self):
-        return f"image {self.image_id} of {self.path}"
+from keras_fcn.datasets.folder.labels.shapes import CocoLabel
 
 
 class Sample(NamedTuple):

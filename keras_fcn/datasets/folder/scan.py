@@ -16,11 +16,10 @@ import numpy as np
 
 from keras_fcn.config import MAX_IMAGE_PIXELS
 from keras_fcn.datasets.folder.labels.contents import FileContents, file_contents
-from keras_fcn.datasets.folder.labels.files import StoredLabels, read_labels
-from keras_fcn.datasets.folder.labels.labelme import draw_labelme
-from keras_fcn.datasets.folder.layouts.coco import draw_coco
+from keras_fcn.datasets.folder.labels.files import StoredLabels, read_stored
 from keras_fcn.datasets.folder.samples import Sample
 from keras_fcn.images.reading import (
+    read_image,
     read_image_and_orientation,
     read_size_and_orientation,
 )
@@ -152,7 +151,7 @@ def read_facts(
     except (ValueError, OSError) as error:
         errors.append(("unreadable", str(error)))
     try:
-        stored = read_stored(sample, labelme_values, max_pixels)
+        stored = read_stored(sample.label, labelme_values, max_pixels)
         label_size = stored.values.shape[:2]
         label = file_contents(stored)
     except (ValueError, OSError) as error:
@@ -166,23 +165,19 @@ def read_facts(
     )
 
 
-def read_stored(
-    sample: Sample, labelme_values: dict[str, int], max_pixels: int = MAX_IMAGE_PIXELS
-) -> StoredLabels:
-    """Read the labels of a sample, or draw them.
+def read_pixels(
+    sample: Sample, labelme_values: dict[str, int], max_pixels: int
+) -> tuple[np.ndarray, StoredLabels]:
+    """Read an image, uint8 RGB, and the stored values of its label.
 
     Args:
         sample: an image with its label.
         labelme_values: value of each label of labelme files.
-        max_pixels: largest number of pixels that the labels may have.
+        max_pixels: largest number of pixels that the image or label map may have.
 
     Raises:
-        ValueError: if they can't be read, or have values that are not ids.
+        ValueError: if one can't be read.
+        OSError: if a file is missing.
     """
-    if not isinstance(sample.label, str):
-        return StoredLabels(draw_coco(sample.label, max_pixels))
-    if sample.label.lower().endswith(".json"):
-        return StoredLabels(
-            draw_labelme(Path(sample.label), labelme_values, max_pixels)
-        )
-    return read_labels(Path(sample.label), max_pixels)
+    image = read_image(Path(sample.image), max_pixels)
+    return image, read_stored(sample.label, labelme_values, max_pixels)

@@ -11,13 +11,16 @@ from PIL import Image
 from keras_fcn.datasets.folder.folder_data import FolderOptions
 from keras_fcn.datasets.folder.labels.class_table import read_class_table
 from keras_fcn.datasets.folder.labels.files import read_labels
-from keras_fcn.datasets.folder.labels.labelme import draw_labelme
-from keras_fcn.datasets.folder.labels.polygons import decode_run_lengths
-from keras_fcn.datasets.folder.layouts.coco import draw_coco, find_coco
-from keras_fcn.datasets.folder.layouts.matching import list_files
+from keras_fcn.datasets.folder.labels.shapes import (
+    CocoLabel,
+    decode_run_lengths,
+    draw_coco,
+    draw_labelme,
+)
+from keras_fcn.datasets.folder.layouts.coco import find_coco
+from keras_fcn.datasets.folder.layouts.listing import list_files
 from keras_fcn.datasets.folder.layouts.splits import read_list
 from keras_fcn.datasets.folder.read import read_folder
-from keras_fcn.datasets.folder.samples import CocoLabel
 from tests.support.data import write_folder
 from tests.support.image_files import encode
 

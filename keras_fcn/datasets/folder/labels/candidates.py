@@ -1,12 +1,16 @@
-"""The encodings that a data set's labels may have."""
+"""The encodings that a data set's labels may have, and those that fit its files."""
 
 import re
 from collections.abc import Mapping, Sequence
 
-from keras_fcn.classes import MAX_CLASSES, ClassMap
+from keras_fcn.classes import MAX_CLASSES, ClassMap, distinct_colors
 from keras_fcn.datasets.folder.labels.class_table import ClassEntry, ClassTable
-from keras_fcn.datasets.folder.labels.contents import NO_COLOR, Contents
-from keras_fcn.datasets.folder.labels.decoder import VOID_ID, pack, rgb
+from keras_fcn.datasets.folder.labels.contents import (
+    NO_COLOR,
+    Contents,
+    FileContents,
+)
+from keras_fcn.datasets.folder.labels.decoder import VOID_ID, pack, rgb, unpack
 from keras_fcn.datasets.folder.labels.files import WIDE_VOID
 from keras_fcn.errors import summarize
 
@@ -20,24 +24,49 @@ class Candidate:
         kind: "ids", "colors" or "black-white".
         description: one line for people.
         entries: the classes, void among them.
+        void: names or values of further classes that are void.
 
     Attributes:
+        has_void: whether each of `void` is a class.
         table: class id of each value or packed colour.
+        num_classes: number of classes that are not void.
     """
 
-    def __init__(self, kind: str, description: str, entries: Sequence[ClassEntry]):
+    def __init__(
+        self,
+        kind: str,
+        description: str,
+        entries: Sequence[ClassEntry],
+        void: Sequence[str] = (),
+    ):
         self.kind = kind
         self.description = description
-        self.entries = entries
+        values = [
+            i if one.value is None else one.value for i, one in enumerate(entries)
+        ]
+        # The first entry with a name or value: classes may have numbers as names.
+        index_of = {
+            word: index
+            for index, (entry, value) in reversed(
+                list(enumerate(zip(entries, values, strict=True)))
+            )
+            for word in (entry.name.lower(), str(value))
+        }
+        void_indices = {index_of.get(name.lower()) for name in void}
+        self.has_void = None not in void_indices
+        self.entries = [
+            entry._replace(is_void=entry.is_void or index in void_indices)
+            for index, entry in enumerate(entries)
+        ]
         self.table: dict[int, int] = {}
         if kind == "ids":  # a table may still name 255 as a class
             self.table = {VOID_ID: VOID_ID, WIDE_VOID: VOID_ID}
-        num_classes = 0
-        for index, entry in enumerate(entries):
-            class_id = VOID_ID if entry.is_void else num_classes
-            num_classes += not entry.is_void
+        self.num_classes = 0
+        for entry, value in zip(self.entries, values, strict=True):
+            class_id = VOID_ID if entry.is_void else self.num_classes
+            self.num_classes += not entry.is_void
             if kind != "colors":
-                self.table[index if entry.value is None else entry.value] = class_id
+                self.table[value] = class_id
             elif entry.color is not None:
                 self.table[int(pack(entry.color))] = class_id
 
@@ -55,105 +84,152 @@ class Candidate:
         keys = contents.colors if self.kind == "colors" else contents.values
         return {self.table[key] for key in keys if key in self.table} - {VOID_ID}
 
+    def is_same(self, other: "Candidate", contents: Contents) -> bool:
+        """Return whether another candidate gives the same labels: by colour, by value.
 
-def is_same(first: Candidate, second: Candidate, contents: Contents) -> bool:
-    """Return whether two candidates give the same labels: by colour and by value.
-
-    Args:
-        first: a candidate.
-        second: another one.
-        contents: of all label files.
-    """
-    by_color, by_value = sorted((first, second), key=lambda one: one.kind != "colors")
-    if by_color.kind != "colors" or contents.has_rgb:
-        return False
-    # Without one palette for all files, indices are read as grey values.
-    color_of = contents.palette or {
-        value: value * 0x010101 for value in contents.values
-    }
-    return all(
-        by_color.table.get(color_of.get(value, NO_COLOR)) == by_value.table.get(value)
-        for value in contents.values
-    )
+        Args:
+            other: the other candidate.
+            contents: of all label files.
+        """
+        by_color, by_value = sorted((self, other), key=lambda one: one.kind != "colors")
+        if by_color.kind != "colors" or contents.has_rgb:
+            return False
+        # Without one palette for all files, indices are read as grey values.
+        color_of = contents.palette or {v: v * 0x010101 for v in contents.values}
+        return all(
+            by_color.table.get(color_of.get(value, NO_COLOR))
+            == by_value.table.get(value)
+            for value in contents.values
+        )
 
 
-def find_candidates(
-    contents: Contents,
-    table: ClassTable | None,
-    label_values: str,
-    void: Sequence[str],
-    class_map: ClassMap | None,
-) -> list[Candidate]:
-    """Return the encodings that are possible, the most likely first.
+class Evidence:
+    """What the rules decide by.
 
     Args:
-        contents: of all label files.
+        files: name and contents of each label file.
         table: classes of a table or of the layout; None without.
-        label_values: "auto", or the kind that is wanted; all kinds are returned if the
-            table does not allow it.
+        label_values: "auto", or the kind of encoding that is wanted.
         void: names or ids of classes to ignore.
         class_map: classes of a run, for folders without a table; None numbers those
             that are found.
 
+    Attributes:
+        contents: of all files together.
+        source: where the classes are from, for messages; "" if they are numbered.
+        is_possible: whether the table allows the wanted `label_values`.
+        fits: whether a candidate has all values and colours.
+        best: the fitting candidate with most classes in use; the one with the fewest
+            unknown pixels if none fits.
+        rival: description of another fitting candidate with as many classes in use and
+            other labels; "" if there is none, or `label_values` decides.
+        by_color: the candidate of the table's colours; `best` without one.
+
     Raises:
         ValueError: if `void` names no class.
     """
-    options = list(_options(contents, table, label_values, void, class_map))
-    wanted = [one for one in options if label_values in ("auto", one[0])]
-    candidates, names = [], []
-    for kind, description, entries in wanted or options:
-        entries = list(entries)
-        names = [entry.name for entry in entries]
-        is_known = True
-        for name in void:
-            index = next(
-                (
-                    index
-                    for index, entry in enumerate(entries)
-                    if name.lower() == entry.name.lower()
-                    or name == str(index if entry.value is None else entry.value)
-                ),
-                None,
+
+    def __init__(
+        self,
+        files: Sequence[tuple[str, FileContents]],
+        table: ClassTable | None,
+        label_values: str = "auto",
+        void: Sequence[str] = (),
+        class_map: ClassMap | None = None,
+    ):
+        self.table = table
+        self.label_values = label_values
+        self.contents = contents = Contents(contents for _, contents in files)
+        self.source = table.source if table else "the run" if class_map else ""
+        options = list(_options(contents, table, label_values, void, class_map))
+        wanted = [one for one in options if label_values in ("auto", one[0])]
+        self.is_possible = bool(wanted)
+        found = [
+            Candidate(kind, description, entries, void)
+            for kind, description, entries in wanted or options
+        ]
+        candidates = [one for one in found if one.has_void]
+        if not candidates:
+            names = [entry.name for entry in found[-1].entries]
+            raise ValueError(
+                f"`void` must name classes: {summarize(names, most=20)}. "
+                f"Received: void={','.join(void)}"
             )
-            if index is None:
-                is_known = False
-            else:
-                entries[index] = entries[index]._replace(is_void=True)
-        if is_known:
-            candidates.append(Candidate(kind, description, entries))
-    if not candidates:
-        raise ValueError(
-            f"`void` must name classes: {summarize(names, most=20)}. "
-            f"Received: void={','.join(void)}"
+        fitting = [one for one in candidates if not one.unknown(contents)]
+        self.fits = bool(fitting)
+        # The first of equals: the most likely candidates come first.
+        if fitting:
+            self.best = max(fitting, key=lambda one: len(one.used(contents)))
+        else:
+            self.best = min(
+                candidates, key=lambda one: sum(one.unknown(contents).values())
+            )
+        # A candidate that reads one of the classes as void uses fewer: it is no rival.
+        rivals = (
+            one.description
+            for one in fitting
+            if one is not self.best
+            and len(one.used(contents)) == len(self.best.used(contents))
+            and not one.is_same(self.best, contents)
         )
-    return candidates
+        self.rival = next(rivals, "") if label_values == "auto" else ""
+        by_color = (one for one in candidates if one.kind == "colors")
+        self.by_color = next(by_color, self.best)
+
+    @property
+    def missing_colors(self) -> list[str]:
+        """Colours of the labels that the table lacks, if it has some of the others."""
+        unknown = self.by_color.unknown(self.contents)
+        is_part = self.by_color.kind == "colors" and self.label_values == "auto"
+        has_some = len(unknown) < len(self.contents.colors)
+        return sorted(unknown) if is_part and has_some else []
+
+    @property
+    def class_map(self) -> ClassMap:
+        """The classes, with colours of the table, of the palette files, or others."""
+        entries = self.best.entries
+        classes = [entry for entry in entries if not entry.is_void]
+        colors = [entry.color for entry in classes]
+        if None in colors and self.contents.palette:
+            palette = self.contents.palette
+            stored = {palette[x.value] for x in classes if x.value in palette}
+            if len(stored) == len(classes):
+                colors = [
+                    unpack(palette[x.value]) for x in classes if x.value in palette
+                ]
+        # Colours only matter for drawing here: any distinct ones will do.
+        spare = iter(distinct_colors(len(classes)))
+        void = [entry.color for entry in entries if entry.is_void and entry.color]
+        return ClassMap(
+            tuple(entry.name for entry in classes),
+            tuple(color or next(spare) for color in colors),
+            VOID_ID,
+            void[0] if void else (0, 0, 0),
+        )
 
 
 def _options(contents, table, label_values, void, class_map):
-    """Kind, description and classes of each encoding that is possible."""
+    """Kind, description and classes of each encoding that is possible, in order."""
     entries = table.entries if table else []
     source = table.source if table else ""
-    if entries and all(entry.color for entry in entries if not entry.is_void):
+    classes = [entry for entry in entries if not entry.is_void]
+    if entries and all(entry.color for entry in classes):
         yield "colors", f"colours, as in {source}", entries
     # Two names without ids or colours fit files of 0 and 1 and files of 0 and 255.
-    two = [entry for entry in entries if not entry.is_void]
     if entries:
-        may_be_two = len(two) == 2 and not any(one.color or one.value for one in two)
+        may_be_two = len(classes) == 2 and not any(x.color or x.value for x in classes)
     else:
         may_be_two = class_map is None or class_map.names == _BLACK_WHITE
     if may_be_two and (
         contents.values.keys() == {0, 255} or label_values == "black-white"
     ):
-        black, white = [entry.name for entry in two] or _BLACK_WHITE
+        black, white = [entry.name for entry in classes] or _BLACK_WHITE
         words = f"black and white: 0 is {black}, 255 is {white}"
-        yield (
-            "black-white",
-            words,
-            [
-                ClassEntry(black, (0, 0, 0), 0, False),
-                ClassEntry(white, (255, 255, 255), 255, False),
-            ],
-        )
+        two = [
+            ClassEntry(black, (0, 0, 0), 0, False),
+            ClassEntry(white, (255, 255, 255), 255, False),
+        ]
+        yield "black-white", words, two
     if not entries:
         yield "ids", "ids, 255 is void", _numbered(contents, class_map, void)
     elif any(entry.value is not None for entry in entries):
@@ -165,21 +241,24 @@ def _options(contents, table, label_values, void, class_map):
 def _numbered(contents, class_map, void):
     """Classes of ids without a table: those of a run, or 0 to the largest id."""
     if class_map is None:
-        ids = [value for value in contents.values if value not in (VOID_ID, WIDE_VOID)]
+        largest = max(contents.values.keys() - {VOID_ID, WIDE_VOID}, default=0)
         # Too large ids have no class: the rule `many-ids` refuses them.
-        largest = max(ids, default=0) if max(ids, default=0) < MAX_CLASSES else -1
-        return [ClassEntry(f"class_{n}", None, n, False) for n in range(largest + 1)]
+        count = largest + 1 if largest < MAX_CLASSES else 0
+        return [ClassEntry(f"class_{n}", None, n, False) for n in range(count)]
+
+    def number(name, pattern, default):
+        match = re.fullmatch(pattern, name)
+        return int(match[1]) if match else default
+
     # A run's classes are without those that its `void` names: these get an entry again.
-    entries = [
-        ClassEntry(f"class_{match[1]}", None, int(match[1]), True)
-        for name in void
-        if (match := re.fullmatch(r"(?:class_)?(\d+)", name))
+    values = [number(name, r"(?:class_)?(\d+)", None) for name in void]
+    again = [ClassEntry(f"class_{n}", None, n, True) for n in values if n is not None]
+    return again + [
+        ClassEntry(name, color, number(name, r"class_(\d+)", index), False)
+        for index, (name, color) in enumerate(
+            zip(class_map.names, class_map.colors, strict=True)
+        )
     ]
-    for index, name in enumerate(class_map.names):
-        match = re.fullmatch(r"class_(\d+)", name)
-        value = int(match[1]) if match else index
-        entries.append(ClassEntry(name, class_map.colors[index], value, False))
-    return entries
 
 
 def rgb_pixels(contents: Contents) -> dict[str, int]:

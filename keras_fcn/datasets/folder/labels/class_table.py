@@ -1,9 +1,7 @@
 """Tables of classes: `class_dict.csv` and its other usual names and forms."""
 
 import csv
-import os
 import re
-from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,15 +11,6 @@ from keras_fcn.storage.regular_files import check_is_regular
 from keras_fcn.typing import Color
 
 VOID_NAMES = ("void", "unlabelled", "unlabeled", "ignore", "__ignore__")
-TABLE_NAMES = (
-    "class_dict.csv",
-    "class_dict.txt",
-    "_classes.csv",
-    "classes.csv",
-    "label_colors.txt",
-    "classes.txt",
-    "labels.txt",
-)
 _COLUMNS = {
     "name": ("name", "class_name", "classname", "class", "label", "label_name"),
     "r": ("r", "red"),
@@ -49,6 +38,36 @@ class ClassEntry(NamedTuple):
     value: int | None
     is_void: bool
 
+    @classmethod
+    def from_cells(cls, cells: dict[str, str]) -> "ClassEntry":
+        """Read a line of a table.
+
+        Args:
+            cells: text by column: name, and r, g and b, id or void where it has them.
+
+        Raises:
+            ValueError: if a cell is missing, or a number is out of range.
+        """
+        name = cells["name"]
+        if not name:
+            raise ValueError("the class has no name")
+        if len(name) > LONGEST_NAME:
+            raise ValueError(
+                f"the name of a class may have at most {LONGEST_NAME} characters. "
+                f"Received: {shortened(name)}"
+            )
+        color = value = None
+        if "r" in cells:
+            channels = [cells[channel] for channel in "rgb"]
+            red, green, blue = _integers(channels, 255, "r, g and b must be integers")
+            color = red, green, blue
+        if "id" in cells:
+            [value] = _integers([cells["id"]], 65535, "an id must be an integer")
+        mark = cells.get("void", "").lower()
+        if mark not in (*_TRUE, *_FALSE):
+            raise ValueError(f"void must be 1 or 0. Received: {shortened(mark)}")
+        return cls(name, color, value, mark in _TRUE or name.lower() in VOID_NAMES)
+
 
 class ClassTable(NamedTuple):
     """Classes, and where they are from.
@@ -60,20 +79,6 @@ class ClassTable(NamedTuple):
 
     entries: list[ClassEntry]
     source: str
-
-
-def find_class_table(folders: Sequence[Path]) -> Path | None:
-    """Return the first table of classes in some folders.
-
-    Args:
-        folders: the folders, in the order of search.
-    """
-    for folder in folders:
-        files = {name.lower(): folder / name for name in sorted(os.listdir(folder))}
-        for name in TABLE_NAMES:
-            if name in files and files[name].is_file():
-                return files[name]
-    return None
 
 
 def read_class_table(path: Path) -> list[ClassEntry]:
@@ -94,39 +99,32 @@ def read_class_table(path: Path) -> list[ClassEntry]:
         ValueError: if a column is missing, a number is out of range, or a name, a
             colour or an id occurs twice; names the line.
     """
-    numbered = [
-        (number, line)
-        for number, line in enumerate(_read_text(path).splitlines(), start=1)
-        if line.strip()
-    ]
+    lines = enumerate(_read_text(path).splitlines(), start=1)
+    numbered = [(number, line.strip(" ")) for number, line in lines if line.strip()]
     if not numbered:
         raise ValueError(f"{path} lists no class: it is empty")
     # The first of these in the first line: a name may contain a comma or a space.
-    delimiter = next((char for char in "\t;," if char in numbered[0][1]), None)
-    words = numbered[0][1].split()
-    if path.suffix.lower() == ".txt" and sum(map(str.isdecimal, words)) >= 3:
-        delimiter = delimiter or " "
-    rows = []
-    for number, line in numbered:
-        row = [line]
-        if delimiter == " ":
-            row = line.split()
-        elif delimiter is not None:
-            try:
-                [row] = csv.reader([line], delimiter=delimiter, skipinitialspace=True)
-            except csv.Error as error:  # a cell of more than 128 KiB
-                raise ValueError(f"{path}, line {number}: {error}") from error
-        rows.append((number, [cell.strip() for cell in row]))
-    columns, has_header = _find_columns(path, rows[0][1])
+    first = numbered[0][1]
+    delimiter = next((char for char in "\t;," if char in first), "")
+    is_txt = path.suffix.lower() == ".txt"
+    if not delimiter and is_txt and sum(map(str.isdecimal, first.split())) >= 3:
+        delimiter = " "
+    columns: dict[str, int] = {}
     entries = []
-    for number, row in rows[has_header:]:
-        cells = {
-            what: row[index] if index < len(row) else ""
-            for what, index in columns.items()
-        }
+    for number, line in numbered:
         try:
-            entries.append(_read_entry(cells))
-        except ValueError as error:
+            row = [line]
+            if delimiter:
+                [row] = csv.reader([line], delimiter=delimiter, skipinitialspace=True)
+            row = [cell.strip() for cell in row]
+            if not columns:
+                columns, is_header = _find_columns(row)
+                if is_header:
+                    continue
+            row += [""] * (max(columns.values()) + 1 - len(row))
+            cells = {column: row[index] for column, index in columns.items()}
+            entries.append(ClassEntry.from_cells(cells))
+        except (ValueError, csv.Error) as error:  # a cell of more than 128 KiB
             raise ValueError(f"{path}, line {number}: {error}") from error
     if not entries:
         raise ValueError(f"{path} lists no class")
@@ -135,14 +133,14 @@ def read_class_table(path: Path) -> list[ClassEntry]:
             f"{path} must list at most {MAX_CLASSES} classes and void. "
             f"Received: {len(entries)}"
         )
-    for what, word in (("name", "name"), ("color", "colour"), ("value", "id")):
-        first: dict[object, ClassEntry] = {}
-        for entry in entries:
-            key = getattr(entry, what)
-            if key is not None and first.setdefault(key, entry) is not entry:
-                shown = ",".join(map(str, key)) if what == "color" else key
+    first_with: dict[tuple[str, object], ClassEntry] = {}
+    for entry in entries:
+        color = entry.color and ",".join(map(str, entry.color))
+        for key in (("name", entry.name), ("colour", color), ("id", entry.value)):
+            other = first_with.setdefault(key, entry)
+            if key[1] is not None and other is not entry:
                 raise ValueError(
-                    f"{path} has the {word} {shown} twice: {first[key].name} and "
+                    f"{path} has the {key[0]} {key[1]} twice: {other.name} and "
                     f"{entry.name}"
                 )
     return entries
@@ -168,69 +166,39 @@ def _read_text(path):
     raise ValueError(f"{path} must be text: a table of classes, name,r,g,b")
 
 
-def _find_columns(path, first):
+def _find_columns(first):
     """Index of each column by its meaning, and whether the first line is a header."""
     words = [re.sub(r"[\s-]+", "_", cell.lower()) for cell in first]
-    columns = {}
-    for what, names in _COLUMNS.items():
-        found = [index for index, word in enumerate(words) if word in names]
-        if found:
-            columns[what] = found[0]
-    texts = [index for index, cell in enumerate(first) if not _is_number(cell)]
-    numbers = [index for index, cell in enumerate(first) if _is_number(cell)]
+    columns = {
+        column: next(index for index, word in enumerate(words) if word in names)
+        for column, names in _COLUMNS.items()
+        if not set(words).isdisjoint(names)
+    }
     received = f"Received: {shortened(','.join(first))}"
+    numbers = [index for index, cell in enumerate(first) if _is_number(cell)]
     if not numbers and ("name" in columns or len(words) > 1):
         needed = {"name", *("rgb" if columns.keys() & set("rgb") else "")}
         if missing := needed - columns.keys():
             raise ValueError(
-                f"{path} needs a column {', '.join(sorted(missing))}: a header is "
+                f"the header needs a column {', '.join(sorted(missing))}: it is "
                 f"name,r,g,b or id,name. {received}"
             )
         return columns, True
-    if len(texts) == 1 and len(numbers) in (0, 1, 3, 4):
-        columns = {"name": texts[0]}
-        if len(numbers) in (1, 4):
-            columns["id"] = numbers.pop(0)
-        columns |= dict(zip("rgb", numbers, strict=False))
-        # With four numbers, the id could also be the last: only the first is read.
-        if len(columns) != 5 or columns["id"] == 0:
-            return columns, False
-    raise ValueError(
-        f"{path} must start with the header name,r,g,b or id,name. {received}"
-    )
+    meanings = {0: "", 1: ["id"], 3: "rgb", 4: ["id", *"rgb"]}.get(len(numbers))
+    # With four numbers, the id could also be the last: only the first is read.
+    is_clear = len(numbers) < 4 or numbers[0] == 0
+    if len(first) != len(numbers) + 1 or meanings is None or not is_clear:
+        raise ValueError(f"expected the header name,r,g,b or id,name. {received}")
+    [name] = set(range(len(first))) - set(numbers)
+    return {"name": name} | dict(zip(meanings, numbers, strict=True)), False
 
 
-def _read_entry(cells):
-    """An entry from the cells of a line, by column."""
-    name = cells["name"]
-    if not name:
-        raise ValueError("the class has no name")
-    if len(name) > LONGEST_NAME:
-        raise ValueError(
-            f"the name of a class may have at most {LONGEST_NAME} characters. "
-            f"Received: {shortened(name)}"
-        )
-    color = value = None
-    if "r" in cells:
-        channels = [cells[channel] for channel in "rgb"]
-        if not all(_is_number(cell) and int(cell) <= 255 for cell in channels):
-            raise ValueError(
-                "r, g and b must be integers from 0 to 255. "
-                f"Received: {shortened(','.join(channels))}"
-            )
-        red, green, blue = map(int, channels)
-        color = red, green, blue
-    if "id" in cells:
-        if not (_is_number(cells["id"]) and int(cells["id"]) <= 65535):
-            raise ValueError(
-                "an id must be an integer from 0 to 65535. "
-                f"Received: {shortened(cells['id'])}"
-            )
-        value = int(cells["id"])
-    mark = cells.get("void", "").lower()
-    if mark not in (*_TRUE, *_FALSE):
-        raise ValueError(f"void must be 1 or 0. Received: {shortened(cells['void'])}")
-    return ClassEntry(name, color, value, mark in _TRUE or name.lower() in VOID_NAMES)
+def _integers(cells, largest, rule):
+    """Numbers of some cells."""
+    if not all(_is_number(cell) and int(cell) <= largest for cell in cells):
+        received = shortened(",".join(cells))
+        raise ValueError(f"{rule} from 0 to {largest}. Received: {received}")
+    return list(map(int, cells))
 
 
 def _is_number(cell):

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from keras_fcn.datasets.folder.labels.decoder import VOID_ID, grey, is_grey, pack, rgb
+from keras_fcn.datasets.folder.labels.decoder import VOID_ID, grey, is_grey, pack
 from keras_fcn.datasets.folder.labels.files import WIDE_VOID, StoredLabels
 
 NO_COLOR = 256 * 0x010101  # above all packed colours, and no RGB colour
@@ -19,7 +19,7 @@ class FileContents(NamedTuple):
     """The different values or colours of a label file.
 
     Attributes:
-        kind: "values" (grey), "palette" or "colors".
+        is_rgb: whether it has colours that are not grey, without a palette.
         keys: int32, the values or packed colours.
         counts: int64, number of pixels of each.
         palette: int32, packed colour of each key of a palette file; None for others.
@@ -29,7 +29,7 @@ class FileContents(NamedTuple):
         is_lossy: whether the file is a JPEG.
     """
 
-    kind: str
+    is_rgb: bool
     keys: np.ndarray
     counts: np.ndarray
     palette: np.ndarray | None
@@ -42,7 +42,7 @@ class FileContents(NamedTuple):
         """Packed colour of each key, int32; a value above 255 has none: `NO_COLOR`."""
         if self.palette is not None:
             return self.palette
-        if self.kind == "colors":
+        if self.is_rgb:
             return self.keys
         return np.where(self.keys > 255, NO_COLOR, grey(np.minimum(self.keys, 255)))
 
@@ -53,12 +53,10 @@ def file_contents(stored: StoredLabels) -> FileContents:
     Args:
         stored: what `read_labels` returned.
     """
-    values, kind = stored.values, "values"
+    values = stored.values
+    is_rgb = values.ndim == 3 and not is_grey(values)
     if values.ndim == 3:
-        if is_grey(values):
-            values = values[..., 0]
-        else:
-            kind, values = "colors", pack(values)
+        values = pack(values) if is_rgb else values[..., 0]
     keys, counts = _unique(values)
     # A pixel that equals its upper and its left neighbour is part of an area.
     inside = values[1:, 1:]
@@ -68,11 +66,9 @@ def file_contents(stored: StoredLabels) -> FileContents:
     if num_distinct > _MAX_KEYS:
         kept = np.sort(np.argsort(-counts)[:_MAX_KEYS])
         keys, counts = keys[kept], counts[kept]
-    palette = None
-    if stored.palette is not None:
-        kind, palette = "palette", pack(stored.palette[keys])
+    palette = None if stored.palette is None else pack(stored.palette[keys])
     return FileContents(
-        kind, keys, counts, palette, num_distinct, areas, stored.is_lossy
+        is_rgb, keys, counts, palette, num_distinct, areas, stored.is_lossy
     )
 
 
@@ -109,32 +105,29 @@ class Contents:
         self.colors: Counter[int] = Counter()
         self.areas: set[int] = set()
         self.has_rgb = self.is_lossy = False
-        self.palette: dict[int, int] | None = None
         self.small_sets: set[frozenset[int]] = set()
         self.num_distinct = 0
-        palette: dict[int, int] = {}
-        is_one_palette = True
+        index_colors: set[tuple[int, int]] = set()
         for file in files:
-            keys, colors = file.keys.tolist(), file.colors.tolist()
-            counts = file.counts.tolist()
+            keys, counts = file.keys.tolist(), file.counts.tolist()
+            colors = file.colors.tolist()
             for color, count in zip(colors, counts, strict=True):
                 self.colors[color] += count  # palettes may have a colour twice
             self.areas.update(file.areas.tolist())
             self.is_lossy |= file.is_lossy
             self.num_distinct = max(self.num_distinct, file.num_distinct)
-            if file.kind == "colors":
+            if file.is_rgb:
                 self.has_rgb = True
                 continue
             self.values.update(dict(zip(keys, counts, strict=True)))
             # Enough for the rule about files of 0 and 1 and files of 0 and 255.
             if len(keys) < 4 and len(self.small_sets) < 64:
                 self.small_sets.add(frozenset(keys))
-            if file.kind == "palette":
-                own = dict(zip(keys, colors, strict=True))
-                is_one_palette &= all(palette.get(k, c) == c for k, c in own.items())
-                palette |= own
-        if palette and is_one_palette:
-            self.palette = palette
+            if file.palette is not None:
+                index_colors.update(zip(keys, colors, strict=True))
+        palette = dict(index_colors)
+        is_one = 0 < len(palette) == len(index_colors)
+        self.palette = palette if is_one else None
 
     @cached_property
     def smoothed(self) -> set[int]:
@@ -155,10 +148,3 @@ class Contents:
             and share <= _MAX_THIN_SHARE
         )
         return thin if is_smoothed else set()
-
-    @property
-    def main(self) -> dict[str, int]:
-        """Pixels of the values or colours that smoothing has not added."""
-        pixels = self.colors if self.has_rgb else self.values
-        text = rgb if self.has_rgb else str
-        return {text(k): n for k, n in pixels.items() if k not in self.smoothed}

@@ -9,10 +9,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from keras_fcn.classes import MAX_CLASSES, ClassMap, distinct_colors
+from keras_fcn.classes import MAX_CLASSES, ClassMap
 from keras_fcn.datasets.folder.labels.candidates import (
-    find_candidates,
-    is_same,
+    Evidence,
     name_colors,
     rgb_pixels,
 )
@@ -21,6 +20,7 @@ from keras_fcn.datasets.folder.labels.contents import Contents, FileContents
 from keras_fcn.datasets.folder.labels.decoder import (
     VOID_ID,
     LabelDecoder,
+    rgb,
     unpack,
 )
 from keras_fcn.datasets.folder.labels.files import WIDE_VOID
@@ -47,108 +47,6 @@ class Encoding:
     decoder: LabelDecoder
 
 
-class RefusedLabels(ValueError):
-    """No encoding fits the labels, or more than one does.
-
-    Args:
-        problem: the rule's name, its message, and the files.
-    """
-
-    def __init__(self, problem: Problem):
-        super().__init__(problem.message)
-        self.problem = problem
-
-
-class Evidence:
-    """What the rules decide by.
-
-    Args:
-        files: name and contents of each label file.
-        table: classes of a table or of the layout; None without.
-        label_values: "auto", or the kind of encoding that is wanted.
-        void: names or ids of classes to ignore.
-        class_map: classes of a run, for folders without a table; None numbers those
-            that are found.
-
-    Attributes:
-        contents: of all files together.
-        source: where the classes are from, for messages; "" if they are numbered.
-        is_possible: whether the table allows the wanted `label_values`.
-        fits: whether a candidate has all values and colours.
-        best: the fitting candidate with most classes in use; the one with the fewest
-            unknown pixels if none fits.
-        rival: description of another fitting candidate with as many classes in use and
-            other labels; "" if there is none, or `label_values` decides.
-        by_color: the candidate of the table's colours; `best` without one.
-
-    Raises:
-        ValueError: if `void` names no class.
-    """
-
-    def __init__(
-        self,
-        files: Sequence[tuple[str, FileContents]],
-        table: ClassTable | None,
-        label_values: str = "auto",
-        void: Sequence[str] = (),
-        class_map: ClassMap | None = None,
-    ):
-        self.files = files
-        self.table = table
-        self.label_values = label_values
-        self.contents = contents = Contents(contents for _, contents in files)
-        self.source = table.source if table else "the run" if class_map else ""
-        candidates = find_candidates(contents, table, label_values, void, class_map)
-        self.is_possible = label_values in ("auto", candidates[0].kind)
-        fitting = [one for one in candidates if not one.unknown(contents)]
-        self.fits = bool(fitting)
-        # The first of equals: the most likely candidates come first.
-        self.best = max(
-            fitting or candidates,
-            key=lambda one: (
-                len(one.used(contents))
-                if fitting
-                else -sum(one.unknown(contents).values())
-            ),
-        )
-        # A candidate that reads one of the classes as void uses fewer: it is no rival.
-        rivals = (
-            one.description
-            for one in fitting
-            if one is not self.best
-            and len(one.used(contents)) == len(self.best.used(contents))
-            and not is_same(one, self.best, contents)
-        )
-        self.rival = next(rivals, "") if label_values == "auto" else ""
-        by_color = (one for one in candidates if one.kind == "colors")
-        self.by_color = next(by_color, self.best)
-
-    @property
-    def num_classes(self) -> int:
-        """Number of classes of the best candidate that are not void."""
-        return sum(not entry.is_void for entry in self.best.entries)
-
-    @property
-    def missing_colors(self) -> list[str]:
-        """Colours of the labels that the table lacks, if it has some of the others."""
-        unknown = self.by_color.unknown(self.contents)
-        is_part = self.by_color.kind == "colors" and self.label_values == "auto"
-        return (
-            sorted(unknown)
-            if is_part and len(unknown) < len(self.contents.colors)
-            else []
-        )
-
-    def ambiguity(self, second: str) -> str:
-        """Return the two ways in which the labels can be read, in one line.
-
-        Args:
-            second: description of another encoding than the best.
-        """
-        values = _named(self.contents.values)
-        return f"{values} can be read as {self.best.description}; or as {second}"
-
-
 class Rule(NamedTuple):
     """A rule about the contents of all label files together.
 
@@ -157,7 +55,7 @@ class Rule(NamedTuple):
         labels: what the label files have, for people.
         result: how they are read; or how to correct them.
         applies: whether the rule applies; the first one that does decides.
-        details: what was found, or the encoding.
+        details: what was found, for the message of a refusal.
         at_fault: what of one label file is at fault, for the message; empty for none.
         is_refusal: whether the labels are refused.
     """
@@ -166,7 +64,7 @@ class Rule(NamedTuple):
     labels: str
     result: str
     applies: Callable[[Evidence], object]
-    details: Callable[[Evidence], str] = lambda e: e.best.description
+    details: Callable[[Evidence], str] = lambda e: ""
     at_fault: Callable[[Evidence, Contents], Sequence[str]] = lambda e, one: ()
     is_refusal: bool = True
 
@@ -187,7 +85,7 @@ RULES = (
         "Resize label maps by nearest neighbour, without anti-aliasing, and save them "
         "as PNG",
         lambda e: e.contents.smoothed and not (e.table and e.fits),
-        lambda e: "most pixels have " + _pixels(e.contents.main, _MAX_NAMED),
+        lambda e: "most pixels have " + _pixels(_main(e.contents)),
         lambda e, one: (
             []
             if e.contents.smoothed.isdisjoint(
@@ -216,7 +114,7 @@ RULES = (
         "Label maps have colours, and there is no table of classes",
         "Add a class_dict.csv with the columns name,r,g,b",
         lambda e: e.table is None and e.contents.has_rgb,
-        lambda e: _pixels(name_colors(e.contents.colors), _MAX_NAMED),
+        lambda e: _pixels(name_colors(e.contents.colors)),
         lambda e, one: list(rgb_pixels(one)) if one.has_rgb else [],
     ),
     Rule(
@@ -254,8 +152,8 @@ RULES = (
             and len(e.best.used(e.contents)) < 2
             and e.missing_colors
         ),
-        lambda e: e.ambiguity(
-            f"{e.by_color.description}, which lacks {summarize(e.missing_colors)}",
+        lambda e: _ambiguity(
+            e, f"{e.by_color.description}, which lacks {summarize(e.missing_colors)}"
         ),
     ),
     Rule(
@@ -263,14 +161,14 @@ RULES = (
         "The indices of palette files and their colours give different classes",
         "Set `label_values` to ids or colors, or correct the table of classes",
         lambda e: e.rival and e.contents.palette,
-        lambda e: e.ambiguity(e.rival),
+        lambda e: _ambiguity(e, e.rival),
     ),
     Rule(
         "ambiguous",
         "Grey values are ids and also colours, of different classes",
         "Set `label_values` to ids or colors, or correct the table of classes",
         lambda e: e.rival,
-        lambda e: e.ambiguity(e.rival),
+        lambda e: _ambiguity(e, e.rival),
     ),
     Rule(
         "mixed",
@@ -283,21 +181,21 @@ RULES = (
             and e.contents.values.keys() == {0, 1, 255}
             and not any({1, 255} <= values for values in e.contents.small_sets)
         ),
-        lambda e: e.ambiguity("black and white in some files, where 255 is class 1"),
+        lambda e: _ambiguity(e, "black and white in some files, where 255 is class 1"),
     ),
     Rule(
         "no-class",
         "Every class is void",
         "Name a class that is not void in the table of classes, or change `void`",
-        lambda e: e.num_classes == 0,
+        lambda e: e.best.num_classes == 0,
         lambda e: e.source or "the labels",
     ),
     Rule(
         "many-classes",
         f"There are more than {MAX_CLASSES} classes",
         "Merge classes, or name some in `void`",
-        lambda e: e.num_classes > MAX_CLASSES,
-        lambda e: f"{e.source} has {e.num_classes}",
+        lambda e: e.best.num_classes > MAX_CLASSES,
+        lambda e: f"{e.source} has {e.best.num_classes}",
     ),
     Rule(
         "black-white",
@@ -338,32 +236,46 @@ RULES = (
 )
 
 
-def decide(evidence: Evidence) -> Encoding:
+def decide(
+    files: Sequence[tuple[str, FileContents]],
+    table: ClassTable | None,
+    label_values: str = "auto",
+    void: Sequence[str] = (),
+    class_map: ClassMap | None = None,
+) -> Encoding | Problem:
     """Decide how labels are read, by the first rule that applies.
 
     Args:
-        evidence: the contents of all label files, and the user's choices.
+        files: name and contents of each label file.
+        table: classes of a table or of the layout; None without.
+        label_values: "auto", or the kind of encoding that is wanted.
+        void: names or ids of classes to ignore.
+        class_map: classes of a run, for folders without a table; None numbers those
+            that are found.
+
+    Returns:
+        The encoding; the problem if the rule refuses the labels.
 
     Raises:
-        RefusedLabels: if the rule refuses the labels.
+        ValueError: if `void` names no class.
     """
+    evidence = Evidence(files, table, label_values, void, class_map)
     rule = next(rule for rule in RULES if rule.applies(evidence))
     best = evidence.best
     if rule.is_refusal:
-        files = []
-        for name, contents in evidence.files:
+        wrong = []
+        for name, contents in files:
             if found := rule.at_fault(evidence, Contents([contents])):
-                files.append(f"{name} ({summarize(found)})")
-        where = f", in {len(files)} files: {summarize(files)}" if files else ""
+                wrong.append(f"{name} ({summarize(found)})")
+        where = f", in {len(wrong)} files: {summarize(wrong)}" if wrong else ""
         message = f"{rule.labels}: {rule.details(evidence)}{where}. {rule.result}"
-        raise RefusedLabels(Problem(rule.name, True, message, files))
+        return Problem(rule.name, True, message, wrong)
     decoder = (
         LabelDecoder(colors={unpack(color): i for color, i in best.table.items()})
         if best.kind == "colors"
         else LabelDecoder(values=best.table)
     )
-    class_map = _class_map(best.entries, evidence.contents)
-    return Encoding(best.kind, rule.details(evidence), class_map, decoder)
+    return Encoding(best.kind, best.description, evidence.class_map, decoder)
 
 
 def rules_table() -> str:
@@ -378,23 +290,17 @@ def rules_table() -> str:
     return "\n".join(lines).strip()
 
 
-def _class_map(entries, contents):
-    """The classes, with colours of the table, of the palette files, or others."""
-    classes = [entry for entry in entries if not entry.is_void]
-    colors = [entry.color for entry in classes]
-    if None in colors and contents.palette:
-        stored = [contents.palette.get(entry.value) for entry in classes]
-        if None not in stored and len(set(stored)) == len(stored):
-            colors = [unpack(color) for color in stored]
-    # Colours only matter for drawing here: any distinct ones will do.
-    spare = iter(distinct_colors(len(classes)))
-    void = [entry.color for entry in entries if entry.is_void and entry.color]
-    return ClassMap(
-        tuple(entry.name for entry in classes),
-        tuple(color or next(spare) for color in colors),
-        VOID_ID,
-        void[0] if void else (0, 0, 0),
-    )
+def _ambiguity(evidence, second):
+    """The two ways in which the labels can be read, in one line."""
+    values = _named(evidence.contents.values)
+    return f"{values} can be read as {evidence.best.description}; or as {second}"
+
+
+def _main(contents):
+    """Pixels of the values or colours that smoothing has not added."""
+    pixels = contents.colors if contents.has_rgb else contents.values
+    text = rgb if contents.has_rgb else str
+    return {text(k): n for k, n in pixels.items() if k not in contents.smoothed}
 
 
 def _large_ids(contents):
@@ -407,7 +313,7 @@ def _named(values):
     return "values " + ", ".join(map(str, sorted(values)[:_MAX_NAMED]))
 
 
-def _pixels(pixels, most):
+def _pixels(pixels, most=_MAX_NAMED):
     """Values or colours and their numbers of pixels, the most frequent first."""
     ordered = sorted(pixels, key=pixels.get, reverse=True)
     return summarize([f"{key} ({pixels[key]} pixels)" for key in ordered], most)

@@ -1,4 +1,4 @@
-"""Read label files without any change of values: values, colours, palettes."""
+"""Read label maps without any change of values: values, colours, palettes, shapes."""
 
 import math
 from dataclasses import dataclass
@@ -8,6 +8,12 @@ import numpy as np
 from numpy.lib.format import open_memmap
 
 from keras_fcn.config import MAX_IMAGE_PIXELS
+from keras_fcn.datasets.folder.labels.shapes import (
+    CocoLabel,
+    draw_coco,
+    draw_labelme,
+    is_labelme,
+)
 from keras_fcn.images.opening import check_pixels
 from keras_fcn.images.reading import UnreadableImage, read_label_image
 from keras_fcn.storage.regular_files import check_is_regular
@@ -30,6 +36,26 @@ class StoredLabels:
     values: np.ndarray
     palette: np.ndarray | None = None
     is_lossy: bool = False
+
+
+def read_stored(
+    label: str | CocoLabel, labelme_values: dict[str, int], max_pixels: int
+) -> StoredLabels:
+    """Read the label map of a sample, or draw its shapes.
+
+    Args:
+        label: path of a label map or of a labelme file, or annotations of a COCO file.
+        labelme_values: value of each label of labelme files.
+        max_pixels: largest number of pixels that the label map may have.
+
+    Raises:
+        ValueError: if it can't be read, or has values that are not ids.
+    """
+    if not isinstance(label, str):
+        return StoredLabels(draw_coco(label, max_pixels))
+    if is_labelme(label):
+        return StoredLabels(draw_labelme(Path(label), labelme_values, max_pixels))
+    return read_labels(Path(label), max_pixels)
 
 
 def read_labels(path: Path, max_pixels: int = MAX_IMAGE_PIXELS) -> StoredLabels:

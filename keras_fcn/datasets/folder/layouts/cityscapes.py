@@ -7,12 +7,8 @@ the table is that of its scripts (`labels.py`).
 from pathlib import Path
 
 from keras_fcn.datasets.folder.labels.class_table import ClassEntry, ClassTable
-from keras_fcn.datasets.folder.layouts.matching import (
-    add_ignored,
-    add_split,
-    list_files,
-)
-from keras_fcn.datasets.folder.layouts.splits import split_folders
+from keras_fcn.datasets.folder.layouts.listing import list_files, split_folders
+from keras_fcn.datasets.folder.layouts.matching import add_split
 from keras_fcn.datasets.folder.samples import Layout
 from keras_fcn.images.reading import IMAGE_SUFFIXES
 
@@ -81,16 +77,12 @@ def find_cityscapes(folder: Path) -> Layout | None:
         f"Cityscapes: {_IMAGES}/ and {_LABELS}/, *_{kind}.png",
         table=ClassTable(entries, f"Cityscapes' {kind}"),
     )
+    image_endings = (
+        *(f"_{_IMAGES}{suffix}".lower() for suffix in IMAGE_SUFFIXES),
+        *IMAGE_SUFFIXES,
+    )
     for split, path in split_folders(images_dir):
-        images = list_files(path, IMAGE_SUFFIXES)
-        labels = list_files(labels_dir / path.name, (".png",))
-        add_ignored(layout, images.hidden + labels.hidden)
-        add_split(
-            layout,
-            split,
-            {name.removesuffix(f"_{_IMAGES}"): p for name, p in images.files.items()},
-            {name: p for name, p in labels.files.items() if name.endswith(ending)},
-            ending,
-            (path, labels_dir / path.name),
-        )
+        images = list_files(path, image_endings)
+        labels = list_files(labels_dir / path.name, (f"{ending}.png".lower(),))
+        add_split(layout, split, images, labels, "")
     return layout

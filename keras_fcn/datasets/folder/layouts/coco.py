@@ -4,26 +4,16 @@ import json
 from collections import defaultdict
 from pathlib import Path
 
-import numpy as np
-from pycocotools import mask as coco_masks
-
 from keras_fcn.datasets.folder.labels.class_table import (
     VOID_NAMES,
     ClassEntry,
     ClassTable,
 )
 from keras_fcn.datasets.folder.labels.files import WIDE_VOID
-from keras_fcn.datasets.folder.labels.polygons import check_points, decode_run_lengths
-from keras_fcn.datasets.folder.layouts.splits import split_of_name, subfolders
-from keras_fcn.datasets.folder.samples import (
-    CocoLabel,
-    Layout,
-    Problem,
-    Sample,
-    relative,
-)
+from keras_fcn.datasets.folder.labels.shapes import CocoLabel
+from keras_fcn.datasets.folder.layouts.listing import split_of_name, subfolders
+from keras_fcn.datasets.folder.samples import Layout, Problem, Sample, relative
 from keras_fcn.errors import summarize
-from keras_fcn.images.opening import check_pixels
 from keras_fcn.storage.regular_files import check_is_regular
 
 BACKGROUND = "background"
@@ -182,54 +172,3 @@ def _images_dir(path, folder, first):
                 if split_of_name(below.name) == split_of_name(path.stem)
             ]
     return next((place for place in places if (place / first).is_file()), path.parent)
-
-
-def draw_coco(label: CocoLabel, max_pixels: int) -> np.ndarray:
-    """Draw the shapes of an image, later ones over earlier ones, as COCO's tools do.
-
-    Args:
-        label: the annotations.
-        max_pixels: largest number of pixels that the image may have.
-
-    Returns:
-        int32 `(height, width)`, ids of the categories and of the background.
-
-    Raises:
-        ValueError: if a shape is damaged.
-    """
-    height, width = label.size
-    check_pixels(label, (width, height), max_pixels)
-    background, shapes = json.loads(label.annotations)
-    label_map = np.full((height, width), background, dtype="int32")
-    for category_id, segmentation in shapes:
-        if not segmentation:
-            continue
-        try:
-            label_map[_decode(segmentation, height, width)] = category_id
-        except Exception as error:  # of any class: pycocotools' C code checks nothing
-            raise ValueError(
-                f"has a shape of category {category_id} that can't be drawn ({error})"
-            ) from error
-    return label_map
-
-
-def _decode(segmentation, height, width):
-    """Boolean `(height, width)` of polygons or run lengths."""
-    if isinstance(segmentation, dict):
-        if list(segmentation["size"]) != [height, width]:
-            raise ValueError(f"its run lengths are of size {segmentation['size']}")
-        counts = segmentation["counts"]
-        if not isinstance(counts, list):
-            counts = decode_run_lengths(counts)
-        if sum(counts) != height * width:
-            raise ValueError("its run lengths do not fill the image")
-        runs = {"size": [height, width], "counts": counts}
-        return coco_masks.decode(coco_masks.frPyObjects(runs, height, width)) > 0
-    polygons = [[float(value) for value in polygon] for polygon in segmentation]
-    for polygon in polygons:
-        if len(polygon) < 6 or len(polygon) % 2:
-            raise ValueError("expected x and y of three points or more in a polygon")
-        points = list(zip(polygon[::2], polygon[1::2], strict=True))
-        check_points(points, (height, width))
-    coded = coco_masks.frPyObjects(polygons, height, width)
-    return coco_masks.decode(coco_masks.merge(coded)).astype(bool)

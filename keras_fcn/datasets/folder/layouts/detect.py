@@ -4,14 +4,12 @@ from pathlib import Path
 
 from keras_fcn.datasets.folder.layouts.cityscapes import find_cityscapes
 from keras_fcn.datasets.folder.layouts.coco import find_coco
-from keras_fcn.datasets.folder.layouts.image_label_dirs import (
-    IMAGE_WORDS,
-    LABEL_WORDS,
+from keras_fcn.datasets.folder.layouts.listing import is_hidden
+from keras_fcn.datasets.folder.layouts.pairs import (
+    KNOWN_FOLDERS,
     find_image_label_dirs,
+    find_side_by_side,
 )
-from keras_fcn.datasets.folder.layouts.matching import is_hidden
-from keras_fcn.datasets.folder.layouts.side_by_side import find_side_by_side
-from keras_fcn.datasets.folder.layouts.splits import SPLIT_WORDS
 from keras_fcn.datasets.folder.samples import Layout
 from keras_fcn.errors import summarize
 from keras_fcn.images.reading import IMAGE_SUFFIXES
@@ -42,7 +40,14 @@ def find_layout(folder: Path, label_suffix: str | None = None) -> Layout:
             "`data_dir` must be a folder with images and labels. Received: "
             f"{folder}, {'a file' if folder.exists() else 'which does not exist'}"
         )
-    folder = _enter(folder)
+    for _ in range(3):  # archives often have the data in a folder of their own
+        inside = [path for path in folder.iterdir() if not is_hidden(path.name)]
+        folders = [path for path in inside if path.is_dir()]
+        has_images = any(path.suffix.lower() in IMAGE_SUFFIXES for path in inside)
+        is_single = len(folders) == 1 and not has_images
+        if not is_single or folders[0].name.lower() in KNOWN_FOLDERS:
+            break
+        folder = folders[0]
     if cityscapes := find_cityscapes(folder):
         return cityscapes
     found = [find_coco(folder), find_image_label_dirs(folder, label_suffix)]
@@ -66,16 +71,3 @@ def find_layout(folder: Path, label_suffix: str | None = None) -> Layout:
             f"{summarize(names, most=6) or 'an empty folder'}"
         )
     return layout
-
-
-def _enter(folder):
-    """The folder, or the single folder in it, as archives have."""
-    words = {*IMAGE_WORDS, *LABEL_WORDS, *sum(SPLIT_WORDS.values(), ())}
-    for _ in range(3):
-        inside = [path for path in folder.iterdir() if not is_hidden(path.name)]
-        folders = [path for path in inside if path.is_dir()]
-        has_images = any(path.suffix.lower() in IMAGE_SUFFIXES for path in inside)
-        if len(folders) != 1 or folders[0].name.lower() in words or has_images:
-            return folder
-        folder = folders[0]
-    return folder

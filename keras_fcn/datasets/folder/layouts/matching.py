@@ -4,91 +4,24 @@ import os
 import re
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection
 from pathlib import Path
-from typing import NamedTuple
 
+from keras_fcn.datasets.folder.layouts.listing import Listing, list_files
 from keras_fcn.datasets.folder.samples import Layout, Problem, Sample, relative
 from keras_fcn.errors import summarize
 from keras_fcn.images.reading import IMAGE_SUFFIXES
 
-LABEL_SUFFIXES = (*IMAGE_SUFFIXES, ".npy", ".json")
-# Files next to images that are expected: boxes, tables, lists, descriptions.
-_EXPECTED = (".xml", ".json", ".csv", ".txt", ".md", ".yaml", ".yml")
-_HIDDEN = ("thumbs.db", "desktop.ini", "__macosx")
+# Files next to images that are expected and need no note: boxes, tables, lists,
+# descriptions, and label files of another kind.
+_EXPECTED = (
+    *IMAGE_SUFFIXES,
+    *(".xml", ".json", ".csv", ".txt", ".md", ".yaml", ".yml"),
+)
 # An ending begins with a letter: in `1` and `10`, the 0 is no ending.
 _ENDING = re.compile(r"[_\-. ]?[A-Za-z][A-Za-z_\-. ]*$")
 
 Pair = tuple[Path, Path]  # an image and its label map
-
-
-class Listing(NamedTuple):
-    """Files below a folder.
-
-    Attributes:
-        files: paths by name: the path below the folder, without suffix.
-        hidden: paths of the operating system's hidden files.
-        others: paths of files with another suffix.
-    """
-
-    files: dict[str, str]
-    hidden: list[str]
-    others: list[str]
-
-
-def list_files(
-    folder: Path, suffixes: tuple[str, ...], is_recursive: bool = True
-) -> Listing:
-    """List the files of a folder by name.
-
-    Args:
-        folder: the folder.
-        suffixes: suffixes of the wanted files, in lower case.
-        is_recursive: include subfolders.
-
-    Raises:
-        ValueError: if two names differ in their suffix only.
-    """
-    listing = Listing({}, [], [])
-    visited = set()
-    for root, folders, names in os.walk(folder, followlinks=True):
-        # A link to a parent folder would otherwise be followed forever.
-        visited.add(os.path.realpath(root))
-        hidden = [name for name in folders if is_hidden(name)]
-        listing.hidden.extend(os.path.join(root, name) for name in hidden)
-        folders[:] = [
-            name
-            for name in sorted(set(folders) - set(hidden))
-            if is_recursive
-            and os.path.realpath(os.path.join(root, name)) not in visited
-        ]
-        below = os.path.relpath(root, folder)
-        prefix = "" if below == "." else below.replace(os.sep, "/") + "/"
-        for name in sorted(names):
-            path = os.path.join(root, name)
-            stem, suffix = os.path.splitext(name)
-            if is_hidden(name):
-                listing.hidden.append(path)
-            elif suffix.lower() not in suffixes:
-                listing.others.append(path)
-            elif (key := prefix + stem) in listing.files:
-                raise ValueError(
-                    f"{listing.files[key]} and {path} have the same name without "
-                    "suffix, by which images and label maps are matched: rename or "
-                    "remove one"
-                )
-            else:
-                listing.files[key] = path
-    return listing
-
-
-def is_hidden(name: str) -> bool:
-    """Return whether a file or folder is a hidden one of the operating system.
-
-    Args:
-        name: its name, without folder.
-    """
-    return name.startswith(".") or name.lower() in _HIDDEN
 
 
 def pair_files(
@@ -111,44 +44,36 @@ def pair_files(
         FileNotFoundError: if a folder has no images, or an image has no label map.
         ValueError: if a label map has no image, or two files have one name.
     """
-    images, labels = (
-        list_files(folder, IMAGE_SUFFIXES, is_recursive=False).files
-        for folder in (images_dir, labels_dir)
-    )
-    labels = {
-        name: path for name, path in labels.items() if name.endswith(label_suffix)
-    }
+    images = list_files(images_dir, IMAGE_SUFFIXES, is_recursive=False).files
+    endings = tuple(label_suffix.lower() + suffix for suffix in IMAGE_SUFFIXES)
+    labels = list_files(labels_dir, endings, is_recursive=False).files
     for what, folder, files in (
         ("images", images_dir, images),
         ("label maps", labels_dir, labels),
     ):
         if not files:
             raise FileNotFoundError(f"There are no {what} in {folder}: {needed}")
-    samples, unlabelled, unused = _match_names(
-        images, labels, {name: name + label_suffix for name in images}
-    )
-    if unlabelled:
-        missing = [name + label_suffix for name in unlabelled]
+    missing = [name + label_suffix for name in images if name not in labels]
+    if missing:
         raise FileNotFoundError(
             f"{len(missing)} of {len(images)} label maps of {split} are missing in "
             f"{labels_dir}: {summarize(missing)}"
         )
+    unused = [os.path.basename(labels[name]) for name in labels if name not in images]
     if unused:
-        names = [os.path.basename(path) for path in unused]
         raise ValueError(
-            f"{len(names)} label maps in {labels_dir} have no image in {images_dir}: "
-            f"{summarize(names)}"
+            f"{len(unused)} label maps in {labels_dir} have no image in {images_dir}: "
+            f"{summarize(unused)}"
         )
-    return [(Path(sample.image), Path(str(sample.label))) for sample in samples]
+    return [(Path(path), Path(labels[name])) for name, path in images.items()]
 
 
 def add_split(
     layout: Layout,
     split: str,
-    images: Mapping[str, str],
-    labels: Mapping[str, str],
+    images: Listing,
+    labels: Listing,
     label_suffix: str | None,
-    dirs: tuple[Path, Path],
 ) -> str:
     """Match images with labels, and add the samples and problems to a layout.
 
@@ -158,10 +83,9 @@ def add_split(
     Args:
         layout: `splits` and `problems` are extended.
         split: name of the split, or "all".
-        images: paths by name.
-        labels: paths by name.
+        images: files of the images.
+        labels: files of the labels.
         label_suffix: ending of the labels' names; None to find it.
-        dirs: folder of the images and folder of the labels, for messages.
 
     Returns:
         How the names differ, for people; "" where they do not.
@@ -169,59 +93,51 @@ def add_split(
     Raises:
         ValueError: if two endings fit.
     """
-    rule = ""
-    if label_suffix is None:
-        label_suffix = find_suffix(images, labels)
-    if label_suffix:
-        rule = f"labels end in {label_suffix}"
-    matched = _match_names(images, labels, {n: n + label_suffix for n in images})
-    # Only if nothing else fits: common beginnings may be a coincidence.
-    if images and labels and not matched[0]:
-        renamed, rule = _rename_frames(images, labels)
-        matched = _match_names(images, labels, renamed)
-    samples, unlabelled, unused = matched
-    layout.splits.setdefault(split, []).extend(samples)
-    of_split = "" if split == "all" else f" of {split}"
-    if not images:
-        message = f"There are no images{of_split} in {dirs[0]}"
-        layout.problems.append(Problem("no-images", True, message))
-    if unlabelled:
-        names = [relative(images[name], layout.root) for name in unlabelled]
-        message = (
-            f"{len(names)} of {len(images)} images{of_split} have no label in "
-            f"{dirs[1]}: {summarize(names)}. A label needs the name of its image; "
-            "`accept` unlabelled leaves these images out"
-        )
-        if unused and not samples:
-            message += f". Labels in this folder: {summarize(unused, 2)}"
-        layout.problems.append(Problem("unlabelled", True, message, names))
-    if unused and samples:
-        names = [relative(path, layout.root) for path in unused]
-        message = f"{len(names)} labels{of_split} have no image: {summarize(names)}"
-        layout.problems.append(Problem("left-over", False, message, names))
-    return rule if samples else ""
 
-
-def add_ignored(
-    layout: Layout, hidden: Sequence[str], others: Sequence[str] = ()
-) -> None:
-    """Add notes about files that are not used to a layout.
-
-    Args:
-        layout: `problems` is extended.
-        hidden: paths of hidden files.
-        others: paths of files that are neither images nor labels; tables, boxes and
-            lists among them need no note.
-    """
-    others = [path for path in others if not path.lower().endswith(_EXPECTED)]
-    for kind, what, paths in (
-        ("hidden-files", "hidden files are ignored", hidden),
-        ("other-files", "files are not images and are ignored", others),
-    ):
+    def add(kind, what, paths, more="", is_fatal=False):
         if paths:
             names = [relative(path, layout.root) for path in paths]
-            message = f"{len(names)} {what}: {summarize(names)}"
-            layout.problems.append(Problem(kind, False, message, names))
+            message = f"{len(names)} {what}: {summarize(names)}{more}"
+            layout.problems.append(Problem(kind, is_fatal, message, names))
+
+    others = [
+        path
+        for path in images.others + labels.others
+        if not path.lower().endswith(_EXPECTED)
+    ]
+    add("hidden-files", "hidden files are ignored", images.hidden + labels.hidden)
+    add("other-files", "files are not images and are ignored", others)
+    if label_suffix is None:
+        label_suffix = find_suffix(images.files, labels.files)
+    rule = f"labels end in {label_suffix}" if label_suffix else ""
+    label_names = {name: name + label_suffix for name in images.files}
+    # Only if nothing else fits: common beginnings may be a coincidence.
+    if labels.files.keys().isdisjoint(label_names.values()):
+        label_names, rule = _rename_frames(images.files, labels.files)
+    samples = [
+        Sample(name, path, labels.files[label_names[name]])
+        for name, path in images.files.items()
+        if label_names.get(name) in labels.files
+    ]
+    layout.splits.setdefault(split, []).extend(samples)
+    of_split = "" if split == "all" else f" of {split}"
+    if not images.files:
+        message = f"There are no images{of_split} in {images.folder}"
+        layout.problems.append(Problem("no-images", True, message))
+    used = {path for sample in samples for path in (sample.image, sample.label)}
+    unlabelled = [path for path in images.files.values() if path not in used]
+    unused = [path for path in labels.files.values() if path not in used]
+    more = (
+        ". A label needs the name of its image; `accept` unlabelled leaves these "
+        "images out"
+    )
+    if unused and not samples:
+        more += f". Labels in this folder: {summarize(unused, 2)}"
+    what = f"of {len(images.files)} images{of_split} have no label in {labels.folder}"
+    add("unlabelled", what, unlabelled, more, is_fatal=True)
+    if samples:
+        add("left-over", f"labels{of_split} have no image", unused)
+    return rule if samples else ""
 
 
 def find_suffix(
@@ -263,17 +179,6 @@ def find_suffix(
             f"{' and in '.join(best[:4])}: set `label_suffix` to one of them"
         )
     return best[0] if best else ""
-
-
-def _match_names(images, labels, label_names):
-    """Samples, images without a label, and paths of labels without an image."""
-    found = {name: labels.get(label_names.get(name)) for name in images}
-    samples = [
-        Sample(name, images[name], label) for name, label in found.items() if label
-    ]
-    unlabelled = [name for name, label in found.items() if not label]
-    used = set(found.values())
-    return samples, unlabelled, [path for path in labels.values() if path not in used]
 
 
 def _rename_frames(images, labels):

@@ -1,62 +1,18 @@
-"""Names of splits, and lists of image names that define them."""
+"""Lists of image names that define splits."""
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
-from keras_fcn.datasets.folder.layouts.matching import is_hidden
+from keras_fcn.datasets.folder.layouts.listing import SPLIT_WORDS
 from keras_fcn.datasets.folder.samples import Layout, Problem, relative
 from keras_fcn.errors import summarize
 from keras_fcn.images.reading import IMAGE_SUFFIXES
 from keras_fcn.storage.regular_files import check_is_regular, read_lines
 
-SPLIT_WORDS = {
-    "train": ("train", "training"),
-    "val": ("val", "valid", "validation"),
-    "test": ("test", "testing"),
-}
 _LIST_FOLDERS = ("", "ImageSets/Segmentation", "ImageSets", "splits")
 
 
-def subfolders(folder: Path) -> dict[str, Path]:
-    """Return the folders in a folder by name in lower case, without hidden ones.
-
-    Args:
-        folder: the folder.
-    """
-    with os.scandir(folder) as entries:  # no system call for each of many files
-        names = [entry.name for entry in entries if entry.is_dir()]
-    return {
-        name.lower(): folder / name for name in sorted(names) if not is_hidden(name)
-    }
-
-
-def split_folders(folder: Path) -> Iterator[tuple[str, Path]]:
-    """Yield split and path of the subfolders that are named after a split.
-
-    Args:
-        folder: the folder.
-    """
-    folders = subfolders(folder)
-    for split, words in SPLIT_WORDS.items():
-        for word in words:
-            if word in folders:
-                yield split, folders[word]
-
-
-def split_of_name(name: str) -> str:
-    """Return the split that a name contains; "all" if it contains none.
-
-    Args:
-        name: such as `instances_train2017`.
-    """
-    for split, words in SPLIT_WORDS.items():
-        if any(word in name.lower() for word in words):
-            return split
-    return "all"
-
-
-def split_by_lists(layout: Layout) -> str | None:
+def split_by_lists(layout: Layout) -> str:
     """Divide a layout's samples by `train.txt`, `val.txt` and `test.txt`.
 
     Args:
@@ -64,7 +20,7 @@ def split_by_lists(layout: Layout) -> str | None:
             splits/ or in ImageSets/.
 
     Returns:
-        The lists, for people; None if there are none.
+        The lists, for people; "" if there are none.
 
     Raises:
         ValueError: if a list is empty or not text.
@@ -80,7 +36,7 @@ def split_by_lists(layout: Layout) -> str | None:
         if lists:
             break
     else:
-        return None
+        return ""
     samples = layout.splits.pop("all")
     by_name = {os.path.basename(sample.name): sample for sample in samples}
     by_name |= {sample.name: sample for sample in samples}

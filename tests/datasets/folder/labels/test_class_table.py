@@ -2,11 +2,8 @@
 
 import pytest
 
-from keras_fcn.datasets.folder.labels.class_table import (
-    ClassEntry,
-    find_class_table,
-    read_class_table,
-)
+from keras_fcn.datasets.folder.labels.class_table import ClassEntry, read_class_table
+from keras_fcn.datasets.folder.labels.classes import find_class_table
 from tests.support.data import SHARED_DATA
 
 SKY = ClassEntry("sky", (255, 0, 0), None, False)

@@ -9,7 +9,6 @@ from PIL import Image
 from keras_fcn.datasets.folder.folder_data import FolderOptions
 from keras_fcn.datasets.folder.labels.encoding import RULES
 from keras_fcn.datasets.folder.read import read_folder
-from keras_fcn.datasets.folder.scan import read_stored
 from tests.support.folders import write_image, write_labels
 
 GREYS = "name,r,g,b\nbackground,0,0,0\nobject,255,255,255\n"
@@ -36,9 +35,7 @@ def decoded(data):
     """Different class ids of each label map, by name."""
     samples = [sample for samples in data.splits.values() for sample in samples]
     return {
-        sample.name: np.unique(
-            data.encoding.decoder.decode(read_stored(sample, data.labelme_values))
-        ).tolist()
+        sample.name: np.unique(data.read_sample(sample)[1]).tolist()
         for sample in sorted(samples)
     }
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from keras_fcn.datasets.folder.labels.labelme import draw_labelme
+from keras_fcn.datasets.folder.labels.shapes import draw_labelme
 from keras_fcn.datasets.folder.read import read_folder
 from tests.support.folders import write_image
 

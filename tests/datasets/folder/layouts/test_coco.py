@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from keras_fcn.datasets.folder.layouts.coco import draw_coco
+from keras_fcn.datasets.folder.labels.shapes import draw_coco
 from keras_fcn.datasets.folder.read import read_folder
 from tests.support.folders import write_image
 

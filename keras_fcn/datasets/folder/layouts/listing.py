@@ -1,0 +1,123 @@
+"""The files and folders of a data folder, without those of the operating system."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+_HIDDEN = ("thumbs.db", "desktop.ini", "__macosx")
+SPLIT_WORDS = {
+    "train": ("train", "training"),
+    "val": ("val", "valid", "validation"),
+    "test": ("test", "testing"),
+}
+
+
+class Listing(NamedTuple):
+    """Files below a folder.
+
+    Attributes:
+        folder: the folder.
+        files: paths by name: the path below the folder, without the ending.
+        hidden: paths of the operating system's hidden files.
+        others: paths of files with another ending.
+    """
+
+    folder: Path
+    files: dict[str, str]
+    hidden: list[str]
+    others: list[str]
+
+
+def list_files(
+    folder: Path, endings: tuple[str, ...], is_recursive: bool = True
+) -> Listing:
+    """List the files of a folder by name.
+
+    Args:
+        folder: the folder.
+        endings: endings of the wanted files, in lower case, such as suffixes; the first
+            that fits is removed from a name.
+        is_recursive: include subfolders.
+
+    Raises:
+        ValueError: if two names differ in their ending only.
+    """
+    listing = Listing(folder, {}, [], [])
+    visited = set()
+    for root, folders, names in os.walk(folder, followlinks=True):
+        # A link to a parent folder would otherwise be followed forever.
+        visited.add(os.path.realpath(root))
+        hidden = [name for name in folders if is_hidden(name)]
+        listing.hidden.extend(os.path.join(root, name) for name in hidden)
+        folders[:] = [
+            name
+            for name in sorted(set(folders) - set(hidden))
+            if is_recursive
+            and os.path.realpath(os.path.join(root, name)) not in visited
+        ]
+        below = os.path.relpath(root, folder)
+        prefix = "" if below == "." else below.replace(os.sep, "/") + "/"
+        for name in sorted(names):
+            path = os.path.join(root, name)
+            ending = next((one for one in endings if name.lower().endswith(one)), None)
+            if is_hidden(name):
+                listing.hidden.append(path)
+            elif ending is None:
+                listing.others.append(path)
+            elif (key := prefix + name[: -len(ending)]) in listing.files:
+                raise ValueError(
+                    f"{listing.files[key]} and {path} have the same name without "
+                    "suffix, by which images and label maps are matched: rename or "
+                    "remove one"
+                )
+            else:
+                listing.files[key] = path
+    return listing
+
+
+def is_hidden(name: str) -> bool:
+    """Return whether a file or folder is a hidden one of the operating system.
+
+    Args:
+        name: its name, without folder.
+    """
+    return name.startswith(".") or name.lower() in _HIDDEN
+
+
+def subfolders(folder: Path) -> dict[str, Path]:
+    """Return the folders in a folder by name in lower case, without hidden ones.
+
+    Args:
+        folder: the folder.
+    """
+    with os.scandir(folder) as entries:  # no system call for each of many files
+        names = [entry.name for entry in entries if entry.is_dir()]
+    return {
+        name.lower(): folder / name for name in sorted(names) if not is_hidden(name)
+    }
+
+
+def split_folders(folder: Path) -> Iterator[tuple[str, Path]]:
+    """Yield split and path of the subfolders that are named after a split.
+
+    Args:
+        folder: the folder.
+    """
+    folders = subfolders(folder)
+    for split, words in SPLIT_WORDS.items():
+        for word in words:
+            if word in folders:
+                yield split, folders[word]
+
+
+def split_of_name(name: str) -> str:
+    """Return the split that a name contains; "all" if it contains none.
+
+    Args:
+        name: such as `instances_train2017`.
+    """
+    for split, words in SPLIT_WORDS.items():
+        if any(word in name.lower() for word in words):
+            return split
+    return "all"
