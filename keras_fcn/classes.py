@@ -24,7 +24,7 @@ _RGB = Annotated[
     tuple[Byte, Byte, Byte], AsTuple, Kind("three integers from 0 to 255 (RGB)")
 ]
 _Colors = Annotated[
-    tuple[_RGB, ...], AsTuple, Kind("colours of three integers from 0 to 255 (RGB)")
+    tuple[_RGB, ...], AsTuple, Kind("colors of three integers from 0 to 255 (RGB)")
 ]
 
 
@@ -52,7 +52,7 @@ class ClassMap:
             )
         if len(self.colors) != self.num_classes:
             raise ValueError(
-                f"expected {self.num_classes} colours, one per class, got "
+                f"expected {self.num_classes} colors, one per class, got "
                 f"{len(self.colors)}"
             )
         if self.void_id < self.num_classes:

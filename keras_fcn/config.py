@@ -70,7 +70,7 @@ class TrainingConfig:
     """
 
     num_samples: PositiveInt = _run(
-        4, "validation images whose prediction is drawn after each epoch"
+        4, "number of validation images whose predictions are drawn after each epoch"
     )
 
     dataset: Dataset = _data("camvid", "data set")
@@ -83,32 +83,32 @@ class TrainingConfig:
     )
     label_suffix: Text | None = _data(
         None,
-        "data set folder: suffix of the names of label maps, such as _mask; detected "
-        "if not given",
+        "dataset=folder: suffix of the label map names, such as _mask; detected if "
+        "not given",
     )
     # Ids, colours and black and white are told apart over all files together.
     label_values: Literal["auto", "ids", "colors", "black-white"] = _data(
-        "auto", "data set folder: meaning of the values in label maps"
+        "auto", "dataset=folder: how the values in label maps are interpreted"
     )
     void: Text | None = _data(
         None,
-        "data set folder: classes that are ignored in loss and metrics, by name or id",
+        "dataset=folder: classes to ignore in loss and metrics, by name or id",
         metavar="NAME[,NAME]",
     )
     val_share: Fraction = _data(
         0.2,
-        "data set folder: share of the images used for validation if there is no "
-        "validation split; chosen by a hash of their names",
+        "dataset=folder: share of the images used for validation if there is no "
+        "validation split; selected by a hash of the file names",
     )
     group_by: Text | None = _data(
         None,
-        "data set folder: regular expression; images whose names match with the same "
-        "text (a drive, a patient) stay in one split, e.g. '^[^_]+'",
+        "dataset=folder: regular expression; images for which it matches the same "
+        "part of the name (a drive, a patient) stay in one split, e.g. '^[^_]+'",
         metavar="PATTERN",
     )
     accept: Text | None = _data(
         None,
-        "data set folder: train in spite of these problems: duplicates, one-class, "
+        "dataset=folder: train despite these problems: duplicates, one-class, "
         "unlabelled",
         metavar="WHAT[,WHAT]",
     )
@@ -123,35 +123,39 @@ class TrainingConfig:
     # As many as CamVid has, roughly; 12,000 give 5 points of mean IoU more than none
     # as a start for CamVid (docs/results.md).
     num_images: PositiveInt = _data(
-        400, "streets: number of training images; val and test have a quarter of it"
+        400,
+        "dataset=streets: number of training images; val and test have a quarter "
+        "as many each",
     )
     image_size: Size = _data(  # CamVid's, as SegNet's authors scaled it
-        (360, 480), "streets: size of the images, pixels"
+        (360, 480), "dataset=streets: image size, pixels"
     )
     max_pixels: PositiveInt = _data(
         MAX_IMAGE_PIXELS,
-        "data set folder: maximum number of pixels of an image or label map",
+        "dataset=folder: maximum number of pixels of an image or label map",
     )
     # 12,000 streets in each step gave 1.1 points of mean IoU more than as a first stage
     # only (docs/results.md).
     mix: Text | None = _data(
         None,
-        "add as many images of a second data set with the same classes to each step; "
-        "NAME is streets, camvid, camvid=DIR or a folder, N the number of images that "
-        "are used (streets:12000 renders 12,000), all if not given",
+        "also train on a second data set with the same classes, with batch_size of "
+        "its images in each step; NAME is streets, camvid, camvid=DIR or a folder; N "
+        "is the number of images to use (streets:12000 renders 12,000), all if not "
+        "given",
         metavar="NAME[:N]",
     )
     # None, because time grows with the pixels: 540 rows in place of 360 give 2.9 points
     # of mean IoU on CamVid's test images in 2.25 times the time (docs/results.md).
     size: PositiveInt | None = _data(
         None,
-        "resize images so that their shorter side has N pixels, in training and in "
+        "resize images to N pixels on the shorter side, in training and in "
         "prediction; no resizing if not given",
     )
     # CamVid decoded takes 320 MiB: 468 images and label maps of 360x480.
     cache_budget: PositiveInt = _data(
         1024,
-        "memory for decoded images, MiB; larger data sets are decoded in each epoch",
+        "memory for caching decoded images, MiB; larger data sets are decoded again "
+        "in each epoch",
         metavar="MIB",
     )
 
@@ -159,8 +163,8 @@ class TrainingConfig:
     variant: Variant = _network("32s", "stride of the finest logits", metavar="VARIANT")
     head: Head = _network(
         "vgg",  # the paper's
-        "fc6 and fc7: vgg has 4096 filters as in the paper (134 M parameters in all), "
-        "compact has 512 (17 M)",
+        "type of fc6 and fc7: vgg has 4096 filters as in the paper (134 M parameters "
+        "in total), compact has 512 (17 M)",
     )
     weights: Text = _network(
         "imagenet",
@@ -169,9 +173,9 @@ class TrainingConfig:
     )
     init_from: Text | None = _network(
         None,
-        "start from the network of a run (32s for 16s, 16s for 8s) or from pretrained, "
-        "the bundled one; takes over its architecture, and re-initializes the score "
-        "layers for other classes",
+        "start from the network of a run (32s for 16s, 16s for 8s), or from the "
+        "bundled network (pretrained); uses its architecture, and re-initializes the "
+        "score layers if the classes differ",
         metavar="RUN",
     )
     head_filters: PositiveInt | None = _network(
@@ -180,26 +184,26 @@ class TrainingConfig:
     # 52.3 % mean IoU on CamVid's held-out drive, none 43.4 % (docs/results.md).
     skip_scales: SkipScales = _network(
         "batch-norm",
-        "scaling of the pools before their score layers: batch normalization, the "
-        "factors of the paper (0.01 and 0.0001), or none",
+        "scaling of the pool features before their score layers: batch normalization, "
+        "the factors of the paper (0.01 and 0.0001), or none",
     )
     # The best of five methods, by 1.8 points of mean IoU or more (docs/methods.md).
     upsampling: Upsampling = _network("transposed", "upsampling of the logits")
     freeze_upsampling: bool = _network(
-        False, "keep the upsampling kernels at bilinear interpolation"
+        False, "freeze the upsampling kernels at bilinear interpolation"
     )
     # 2: one point of mean IoU more, and a quarter faster than 0 (docs/results.md).
     freeze_blocks: BlockCount | None = _network(
         None,
-        "number of VGG16's first blocks that are not trained, 0 to 5; if not given, 2, "
-        "or 0 for weights none",
+        "number of VGG16 blocks to freeze, starting with the first, 0 to 5; if not "
+        "given, 2, or 0 for weights none",
     )
     # The paper's; 0.2 instead changed mean IoU by +0.7 and -0.5 (docs/results.md).
     dropout: Share = _network(0.5, "dropout rate after fc6 and fc7", metavar="RATE")
     precision: Precision = _network(
         "auto",
-        "dtype of the computation; auto is bfloat16 if the hardware supports it, "
-        "float16 with loss scaling on older GPUs with tensor cores, else float32",
+        "compute dtype; auto is bfloat16 if the hardware supports it, float16 with "
+        "loss scaling on older GPUs with tensor cores, else float32",
     )
 
     epochs: PositiveInt = _schedule(30, "passes over the training images")
@@ -219,7 +223,7 @@ class TrainingConfig:
     )
     encoder_rate: Factor | None = _schedule(
         None,
-        "factor of the learning rate for VGG16's layers; if not given, 1, or 0.2 for "
+        "learning rate multiplier of VGG16's layers; if not given, 1, or 0.2 for "
         "adamw with the compact head and pretrained weights",
     )
     optimizer: Literal["adamw", "sgd"] = _schedule("adamw", "optimizer")
@@ -228,7 +232,9 @@ class TrainingConfig:
         1e-4, "decoupled weight decay", metavar="DECAY"
     )
     warmup_epochs: NonNegativeFloat = _schedule(
-        0.0, "epochs in which the learning rate increases from 0", metavar="N"
+        0.0,
+        "epochs of warmup, over which the learning rate increases from 0",
+        metavar="N",
     )
     poly_power: NonNegativeFloat = _schedule(  # DeepLab's; the paper's rate is constant
         0.9, "power of the polynomial decay of the learning rate", metavar="POWER"
@@ -239,35 +245,37 @@ class TrainingConfig:
         "fourth-root-median-frequency",
         "class weights in the loss, by the frequency of the classes in training labels",
     )
-    seed: Seed = _schedule(0, "seed of all random numbers of the training")
+    seed: Seed = _schedule(0, "random seed")
 
     # 320x320 at most, as larger crops show more context and take more memory: 256x320
     # gave 1.6 points of mean IoU more than 192x256 (docs/results.md).
     crop: Size | None = _augmentation(
         None,
-        "size of the random crops for training, pixels; if not given, the size of the "
-        "images, at most 320x320",
+        "size of the random training crops, pixels; if not given, the image size, at "
+        "most 320x320",
     )
     augment: bool = _augmentation(
         True, "augment the training images; if off, they are only cropped"
     )
     flip: bool = _augmentation(True, "flip half of the images horizontally")
     # 0.75 to 2.25 instead lost 3.3 points of mean IoU (docs/results.md).
-    scale: Range = _augmentation((0.5, 1.5), "range of the random scale; 1,1 is off")
-    rotation: Degrees = _augmentation(5.0, "largest rotation, degrees; 0 is off")
+    scale: Range = _augmentation(
+        (0.5, 1.5), "range of the random scale; 1,1 disables it"
+    )
+    rotation: Degrees = _augmentation(5.0, "maximum rotation, degrees; 0 disables it")
     # Colours: 0.35, 0.4, 0.5 and 0.05 instead lost 1.0 point of mean IoU in one trial
     # and gained 0.1 in another (docs/results.md).
     brightness: Share = _augmentation(
-        0.2, "largest change of brightness, as a share of 255; 0 is off"
+        0.2, "maximum change of brightness, as a fraction of 255; 0 disables it"
     )
     contrast: Share = _augmentation(
-        0.2, "largest relative change of contrast; 0 is off"
+        0.2, "maximum relative change of contrast; 0 disables it"
     )
     saturation: Share = _augmentation(
-        0.2, "largest relative change of saturation; 0 is off"
+        0.2, "maximum relative change of saturation; 0 disables it"
     )
     hue: HalfTurn = _augmentation(
-        0.02, "largest change of hue, as a share of the colour circle; 0 is off"
+        0.02, "maximum change of hue, as a fraction of the hue circle; 0 disables it"
     )
 
 

@@ -150,7 +150,7 @@ def test_score_layers_are_reinitialized_for_other_classes(pretrained, caplog):
         if record.levelno >= logging.WARNING
     ]
     assert warnings == [
-        "Started from fcn8s-camvid; re-initialised: score_fr, upscore2, score_pool4, "
+        "Started from fcn8s-camvid; re-initialized: score_fr, upscore2, score_pool4, "
         "upscore_pool4, score_pool3, upscore8"
     ]
     assert model.output_shape == (None, None, None, 3)

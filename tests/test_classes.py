@@ -62,7 +62,7 @@ def test_names_beyond_ascii_survive_json(tmp_path):
         (lambda text: text.replace('"void_id": 255', '"void_id": 1'), "void_id=1"),
         (
             lambda text: text.replace('"sky"', '"sky", "tree"'),
-            "expected 3 colours, one per class, got 2",
+            "expected 3 colors, one per class, got 2",
         ),
         (
             lambda text: text.replace('"void_color"', '"color"'),
@@ -108,7 +108,7 @@ def test_fewer_than_1_or_more_than_255_classes_are_refused(count):
 
 
 def test_there_must_be_one_colour_per_class():
-    with pytest.raises(ValueError, match="expected 2 colours, one per class, got 1"):
+    with pytest.raises(ValueError, match="expected 2 colors, one per class, got 1"):
         ClassMap(("a", "b"), (RED,), void_id=2)
 
 

@@ -22,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_model_argument(parser)
     add_config_arguments(parser, ("batch_size",))
     data = parser.add_argument_group(
-        "data", "Options that are not given are those of the training."
+        "data", "Options that are not given are taken from the training run."
     )
     add_config_arguments(data, DATA_FIELDS, show_defaults=False)
 

@@ -62,10 +62,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--temperature",
         Temperature,
         "divide the logits by T before the softmax; the network's own temperature if "
-        "not given, 1 is off",
+        "not given; 1 disables it",
     )
     data = parser.add_argument_group(
-        "data", "Options that are not given are those of the training."
+        "data", "Options that are not given are taken from the training run."
     )
     add_config_arguments(data, DATA_FIELDS, show_defaults=False)
 

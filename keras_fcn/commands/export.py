@@ -51,14 +51,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="folder of the versions; created if missing",
     )
-    add_flag(parser, "--format", ExportFormat, "format", "savedmodel")
+    add_flag(parser, "--format", ExportFormat, "file format", "savedmodel")
     add_flag(
         parser,
         "--precision",
         ExportPrecision,
-        "number format: bfloat16 for a SavedModel on hardware that supports it; for "
-        "the others float16 (half the size) or int8 (fastest on CPUs, requires the "
-        "data set)",
+        "numeric precision: bfloat16 is for savedmodel, on hardware that supports it; "
+        "float16 (half the size) and int8 (fastest on CPUs, requires the data set) "
+        "are for the other formats",
         "float32",
     )
     add_flag(
@@ -75,15 +75,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         group,
         "--num-calibration",
         PositiveInt,
-        "number of training images for the ranges of the activations",
+        "number of training images used to calibrate the activation ranges",
         ExportOptions.num_calibration,
     )
     add_flag(
         group,
         "--max-loss",
         NonNegativeFloat,
-        "largest loss of validation mean IoU, in percentage points; an export that "
-        "loses more is refused",
+        "maximum drop in validation mean IoU, in percentage points; the export fails "
+        "if it is larger",
         ExportOptions.max_loss,
         metavar="POINTS",
     )

@@ -28,7 +28,8 @@ def add_inference_arguments(
         group,
         "--dense",
         Dense,
-        "full-size logits by the network's upsampling layers or by shift-and-stitch",
+        "how full-size logits are computed: by the network's upsampling layers or by "
+        "shift-and-stitch",
         "upsampling",
         metavar="METHOD",
     )
@@ -36,8 +37,8 @@ def add_inference_arguments(
         group,
         "--stride-factor",
         PositiveInt,
-        "number of shifts along each axis for shift-and-stitch, a divisor of the "
-        "network's stride; takes F*F times as long. If not given, the stride",
+        "number of shifts along each axis for shift-and-stitch; must divide the "
+        "network's stride, which is the default; takes F*F times as long",
         metavar="F",
     )
     add_flag(
@@ -45,7 +46,7 @@ def add_inference_arguments(
         "--uncertainty",
         NonNegativeInt,
         "Monte Carlo dropout: mean of N passes with dropout; takes N times as long; 0 "
-        "is off",
+        "disables it",
         0,
     )
     add_size_argument(group, default_size)
@@ -53,16 +54,16 @@ def add_inference_arguments(
         group,
         "--tile",
         Size,
-        "process images in tiles of this size, which limits the memory; --size auto is "
-        "then native. If not given, images above 4 million pixels are processed in "
-        "tiles of 1024x1024",
+        "process images in tiles of this size, which limits memory use; --size auto "
+        "then means native. If not given, images above 4 million pixels are processed "
+        "in tiles of 1024x1024",
     )
     add_flag(
         group,
         "--overlap",
         NonNegativeInt,
-        "pixels shared by neighbouring tiles; with at least 404 the result is that of "
-        "the whole image. If not given, 416, or half of a smaller tile",
+        "overlap of adjacent tiles, pixels; from 404, the result equals that of the "
+        "whole image. If not given, 416, or half the tile if the tile is smaller",
     )
 
 
@@ -79,9 +80,9 @@ def add_size_argument(
         parser,
         "--size",
         ImageScale,
-        "resize images for the network so that their shorter side has N pixels, or as "
-        "many as that of the training images (auto), or not at all (native); the "
-        "outputs have the size of the image"
+        "inference size: resize the shorter side of the image to N pixels, or to the "
+        "training size (auto), or do not resize (native); outputs always have the "
+        "original size"
         + ("" if default else ". If not given, native, or auto after train --size"),
         default,
     )

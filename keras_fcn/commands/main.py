@@ -7,7 +7,7 @@ from keras_fcn.errors import did_you_mean
 from keras_fcn.version import __version__
 
 _COMMANDS = {
-    "train": "train a network, or resume a training",
+    "train": "train a network, or resume an interrupted run",
     "evaluate": "compute the scores of a network on a split of a data set",
     "calibrate": "fit the temperature of a network's probabilities",
     "predict": "predict label maps of images and videos",
@@ -16,7 +16,7 @@ _COMMANDS = {
     "inspect": "check a folder of images and labels before training",
     "pack": "pack the network of a run into a small folder to share",
     "curves": "plot the learning curves of runs",
-    "samples": "show the predictions of a validation sample over the epochs",
+    "samples": "show how the prediction of a sample changes over the epochs",
 }
 _HELP = "\n".join(
     [

@@ -22,17 +22,19 @@ def add_output_arguments(parser: argparse.ArgumentParser) -> None:
         group,
         "--overlay",
         OverlayFormat,
-        "file type of the image with the class colours over it",
+        "file type of the overlays: the image blended with the class colors",
         "png",
         metavar="TYPE",
     )
-    add_flag(group, "--opacity", Probability, "opacity of the colours in overlays", 0.5)
+    add_flag(
+        group, "--opacity", Probability, "opacity of the class colors in overlays", 0.5
+    )
     group.add_argument(
         "--contours",
         action="store_true",
         help="draw the contours of the regions in overlays",
     )
-    add_flag(group, "--legend", bool, "class names below overlays", True)
+    add_flag(group, "--legend", bool, "show the class names below overlays", True)
     group.add_argument(
         "--confidence",
         action="store_true",
@@ -76,15 +78,18 @@ def add_video_arguments(parser: argparse.ArgumentParser) -> None:
         help="time of the first frame: seconds, M:S or H:M:S",
     )
     group.add_argument(
-        "--end", type=parse_time, metavar="TIME", help="time after the last frame"
+        "--end",
+        type=parse_time,
+        metavar="TIME",
+        help="time at which to stop, exclusive",
     )
     add_flag(group, "--every", PositiveInt, "predict every N-th frame", 1)
     add_flag(
         group,
         "--video-labels",
         VideoLabels,
-        "file type of the label maps: a PNG file for each frame, or a lossless video "
-        "(FFV1) whose grey values are class ids",
+        "file type of the label maps: a PNG file per frame, or a lossless video "
+        "(FFV1) whose gray values are class ids",
         "png",
         metavar="TYPE",
     )
@@ -126,21 +131,22 @@ def parse_time(text: str) -> float:
 
 def add_server_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the flags for prediction by TensorFlow Serving."""
-    group = parser.add_argument_group("prediction by a server")
+    group = parser.add_argument_group("prediction on a server")
     group.add_argument(
         "--server",
         metavar="URL",
-        help="model of TensorFlow Serving, http://HOST:8501/v1/models/NAME or "
-        "grpc://HOST:8500/NAME; --model then provides the class names and colours only",
+        help="URL of a model in TensorFlow Serving, http://HOST:8501/v1/models/NAME "
+        "or grpc://HOST:8500/NAME; only class names and colors are then read "
+        "from --model",
     )
-    add_flag(group, "--images-per-request", PositiveInt, "images in a request", 4)
+    add_flag(group, "--images-per-request", PositiveInt, "images per request", 4)
     add_flag(group, "--timeout", _Timeout, "seconds to wait for a response", 60.0)
     add_flag(
         group,
         "--retries",
         NonNegativeInt,
-        "number of times that a request is repeated while the server is unavailable, "
-        "with increasing delays",
+        "number of times to retry a request while the server is unavailable, with "
+        "increasing delays",
         4,
     )
 

@@ -31,7 +31,7 @@ _EXCLUDED = (
 def add_ray_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the flags for prediction on a Ray cluster."""
     group = parser.add_argument_group(
-        "prediction on several machines, by Ray",
+        "prediction on several machines, with Ray",
         "INPUT and DIR may be URLs that PyArrow or fsspec reads (s3://BUCKET/FOLDER).\n"
         "DIR/manifest.parquet has the result of each image. Repeat the command to\n"
         "predict the images that are missing there.",
@@ -41,22 +41,23 @@ def add_ray_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="?",
         const="auto",
         metavar="ADDRESS|local",
-        help="HOST:PORT of a cluster, or local for this machine; without a value the "
-        "cluster in RAY_ADDRESS or on this machine if there is one, else local",
+        help="HOST:PORT of a cluster, or local for this machine alone. Without a "
+        "value: the cluster in RAY_ADDRESS, or else one that runs on this "
+        "machine, or else local",
     )
     add_flag(
         group,
         "--workers",
         PositiveInt,
-        "number of workers, each with a copy of the network; they share the CPU cores. "
-        "One per GPU, or one per machine without GPUs, if not given",
+        "number of workers, each with a copy of the network; they share the CPU "
+        "cores. If not given, one per GPU, or one per machine if there are no GPUs",
     )
     add_flag(
         group,
         "--gpus-per-worker",
         Probability,
-        "1, a fraction for workers that share a GPU, or 0; all GPUs divided by the "
-        "workers if not given",
+        "GPUs per worker: 1, a fraction so that workers share a GPU, or 0. If not "
+        "given, the number of GPUs divided by the number of workers, at most 1",
         metavar="G",
     )
 

@@ -1,4 +1,4 @@
-"""Train FCN-32s, 16s, 8s or 4s, or resume a training.
+"""Train FCN-32s, 16s, 8s or 4s, or resume an interrupted run.
 
 Writes checkpoints, the best network, scores, TensorBoard logs and sample predictions
 to the folder of the run.

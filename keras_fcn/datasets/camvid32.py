@@ -222,7 +222,7 @@ def _decode(decoder, path):
     if stored.ndim == 2:
         # Their values could be taken for lines of class_dict.csv.
         raise ValueError(
-            "is grey or has a palette; labels of camvid32 are RGB pictures"
+            "is gray or has a palette; labels of camvid32 are RGB pictures"
         )
     return decoder.decode(StoredLabels(stored))
 

@@ -182,7 +182,7 @@ def _load_head(model, file, path):
     fc6, fc7 = model.get_layer("fc6"), model.get_layer("fc7")
     if "fc1" not in file:
         logger.info(
-            "%s has no dense layers: fc6 and fc7 start from He initialisation",
+            "%s has no dense layers: fc6 and fc7 start from He initialization",
             path.name,
         )
         return

@@ -76,7 +76,7 @@ def _search(folder: Path, output_dir: Path) -> list[Found]:
     def refuse(error: OSError):
         raise PermissionError(
             f"The folder {error.filename} can't be read ({error.strerror}): make it "
-            "readable, or give its readable neighbours as inputs"
+            "readable, or give its readable neighbors as inputs"
         ) from error
 
     files = []

@@ -78,5 +78,5 @@ def from_pretrained(
     architecture = replace(folder.read_architecture(), num_classes=num_classes)
     model = build_network(architecture, weights=None)
     fresh = transfer_weights(trained, model, keep_logits=False)
-    logger.warning("Started from %s; re-initialised: %s", name, ", ".join(fresh))
+    logger.warning("Started from %s; re-initialized: %s", name, ", ".join(fresh))
     return model

@@ -76,6 +76,6 @@ def read_label_map(png: bytes, size: Size, name: object) -> np.ndarray:
     except Exception as error:  # Pillow's decoders raise errors of many kinds
         received = f"{len(png)} bytes ({one_line(error)})"
     raise ServerError(
-        f"The label map of {name}: expected a grey 8-bit PNG of the image's size, "
+        f"The label map of {name}: expected a gray 8-bit PNG of the image's size, "
         f"{size}, got {received}"
     )

@@ -266,7 +266,7 @@ def _make_started_trainer(config, data, distribution):
     )
     if distribution.is_first:
         logger.info(
-            "Started from %s%s; re-initialised: %s",
+            "Started from %s%s; re-initialized: %s",
             config.init_from,
             "" if has_same_classes else ", which has other classes",
             ", ".join(fresh) if fresh else "nothing",

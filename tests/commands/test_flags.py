@@ -64,7 +64,7 @@ def test_every_default_can_be_typed(parser, field):
         ("--variant", "one of 32s, 16s, 8s, 4s (default: 32s)"),
         ("--image-size", "(default: 360x480)"),
         ("--scale", "(default: 0.5,1.5)"),
-        ("--rotation", "degrees; 0 is off (default: 5.0)"),
+        ("--rotation", "degrees; 0 disables it (default: 5.0)"),
         ("--flip", "(default: on)"),
         ("--seed", "(default: 0)"),
         ("--warmup-epochs", "(default: 0.0)"),

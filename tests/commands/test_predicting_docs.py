@@ -21,7 +21,7 @@ HEADINGS = (
     "Tiles",
     "Confidence",
     "Videos and cameras",
-    "The page in the browser",
+    "Web demo",
 )
 
 

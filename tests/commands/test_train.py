@@ -286,7 +286,7 @@ def test_a_training_for_other_classes_can_start_from_the_bundled_network(
     arguments = [value for value in values if value not in own]
     status, _, _ = outcome(train, capsys, *arguments)
     assert status == 0
-    assert "has other classes; re-initialised: score_fr" in caplog.text
+    assert "has other classes; re-initialized: score_fr" in caplog.text
     config = RunFolder.open(tmp_path / "run").read_config()
     assert (config.variant, config.init_from) == ("8s", "fcn8s-camvid")
 

@@ -125,7 +125,7 @@ def test_unknown_colours_are_named_with_file_and_count(folder):
     labels = np.array(Image.open(path))
     labels[0, :5] = (1, 2, 3)
     Image.fromarray(labels).save(path)
-    message = r"train_1_L.png has colours of no class: 1,2,3 \(5 pixels\)"
+    message = r"train_1_L.png has colors of no class: 1,2,3 \(5 pixels\)"
     with pytest.raises(ValueError, match=message):
         load(folder)
 
@@ -134,7 +134,7 @@ def test_unknown_colours_are_named_with_file_and_count(folder):
 def test_labels_that_are_no_rgb_pictures_are_refused(folder, mode):
     path = folder / "train_labels" / "train_1_L.png"
     Image.open(path).convert(mode).save(path)
-    with pytest.raises(ValueError, match=r"train_1_L.png is grey or has a palette"):
+    with pytest.raises(ValueError, match=r"train_1_L.png is gray or has a palette"):
         load(folder)
 
 

@@ -124,7 +124,7 @@ def test_a_file_without_dense_layers_leaves_the_head_and_is_logged(
         load_vgg16_weights(target, str(no_top_file))
     (record,) = caplog.records
     assert record.getMessage() == (
-        "notop.h5 has no dense layers: fc6 and fc7 start from He initialisation"
+        "notop.h5 has no dense layers: fc6 and fc7 start from He initialization"
     )
     after = (
         target.get_layer("fc6").get_weights() + target.get_layer("fc7").get_weights()

@@ -64,7 +64,7 @@ def test_for_other_classes_only_the_logit_layers_are_initialised(
         "upscore8",
     }  # fmt: skip
     (said,) = caplog.messages
-    names = said.removeprefix(f"Started from {packed.path.name}; re-initialised: ")
+    names = said.removeprefix(f"Started from {packed.path.name}; re-initialized: ")
     assert set(names.split(", ")) == initialised
 
 

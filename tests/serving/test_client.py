@@ -401,7 +401,7 @@ def test_port_of_the_other_protocol_is_a_one_line_error(server, run, capsys):
     ("respond", "expected"),
     [
         (lambda images: [], "a label map for each of 1 images. Received: 0"),
-        (lambda images: [b"words"], "expected a grey 8-bit PNG"),
+        (lambda images: [b"words"], "expected a gray 8-bit PNG"),
         (
             lambda images: [encode_label_map(np.zeros((4, 4, 3), "uint8"))],
             "a PNG of mode RGB",

@@ -530,7 +530,7 @@ def test_a_finer_network_starts_from_a_coarser_run_without_a_weights_file(
     config = tiny_config(folder, variant="16s", **start, epochs=1)
     with caplog.at_level(logging.INFO, "keras_fcn"):
         assert train(config, tmp_path / "finer").best_model.exists()
-    assert "re-initialised: norm_pool4, upscore2, score_pool4, upscore16" in caplog.text
+    assert "re-initialized: norm_pool4, upscore2, score_pool4, upscore16" in caplog.text
 
 
 def test_a_run_of_other_classes_gives_all_but_the_scores(run, tmp_path, caplog):
@@ -539,7 +539,7 @@ def test_a_run_of_other_classes_gives_all_but_the_scores(run, tmp_path, caplog):
     config = tiny_config(other, init_from=str(run.path), epochs=1)
     with caplog.at_level(logging.INFO, "keras_fcn"):
         train(config, tmp_path / "run")
-    assert "which has other classes; re-initialised: score_fr, upscore32" in caplog.text
+    assert "which has other classes; re-initialized: score_fr, upscore32" in caplog.text
 
 
 @pytest.fixture(scope="module")

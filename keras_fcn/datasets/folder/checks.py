@@ -263,7 +263,7 @@ def _gaps(names, in_any, is_auto):
     is_fatal = num_gaps > len(ids) and is_auto
     if is_fatal:
         message += (
-            f"; `label_values` ids trains {len(names)} classes. If the values are grey "
-            "colours, the lines are name,r,g,b"
+            f"; `label_values` ids trains {len(names)} classes. If the values are gray "
+            "colors, the lines are name,r,g,b"
         )
     return Problem("gaps", is_fatal, message, list(map(str, ids)), num_gaps)

@@ -26,7 +26,7 @@ def load_folder(
     Args:
         folder: images and label maps in one of the layouts of docs/your-data.md.
         splits: names of the splits that are needed; each must have images.
-        class_map: classes to use if there is no table of classes; None numbers those
+        class_map: classes to use if there is no class table; None numbers those
             that are found.
         options: the user's options.
 

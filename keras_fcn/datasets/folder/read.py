@@ -31,7 +31,7 @@ def read_folder(
         folder: the data.
         splits: names of the splits that are needed; None for all, with validation.
         options: the user's options.
-        class_map: classes of a run, for folders without a table of classes.
+        class_map: classes of a run, for folders without a class table.
         is_full: decode every image; None to do so if their files are small together.
 
     Returns:

@@ -150,7 +150,7 @@ def format_report(data: FolderData, described: dict[str, Any]) -> str:
     if described["mean_color"] is not None:
         red, green, blue = described["mean_color"]
         lines.append(
-            f"mean colour of the training images: red {red:.1f}, green {green:.1f}, "
+            f"mean color of the training images: red {red:.1f}, green {green:.1f}, "
             f"blue {blue:.1f} (of 255)"
         )
     if described["classes"]:

@@ -214,7 +214,7 @@ def _options(contents, table, label_values, void, class_map):
     source = table.source if table else ""
     classes = [entry for entry in entries if not entry.is_void]
     if entries and all(entry.color for entry in classes):
-        yield "colors", f"colours, as in {source}", entries
+        yield "colors", f"colors, as in {source}", entries
     # Two names without ids or colours fit files of 0 and 1 and files of 0 and 255.
     if entries:
         may_be_two = len(classes) == 2 and not any(x.color or x.value for x in classes)

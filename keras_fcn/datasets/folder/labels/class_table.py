@@ -24,7 +24,7 @@ _TRUE, _FALSE = ("1", "true", "yes", "x"), ("", "0", "false", "no")
 
 
 class ClassEntry(NamedTuple):
-    """A line of a table of classes.
+    """A line of a class table.
 
     Attributes:
         name: name of the class.
@@ -82,7 +82,7 @@ class ClassTable(NamedTuple):
 
 
 def read_class_table(path: Path) -> list[ClassEntry]:
-    """Read a table of classes.
+    """Read a class table.
 
     Columns are separated by commas, semicolons, tabs or (in `.txt`) spaces; a header
     names them in any order and case: name or class_name; r, g, b; id or value; void.
@@ -136,7 +136,7 @@ def read_class_table(path: Path) -> list[ClassEntry]:
     first_with: dict[tuple[str, object], ClassEntry] = {}
     for entry in entries:
         color = entry.color and ",".join(map(str, entry.color))
-        for key in (("name", entry.name), ("colour", color), ("id", entry.value)):
+        for key in (("name", entry.name), ("color", color), ("id", entry.value)):
             other = first_with.setdefault(key, entry)
             if key[1] is not None and other is not entry:
                 raise ValueError(
@@ -150,7 +150,7 @@ def _read_text(path):
     check_is_regular(path)
     if path.stat().st_size > _MAX_BYTES:
         raise ValueError(
-            f"{path} must have at most {_MAX_BYTES} bytes to be a table of classes. "
+            f"{path} must have at most {_MAX_BYTES} bytes to be a class table. "
             f"Received: {path.stat().st_size}"
         )
     content = path.read_bytes()
@@ -163,7 +163,7 @@ def _read_text(path):
         # Latin-1 decodes any bytes; a zero byte shows that they are no text.
         if "\0" not in text:
             return text
-    raise ValueError(f"{path} must be text: a table of classes, name,r,g,b")
+    raise ValueError(f"{path} must be text: a class table, name,r,g,b")
 
 
 def _find_columns(first):

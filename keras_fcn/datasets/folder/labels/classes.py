@@ -30,7 +30,7 @@ TABLE_NAMES = (
 
 
 def find_class_table(folders: Sequence[Path]) -> Path | None:
-    """Return the first table of classes in some folders.
+    """Return the first class table in some folders.
 
     Args:
         folders: the folders, in the order of search.
@@ -80,7 +80,7 @@ def labelme_classes(
 
     Args:
         paths: the JSON files.
-        table: a table of classes; None takes the labels of the shapes, by name.
+        table: a class table; None takes the labels of the shapes, by name.
 
     Returns:
         The classes with their values, and values by label; a class background is added

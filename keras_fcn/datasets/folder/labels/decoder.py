@@ -50,14 +50,14 @@ class LabelDecoder:
         if not self.uses_colors:
             if keys.ndim == 3:
                 if not is_grey(keys):
-                    raise ValueError("has colours, but the labels are read as ids")
+                    raise ValueError("has colors, but the labels are read as ids")
                 keys = keys[..., 0]
         elif keys.ndim == 3:
             keys = pack(keys)
         elif stored.palette is not None:
             keys = pack(stored.palette)[keys]
         elif keys.size and keys.max() > 255:
-            raise ValueError(f"has the value {keys.max()}, which is no grey colour")
+            raise ValueError(f"has the value {keys.max()}, which is no gray color")
         else:
             keys = grey(keys)
         ids = self._ids[keys]  # (H, W)
@@ -71,7 +71,7 @@ class LabelDecoder:
                     key=lambda pair: -pair[0],
                 )
             ]
-            what = "colours" if self.uses_colors else "ids"
+            what = "colors" if self.uses_colors else "ids"
             raise ValueError(f"has {what} of no class: {summarize(named)}")
         return ids.astype("uint8")
 

@@ -80,10 +80,10 @@ RULES = (
     ),
     Rule(
         "smoothed",
-        "Label maps have many values near a few, as resizing with smoothing or JPEG "
-        "compression leaves them",
-        "Resize label maps by nearest neighbour, without anti-aliasing, and save them "
-        "as PNG",
+        "Label maps have many values close to a few frequent ones, as after resizing "
+        "with smoothing or JPEG compression",
+        "Resize label maps with nearest-neighbor interpolation, without antialiasing, "
+        "and save them as PNG",
         lambda e: e.contents.smoothed and not (e.table and e.fits),
         lambda e: "most pixels have " + _pixels(_main(e.contents)),
         lambda e, one: (
@@ -96,22 +96,22 @@ RULES = (
     ),
     Rule(
         "label-values",
-        "`label_values` is colors or black-white, and the table does not fit",
-        "Change the table, or set `label_values` to auto",
+        "`label_values` is colors or black-white, which the class table does not allow",
+        "Change the class table, or set `label_values` to auto",
         lambda e: not e.is_possible,
         lambda e: (
             "expected "
             + (
-                "a table with r,g,b of each class"
+                "a table with r,g,b for each class"
                 if e.label_values == "colors"
-                else "two names without colours, or no table"
+                else "two names without colors, or no table"
             )
             + f", got {e.source or 'no class_dict.csv'}"
         ),
     ),
     Rule(
         "no-table",
-        "Label maps have colours, and there is no table of classes",
+        "Label maps have colors, and there is no class table",
         "Add a class_dict.csv with the columns name,r,g,b",
         lambda e: e.table is None and e.contents.has_rgb,
         lambda e: _pixels(name_colors(e.contents.colors)),
@@ -119,8 +119,7 @@ RULES = (
     ),
     Rule(
         "many-ids",
-        f"Label maps have ids above {MAX_CLASSES - 1}, and there is no table of "
-        "classes",
+        f"Label maps have ids above {MAX_CLASSES - 1}, and there is no class table",
         f"Add a class_dict.csv with the columns id,name: at most {MAX_CLASSES} "
         f"classes, with ids up to {WIDE_VOID - 1}",
         lambda e: e.table is None and not e.fits and _large_ids(e.contents),
@@ -132,8 +131,8 @@ RULES = (
     ),
     Rule(
         "unknown",
-        "Label maps have ids or colours of no class",
-        "Add them to the table of classes, or correct the label maps",
+        "Label maps have ids or colors that belong to no class",
+        "Add them to the class table, or correct the label maps",
         lambda e: not e.fits,
         lambda e: (
             f"{len(e.best.unknown(e.contents))} are not in "
@@ -144,9 +143,9 @@ RULES = (
     ),
     Rule(
         "some-colors",
-        "The table of classes has some of the colours, such as white but not black, "
-        "and the values are also ids",
-        "Add the missing colours to the table, or set `label_values`",
+        "The class table has only some of the colors, such as white but not black, "
+        "and the values can also be read as ids",
+        "Add the missing colors to the class table, or set `label_values`",
         lambda e: (
             e.best.kind == "ids"
             and len(e.best.used(e.contents)) < 2
@@ -158,21 +157,21 @@ RULES = (
     ),
     Rule(
         "palette",
-        "The indices of palette files and their colours give different classes",
-        "Set `label_values` to ids or colors, or correct the table of classes",
+        "Palette files give different classes when read by index and by color",
+        "Set `label_values` to ids or colors, or correct the class table",
         lambda e: e.rival and e.contents.palette,
         lambda e: _ambiguity(e, e.rival),
     ),
     Rule(
         "ambiguous",
-        "Grey values are ids and also colours, of different classes",
-        "Set `label_values` to ids or colors, or correct the table of classes",
+        "Gray values give different classes when read as ids and as colors",
+        "Set `label_values` to ids or colors, or correct the class table",
         lambda e: e.rival,
         lambda e: _ambiguity(e, e.rival),
     ),
     Rule(
         "mixed",
-        "Some files have 0 and 1, and others 0 and 255",
+        "Some files contain 0 and 1, and others 0 and 255",
         "Set `label_values` to ids if 255 is void, or save all label maps with the "
         "same values",
         lambda e: (
@@ -186,50 +185,52 @@ RULES = (
     Rule(
         "no-class",
         "Every class is void",
-        "Name a class that is not void in the table of classes, or change `void`",
+        "Add a class that is not void to the class table, or change `void`",
         lambda e: e.best.num_classes == 0,
         lambda e: e.source or "the labels",
     ),
     Rule(
         "many-classes",
         f"There are more than {MAX_CLASSES} classes",
-        "Merge classes, or name some in `void`",
+        "Merge classes, or list some of them in `void`",
         lambda e: e.best.num_classes > MAX_CLASSES,
         lambda e: f"{e.source} has {e.best.num_classes}",
     ),
     Rule(
         "black-white",
-        "0 and 255 only; no table, or one of two names without colours",
-        "Black and white: 0 is `background` and 255 is `object`, or the two names",
+        "Only 0 and 255; no class table, or one with two names and no colors",
+        "Black and white: 0 is `background` and 255 is `object`, or the two names of "
+        "the table",
         lambda e: e.best.kind == "black-white",
         is_refusal=False,
     ),
     Rule(
         "colors",
-        "Colours (RGB, RGBA, palette or grey) that are all in the table",
-        "Colours of the table",
+        "Colors (RGB, RGBA, palette or gray); all are in the class table",
+        "The class with that color",
         lambda e: e.best.kind == "colors",
         is_refusal=False,
     ),
     Rule(
         "ids-in-table",
-        "Ids (grey, palette or 16 bits) that are all in a column of the table",
-        "Ids of the table, up to 65534; 255, and 65535 in 16 bits, is void",
+        "Ids (gray, palette or 16-bit); all are in a column of the class table",
+        "The class with that id, up to 65534; 255 is void, and so is 65535 in 16-bit "
+        "files",
         lambda e: e.table and any(x.value is not None for x in e.table.entries),
         is_refusal=False,
     ),
     Rule(
         "ids-by-line",
-        "Ids from 0, and the table has no ids",
-        "0 is the first line of the table, 1 the second; 255 is void",
+        "Ids from 0; the class table has no ids",
+        "0 is the first line of the table, 1 the second, and so on; 255 is void",
         lambda e: e.table,
         is_refusal=False,
     ),
     Rule(
         "ids",
-        "Ids from 0 to 254, or one bit; no table",
-        "The value is the class: `class_0`, `class_1` ...; 255, and 65535 in 16 bits, "
-        "is void",
+        "Ids from 0 to 254, or 1-bit files; no class table",
+        "The value is the class: `class_0`, `class_1` and so on; 255 is void, and so "
+        "is 65535 in 16-bit files",
         lambda e: True,
         is_refusal=False,
     ),

@@ -90,7 +90,7 @@ def test_latin_1_is_read(tmp_path):
         ("id,name\n-1,sky\n", "line 2: an id must be .* Received: -1"),
         ("name,void\nsky,perhaps\n", "line 2: void must be 1 or 0. Received: perhaps"),
         ("name,r,g,b\nsky,1,2,3\nsky,4,5,6\n", "has the name sky twice"),
-        ("name,r,g,b\nsky,1,2,3\nroad,1,2,3\n", "the colour 1,2,3 twice: sky and road"),
+        ("name,r,g,b\nsky,1,2,3\nroad,1,2,3\n", "the color 1,2,3 twice: sky and road"),
         ("id,name\n1,sky\n1,road\n", "has the id 1 twice: sky and road"),
     ],
 )

@@ -42,7 +42,7 @@ def test_palette_indices_are_values_or_are_replaced_by_their_colours():
 
 @pytest.mark.parametrize("pixel", [(4, 4, 5), (4, 5, 4), (5, 4, 4)])
 def test_one_pixel_of_colour_is_no_id(pixel):
-    with pytest.raises(ValueError, match="has colours, but the labels are read as ids"):
+    with pytest.raises(ValueError, match="has colors, but the labels are read as ids"):
         decode(LabelDecoder(values={4: 0}), [[[4, 4, 4], pixel]])
 
 
@@ -51,12 +51,12 @@ def test_values_of_no_class_are_listed_by_their_number_of_pixels():
     with pytest.raises(ValueError) as caught:
         decode(COLORS, [[rare, often, ROAD, often]])
     assert str(caught.value) == (
-        "has colours of no class: 250,16,9 (2 pixels); 1,2,3 (1 pixels)"
+        "has colors of no class: 250,16,9 (2 pixels); 1,2,3 (1 pixels)"
     )
     with pytest.raises(ValueError, match=r"ids of no class: 9 \(2 pixels\); 3 \(1 pi"):
         decode(VALUES, [[9, 3, 9, 0]])
 
 
 def test_values_above_255_are_no_grey_colour():
-    with pytest.raises(ValueError, match="the value 256, which is no grey colour"):
+    with pytest.raises(ValueError, match="the value 256, which is no gray color"):
         decode(COLORS, [[256]], "int32")

@@ -74,7 +74,7 @@ def test_black_and_white_has_the_names_of_a_table_without_colours(tmp_path):
 def test_a_table_with_white_only_is_refused_with_both_readings(tmp_path):
     message = refusal(read(tmp_path, (0, 255), (0, 255), table="road,255,255,255\n"))
     assert "can be read as ids, the lines of class_dict.csv" in message
-    assert "or as colours, as in class_dict.csv, which lacks 0,0,0" in message
+    assert "or as colors, as in class_dict.csv, which lacks 0,0,0" in message
     assert "`label_values`" in message
 
 
@@ -108,7 +108,7 @@ def test_ids_are_the_lines_of_a_table_without_ids(tmp_path):
 def test_greys_that_are_also_lines_of_the_table_are_refused(tmp_path):
     table = "name,r,g,b\none,1,1,1\nzero,0,0,0\n"
     message = refusal(read(tmp_path, (0, 1), (0, 1), table=table))
-    assert "as colours, as in class_dict.csv; or as ids, the lines" in message
+    assert "as colors, as in class_dict.csv; or as ids, the lines" in message
     data = read(tmp_path, label_values="ids")
     assert data.encoding.class_map.names == ("one", "zero")
     data.refuse_problems()
@@ -142,7 +142,7 @@ def test_a_palette_with_two_readings_is_refused(tmp_path):
     palette[[0, 1]] = (9, 8, 7), (1, 2, 3)
     masks = [{"values": (0, 1), "palette": palette}] * 2
     message = refusal(read(tmp_path, *masks, table="a,1,2,3\nb,9,8,7\n"))
-    assert "can be read as colours, as in class_dict.csv; or as ids" in message
+    assert "can be read as colors, as in class_dict.csv; or as ids" in message
 
 
 def test_a_palette_in_the_order_of_the_table_is_read(tmp_path):
@@ -178,7 +178,7 @@ def test_ids_above_254_without_a_table_are_refused_with_the_limit(tmp_path):
 
 def test_colours_without_a_table_are_refused_with_the_colours(tmp_path):
     message = refusal(read(tmp_path, [(1, 2, 3), (4, 4, 4)], (0, 1)))
-    assert "have colours, and there is no table of classes" in message
+    assert "have colors, and there is no class table" in message
     assert "Add a class_dict.csv with the columns name,r,g,b" in message
     assert "4,4,4 (640 pixels)" in message and "1,2,3 (640 pixels)" in message
     assert "labels/0.png (1,2,3)" in message
@@ -294,7 +294,7 @@ REFUSED = {
 }
 READ = {
     "black-white": ([(0, 255)], {}, "black and white: 0 is background, 255 is object"),
-    "colors": ([COLORS], {"table": "a,128,64,128\nb,1,2,3\n"}, "colours, as in class"),
+    "colors": ([COLORS], {"table": "a,128,64,128\nb,1,2,3\n"}, "colors, as in class"),
     "ids-in-table": ([(3, 7)], {"table": "id,name\n3,a\n7,b\n"}, "ids, as in class_d"),
     "ids-by-line": ([(0, 1)], {"table": GREYS}, "ids, the lines of class_dict.csv"),
     "ids": ([(0, 1, 255)], {}, "ids, 255 is void"),
