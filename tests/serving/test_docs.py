@@ -136,5 +136,5 @@ def test_padding_in_batches_is_off_and_the_reason_is_documented():
     assert not any("pad_variable_length_inputs" in line for line in settings)
     for document in (text, PAGE):
         words = " ".join(document.replace("#", "").split())
-        assert "arrive together must be of one size" in words
+        assert "in merged requests must have the same size" in words
         assert "FAILED_PRECONDITION" in words
