@@ -102,8 +102,8 @@ class TrainingConfig:
     )
     group_by: Text | None = _data(
         None,
-        "dataset=folder: regular expression; images for which it matches the same "
-        "part of the name (a drive, a patient) stay in one split, e.g. '^[^_]+'",
+        "dataset=folder: regular expression for file names; images with the same "
+        "matched text (a drive, a patient) stay in one split, e.g. '^[^_]+'",
         metavar="PATTERN",
     )
     accept: Text | None = _data(
@@ -138,10 +138,10 @@ class TrainingConfig:
     # only (docs/results.md).
     mix: Text | None = _data(
         None,
-        "also train on a second data set with the same classes, with batch_size of "
-        "its images in each step; NAME is streets, camvid, camvid=DIR or a folder; N "
-        "is the number of images to use (streets:12000 renders 12,000), all if not "
-        "given",
+        "also train on a second data set with the same classes: each step then "
+        "contains batch_size images of each; NAME is streets, camvid, camvid=DIR or a "
+        "folder; N is the number of images to use (streets:12000 renders 12,000), all "
+        "if not given",
         metavar="NAME[:N]",
     )
     # None, because time grows with the pixels: 540 rows in place of 360 give 2.9 points
@@ -160,7 +160,11 @@ class TrainingConfig:
     )
 
     # The paper starts with 32s; 8s is 4.8 points of mean IoU better (docs/results.md).
-    variant: Variant = _network("32s", "stride of the finest logits", metavar="VARIANT")
+    variant: Variant = _network(
+        "32s",
+        "FCN variant, named after the stride of its finest logits",
+        metavar="VARIANT",
+    )
     head: Head = _network(
         "vgg",  # the paper's
         "type of fc6 and fc7: vgg has 4096 filters as in the paper (134 M parameters "
@@ -196,7 +200,7 @@ class TrainingConfig:
     freeze_blocks: BlockCount | None = _network(
         None,
         "number of VGG16 blocks to freeze, starting with the first, 0 to 5; if not "
-        "given, 2, or 0 for weights none",
+        "given, 2, or 0 with weights=none",
     )
     # The paper's; 0.2 instead changed mean IoU by +0.7 and -0.5 (docs/results.md).
     dropout: Share = _network(0.5, "dropout rate after fc6 and fc7", metavar="RATE")

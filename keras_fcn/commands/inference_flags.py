@@ -54,16 +54,17 @@ def add_inference_arguments(
         group,
         "--tile",
         Size,
-        "process images in tiles of this size, which limits memory use; --size auto "
-        "then means native. If not given, images above 4 million pixels are processed "
-        "in tiles of 1024x1024",
+        "process images in tiles of this size, which limits memory use; replaces "
+        "--size auto by native. If not given, images above 4 million pixels are "
+        "processed in tiles of 1024x1024",
     )
     add_flag(
         group,
         "--overlap",
         NonNegativeInt,
-        "overlap of adjacent tiles, pixels; from 404, the result equals that of the "
-        "whole image. If not given, 416, or half the tile if the tile is smaller",
+        "overlap of adjacent tiles, pixels; with at least 404, the result equals that "
+        "of the whole image. If not given, 416, or half the tile if the tile is "
+        "smaller",
     )
 
 
