@@ -92,7 +92,8 @@ def _add_run_arguments(group: argparse._ArgumentGroup) -> None:
         group,
         "--checkpoint-every",
         PositiveInt,
-        "write a checkpoint every N steps, in addition to the end of each epoch",
+        "write a checkpoint every N steps, in addition to those at the end of each "
+        "epoch",
     )
 
 
