@@ -89,24 +89,26 @@ class _HelpFormatter(
     """Shows defaults as they are typed, such as 360x480, and leaves out None."""
 
     def _get_help_string(self, action: argparse.Action) -> str | None:
-        has_default = not any(
+        has_default = not any(  # compared by `is`, because 0 == False
             action.default is nothing for nothing in (None, False, argparse.SUPPRESS)
         )
+        default = format_value(action.default)
         # Python 3.10 adds the default of a switch to its help itself.
-        if not has_default or "(default" in str(action.help):
+        if not has_default or not default or "(default" in str(action.help):
             return action.help
-        return f"{action.help} (default: {format_value(action.default)})"
+        return f"{action.help} (default: {default})"
 
 
 def format_value(value: object) -> str:
     """Return a value as it is typed on the command line, such as 360x480 or 0.5,1.5.
 
     Args:
-        value: a value of any option.
+        value: a value of any option; a list for a flag that takes several values.
     """
     if isinstance(value, bool):
         return "on" if value else "off"
-    if isinstance(value, tuple | list):
-        separator = "," if isinstance(value[0], float) else "x"
-        return separator.join(map(str, value))
+    if isinstance(value, list):
+        return " ".join(map(format_value, value))
+    if isinstance(value, tuple):  # a size or a range
+        return ("," if float in map(type, value) else "x").join(map(str, value))
     return str(value)

@@ -4,7 +4,7 @@ NAME/
   config.json          the configuration of the training, and the versions used
   classes.json         names, colours and void
   metrics.json         validation scores
-  calibration.json     the temperature of the probabilities
+  calibration.json     the temperature of the probabilities; 1 without this file
   weights.safetensors  the weights by layer and variable: kernels in float16; biases and
                        batch-norm statistics in float32
   weights.sha256       its checksum, in the format of sha256sum
@@ -110,8 +110,18 @@ def pack(run: RunFolder, output_dir: Path) -> PackedFolder:
         write_arrays(part.weights_file, arrays)
         checksum = hashlib.sha256(part.weights_file.read_bytes()).hexdigest()
         part.checksum_file.write_text(f"{checksum}  {part.weights_file.name}\n")
-        for file in (run.classes_file, run.metrics_file, run.calibration_file):
+        for file in (run.classes_file, run.metrics_file):
             shutil.copy(file, part_path)
+        # Missing if the process was killed after the last epoch, before calibration.
+        if run.calibration_file.is_file():
+            shutil.copy(run.calibration_file, part_path)
+        else:
+            logger.warning(
+                "%s has no %s: the packed network has the temperature 1 until "
+                "`keras-fcn calibrate` fits it",
+                run.path,
+                run.calibration_file.name,
+            )
         description = run.read_description()
         names = {
             name: description["config"][name] and Path(description["config"][name]).name

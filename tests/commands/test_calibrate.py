@@ -19,9 +19,10 @@ def test_a_training_fits_the_temperature(run):
 def test_calibration_is_written_to_the_networks_folder(run, folder, tmp_path, capsys):
     image = folder / "images/test/test_0.png"
     fitted = run.read_temperature()
+    run.calibration_file.unlink()
+    plain = load(run.path)
     packed = pack(run, tmp_path / "packed")
-    packed.calibration_file.unlink()
-    plain = load(packed.path)
+    assert not packed.calibration_file.exists()
     status, out, err = outcome(
         calibrate, capsys, "--model", packed.path, "--data-dir", folder
     )

@@ -228,7 +228,10 @@ def test_arguments_after_two_hyphens_are_not_flags(parser):
     ("value", "typed"),
     [
         ((360, 480), "360x480"),
-        ([360, 480], "360x480"),
+        ([240, 480, 960], "240 480 960"),
+        ([(32, 64), (0.5, 2.0)], "32x64 0.5,2.0"),
+        ([], ""),
+        ((), ""),
         ((0.5, 2.0), "0.5,2.0"),
         (3, "3"),
         (False, "off"),
@@ -246,6 +249,16 @@ def test_help_shows_defaults_and_ends_with_examples(parser):
     for shown in ("images (default: 4)", "size (default: 32x64)"):
         assert shown in text
     assert text.count("(default:") == 3  # and --flip; none of --tta and the images
+
+
+def test_help_shows_lists_as_they_are_typed_and_no_empty_list(parser):
+    parser.add_argument("--columns", nargs="+", default=[240, 480], help="widths")
+    parser.add_argument("--without", nargs="*", default=[], help="left out")
+    parser.add_argument("--first", type=int, default=0, help="number")
+    text = " ".join(parser.format_help().split())
+    assert "widths (default: 240 480)" in text
+    assert "left out (default" not in text
+    assert "number (default: 0)" in text
 
 
 def test_other_packages_log_warnings_only(capsys):

@@ -104,7 +104,7 @@ def test_the_scripts_are_the_commands(name):
         ("train --no-augment --flip", "--flip has no effect with --no-augment"),
         ("train --resume {run} --run-dir y", "leave out --run-dir"),
         ("train --resume no", "argument --resume: no is not a run"),
-        ("train --resume {packed}", " with --init-from {packed}"),
+        ("train --resume {packed}", "start a run from it with --init-from {packed}"),
         ("train --init-from no", "no is not a run (it has no config.json)"),
         ("train --config no.toml", "--config must be a TOML file. Received: no.toml"),
         ("train --config {recipe}", "no option epoch (did you mean epochs?)"),
@@ -123,7 +123,7 @@ def test_the_scripts_are_the_commands(name):
         ("export", "the following arguments are required: --output-dir"),
         (
             "export --output-dir x --format onnx --max-pixels 4096",
-            "requires --format",
+            "--max-pixels requires --format savedmodel",
         ),
         ("pack {run}", "the following arguments are required: --output-dir"),
         ("curves {run} --output x.bmp", "--output must be a file in .png or .svg"),

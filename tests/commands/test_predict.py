@@ -83,13 +83,19 @@ def test_a_damaged_network_is_one_line(run, capsys, image):
     assert "best.keras can't be loaded" in line
 
 
-@pytest.mark.parametrize("content", ["", "{}", "[]"])
-def test_damaged_classes_are_one_line(run, capsys, content):
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        ("", " is not JSON"),
+        ("{}", ": `names` is required"),
+        ("[]", ": expected names, colors, void_id and void_color, got []"),
+    ],
+)
+def test_damaged_classes_are_one_line(run, capsys, content, problem):
     run.classes_file.write_text(content)
     image = PROJECT / "docs/streets.png"
     line = refusal(predict, capsys, image, "--model", run.path)
-    assert str(run.classes_file) in line
-    assert ("names" if content else "is not JSON") in line
+    assert f"{run.classes_file}{problem}" in line
 
 
 def test_a_missing_image_is_one_line(run, tmp_path, capsys):

@@ -189,13 +189,13 @@ def test_the_runs_configuration_contains_the_recipe(folder, tmp_path, capsys):
         ("--no-augment --flip", "--flip has no effect with --no-augment"),
         (
             "--init-from pretrained --weights none",
-            "--weights has no effect with --i",
+            "--weights has no effect with --init-from",
         ),
         ("--momentum 0.5", "--momentum has no effect with --optimizer adamw"),
         ("--weights none --freeze-blocks 2", "--freeze-blocks has no effect with"),
         (
             "--dataset streets --data-dir x",
-            "--data-dir has no effect with --dat",
+            "--data-dir has no effect with --dataset streets",
         ),
     ],
 )

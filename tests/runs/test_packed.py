@@ -11,7 +11,7 @@ import pytest
 from keras_fcn.models.weights import variables_by_name
 from keras_fcn.runs.checkpoints import Checkpoint
 from keras_fcn.runs.folder import RunFolder
-from keras_fcn.runs.packed import pack
+from keras_fcn.runs.packed import PackedFolder, pack
 from keras_fcn.storage.arrays import read_arrays
 from keras_fcn.storage.atomic import write_json
 from tests.support.data import draw_blocks
@@ -101,6 +101,22 @@ def test_paths_of_the_machine_are_not_packed(run, tmp_path):
     config = packed.read_config()
     assert (config.weights, config.init_from) == ("notop.h5", "camvid-16s")
     assert config.data_dir is None
+
+
+def test_a_run_without_calibration_is_packed_with_temperature_1(run, tmp_path, caplog):
+    write_json(run.calibration_file, {"temperature": 1.5})
+    assert pack(run, tmp_path / "calibrated").read_temperature() == 1.5
+    assert "calibrat" not in caplog.text
+    run.calibration_file.unlink()  # as after a kill between last epoch and calibration
+    packed = pack(run, tmp_path / "packed")
+    assert "temperature 1 until `keras-fcn calibrate` fits it" in caplog.text
+    assert packed.read_temperature() == 1.0
+    assert not packed.calibration_file.exists()
+    packed.fingerprint()  # complete
+    np.testing.assert_array_equal(
+        logits_of(packed.build_model("float32")),
+        logits_of(PackedFolder(tmp_path / "calibrated").build_model("float32")),
+    )
 
 
 def test_an_existing_folder_is_not_overwritten(run, packed):
