@@ -3,11 +3,11 @@
 from contextlib import contextmanager
 from types import SimpleNamespace
 
+import keras_fcn.training.pace as training_pace
 import numpy as np
 import pytest
 
 import keras_fcn.training.loop as training_loop
-import keras_fcn.training.pace as training_pace
 from keras_fcn.classes import ClassMap
 from keras_fcn.config import TrainingConfig
 from keras_fcn.datasets.dataset import SegmentationDataset
@@ -19,7 +19,7 @@ from keras_fcn.training.callbacks import SampleWriter
 from keras_fcn.training.data import TrainingData
 from keras_fcn.training.distributed.strategy import Distribution
 from keras_fcn.training.loop import TrainingLoop
-from keras_fcn.training.schedule import make_schedule
+from keras_fcn.training.optimizer import make_schedule
 from tests.support.data import numbered_split
 
 CLASS_MAP = ClassMap(("a", "b"), ((0, 0, 0), (200, 0, 0)), 255)

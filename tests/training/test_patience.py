@@ -1,7 +1,6 @@
 """Early stopping follows from the history alone."""
 
 import pytest
-
 from keras_fcn.training.patience import epochs_without_gain, has_stalled
 
 

@@ -3,7 +3,7 @@
 import keras
 import pytest
 
-from keras_fcn.training.schedule import PolynomialDecayWithWarmup
+from keras_fcn.training.optimizer import PolynomialDecayWithWarmup
 
 
 def test_the_learning_rate_rises_then_falls_to_zero():

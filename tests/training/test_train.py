@@ -421,7 +421,7 @@ def repeated(folder, tmp_path_factory):
     the network, then that of the order of the images.
     """
     seeds = []
-    seed_draws, make_batches = Trainer.seed_draws, training_loop.training_batches
+    seed_draws, make_batches = Trainer.set_seeds, training_loop.training_batches
 
     def spy_on_draws(trainer, draws, **options):
         seed_draws(trainer, draws, **options)

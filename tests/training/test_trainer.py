@@ -8,7 +8,7 @@ import tensorflow as tf
 from keras_fcn.models.fcn import FCN
 from keras_fcn.storage.arrays import read_arrays, write_arrays
 from keras_fcn.training.augment import Augment
-from keras_fcn.training.epoch_loss import EpochLoss
+from keras_fcn.training.losses import EpochLoss
 from keras_fcn.training.trainer import Trainer, fetch
 
 
@@ -170,7 +170,7 @@ def test_augmentation_is_part_of_the_compiled_step(trainer):
 
 def test_draws_follow_from_the_generator_alone(trainer):
     def augmented(seed):
-        trainer.seed_draws(np.random.default_rng(seed))
+        trainer.set_seeds(np.random.default_rng(seed))
         return np.asarray(trainer(batch_of(), training=True)["logits"])
 
     # The first weights score zero everywhere: make them tell pixels apart.
@@ -182,7 +182,7 @@ def test_draws_follow_from_the_generator_alone(trainer):
 
 
 def test_each_seed_generator_gets_a_seed_of_its_own(trainer):
-    trainer.seed_draws(np.random.default_rng(0))
+    trainer.set_seeds(np.random.default_rng(0))
     states = [
         tuple(np.asarray(variable).tolist())
         for variable in trainer.variables

@@ -15,7 +15,11 @@ from benchmarks.local_workers import free_addresses, start_workers
 from keras_fcn.errors import LOST_STATUS, PeerLost
 from keras_fcn.training.distributed import strategy
 from keras_fcn.training.distributed.cluster import Cluster
-from keras_fcn.training.distributed.strategy import Distribution, join, peers_watched
+from keras_fcn.training.distributed.strategy import (
+    Distribution,
+    detect_lost_peers,
+    join,
+)
 from keras_fcn.training.train import train
 from tests.support.commands import call, training_arguments
 from tests.support.data import tiny_config, write_folder
@@ -108,12 +112,18 @@ def test_what_fails_on_one_worker_begins_on_none(second_of_four, monkeypatch):
     ],
 )
 def test_a_worker_that_is_gone_is_named(message, who):
-    with pytest.raises(PeerLost, match=f"^{who}: .*`auto_resume`$"), peers_watched():
+    with (
+        pytest.raises(PeerLost, match=f"^{who}: .*`auto_resume`$"),
+        detect_lost_peers(),
+    ):
         raise tf.errors.UnavailableError(None, None, message)
 
 
 def test_other_errors_of_tensorflow_stay_what_they_are():
-    with pytest.raises(tf.errors.InternalError, match="^no memory$"), peers_watched():
+    with (
+        pytest.raises(tf.errors.InternalError, match="^no memory$"),
+        detect_lost_peers(),
+    ):
         raise tf.errors.InternalError(None, None, "no memory")
 
 
