@@ -139,11 +139,14 @@ def load_camvid32(
         label_map = tf.gather(table, tf.cast(example["label_map"], tf.int32))
         return {**example, "label_map": label_map}
 
-    splits = {
-        split_name: split.changed(renumber)
-        for split_name, split in prepared.splits.items()
-    }
-    return SegmentationDataset(name, class_map, splits)
+    return SegmentationDataset(
+        name,
+        class_map,
+        {
+            split_name: split.changed(renumber)
+            for split_name, split in prepared.splits.items()
+        },
+    )
 
 
 def _number(class_dict, dataset_name):

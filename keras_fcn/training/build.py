@@ -85,7 +85,7 @@ def make_initialized_trainer(
     names = data.dataset.class_map.names
     has_same_classes = source.read_class_map().names == names
     new = transfer_weights(
-        source.load_model(), trainer.network, keep_scores=has_same_classes
+        source.load_model(), trainer.network, keep_logits=has_same_classes
     )
     if distribution.is_first:
         logger.info(

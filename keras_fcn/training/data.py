@@ -21,8 +21,7 @@ from keras_fcn.training.class_weights import class_weights_from_counts
 from keras_fcn.training.distributed.strategy import Distribution
 from keras_fcn.typing import Size
 
-# Pixels; a default that fits into 8 GB with a batch of 4 and the vgg head.
-_LARGEST_DEFAULT_CROP = 320
+_LARGEST_DEFAULT_CROP = 320  # pixels
 
 
 @dataclass(frozen=True)
@@ -66,7 +65,7 @@ class TrainingData:
         return math.ceil(self.train.num_images / batch_size)
 
     def images_per_epoch(self, batch_size: int) -> int:
-        """Return the number of images that an epoch takes, of both data sets.
+        """Return the number of images in an epoch, of both data sets.
 
         Args:
             batch_size: images of the first one in a batch.

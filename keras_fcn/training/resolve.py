@@ -77,13 +77,13 @@ def check_start(config: TrainingConfig) -> None:
     architecture = Architecture.from_config(config, num_classes=1)  # checks its options
     if config.init_from is not None:
         source = find_network(config.init_from).read_config()
-        needed = {
+        needed: dict[str, object] = {
             "head": source.head,
             "head_filters": Architecture.from_config(source, num_classes=1).filters,
         }
         if "32s" not in (source.variant, config.variant):  # 32s has no skip layers
             needed["skip_scales"] = source.skip_scales
-        received = {
+        received: dict[str, object] = {
             "head": config.head,
             "head_filters": architecture.filters,
             "skip_scales": config.skip_scales,

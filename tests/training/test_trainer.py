@@ -1,4 +1,4 @@
-"""The trainer model: its losses, its metrics, its draws and its state."""
+"""The trainer model: its losses, metrics, seeds and state."""
 
 import keras
 import numpy as np
@@ -168,7 +168,7 @@ def test_augmentation_is_part_of_the_compiled_step(trainer):
     assert [name for name in names if "augment" in name and "Gather" in name]
 
 
-def test_draws_follow_from_the_generator_alone(trainer):
+def test_random_numbers_depend_on_the_seeds_only(trainer):
     def augmented(seed):
         trainer.set_seeds(np.random.default_rng(seed))
         return np.asarray(trainer(batch_of(), training=True)["logits"])

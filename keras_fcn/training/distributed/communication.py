@@ -7,7 +7,7 @@ pass through it: they are all-reduced in the step.
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TypeVar
 
@@ -106,7 +106,7 @@ class Workers:
                     result = work()
         return result
 
-    def check_same(self, values: dict[str, object], what: str) -> None:
+    def check_same(self, values: Mapping[str, object], what: str) -> None:
         """Raise ValueError if a worker differs from the first one.
 
         Args:
