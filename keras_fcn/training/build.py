@@ -89,7 +89,7 @@ def make_initialized_trainer(
     )
     if distribution.is_first:
         logger.info(
-            "Started from %s%s; re-initialised: %s",
+            "Started from %s%s; re-initialized: %s",
             config.init_from,
             "" if has_same_classes else ", which has other classes",
             ", ".join(new) if new else "nothing",

@@ -77,7 +77,7 @@ class _SlowEncoder(keras.optimizers.Optimizer):
     """Multiplies the learning rate of VGG16's layers by `encoder_rate`.
 
     Keras has one rate for all variables. Weight decay uses the common rate; biases and
-    batch normalisation do not decay.
+    batch normalization do not decay.
     """
 
     def __init__(self, *args: Any, encoder_rate: float = 1.0, **kwargs: Any):
