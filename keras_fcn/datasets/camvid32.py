@@ -39,8 +39,8 @@ SPLITS = ("train", "val", "test")
 # CamVid's 11 classes as groups of the 32; the others are void. In SegNet's label files
 # animals, archways, luggage and prams, children and other moving objects are void;
 # other groupings assign them to a class. tests/datasets/test_camvid32.py compares with
-# the files. Classes that no frame there contains (bridges, tunnels, trains) are grouped as
-# by MathWorks.
+# the files. Classes that no frame there contains (bridges, tunnels, trains) are grouped
+# as by MathWorks.
 MERGED = {
     "sky": ("Sky",),
     "building": ("Bridge", "Building", "Tunnel", "Wall"),
