@@ -89,7 +89,7 @@ class ProgressReporter(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         """Log the scores of an epoch."""
         logs = logs or {}
-        if self._bar is not None:
+        if self._bar is not None and sys.stderr.isatty():
             self._bar.clear()
         logger.info(
             "epoch %d/%d  loss %.3f  validation loss %.3f  mean IoU %.1f %%  pixel "

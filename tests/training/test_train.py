@@ -581,7 +581,7 @@ def test_the_architecture_follows_the_start_where_it_is_not_asked_for(
     [
         ({"head": "vgg", "head_filters": 256}, "`head_filters` must be 4096 with"),
         ({"init_from": "run", "head_filters": 64}, "has `head_filters` 512"),
-        ({"freeze_blocks": 1}, "`freeze_blocks` keeps weights that were trained"),
+        ({"freeze_blocks": 1}, "`freeze_blocks` keeps trained weights"),
     ],
 )
 def test_what_does_not_go_together_is_refused_before_data_are_read(
