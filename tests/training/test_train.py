@@ -385,7 +385,9 @@ def test_points_of_an_unfinished_epoch_are_not_doubled(folder, tmp_path, monkeyp
         patch.setattr(CheckpointWriter, "on_epoch_end", fail)
         with pytest.raises(Killed):
             train(tiny_config(folder, epochs=1), path)
-    (path / ".part-best.keras").write_bytes(b"half")
+    part = path / ".part-0123456789abcdef"
+    part.mkdir()
+    (part / "best.keras").write_bytes(b"half")
     run = resume(path)
     curves, _ = points_of(run, "validation")
     assert [step for step, _ in curves["epoch_loss"]] == [1]
