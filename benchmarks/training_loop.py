@@ -21,10 +21,10 @@ from keras_fcn.config import TrainingConfig
 from keras_fcn.models.precision import resolve_precision
 from keras_fcn.options import PositiveInt, Size
 from keras_fcn.runs.checkpoints import Checkpoint
+from keras_fcn.training.build import make_trainer
 from keras_fcn.training.data import load_training_data
 from keras_fcn.training.distributed.strategy import Distribution
 from keras_fcn.training.loop import TrainingLoop
-from keras_fcn.training.train import make_trainer
 from keras_fcn.training.trainer import fetch
 
 

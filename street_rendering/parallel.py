@@ -1,4 +1,4 @@
-"""Rendering of scenes in several processes."""
+"""Rendering of many scenes by several processes."""
 
 import os
 import signal
@@ -14,24 +14,24 @@ import numpy as np
 
 from street_rendering.scene import render_street
 
-FEWEST = 64  # scenes; starting a process takes as long as rendering about ten
-# These libraries start a thread per core in every process.
+FEWEST = 64  # scenes; for fewer, starting processes takes longer than rendering
+# Libraries that start as many threads as there are cores, in every process.
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 def render_pngs(
     seed: int, numbers: Sequence[int], height: int, width: int
 ) -> Iterator[tuple[bytes, bytes]]:
-    """Render scenes as PNG files; many scenes are rendered on all cores.
+    """Render scenes as PNG files, with all cores if there are many scenes.
 
-    Processes are spawned, because a fork of a process with TensorFlow may hang. Scripts
-    therefore need the usual `if __name__ == "__main__":`.
+    The processes are spawned, because a fork of a process that runs TensorFlow may
+    hang. A script that renders therefore needs `if __name__ == "__main__":`.
 
     Args:
         seed: seed of the data set, not negative.
-        numbers: numbers of the scenes.
-        height: rows, at least 1.
-        width: columns, at least 1.
+        numbers: numbers of the scenes, not negative.
+        height: rows of an image.
+        width: columns of an image.
 
     Yields:
         Image and label map of each scene, in the order of `numbers`.
@@ -62,20 +62,20 @@ def render_pngs(
                 os.environ[name] = value
 
 
-def _start_process():
+def _start_process() -> None:
     cv2.setNumThreads(1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
-def _end_with_parent():
-    """End this process when its parent ends, also if the parent is killed."""
+def _end_with_parent() -> None:
+    """End this process with its parent, also one that was killed."""
     if (parent := parent_process()) is not None:
         parent.join()
-    os._exit(1)
+        os._exit(1)
 
 
-def _render_png(seed, height, width, number):
+def _render_png(seed: int, height: int, width: int, number: int) -> tuple[bytes, bytes]:
     image, label_map = render_street(seed, number, height, width)
     return _encode_png(cv2.cvtColor(image, cv2.COLOR_RGB2BGR)), _encode_png(label_map)
 

@@ -9,6 +9,7 @@ with quiet_start():
 
 import gc
 import shutil
+import signal
 
 import numpy as np
 import pytest
@@ -24,6 +25,16 @@ from keras_fcn.serving.export import export
 from keras_fcn.serving.options import ExportOptions
 from keras_fcn.training.train import train
 from tests.support.data import draw_blocks, tiny_config, write_folder
+
+
+def pytest_configure():
+    """Lets processes of the tests be interrupted if pytest runs in the background.
+
+    A shell starts background processes with SIGINT ignored, and their children inherit
+    that.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_finish():

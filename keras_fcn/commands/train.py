@@ -163,15 +163,15 @@ def _train(
     from keras_fcn.training.train import resume, train
 
     path, every = arguments.resume or arguments.run_dir, arguments.checkpoint_every
-    with distribution.together():
+    with distribution.fail_together():
         action = _choose_action(arguments, given) if distribution.is_first else None
-    action = distribution.exchange(action)[0]
+    action = distribution.all_gather(action)[0]
     if action == "nothing":
         logger.info("The training is complete already")
         return RunFolder(path)
     if action == "resume":
         return resume(path, arguments.data_dir, distribution, every)
-    with distribution.together():
+    with distribution.fail_together():
         values = {name: getattr(arguments, name) for name in _OPTIONS}
         config = follow_start(TrainingConfig(**values), given)
     if path is None:

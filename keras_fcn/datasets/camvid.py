@@ -1,4 +1,4 @@
-"""CamVid as SegNet's authors split and labelled it: 11 classes and void, 480x360.
+"""CamVid with the split and labels of SegNet's authors: 11 classes, void, 480x360.
 
 Brostow, Fauqueur and Cipolla, "Semantic object classes in video: A high-definition
 ground truth database", 2009; for research use. The copy is that of the public
@@ -13,7 +13,7 @@ from pathlib import Path
 import tensorflow_datasets as tfds
 
 from keras_fcn.classes import ClassMap
-from keras_fcn.datasets.folder.layouts.matching import pair_files
+from keras_fcn.datasets.folder.layouts.matching import Pair, pair_files
 from keras_fcn.datasets.prepared import segmentation_info
 from keras_fcn.errors import summarize
 from keras_fcn.images.reading import read_size, read_stored_values
@@ -56,7 +56,12 @@ IMAGE_SIZE = (360, 480)
 
 @dataclass(frozen=True)
 class PublishedSplit:
-    """What is known of a split: the digest is SHA-256 over the label files by name."""
+    """Facts of a published split.
+
+    Attributes:
+        num_images: number of images.
+        label_digest: SHA-256 of the label files, one after the other by name.
+    """
 
     num_images: int
     label_digest: str
@@ -76,7 +81,7 @@ SPLITS = {
 
 
 class Camvid(tfds.core.GeneratorBasedBuilder):
-    """TFDS builder of `camvid`; `tfds.load("camvid")` finds what it prepared.
+    """TFDS builder of `camvid`; `tfds.load("camvid")` loads the prepared data.
 
     Args:
         source_dir: folder with train/, trainannot/, val/, valannot/, test/ and
@@ -113,12 +118,12 @@ class Camvid(tfds.core.GeneratorBasedBuilder):
 
 
 def download() -> Path:
-    """Fetch the published archive and return its CamVid folder.
+    """Download the published archive and return its CamVid folder.
 
-    TFDS's own download manager would try for minutes where there is no network.
+    TFDS's own download manager retries for minutes without a network.
 
     Raises:
-        OSError: if it can't be fetched; says what to do instead.
+        OSError: if it can't be downloaded; names the alternatives.
     """
     archive = fetch(
         URL,
@@ -132,16 +137,16 @@ def download() -> Path:
 
 
 def verify(folder: Path) -> None:
-    """Check that a folder holds CamVid as published.
+    """Check that a folder contains CamVid as published.
 
     Args:
-        folder: holds `train/`, `trainannot/`, `val/`, `valannot/`, `test/` and
+        folder: parent of `train/`, `trainannot/`, `val/`, `valannot/`, `test/` and
             `testannot/`.
 
     Raises:
         FileNotFoundError: if a folder is missing or empty.
-        ValueError: if counts, names, sizes, ids or the labels' digest differ; the
-            message names the files.
+        ValueError: if counts, names, sizes, ids or the digest of the labels differ;
+            names the files.
     """
     folder = Path(folder)
     for split, published in SPLITS.items():
@@ -165,8 +170,8 @@ def verify(folder: Path) -> None:
         _verify_labels([label_map for _, label_map in pairs], published.label_digest)
 
 
-def _verify_labels(paths, digest):
-    """Compare the label files with the published ones; say in what they differ."""
+def _verify_labels(paths: list[Path], digest: str) -> None:
+    """Compare the label files with the published ones."""
     received = label_digest(paths)
     if received == digest:
         return
@@ -184,8 +189,8 @@ def _verify_labels(paths, digest):
         )
     raise ValueError(
         f"The label maps in {folder} are not those published with CamVid: their "
-        f"SHA-256 is {received}, needed {digest}. For labels of your own use "
-        "`dataset` folder"
+        f"SHA-256 is {received}, expected {digest}. Use `dataset` folder for your own "
+        "labels"
     )
 
 
@@ -201,8 +206,8 @@ def label_digest(paths: Sequence[Path]) -> str:
     return sha.hexdigest()
 
 
-def _pairs(folder, split):
-    """Paths of image and label map, by name."""
+def _pairs(folder: Path, split: str) -> list[Pair]:
+    """Return the paths of images and label maps, by name."""
     layout = (
         "CamVid needs train/, trainannot/, val/, valannot/, test/ and testannot/ with "
         "PNG files"

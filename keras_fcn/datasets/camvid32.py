@@ -3,8 +3,8 @@
     train/NAME.png  train_labels/NAME_L.png  val/  val_labels/  test/  test_labels/
     class_dict.csv  name,r,g,b
 
-Label maps are RGB pictures of the classes' colours. They are decoded as they are,
-colour by colour, and never resized. Void is one of the 32 names.
+Label maps are RGB images of the classes' colors, decoded color by color and not
+resized. Void is one of the 32 names.
 
 Brostow, Fauqueur and Cipolla, "Semantic object classes in video: A high-definition
 ground truth database", 2009; for research use.
@@ -23,7 +23,7 @@ import tensorflow_datasets as tfds
 
 from keras_fcn.classes import ClassMap
 from keras_fcn.datasets import camvid
-from keras_fcn.datasets.dataset import SegmentationDataset
+from keras_fcn.datasets.dataset import Example, SegmentationDataset
 from keras_fcn.datasets.folder.labels.class_table import VOID_NAMES, read_class_table
 from keras_fcn.datasets.folder.labels.decoder import VOID_ID, LabelDecoder
 from keras_fcn.datasets.folder.labels.files import StoredLabels
@@ -33,12 +33,14 @@ from keras_fcn.errors import summarize
 from keras_fcn.images.reading import UnreadableImage, read_size, read_stored_values
 
 IMAGE_SIZE = (720, 960)
+ClassDict = list[tuple[str, tuple[int, int, int]]]  # names and colors
 SPLITS = ("train", "val", "test")
 
-# How CamVid's 11 classes are made of the 32; the rest is void. In SegNet's label files
-# animals, archways, luggage and prams, children and other moving things are void; other
-# groupings count them to a class. tests/datasets/test_camvid32.py compares. What no
-# frame that is at hand shows (bridges, tunnels, trains ...) is grouped as by MathWorks.
+# CamVid's 11 classes as groups of the 32; the others are void. In SegNet's label files
+# animals, archways, luggage and prams, children and other moving objects are void;
+# other groupings assign them to a class. tests/datasets/test_camvid32.py compares with
+# the files. Classes that no frame there contains (bridges, tunnels, trains) are grouped
+# as by MathWorks.
 MERGED = {
     "sky": ("Sky",),
     "building": ("Bridge", "Building", "Tunnel", "Wall"),
@@ -56,13 +58,13 @@ MERGED = {
 
 @dataclass
 class Camvid32Config(tfds.core.BuilderConfig):
-    """Which copy of the data was prepared: the name holds a digest of its labels."""
+    """A copy of the data; its name contains a digest of the labels."""
 
     source_dir: str | None = None
 
 
 class Camvid32(tfds.core.GeneratorBasedBuilder):
-    """TFDS builder of `camvid32`; label maps hold positions in `class_dict.csv`."""
+    """TFDS builder of `camvid32`; label maps hold line numbers of `class_dict.csv`."""
 
     VERSION = tfds.core.Version("1.0.0")
 
@@ -97,27 +99,26 @@ def load_camvid32(
     """Check, prepare and describe CamVid in the Kaggle layout.
 
     Args:
-        folder: holds `class_dict.csv`, and `train/` with `train_labels/` and so on.
-        splits: those that are needed.
-        name: "camvid32" for the classes of `class_dict.csv` but Void, which is void;
-            "camvid32-with-void" to count Void as a class, for scores that can be
-            compared with those of others who do; or "camvid32-merged" for the 11
-            classes that SegNet's authors merged them into.
+        folder: contains `class_dict.csv`, `train/` with `train_labels/` and so on.
+        splits: the splits that are needed.
+        name: "camvid32" for the classes of `class_dict.csv` without Void;
+            "camvid32-with-void" with Void as a class, to compare scores with others
+            who count it; or "camvid32-merged" for the 11 classes of SegNet's authors.
 
     Returns:
         The data set with the splits that the folder has. Void is id 255.
 
     Raises:
         FileNotFoundError: if a file or a folder is missing.
-        ValueError: if sizes, names or colours are not as they should be; names files,
-            colours and numbers of pixels.
+        ValueError: if sizes, names or colors are wrong; names files, colors and
+            numbers of pixels.
     """
     folder = Path(folder)
     path = folder / "class_dict.csv"
     if not path.is_file():
         raise FileNotFoundError(
             f"camvid32 needs {path} (name,r,g,b), and train/, train_labels/, val/ and "
-            "val_labels/ beside it"
+            "val_labels/ next to it"
         )
     class_dict = _read_class_dict(path)
     class_map, ids = _number(class_dict, name)
@@ -135,19 +136,22 @@ def load_camvid32(
     )
     table = tf.constant(ids, dtype=tf.uint8)
 
-    def renumber(example):
+    def renumber(example: Example) -> Example:
         label_map = tf.gather(table, tf.cast(example["label_map"], tf.int32))
         return {**example, "label_map": label_map}
 
-    splits = {
-        split_name: split.changed(renumber)
-        for split_name, split in prepared.splits.items()
-    }
-    return SegmentationDataset(name, class_map, splits)
+    return SegmentationDataset(
+        name,
+        class_map,
+        {
+            split_name: split.changed(renumber)
+            for split_name, split in prepared.splits.items()
+        },
+    )
 
 
-def _number(class_dict, dataset_name):
-    """The classes, and the id of each line of `class_dict.csv`; 256 ids in all."""
+def _number(class_dict: ClassDict, dataset_name: str) -> tuple[ClassMap, np.ndarray]:
+    """Return the classes, and the ids of the lines of `class_dict.csv`, `(256,)`."""
     names = [name for name, _ in class_dict]
     ids = np.full(256, VOID_ID, dtype="uint8")
     if dataset_name != "camvid32-merged":
@@ -158,7 +162,8 @@ def _number(class_dict, dataset_name):
         ]
         ids[kept] = np.arange(len(kept))
         entries = [class_dict[index] for index in kept]
-        return ClassMap(*zip(*entries, strict=True), VOID_ID), ids
+        kept_names, colors = zip(*entries, strict=True)
+        return ClassMap(kept_names, colors, VOID_ID), ids
     for class_id, name in enumerate(camvid.CLASS_MAP.names):
         missing = [part for part in MERGED[name] if part not in names]
         if missing:
@@ -191,8 +196,8 @@ def find_pairs(folder: Path, split: str) -> list[Pair]:
     )
 
 
-def _present(folder):
-    """The splits that have images and labels."""
+def _present(folder: Path) -> list[str]:
+    """Return the splits that have images and labels."""
     return [
         split
         for split in SPLITS
@@ -202,33 +207,33 @@ def _present(folder):
     ]
 
 
-def _read_class_dict(path):
-    """Names and colours of the classes, Void among them."""
-    entries = read_class_table(path)
-    if None in [entry.color for entry in entries]:
-        raise ValueError(f"{path} must have the columns name,r,g,b")
-    return [(entry.name, entry.color) for entry in entries]
+def _read_class_dict(path: Path) -> ClassDict:
+    """Return names and colors of the classes, including Void."""
+    class_dict = []
+    for entry in read_class_table(path):
+        if entry.color is None:
+            raise ValueError(f"{path} must have the columns name,r,g,b")
+        class_dict.append((entry.name, entry.color))
+    return class_dict
 
 
-def _decoder(class_dict):
-    """From colours to lines of `class_dict.csv`, that of Void like any other."""
+def _decoder(class_dict: ClassDict) -> LabelDecoder:
+    """Return the decoder from colors to line numbers of `class_dict.csv`."""
     colors = {color: line for line, (_, color) in enumerate(class_dict)}
     return LabelDecoder(colors=colors)
 
 
-def _decode(decoder, path):
-    """Lines of `class_dict.csv` of an RGB picture, uint8 `(height, width)`."""
+def _decode(decoder: LabelDecoder, path: Path) -> np.ndarray:
+    """Return line numbers of `class_dict.csv`, uint8 `(height, width)`."""
     stored = read_stored_values(path)
     if stored.ndim == 2:
-        # Their values could be taken for lines of class_dict.csv.
-        raise ValueError(
-            "is gray or has a palette; labels of camvid32 are RGB pictures"
-        )
+        # Their values could be line numbers of class_dict.csv in another order.
+        raise ValueError("is gray or has a palette; labels of camvid32 are RGB images")
     return decoder.decode(StoredLabels(stored))
 
 
-def _check(pairs, class_dict):
-    """Sizes and colours of every file; all that is wrong, at once."""
+def _check(pairs: list[Pair], class_dict: ClassDict) -> None:
+    """Check sizes and colors of every file, and report all problems at once."""
     decoder = _decoder(class_dict)
     wrong = []
     for image, label_path in pairs:
@@ -250,8 +255,8 @@ def _check(pairs, class_dict):
         )
 
 
-def _digest(pairs, class_dict_path):
-    """Twelve hexadecimal digits that tell one copy of the data from another."""
+def _digest(pairs: list[Pair], class_dict_path: Path) -> str:
+    """Return 12 hexadecimal digits that identify a copy of the data."""
     sha = hashlib.sha256(class_dict_path.read_bytes())
     for image, label_path in pairs:
         sha.update(f"{image.parent.name}/{image.name} {image.stat().st_size}".encode())

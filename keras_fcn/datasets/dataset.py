@@ -1,4 +1,4 @@
-"""What every data set looks like to the rest of the project."""
+"""Data sets as the rest of the package uses them: classes, splits and examples."""
 
 import dataclasses
 from collections.abc import Callable, Collection, Mapping
@@ -11,10 +11,12 @@ from keras_fcn.classes import ClassMap
 from keras_fcn.errors import summarize
 from keras_fcn.typing import Size
 
+Example = dict[str, tf.Tensor]
+
 
 @dataclass(frozen=True)
 class LabelStatistics:
-    """How often the classes occur in a split.
+    """Frequency of the classes in a split.
 
     Attributes:
         pixels: int64 `(num_classes,)`, pixels of each class.
@@ -31,11 +33,11 @@ class Split:
     """The images of one split with their label maps, in a fixed order.
 
     Attributes:
-        records: what is stored of each image, in order.
+        records: one record for each image, such as its number. Records are small, so
+            that all of them can be held and shuffled.
         image_sizes: `(height, width)` of every image, in the order of `records`.
-        decode: makes the example of a record; None where records are examples. Records
-            are small (numbers), so that all of them can be held and shuffled.
-        statistics: of its labels, where they have been counted and checked already.
+        decode: returns the example of a record; None if records are examples.
+        statistics: of the labels, if they have been counted and checked already.
     """
 
     records: tf.data.Dataset
@@ -45,9 +47,10 @@ class Split:
 
     @property
     def examples(self) -> tf.data.Dataset:
-        """Yields `{"name", "image", "label_map"}`, each decoded when it is read.
+        """Examples in order, decoded when they are read.
 
-        A string scalar, uint8 RGB `(height, width, 3)` and uint8 `(height, width)`.
+        `{"name", "image", "label_map"}`: a string scalar, uint8 RGB `(height, width,
+        3)` and uint8 `(height, width)`.
         """
         return self.decoded(self.records)
 
@@ -55,17 +58,17 @@ class Split:
         """Return the examples of records, decoded when they are read.
 
         Args:
-            records: of this split, in any order.
+            records: records of this split, in any order.
         """
         if self.decode is None:
             return records
         return records.map(self.decode, num_parallel_calls=tf.data.AUTOTUNE)
 
     def part(self, indices: Collection[int]) -> "Split":
-        """Return some of the images, in their order; the others are not decoded.
+        """Return some of the images, in the order of the split.
 
         Args:
-            indices: their numbers, from 0.
+            indices: numbers of the images, from 0.
         """
         chosen = np.isin(np.arange(self.num_images), list(indices))
         flags = tf.data.Dataset.from_tensor_slices(chosen)
@@ -83,20 +86,21 @@ class Split:
         """Return the examples of some images, decoded when they are read.
 
         Args:
-            numbers: of the images, from 0, in any order and as often as wanted.
+            numbers: int `(n,)`, numbers of the images, from 0, in any order; a number
+                may occur more than once.
         """
         table = self.records.batch(self.num_images).get_single_element()
         chosen = tf.nest.map_structure(lambda part: tf.gather(part, numbers), table)
         return self.decoded(tf.data.Dataset.from_tensor_slices(chosen))
 
-    def changed(self, change: Callable[[dict], dict]) -> "Split":
-        """Return the split with a change of every example.
+    def changed(self, change: Callable[[Example], Example]) -> "Split":
+        """Return the split with a function applied to every example.
 
         Args:
             change: takes and returns an example.
         """
 
-        def decode(*record):  # tf.data passes the parts of a tuple one by one
+        def decode(*record: tf.Tensor) -> Example:  # tf.data unpacks tuples
             return change(self.decode(*record) if self.decode else record[0])
 
         return dataclasses.replace(self, decode=decode)
@@ -119,17 +123,20 @@ class Split:
     @property
     def num_bytes(self) -> int:
         """Bytes of all images and label maps, decoded."""
-        # Three bytes of colour and one of label for each pixel.
+        # 3 bytes of color and 1 of label for each pixel.
         return sum(4 * height * width for height, width in self.image_sizes)
 
 
 @dataclass(frozen=True)
 class SegmentationDataset:
-    """A data set: its classes, and its splits by name ("train", "val", "test").
+    """A data set.
 
-    `val_pattern` is the pattern of the images held out for validation, None for the
-    published ones: see `datasets/val_pattern.py`. `label_values` is how the labels of a
-    user's folder were read, None for other data.
+    Attributes:
+        name: its name, an option of `dataset`.
+        class_map: its classes.
+        splits: splits by name: "train", "val", "test".
+        val_pattern: pattern of the validation images, if `split_by_pattern` chose them.
+        label_values: how the labels of a user's folder were read; None for other data.
     """
 
     name: str
@@ -145,7 +152,7 @@ class SegmentationDataset:
             name: "train", "val" or "test".
 
         Raises:
-            ValueError: if the data set has none of that name.
+            ValueError: if the data set has no such split.
         """
         if name not in self.splits:
             raise ValueError(
@@ -156,18 +163,18 @@ class SegmentationDataset:
 
 
 def label_statistics(examples: tf.data.Dataset, class_map: ClassMap) -> LabelStatistics:
-    """Count the classes, and refuse labels that are neither a class nor void.
+    """Count the classes, and check that all labels are a class or void.
 
     Args:
         examples: yields `name` and `label_map`, a string scalar and uint8 `(height,
-            width)`, of a whole split.
-        class_map: the classes that are allowed.
+            width)`.
+        class_map: the classes.
 
     Raises:
-        ValueError: names the first images with such ids, and the ids.
+        ValueError: if there are other ids; names the first images and their ids.
     """
     pixels = np.zeros(256, dtype="int64")
-    around = np.zeros(256, dtype="int64")  # pixels of the images that show an id
+    around = np.zeros(256, dtype="int64")  # pixels of the images that contain an id
     wrong = []
     allowed = np.zeros(256, dtype=bool)
     allowed[: class_map.num_classes] = allowed[class_map.void_id] = True

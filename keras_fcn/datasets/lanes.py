@@ -19,15 +19,15 @@ from keras_fcn.datasets.pipeline import cached_examples, sized, to_device, void
 
 @dataclass(frozen=True)
 class Lane:
-    """The images that come at one position of the batches.
+    """The images at one position of the batches.
 
     Attributes:
-        position: in the batch, from 0.
-        part: its images; one at least.
-        examples: theirs, cached where they fit into memory.
-        is_cached: whether they are.
-        num_images: how many of them are trained on: 0 where the batch is larger than
-            the split, and the position is filled up in each step.
+        position: position in the batch, from 0.
+        part: the images; at least one.
+        examples: their examples, cached if they fit into memory.
+        is_cached: whether the examples are cached.
+        num_images: number of images that are trained on: 0 if the batch is larger than
+            the split, and the position is filled up in every step.
     """
 
     position: int
@@ -40,12 +40,12 @@ class Lane:
 def cached_lanes(
     split: Split, positions: range, *, batch_size: int, budget: int
 ) -> list[Lane]:
-    """Return some lanes of a split, decoded once and kept as uint8 where they fit.
+    """Return some lanes of a split, decoded once and cached as uint8 if they fit.
 
     Args:
         split: the training images.
-        positions: those in the batch whose lanes are wanted.
-        batch_size: of all devices together.
+        positions: positions in the batch.
+        batch_size: images in a batch of all devices together.
         budget: bytes of memory that may be used, as for `cached_examples`.
     """
     num_images = split.num_images
@@ -83,29 +83,29 @@ def training_batches(
     num_skipped: int = 0,
     device: int = 0,
 ) -> tf.data.Dataset:
-    """Return the batches of one epoch, in an order that follows from a seed.
+    """Return the batches of one epoch, in an order that depends on a seed.
 
-    tf.data mixes TensorFlow's global seed into it: the same order in another process
-    needs the same `keras.utils.set_random_seed` there.
+    tf.data mixes TensorFlow's global seed into its random numbers: the same order in
+    another process requires the same `keras.utils.set_random_seed`.
 
-    Lanes that are one image short give an image again in the last step, with a label
-    map of void. So all batches have one size, for which a step is compiled once, and
-    the statistics of batch normalisation are of images as they are.
+    Lanes that are one image short repeat an image in the last step, with a label map of
+    void. So all batches have one size, for which a step is compiled once, and batch
+    normalization gets real images only.
 
-    Images of different sizes are padded to the largest of the batch, the label map
-    with void.
+    Images of different sizes are padded to the largest of the batch, label maps with
+    void.
 
     Args:
-        lanes: those of one device.
-        split: what they are of, all lanes together.
-        batch_size: of all devices together, without the second data set.
+        lanes: lanes of one device.
+        split: the training images of all lanes.
+        batch_size: images in a batch of all devices together, without those of `mixed`.
         void_id: label of the padding.
-        order_seed: from which the order follows, 0 to 2**31 - 1.
-        mixed: training images of a second data set: each image of the first is
-            followed by one of them. They are sampled without replacement, all again
-            where an epoch needs more, and decoded when they are needed.
-        one_shape: pad images of different sizes to the largest of the data.
-        num_skipped: batches that are left out at the start.
+        order_seed: seed of the order, 0 to 2**31 - 1.
+        mixed: training images of a second data set, one of which follows each image of
+            the first. They are sampled without replacement, starting over if an epoch
+            needs more, and decoded when they are needed.
+        one_shape: pad all images to the largest size of the data, for XLA.
+        num_skipped: batches to skip at the start.
         device: number of the accelerator, as for `to_device`.
 
     Returns:
@@ -116,10 +116,10 @@ def training_batches(
     num_steps = math.ceil(split.num_images / batch_size)
     seeds = np.random.default_rng(order_seed).integers(2**31, size=batch_size)
 
-    def stream(lane):
-        # The whole lane is in the buffer, so that all orders are equally likely:
-        # records are small, and cached images are in memory already.
-        def shuffled(dataset):
+    def stream(lane: Lane) -> tf.data.Dataset:
+        # The buffer holds the whole lane, so that all orders are equally likely:
+        # records are small, and cached images are in memory anyway.
+        def shuffled(dataset: tf.data.Dataset) -> tf.data.Dataset:
             seed = int(seeds[lane.position])
             shuffled = dataset.shuffle(num_steps, seed, reshuffle_each_iteration=False)
             return shuffled.take(lane.num_images)
@@ -148,7 +148,7 @@ def training_batches(
         batches = images.batch(num_images, drop_remainder=True)
         return to_device(batches, device)
     height, width = np.max(image_sizes, axis=0) if one_shape else (None, None)
-    # At the lower right; None is the largest of the batch.
+    # Padded at the bottom and on the right; None stands for the largest of the batch.
     batches = images.padded_batch(
         num_images,
         {"image": (height, width, 3), "label_map": (height, width), "size": (2,)},
@@ -162,8 +162,10 @@ def training_batches(
     return to_device(batches, device)
 
 
-def _sample_numbers(num_images, num_steps, batch_size, order_seed):
-    """Numbers of the second data set's images, int `(num_steps, batch_size)`."""
-    # Not the generator of the lanes: both would give the same numbers.
+def _sample_numbers(
+    num_images: int, num_steps: int, batch_size: int, order_seed: int
+) -> np.ndarray:
+    """Sample images of the second data set, int `(num_steps, batch_size)`."""
+    # A seed of its own: the generator of the lanes starts with `order_seed`.
     order = np.random.default_rng((order_seed, 1)).permutation(num_images)
     return np.resize(order, (num_steps, batch_size))

@@ -1,4 +1,4 @@
-"""The data sets by name: `camvid`, `camvid32`, `streets` and `folder`."""
+"""Loading of the data sets: `camvid`, `camvid32`, `streets` and `folder`."""
 
 import dataclasses
 from collections import Counter
@@ -20,8 +20,9 @@ from keras_fcn.datasets.prepared import prepared_dataset
 from keras_fcn.datasets.resized import resized
 from keras_fcn.datasets.val_pattern import split_by_pattern
 from keras_fcn.images.scale import scaled_size
+from keras_fcn.typing import Size
 
-_STREETS_SEED = 0  # the data stay the same when a training's seed changes
+_STREETS_SEED = 0  # not the training's, so that another seed renders nothing new
 
 
 def load_dataset(
@@ -29,16 +30,16 @@ def load_dataset(
     splits: tuple[str, ...],
     class_map: ClassMap | None = None,
 ) -> SegmentationDataset:
-    """Return the data set that a configuration names, prepared and checked.
+    """Return the data set of a configuration, prepared and checked.
 
     Args:
         config: the fields of `DATA_FIELDS` are read.
         splits: the splits that are needed.
-        class_map: the classes of a run, for a folder whose own are only numbered.
+        class_map: classes for a folder that has no table of classes.
 
     Raises:
-        OSError: if files are missing or can't be fetched.
-        ValueError: if they are not as they should be; names the files.
+        OSError: if files are missing or can't be downloaded.
+        ValueError: if files are not usable; names them.
     """
     folder = None if config.data_dir is None else Path(config.data_dir)
     if config.dataset == "streets":
@@ -77,17 +78,17 @@ def load_dataset(
 
 
 def load_mix(config: TrainingConfig, first: SegmentationDataset) -> Split | None:
-    """Return the images that `mix` adds to a training; None without it.
+    """Return the training images of the second data set; None without `mix`.
 
     Args:
         config: the training.
-        first: its data set, as `load_dataset` returns it.
+        first: its first data set, as returned by `load_dataset`.
 
     Returns:
         Training images at the training's size, with the first data set's void id.
 
     Raises:
-        OSError: if files are missing or can't be fetched.
+        OSError: if files are missing or can't be downloaded.
         ValueError: if the option or the data are not usable, or the classes differ.
     """
     if config.mix is None:
@@ -99,16 +100,16 @@ def load_mix(config: TrainingConfig, first: SegmentationDataset) -> Split | None
             num_images=mix.num_images or config.num_images,
             image_size=_rendered_size(first.split("train"), config.size),
         )
-    # How labels are read and named may differ from one folder to the other.
+    # These options describe the first folder; the second may be different.
+    changes = {
+        "dataset": mix.name,
+        "data_dir": mix.folder,
+        "label_suffix": None,
+        "label_values": "auto",
+        "group_by": None,
+    }
     second = load_dataset(
-        dataclasses.replace(
-            config,
-            dataset=mix.name,
-            data_dir=mix.folder,
-            label_suffix=None,
-            label_values="auto",
-            group_by=None,
-        ),
+        TrainingConfig(**{**dataclasses.asdict(config), **changes}),
         ("train",),
         first.class_map,
     )
@@ -123,7 +124,7 @@ def load_mix(config: TrainingConfig, first: SegmentationDataset) -> Split | None
     if num_images > split.num_images:
         raise ValueError(
             f"`mix` expects at most {split.num_images} images, as many as are in "
-            f"{config.mix.rpartition(':')[0]}, got {num_images}"
+            f"{mix.folder or mix.name}, got {num_images}"
         )
     if num_images < split.num_images:
         # Evenly spaced: the first images of a data set are often of one video.
@@ -141,8 +142,8 @@ def load_mix(config: TrainingConfig, first: SegmentationDataset) -> Split | None
     )
 
 
-def _rendered_size(train, side):
-    """The most frequent size of the images, no larger than they are trained on."""
+def _rendered_size(train: Split, side: int | None) -> Size:
+    """Return the most frequent size of the images, at most the training size."""
     size = Counter(train.image_sizes).most_common(1)[0][0]
     return size if side is None else min(size, scaled_size(size, side))
 
@@ -150,12 +151,11 @@ def _rendered_size(train, side):
 def as_in_training(
     dataset: SegmentationDataset, config: TrainingConfig
 ) -> SegmentationDataset:
-    """Return a data set as a training sees it: divided, and at its size.
+    """Return a data set with the validation images and the image size of a training.
 
     Args:
-        dataset: has the splits "train" and "val", or one of them where nothing is held
-            out.
-        config: the training.
+        dataset: the data set; both "train" and "val" are needed for `val_pattern`.
+        config: the training; `val_pattern` and `size` are read.
 
     Raises:
         ValueError: if `val_pattern` matches no image, or all.

@@ -1,4 +1,4 @@
-"""The second data set of a training, as the option `mix` names it."""
+"""Parsing of the option `mix`, the second data set of a training."""
 
 import re
 from pathlib import Path
@@ -12,12 +12,12 @@ _TAKEN = f"{', '.join(_NAMES)}, or the path of a folder"
 
 
 class Mix(NamedTuple):
-    """What `mix` asks for.
+    """The second data set of a training.
 
     Attributes:
-        name: a data set; "folder" for a path.
-        folder: where its images are, None for their usual place.
-        num_images: how many of its training images are used, None for all.
+        name: name of the data set; "folder" for a path.
+        folder: folder with its images; None if it needs none.
+        num_images: number of training images that are used; None for all.
     """
 
     name: str
@@ -26,7 +26,7 @@ class Mix(NamedTuple):
 
 
 def parse_mix(text: str) -> Mix:
-    """Read `NAME[:N]`, `NAME=DIR[:N]` or `DIR[:N]`.
+    """Parse `NAME[:N]`, `NAME=DIR[:N]` or `DIR[:N]`.
 
     Args:
         text: the value of `mix`.
@@ -35,16 +35,16 @@ def parse_mix(text: str) -> Mix:
         FileNotFoundError: if a folder does not exist.
         ValueError: if the data set is unknown or N is not a positive integer.
     """
-    source, colon, count = text.rpartition(":")
-    if not colon or Path(text).is_dir():  # a folder's name may have a colon
-        source, count = text, None
+    source, num_images = text, None
+    if ":" in text and not Path(text).is_dir():  # a folder's name may have a colon
+        source, _, count = text.rpartition(":")
+        if not re.fullmatch("0*[1-9][0-9]{0,9}", count):
+            raise ValueError(
+                f"`mix` expects a positive integer after {source}:, got "
+                f"{count or 'nothing'}"
+            )
+        num_images = int(count)
     name, _, folder = source.partition("=")
-    if count is not None and not re.fullmatch("0*[1-9][0-9]{0,9}", count):
-        raise ValueError(
-            f"`mix` expects a positive integer after {source}:, got "
-            f"{count or 'nothing'}"
-        )
-    num_images = None if count is None else int(count)
     if name not in _NAMES:
         _check_folder(source)
         return Mix("folder", source, num_images)
@@ -74,7 +74,7 @@ def absolute_mix(text: str | None) -> str | None:
     return f"{prefix}{Path(mix.folder).absolute()}{suffix}"
 
 
-def _check_folder(source):
+def _check_folder(source: str) -> None:
     if source and Path(source).is_dir():
         return
     if "/" in source:

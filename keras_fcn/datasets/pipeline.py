@@ -1,16 +1,15 @@
-"""tf.data's share of the work: decode once, cache, batch, feed the device.
+"""Batches by tf.data: decoding, caching, padding, and transfer to the device.
 
-Nothing is augmented here; images and label maps stay uint8 until they are on the
-device.
+Images and label maps stay uint8 up to the device, where they are augmented.
 """
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import keras
 import tensorflow as tf
 
-from keras_fcn.datasets.dataset import Split
+from keras_fcn.datasets.dataset import Example, Split
 from keras_fcn.typing import Tensor
 
 logger = logging.getLogger(__name__)
@@ -19,17 +18,17 @@ logger = logging.getLogger(__name__)
 def cached_examples(
     split: Split, budget: int, reported_bytes: int | None = None
 ) -> tf.data.Dataset:
-    """Return a split's examples, decoded once and kept as uint8 where they fit.
+    """Return a split's examples, decoded once and cached as uint8 if they fit.
 
     Args:
         split: the split.
         budget: bytes of memory that may be used; a larger split is decoded each time
             it is read.
-        reported_bytes: number to log where the examples do not fit; `split.num_bytes`
-            when None, no line when 0.
+        reported_bytes: size to log if the examples do not fit: `split.num_bytes` if
+            None; nothing is logged if 0.
 
     Returns:
-        tf.data.Dataset like `split.examples`; these where they are not cached.
+        A dataset of the same elements as `split.examples`.
     """
     if split.num_bytes <= budget:
         return split.examples.cache()
@@ -49,15 +48,13 @@ def cached_examples(
 def evaluation_batches(
     examples: tf.data.Dataset, split: Split, batch_size: int
 ) -> tf.data.Dataset:
-    """Return a split's batches in its own order, every picture at its own size.
-
-    Pictures of different sizes come one by one: nothing is resized or padded.
+    """Return a split's batches in its own order, without resizing or padding.
 
     Args:
-        examples: the split's examples, cached or not.
-        split: what they are of.
-        batch_size: images in a batch, where all are of one size; the last may have
-            fewer.
+        examples: examples of the split, cached or not.
+        split: the split.
+        batch_size: images in a batch if all have one size (the last batch may have
+            fewer); otherwise each batch has one image.
 
     Returns:
         Yields `{"name", "image", "label_map", "size"}`; `name` is string `(batch,)`.
@@ -81,15 +78,18 @@ def validation_batches(
     void_id: int,
     device: int = 0,
 ) -> tf.data.Dataset:
-    """Return the batches of a device's part of a split, every picture as it is.
+    """Return the batches of a device's part of a split, without resizing or padding.
+
+    All batches have one size, so that one step is compiled: the last is filled up with
+    images that are void.
 
     Args:
-        examples: the part's, cached or not.
-        part: what they are of.
-        fillers: examples that fill up the batches, with a label map of void.
-        batch_size: images in a batch; 1 where they differ in size.
-        num_batches: how many there are, as many on each device.
-        void_id: label of what fills up.
+        examples: examples of the part, cached or not.
+        part: the device's part of the split.
+        fillers: examples whose images fill up the batches.
+        batch_size: images in a batch; must be 1 if they differ in size.
+        num_batches: number of batches, the same on each device.
+        void_id: id of void.
         device: number of the accelerator, as for `to_device`.
 
     Returns:
@@ -106,13 +106,13 @@ def to_device(batches: tf.data.Dataset, device: int = 0) -> tf.data.Dataset:
     """Prefetch numeric batches, into the accelerator's memory where there is one.
 
     Args:
-        batches: yields numbers only; strings can't go to an accelerator.
+        batches: yields no strings, which an accelerator can't hold.
         device: number of the accelerator.
 
     Returns:
-        The same batches, two of them ahead on an accelerator.
+        The same batches; on an accelerator two of them are prefetched.
     """
-    if keras.backend.backend() != "tensorflow":  # whose GPU is not TensorFlow's
+    if keras.backend.backend() != "tensorflow":  # the accelerator is JAX's
         return batches.prefetch(tf.data.AUTOTUNE)
     if accelerators := tf.config.list_logical_devices("GPU"):
         return batches.apply(
@@ -125,15 +125,15 @@ def iterate(batches: tf.data.Dataset) -> Iterator[dict[str, Tensor]]:
     """Iterate over batches as tensors of Keras's backend.
 
     Args:
-        batches: yields dicts of numbers, as those of `training_batches`.
+        batches: as those of `training_batches`.
     """
     if keras.backend.backend() == "tensorflow":
         return iter(batches)
     return _one_ahead(batches.as_numpy_iterator())
 
 
-def _one_ahead(batches):
-    """Start each batch on its way to the device while the one before is at work."""
+def _one_ahead(batches: Iterable) -> Iterator[dict[str, Tensor]]:
+    """Start the transfer of a batch before the previous one is used."""
     ahead = None
     for batch in batches:
         batch = keras.tree.map_structure(keras.ops.convert_to_tensor, batch)
@@ -144,8 +144,8 @@ def _one_ahead(batches):
         yield ahead
 
 
-def sized(example: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-    """Return what is trained on of an example: image, label map and their size."""
+def sized(example: Example) -> Example:
+    """Return the image and label map of an example with their size, without name."""
     return {
         "image": example["image"],
         "label_map": example["label_map"],
@@ -153,14 +153,14 @@ def sized(example: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
     }
 
 
-def void(void_id: int) -> Callable:
-    """Return a function that takes the label off what `sized` gave.
+def void(void_id: int) -> Callable[[Example], Example]:
+    """Return a function that sets all labels of an example to void.
 
     Args:
-        void_id: what the label map holds everywhere.
+        void_id: id of void.
     """
 
-    def without_label(example):
+    def without_label(example: Example) -> Example:
         label_map = tf.fill(example["size"], tf.constant(void_id, tf.uint8))
         return {**example, "label_map": label_map}
 

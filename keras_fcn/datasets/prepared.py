@@ -1,4 +1,4 @@
-"""Data sets that TFDS prepares once: from a builder to the project's splits."""
+"""Data sets that TFDS prepares once, as splits whose images are read at random."""
 
 import contextlib
 import io
@@ -6,7 +6,7 @@ import logging
 import os
 import struct
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 
@@ -14,12 +14,13 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 
 from keras_fcn.classes import ClassMap
-from keras_fcn.datasets.dataset import SegmentationDataset, Split
+from keras_fcn.datasets.dataset import Example, SegmentationDataset, Split
 from keras_fcn.storage.atomic import atomic_folder, move_into_place
 from keras_fcn.storage.locks import lock
 from keras_fcn.typing import Size
 
 logger = logging.getLogger(__name__)
+MakeBuilder = Callable[..., tfds.core.DatasetBuilder]
 
 
 def segmentation_info(
@@ -32,9 +33,9 @@ def segmentation_info(
 
     Args:
         builder: yields `name`, `image` (uint8 RGB) and `label_map`, a PNG of ids.
-        description: for people.
+        description: text about the data set.
         size: height and width of every image and label map, pixels.
-        homepage: address of the data set.
+        homepage: URL of the data set.
     """
     return tfds.core.DatasetInfo(
         builder=builder,
@@ -55,26 +56,27 @@ def segmentation_info(
 
 
 def prepared_dataset(
-    make_builder: Callable[..., tfds.core.DatasetBuilder],
+    make_builder: MakeBuilder,
     class_map: ClassMap,
     size: Size,
     check: Callable[[], None] = lambda: None,
 ) -> SegmentationDataset:
-    """Prepare a builder's data where that has not been done, and return its splits.
+    """Prepare a builder's data if that has not been done, and return its splits.
 
-    Data that have been prepared are read once, to see that they are whole.
+    Prepared data are read once to check that they are complete.
 
     Args:
-        make_builder: makes the builder, which yields `name`, `image` and `label_map`,
-            for TFDS's own folder or another `data_dir`.
+        make_builder: returns the builder, which yields `name`, `image` and `label_map`;
+            takes TFDS's `data_dir`.
         class_map: the classes.
         size: height and width of every image.
-        check: called before the data are prepared; raises what is wrong with them.
+        check: called before the data are prepared; raises an error if they are not
+            usable.
 
     Raises:
-        OSError: if the data can't be fetched or written.
-        ValueError: if they are not what the builder expects, or what was prepared is
-            damaged; names its folder.
+        OSError: if the data can't be downloaded or written.
+        ValueError: if the data are not usable, or the prepared files are damaged; names
+            their folder.
     """
     builder = _open(make_builder)
     if not builder.is_prepared():
@@ -93,27 +95,28 @@ def prepared_dataset(
     return SegmentationDataset(builder.name, class_map, splits)
 
 
-def _open(make_builder):
-    """The builder, which reads what TFDS wrote about its data."""
+def _open(make_builder: MakeBuilder) -> tfds.core.DatasetBuilder:
+    """Return the builder, which reads TFDS's description of prepared data."""
     try:
         return make_builder()
-    except Exception as error:  # of protobuf, of JSON, of TFDS
+    except Exception as error:  # damaged files raise errors of protobuf, JSON, TFDS
         folder = _data_dir(make_builder)
         if folder is None or not folder.exists():
             raise
         raise _damaged(folder, error) from error
 
 
-def _data_dir(make_builder):
-    """Where a builder's data are, told by one that finds none; None where it fails."""
+def _data_dir(make_builder: MakeBuilder) -> Path | None:
+    """Return the folder of a builder's data without reading it; None if that fails."""
     nowhere = Path(os.devnull) / "none"
     with suppress(Exception):
         folder = Path(make_builder(data_dir=str(nowhere)).data_dir)
         return Path(tfds.core.constants.DATA_DIR) / folder.relative_to(nowhere)
+    return None
 
 
-def _prepare(make_builder, folder):
-    """Prepare data beside their folder, while other processes wait for them."""
+def _prepare(make_builder: MakeBuilder, folder: Path) -> None:
+    """Prepare data next to their folder, and rename it; other processes wait."""
     name = folder.relative_to(folder.parents[1])
     folder.parent.mkdir(parents=True, exist_ok=True)
     with lock(folder.parent / "preparing.lock", waits=f"prepares {name}"):
@@ -131,8 +134,8 @@ def _prepare(make_builder, folder):
             move_into_place(Path(builder.data_dir), folder)
 
 
-def _check_is_whole(builder):
-    """Read every record by its checksum, and count."""
+def _check_is_whole(builder: tfds.core.DatasetBuilder) -> None:
+    """Check the checksum of every record, and the number of records."""
     folder = Path(builder.data_dir)
     if not builder.info.splits:
         raise _damaged(folder, "it has no dataset_info.json")
@@ -147,19 +150,19 @@ def _check_is_whole(builder):
             raise _damaged(folder, reason)
 
 
-def _damaged(folder, reason):
+def _damaged(folder: Path, reason: object) -> ValueError:
     text = textwrap.shorten(str(reason) or type(reason).__name__, 200)
     return ValueError(
-        f"What was prepared in {folder} is damaged ({text}): remove that folder, and "
-        "it is prepared anew"
+        f"The prepared data in {folder} are damaged ({text}): remove that folder, and "
+        "they are prepared again"
     )
 
 
-def _find_records(paths):
-    """File, position and length of every record, so that any of them can be read.
+def _find_records(paths: Iterable[os.PathLike]) -> list[tuple[str, int, int]]:
+    """Return file, position and length of every record.
 
-    tf.data reads these files from their beginning only; a training that takes a few
-    hundred of 12,000 images in an epoch would read gigabytes for them.
+    tf.data reads these files from their start only: an epoch that needs a few hundred
+    of 12,000 images would read gigabytes.
     """
     records = []
     for path in map(str, paths):
@@ -172,16 +175,18 @@ def _find_records(paths):
     return records
 
 
-def _decoder(features, records):
-    """A function that reads a record by its number and decodes its two PNGs."""
+def _decoder(
+    features: tfds.features.FeaturesDict, records: list[tuple[str, int, int]]
+) -> Callable[[tf.Tensor], Example]:
+    """Return a function that reads a record by its number and decodes its images."""
 
-    def read(number):
+    def read(number: int) -> bytes:
         path, position, length = records[number]
         with open(path, "rb") as file:
             file.seek(position)
             return file.read(length)
 
-    def example(number):
+    def example(number: tf.Tensor) -> Example:
         data = tf.numpy_function(read, [number], tf.string, stateful=False)
         decoded = features.deserialize_example(tf.ensure_shape(data, ()))
         label_map = tf.squeeze(decoded["label_map"], axis=-1)  # (H, W, 1) to (H, W)

@@ -1,22 +1,22 @@
-"""A data set whose images are brought to another size before anything else."""
+"""A data set whose images are resized before they are used."""
 
 import dataclasses
 
 import tensorflow as tf
 
-from keras_fcn.datasets.dataset import SegmentationDataset, Split
+from keras_fcn.datasets.dataset import Example, SegmentationDataset, Split
 from keras_fcn.images.scale import scaled_size
 
 
 def resized(dataset: SegmentationDataset, side: int) -> SegmentationDataset:
-    """Bring all images and label maps to one scale, as a prediction does.
+    """Resize all images and label maps as inference does.
 
-    Images are read bilinearly, antialiased where they get smaller, and label maps at
-    the nearest pixel. The counts of the classes stay those of the files.
+    Images are interpolated bilinearly, with antialiasing if they become smaller; label
+    maps by nearest neighbor. The counts of the classes stay those of the files.
 
     Args:
         dataset: any data set.
-        side: what the shorter side of each image becomes, pixels.
+        side: new length of the shorter side of each image, pixels.
 
     Returns:
         The data set with the same splits.
@@ -26,8 +26,9 @@ def resized(dataset: SegmentationDataset, side: int) -> SegmentationDataset:
 
 
 def _resized(split: Split, side: int) -> Split:
-    def resize(example):
+    def resize(example: Example) -> Example:
         image, label_map = example["image"], example["label_map"]
+        # The function that computes `image_sizes` below, so that both agree.
         size = tf.numpy_function(
             lambda height, width: scaled_size((height, width), side),
             [tf.shape(image)[0], tf.shape(image)[1]],

@@ -1,6 +1,6 @@
-"""`streets`, the embedded data set: street scenes that the project renders itself.
+"""The data set `streets`: rendered street scenes with CamVid's classes.
 
-It has CamVid's classes and needs no network. Splits share no scene.
+Nothing is downloaded. Splits share no scene.
 """
 
 import io
@@ -15,7 +15,7 @@ from street_rendering.parallel import render_pngs
 
 __all__ = ["CLASS_MAP", "Streets", "StreetsConfig", "streets_config"]
 
-# Scenes are numbered; a split starts at its own number, so none is in two of them.
+# Number of the first scene of each split, so that no scene is in two of them.
 _FIRST_SCENE = {"train": 0, "val": 10_000_000, "test": 20_000_000}
 
 
@@ -30,12 +30,12 @@ class StreetsConfig(tfds.core.BuilderConfig):
 
 
 def streets_config(num_images: int, size: tuple[int, int], seed: int) -> StreetsConfig:
-    """Return the configuration of a set, under a name that tells it from others.
+    """Return a configuration whose name contains its values.
 
     Args:
         num_images: training images; val and test have a quarter of it, at least one.
         size: height and width of every image, pixels.
-        seed: integer from which all scenes follow.
+        seed: seed of the scenes.
     """
     height, width = size
     return StreetsConfig(

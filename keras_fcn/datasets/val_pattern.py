@@ -1,23 +1,25 @@
-"""Another choice of validation images than the published one: those of a drive, say."""
+"""Validation on the images whose names match a pattern, such as those of one drive."""
 
 import dataclasses
+from collections.abc import Callable
 from fnmatch import fnmatchcase
 
 import numpy as np
 import tensorflow as tf
 
-from keras_fcn.datasets.dataset import SegmentationDataset, Split
+from keras_fcn.datasets.dataset import Example, SegmentationDataset, Split
 
 
 def split_by_pattern(dataset: SegmentationDataset, pattern: str) -> SegmentationDataset:
     """Validate on the images whose names match, and train on all others.
 
-    CamVid's validation images are of one drive that is also in train, so they flatter
-    what has learned that drive. A drive that is left out of both is a harder judge.
+    CamVid's published validation images are of a drive of which there are training
+    images, too, so they overestimate the accuracy on other streets. A whole drive that
+    is held out does not.
 
     Args:
         dataset: has the splits "train" and "val".
-        pattern: which names of training and validation images, with the wildcards of
+        pattern: for the names of training and validation images, with the wildcards of
             `fnmatch`, as in `0016E5*`.
 
     Returns:
@@ -26,36 +28,34 @@ def split_by_pattern(dataset: SegmentationDataset, pattern: str) -> Segmentation
     Raises:
         ValueError: if no name matches, or all do.
     """
-    train, val = dataset.split("train"), dataset.split("val")
-    whole = _one_after_the_other(train, val)
+    whole = _concatenate(dataset.split("train"), dataset.split("val"))
     names = whole.examples.map(lambda example: example["name"]).as_numpy_iterator()
-    is_held_out = [fnmatchcase(name.decode(), pattern) for name in names]
-    if not any(is_held_out) or all(is_held_out):
+    is_held_out = np.array([fnmatchcase(name.decode(), pattern) for name in names])
+    if not is_held_out.any() or is_held_out.all():
         raise ValueError(
             "`val_pattern` must match the names of some images of train and val, "
             f"and not of all. Received: val_pattern={pattern}, which matches "
-            f"{sum(is_held_out)} of {len(is_held_out)}"
+            f"{is_held_out.sum()} of {len(is_held_out)}"
         )
-
-    held_out = set(np.flatnonzero(is_held_out).tolist())
-    others = set(range(whole.num_images)) - held_out
     splits = {
         **dataset.splits,
-        "train": whole.part(others),
-        "val": whole.part(held_out),
+        "train": whole.part(np.flatnonzero(~is_held_out).tolist()),
+        "val": whole.part(np.flatnonzero(is_held_out).tolist()),
     }
     return dataclasses.replace(dataset, splits=splits, val_pattern=pattern)
 
 
-def _one_after_the_other(first, second):
-    """One split of the images of two, each decoded as its own."""
-    decoders = [split.decode or (lambda record: record) for split in (first, second)]
+def _concatenate(first: Split, second: Split) -> Split:
+    """Return the images of two splits as one; each is decoded by its own split."""
 
-    def marked(split, is_first):
+    def marked(split: Split, is_first: bool) -> tf.data.Dataset:
         return split.records.map(lambda record: (is_first, record))
 
-    def decode(is_first, record):
-        return tf.cond(is_first, *(lambda d=d: d(record) for d in decoders))
+    def decode(is_first: tf.Tensor, record: tf.Tensor) -> Example:
+        def decoder(split: Split) -> Callable[[], Example]:
+            return lambda: split.decode(record) if split.decode else record
+
+        return tf.cond(is_first, decoder(first), decoder(second))
 
     return Split(
         marked(first, True).concatenate(marked(second, False)),

@@ -1,10 +1,11 @@
-"""Random changes of image and label map together, inside the compiled step.
+"""Augmentation of images with their label maps, inside the compiled step.
 
-Everything here is Keras operations on a whole batch, so it runs where the network
-runs: on the GPU when there is one, on TensorFlow and on JAX.
+It consists of Keras operations on a whole batch, so it runs on the network's device and
+backend.
 """
 
 import math
+from typing import Any
 
 import keras
 import numpy as np
@@ -15,7 +16,7 @@ from keras_fcn.models.layers import MEAN_RGB
 from keras_fcn.models.replicas import num_replicas, replica_id
 from keras_fcn.typing import Tensor
 
-# NTSC's luma and chroma; the first row is luma, the weights of a grey picture.
+# NTSC's luma and chroma; the first row is luma.
 _RGB_TO_YIQ = (
     (0.299, 0.587, 0.114),
     (0.595716, -0.274453, -0.321263),
@@ -24,25 +25,25 @@ _RGB_TO_YIQ = (
 
 
 class Augment(keras.layers.Layer):
-    """Flip, scale, rotate, crop and recolour, drawn anew for each example.
+    """Flip, scale, rotate, crop and change the colors of each example at random.
 
-    Image and label map go through one geometric transform, the image read bilinearly
-    and the label map from the nearest pixel. Where the view leaves the picture, the
-    image is ImageNet's mean colour and the label void. The position of the crop is
-    drawn so that it lies in the picture where it can, and holds the whole picture
-    where it is larger.
+    Image and label map are transformed by the same function: bilinear interpolation for
+    the image, nearest neighbor for the label map. Outside the image, pixels have
+    ImageNet's mean color and are void. The crop is placed at random within the image,
+    or so that it contains the whole image if it is larger.
 
     Args:
-        crop: `(height, width)` of what comes out, in pixels.
+        crop: `(height, width)` of the output, pixels.
         ignore_class: id of void.
-        flip: mirror half of the examples from left to right.
-        scale: `(least, most)` enlargement, drawn evenly on a logarithmic scale.
-        rotation: greatest angle in degrees, to either side.
-        brightness: greatest shift, as a share of 255, to either side.
-        contrast: greatest change of the distance to the mean grey, as a share.
-        saturation: greatest change of the distance to grey, as a share.
-        hue: greatest turn of the colour circle, as a share of a whole turn.
-        seed: integer from which all draws follow.
+        flip: mirror examples from left to right with probability 0.5.
+        scale: `(low, high)` of the zoom factor; its logarithm is uniform.
+        rotation: greatest angle in either direction, degrees.
+        brightness: greatest shift in either direction, as a share of 255.
+        contrast: greatest relative change of the distance to the image's mean grey.
+        saturation: greatest relative change of the distance to grey.
+        hue: greatest rotation of the hue, as a share of a full turn.
+        seed: seed of the random numbers.
+        kwargs: other arguments of `keras.layers.Layer`, such as `name`.
     """
 
     def __init__(
@@ -50,15 +51,15 @@ class Augment(keras.layers.Layer):
         crop: tuple[int, int],
         ignore_class: int,
         *,
-        flip: bool = TrainingConfig.flip,
-        scale: tuple[float, float] = TrainingConfig.scale,
-        rotation: float = TrainingConfig.rotation,
-        brightness: float = TrainingConfig.brightness,
-        contrast: float = TrainingConfig.contrast,
-        saturation: float = TrainingConfig.saturation,
-        hue: float = TrainingConfig.hue,
-        seed: int = TrainingConfig.seed,
-        **kwargs,
+        flip: bool = True,
+        scale: tuple[float, float] = (0.5, 1.5),
+        rotation: float = 5.0,
+        brightness: float = 0.2,
+        contrast: float = 0.2,
+        saturation: float = 0.2,
+        hue: float = 0.02,
+        seed: int = 0,
+        **kwargs: Any,
     ):
         super().__init__(dtype="float32", **kwargs)
         self.crop = crop
@@ -80,88 +81,90 @@ class Augment(keras.layers.Layer):
         Args:
             image: uint8 or float `(batch, height, width, 3)`, RGB in [0, 255].
             label_map: integer `(batch, height, width)`.
-            size: int32 `(batch, 2)`, height and width of each picture within the
-                batch's, from the upper left corner.
+            size: int32 `(batch, 2)`, height and width of each image, which is in the
+                upper left corner of its padded array.
 
         Returns:
             image float32 `(batch, *crop, 3)` in [0, 255] and label map int32
             `(batch, *crop)`.
         """
-        row, column = self._draw_view(ops.cast(size, "float32"))
+        row, column = self._sample_view(ops.cast(size, "float32"))
         image, label_map = warp(image, label_map, row, column, size, self.ignore_class)
-        return self._recolor(image), label_map
+        return self._change_colors(image), label_map
 
     def compute_output_shape(self, image_shape, label_map_shape, size_shape):
+        """Return the shapes of the two outputs."""
         batch = image_shape[0]
         return (batch, *self.crop, 3), (batch, *self.crop)
 
-    def _draw(self, batch, low, high):
-        """One float32 per example, `(batch, 1, 1)`, evenly in [low, high).
+    def _uniform(self, batch: Tensor, low: float, high: float) -> Tensor:
+        """Return a random float32 in [low, high) for each example, `(batch, 1, 1)`.
 
-        All replicas draw for the whole batch alike, and each takes its own part.
+        All replicas sample the same numbers for the whole batch and take those of their
+        part, so that the number of devices does not change the augmentation.
         """
         length = ops.shape(batch)[0]
         shape = (length * num_replicas(), 1, 1)
-        drawn = keras.random.uniform(shape, low, high, seed=self.seed_generator)
+        numbers = keras.random.uniform(shape, low, high, seed=self.seed_generator)
         if num_replicas() == 1:
-            return drawn
-        return ops.slice(drawn, (replica_id() * length, 0, 0), (length, 1, 1))
+            return numbers
+        return ops.slice(numbers, (replica_id() * length, 0, 0), (length, 1, 1))
 
-    def _draw_view(self, size):
-        """Where each pixel of the crop lies in its picture: rows and columns."""
+    def _sample_view(self, size: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the row and column in its image of each pixel of the crop."""
         height, width = self.crop
-        least, most = (math.log(bound) for bound in self.scale)
-        zoom = ops.exp(self._draw(size, least, most))  # (N, 1, 1), as all draws
-        angle = self._draw(size, -self.rotation, self.rotation) * (math.pi / 180)
-        row_share, column_share = self._draw(size, 0, 1), self._draw(size, 0, 1)
+        low, high = (math.log(bound) for bound in self.scale)
+        # Random numbers of each example: (N, 1, 1)
+        zoom = ops.exp(self._uniform(size, low, high))
+        angle = self._uniform(size, -self.rotation, self.rotation) * (math.pi / 180)
+        row_share, column_share = self._uniform(size, 0, 1), self._uniform(size, 0, 1)
         mirror = 1.0
         if self.flip:
-            mirror = ops.where(self._draw(size, 0, 1) < 0.5, -1.0, 1.0)
+            mirror = ops.where(self._uniform(size, 0, 1) < 0.5, -1.0, 1.0)
 
-        # Offsets from the crop's centre in the picture's pixels, half-pixel centres.
+        # Offsets from the center of the crop to the centers of its pixels, scaled to
+        # pixels of the image: (N, H', 1) and (N, 1, W')
         down = (ops.arange(height, dtype="float32") - (height - 1) / 2)[None, :, None]
         right = (ops.arange(width, dtype="float32") - (width - 1) / 2)[None, None, :]
         down, right = down / zoom, right / zoom * mirror
         cos, sin = ops.cos(angle), ops.sin(angle)
-        picture_height, picture_width = size[:, 0, None, None], size[:, 1, None, None]
-        center_row = _view_center(row_share, picture_height, height / zoom)
-        center_column = _view_center(column_share, picture_width, width / zoom)
-        # A rotation by `angle`: (N, crop height, crop width), in the picture's pixels.
+        image_height, image_width = size[:, 0, None, None], size[:, 1, None, None]
+        center_row = _view_center(row_share, image_height, height / zoom)
+        center_column = _view_center(column_share, image_width, width / zoom)
+        # Rotated by `angle` around the center of the crop: (N, H', W')
         row = center_row + cos * down + sin * right
         column = center_column - sin * down + cos * right
         return row, column
 
-    def _recolor(self, image):
-        """Brightness, contrast, saturation and hue of float RGB, clipped to 0-255."""
-        if self.brightness:
-            image = image + 255 * self._draw_change(image, self.brightness)
-        if self.contrast:
-            # Of each picture alone, (N, 1, 1, 1).
-            mean = ops.mean(_grey(image), axis=(1, 2), keepdims=True)
-            change = self._draw_change(image, self.contrast)
-            image = mean + (image - mean) * (1 + change)
-        if self.saturation:
-            grey = _grey(image)
-            change = self._draw_change(image, self.saturation)
-            image = grey + (image - grey) * (1 + change)
-        if self.hue:
-            turn = self._draw_change(image, self.hue)
-            image = turn_hue(image, ops.squeeze(turn, axis=-1))  # turn: (N, 1, 1)
-        return ops.clip(image, 0, 255)
+    def _change_colors(self, image: Tensor) -> Tensor:
+        """Change brightness, contrast, saturation and hue; clip to [0, 255]."""
 
-    def _draw_change(self, image, most):
-        """One float32 per example, `(batch, 1, 1, 1)`, evenly in [-most, most)."""
-        return self._draw(image, -most, most)[..., None]
+        def change(most: float) -> Tensor:
+            return self._uniform(image, -most, most)[..., None]  # (N, 1, 1, 1)
+
+        # Clipped once at the end: in between, values may leave the range and return.
+        if self.brightness:
+            image = image + 255 * change(self.brightness)
+        if self.contrast:
+            mean = ops.mean(_grey(image), axis=(1, 2), keepdims=True)  # (N, 1, 1, 1)
+            image = mean + (image - mean) * (1 + change(self.contrast))
+        if self.saturation:
+            grey = _grey(image)  # (N, H', W', 1)
+            image = grey + (image - grey) * (1 + change(self.saturation))
+        if self.hue:
+            turn = change(self.hue)
+            image = rotate_hue(image, ops.squeeze(turn, axis=-1))
+        return ops.clip(image, 0, 255)
 
 
 def make_augment(
     config: TrainingConfig, crop: tuple[int, int], ignore_class: int
 ) -> Augment:
-    """Return the augmentation of a configuration; without `augment` the crop alone.
+    """Return the augmentation of a configuration; without `augment` it only crops.
 
     Args:
         config: the training.
-        crop: `(height, width)` of what comes out, in pixels.
+        crop: `(height, width)` of the output, pixels.
         ignore_class: id of void.
     """
     is_on = config.augment
@@ -187,29 +190,30 @@ def warp(
     size: Tensor,
     ignore_class: int,
 ) -> tuple[Tensor, Tensor]:
-    """Read image and label map at given positions, one position per new pixel.
+    """Sample images and label maps at given positions.
 
     Args:
-        image: uint8 or float `(batch, height, width, 3)`, RGB.
-        label_map: integer `(batch, height, width)`.
-        row: float32 `(batch, new height, new width)`: the row in the picture that each
-            new pixel shows, counted from the centre of the first row.
-        column: the same for columns.
-        size: int32 `(batch, 2)`, height and width of each picture within the batch's.
-        ignore_class: label of positions outside the picture.
+        image: uint8 or float `(N, H, W, 3)`, RGB.
+        label_map: integer `(N, H, W)`.
+        row: float32 `(N, H', W')`, the row of the image that each pixel of the output
+            shows; 0 is the center of the first row.
+        column: float32 `(N, H', W')`, the same for columns.
+        size: int32 `(N, 2)`, height and width of each image within its padded array.
+        ignore_class: label of positions outside the image.
 
     Returns:
-        image float32 `(batch, new height, new width, 3)`, interpolated bilinearly,
-        ImageNet's mean colour outside the picture, and label map int32 `(batch,
-        new height, new width)`, of the nearest pixel.
+        image float32 `(N, H', W', 3)`, by bilinear interpolation, ImageNet's mean color
+        outside the image; and label map int32 `(N, H', W')`, by nearest neighbor.
     """
     batch, height, width = ops.shape(image)[:3]
-    # All pixels of the batch in one row, (N * H * W, 3), to be read by number.
+    # All pixels of the batch in one array, so that one gather reads a position of every
+    # example: (N * H * W, 3)
     pixels = ops.cast(ops.reshape(image, (-1, image.shape[-1])), "float32")
     last_row, last_column = size[:, 0, None, None] - 1, size[:, 1, None, None] - 1
     first_pixel = ops.reshape(ops.arange(batch) * (height * width), (-1, 1, 1))
 
-    def index_of(row, column):
+    def index_of(row: Tensor, column: Tensor) -> Tensor:
+        # Clipped: positions outside read the border, which is replaced below.
         row = ops.clip(ops.cast(row, "int32"), 0, last_row)
         column = ops.clip(ops.cast(column, "int32"), 0, last_column)
         return first_pixel + row * width + column
@@ -217,8 +221,8 @@ def warp(
     top, left = ops.floor(row), ops.floor(column)
     down, right = (row - top)[..., None], (column - left)[..., None]
 
-    def blend(row):
-        """Pixels of a row between two columns, (N, H', W', 3)."""
+    def blend(row: Tensor) -> Tensor:
+        """Interpolate between two columns of a row, `(N, H', W', 3)`."""
         return (
             ops.take(pixels, index_of(row, left), axis=0) * (1 - right)
             + ops.take(pixels, index_of(row, left + 1), axis=0) * right
@@ -242,12 +246,12 @@ def warp(
     )
 
 
-def turn_hue(image: Tensor, turn: Tensor) -> Tensor:
-    """Turn the colours of RGB images about the grey axis, brightness kept.
+def rotate_hue(image: Tensor, turn: Tensor) -> Tensor:
+    """Rotate the hue of RGB images; the luma stays the same.
 
     Args:
         image: float32 `(batch, height, width, 3)`.
-        turn: float32 `(batch, 1, 1)`, share of a whole turn; 0 changes nothing.
+        turn: float32 `(batch, 1, 1)`, share of a full turn; 0 changes nothing.
 
     Returns:
         float32 of the image's shape, not clipped.
@@ -266,16 +270,16 @@ def turn_hue(image: Tensor, turn: Tensor) -> Tensor:
     return ops.matmul(turned, ops.transpose(to_rgb))
 
 
-def _grey(image):
-    """Luma of RGB, `(batch, height, width, 1)`."""
+def _grey(image: Tensor) -> Tensor:
+    """Return the luma of RGB, `(batch, height, width, 1)`."""
     luma = ops.convert_to_tensor(_RGB_TO_YIQ[0], dtype="float32")
     return ops.sum(image * luma, axis=-1, keepdims=True)
 
 
-def _view_center(share, length, view_length):
-    """Centre of a view that starts at `share` of the way it can move on a picture.
+def _view_center(share: Tensor, length: Tensor, view_length: Tensor) -> Tensor:
+    """Return the center of a view whose start is `share` of its possible range.
 
-    The start is a whole pixel, so that a crop without scaling reads pixels as they are.
+    The start is an integer, so that a crop without scaling copies pixels exactly.
     """
     start = ops.round(share * (length - view_length))
     return start + (view_length - 1) / 2

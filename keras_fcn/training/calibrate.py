@@ -1,4 +1,4 @@
-"""A network's temperature, fitted on validation images and stored with it."""
+"""Temperature scaling: fits a network's temperature and stores it with the network."""
 
 import logging
 
@@ -16,30 +16,30 @@ def calibrate(
 ) -> dict:
     """Fit a network's temperature on the validation split, and write it.
 
-    Labels stay as they are; probabilities and confidence change wherever the network is
-    loaded or exported from now on.
+    Predicted classes do not change; probabilities and confidence do, whenever the
+    network is loaded or exported afterwards.
 
     Args:
         network: a run, or a packed or bundled network; its `calibration.json` is
-            written anew.
-        dataset: data of its classes, with the split "val".
-        batch_size: images at a time, where all are of one size.
+            replaced.
+        dataset: data with its classes and the split "val".
+        batch_size: images in a batch if all have one size; otherwise it is 1.
 
     Returns:
-        What is written: the report of `fit_temperature`, and the `dataset`, `split` and
-        `val_pattern` that it was fitted on.
+        The content of the file: the report of `fit_temperature`, and the `dataset`,
+        `split` and `val_pattern` on which it was fitted.
 
     Raises:
         OSError, ValueError: if the network is damaged, its file can't be written, or
             nothing is labelled.
     """
-    scores = logits_model(network.load_model())
+    logits = logits_model(network.load_model())
     report = {
         "dataset": dataset.name,
         "split": "val",
         "val_pattern": dataset.val_pattern,
         **fit_temperature(
-            scores.predict_on_batch,
+            logits.predict_on_batch,
             dataset.split("val"),
             network.read_class_map(),
             batch_size,

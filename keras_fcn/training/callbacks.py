@@ -1,13 +1,11 @@
-"""What is written while a network trains: progress, TensorBoard, samples, checkpoints.
+"""Keras callbacks of a `Trainer`: samples, TensorBoard, checkpoints, progress.
 
-All are Keras callbacks of a `Trainer`; epochs are counted from 1.
+Epochs are counted from 1, steps of an epoch from 0.
 """
 
 import logging
-import shutil
 import sys
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -24,11 +22,13 @@ from keras_fcn.drawing.panels import (
 from keras_fcn.evaluation.metrics import segmentation_scores
 from keras_fcn.images.encoding import write_label_map, write_png
 from keras_fcn.models.inference import prediction_model
+from keras_fcn.progress import Progress
 from keras_fcn.runs.checkpoints import Checkpoint
 from keras_fcn.runs.folder import RunFolder
 from keras_fcn.training.event_files import naming_full_disk
 
 logger = logging.getLogger(__name__)
+Logs = dict[str, float] | None
 
 SCALARS = (
     "loss",
@@ -40,16 +40,13 @@ SCALARS = (
 _SPEED = ("learning_rate", "images_per_second", "data_wait")
 
 
-class Progress(keras.callbacks.Callback):
-    """Tells how far a training is, how fast, and when it will be done.
-
-    On a terminal one line is kept up to date with each report of the loop; elsewhere (a
-    file, a service's log) it is logged. After each epoch its scores are logged.
+class ProgressReporter(keras.callbacks.Callback):
+    """Shows the progress of a training, and logs the scores of each epoch.
 
     Args:
         num_epochs: epochs of the whole training.
         steps_per_epoch: steps of one.
-        devices: on what is trained, where it is more than one device.
+        devices: description of the devices if there are several.
     """
 
     def __init__(self, num_epochs: int, steps_per_epoch: int, devices: str = ""):
@@ -57,49 +54,43 @@ class Progress(keras.callbacks.Callback):
         self.num_epochs = num_epochs
         self.steps_per_epoch = steps_per_epoch
         self.devices = devices
-        self._is_terminal = sys.stderr.isatty()
+        self._bar: Progress | None = None
 
-    def on_train_begin(self, logs=None):
-        self._steps_done = 0
-        self._started = None
-
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
+        """Remember the epoch."""
         self._epoch = epoch
 
-    def on_train_batch_end(self, batch, logs=None):
-        now = time.monotonic()
-        if self._started is None:  # after the first step, which is compiled
-            self._started = now
-        else:
-            self._steps_done += 1
+    def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
+        """Count a step, and show the scores if there is a report."""
+        num_done = (self._epoch - 1) * self.steps_per_epoch + batch + 1
+        if self._bar is None:  # after the first step, which is compiled
+            total = self.num_epochs * self.steps_per_epoch
+            self._bar = Progress(
+                description="", total=total, unit="steps", initial=num_done
+            )
+        self._bar.n = num_done
         is_last = batch + 1 == self.steps_per_epoch
-        if not logs or (is_last and not self._is_terminal):
-            return  # no report; or the epoch's line is about to come
-        left = (self.num_epochs - self._epoch + 1) * self.steps_per_epoch - batch - 1
-        seconds_a_step = (now - self._started) / max(1, self._steps_done)
-        line = (
-            f"epoch {self._epoch}/{self.num_epochs}  "
-            f"step {batch + 1}/{self.steps_per_epoch}  loss {logs['loss']:.3f}  "
-            f"mean IoU {logs['mean_iou']:.1%}  {logs['images_per_second']:.1f} images/s"
-            f"  data wait {logs['data_wait']:.0%}  {self._shared_work(logs)}"
-            f"ETA {format_seconds(seconds_a_step * left)}"
+        if not logs or (is_last and not sys.stderr.isatty()):
+            return  # the line of the epoch follows
+        text = (
+            f"loss {logs['loss']:.3f}, mean IoU {logs['mean_iou']:.1%}, "
+            f"{logs['images_per_second']:.1f} images/s, data wait "
+            f"{logs['data_wait']:.0%}"
         )
-        if self._is_terminal:
-            width = shutil.get_terminal_size().columns - 1
-            sys.stderr.write(f"\r\x1b[K{line[:width]}")
-            sys.stderr.flush()
-        else:
-            logger.info(line)
+        if self.devices:
+            share = logs.get("all_reduce", 0)
+            text += f", {self.devices}, all-reduce {share:.0%}"
+        self._bar.set_description_str(
+            f"epoch {self._epoch}/{self.num_epochs}", refresh=False
+        )
+        self._bar.set_postfix_str(text, refresh=False)
+        self._bar.refresh()
 
-    def _shared_work(self, logs):
-        """The devices, and the share of time that adding up their gradients takes."""
-        if not self.devices:
-            return ""
-        return f"{self.devices}  all-reduce {logs.get('all_reduce', 0):.0%}  "
-
-    def on_epoch_end(self, epoch, logs=None):
-        if self._is_terminal:
-            sys.stderr.write("\r\x1b[K")
+    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
+        """Log the scores of an epoch."""
+        logs = logs or {}
+        if self._bar is not None and sys.stderr.isatty():
+            self._bar.clear()
         logger.info(
             "epoch %d/%d  loss %.3f  validation loss %.3f  mean IoU %.1f %%  pixel "
             "accuracy %.1f %%  %.1f images/s  data wait %.0f %%",
@@ -113,46 +104,43 @@ class Progress(keras.callbacks.Callback):
             100 * logs["data_wait"],
         )
 
-
-def format_seconds(seconds: float) -> str:
-    """Write a duration as `m:ss` or `h:mm:ss`.
-
-    Args:
-        seconds: the duration, 0 or more; rounded to whole seconds.
-    """
-    minutes, seconds = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
+    def on_train_end(self, logs: Logs = None) -> None:
+        """Remove the progress bar."""
+        if self._bar is not None:
+            self._bar.close()
 
 
 class SampleWriter(keras.callbacks.Callback):
-    """Draws the same validation images with their prediction after each epoch.
+    """Writes the same validation images with their predictions after each epoch.
 
-    The picture is kept in `picture`, and written to `epoch-EEEE.png`; the predictions
-    alone are written as palette PNGs, `epoch-EEEE-sample-S.png`, S from 1.
+    The figure is written to `epoch-EEEE.png` and kept in `figure`; the predictions are
+    written as palette PNGs, `epoch-EEEE-sample-S.png`, S from 1.
 
     Args:
         folder: where to write.
-        samples: `(image, label_map)` pairs.
-        class_map: names and colours.
+        samples: `(image, label_map)` pairs, uint8 `(height, width, 3)` and `(height,
+            width)`.
+        class_map: names and colors.
     """
 
     def __init__(
         self,
         folder: Path,
-        samples: list,
+        samples: list[tuple[np.ndarray, np.ndarray]],
         class_map: ClassMap,
     ):
         super().__init__()
         self.folder = folder
         self.samples = samples
         self.class_map = class_map
-        self.picture = None
+        self.figure = np.zeros((0, 0, 3), "uint8")
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: Logs = None) -> None:
+        """Build the model that predicts."""
         self._predict = prediction_model(self.model.network).predict_on_batch
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
+        """Predict and write the samples."""
         panels = []
         for number, (image, label_map) in enumerate(self.samples, start=1):
             # (1, H, W) of a batch of one: the samples may differ in size.
@@ -160,21 +148,21 @@ class SampleWriter(keras.callbacks.Callback):
             panels.append(sample_panel(image, label_map, prediction, self.class_map))
             path = self.folder / f"epoch-{epoch:04}-sample-{number}.png"
             write_label_map(path, prediction, self.class_map)
-        self.picture = stack_panels(panels)
-        write_png(self.folder / f"epoch-{epoch:04}.png", self.picture)
+        self.figure = stack_panels(panels)
+        write_png(self.folder / f"epoch-{epoch:04}.png", self.figure)
 
 
 class TensorBoardLogger(keras.callbacks.Callback):
-    """Writes curves and pictures of each epoch for TensorBoard.
+    """Writes curves and figures of each epoch for TensorBoard.
 
-    One file for training and one for validation, however many epochs follow;
-    `keep_events_until` prepares for a training that goes on.
+    A session writes one file for training and one for validation; `keep_events_until`
+    prepares them when a training resumes.
 
     Args:
-        log_dir: gets the folders `train` and `validation`.
+        log_dir: parent of the folders `train` and `validation`.
         class_map: names of the classes.
-        sample_writer: its picture is shown; stands before this one in the list.
-        configuration: of the training, shown as a table of text.
+        sample_writer: its figure is shown; it must come before this callback.
+        configuration: options of the training, shown as a table.
     """
 
     def __init__(
@@ -190,7 +178,8 @@ class TensorBoardLogger(keras.callbacks.Callback):
         self.class_map = class_map
         self.sample_writer = sample_writer
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: Logs = None) -> None:
+        """Open the files."""
         is_new = not any((self.log_dir / "train").glob("events.*"))
         self._writers = {
             split: tf.summary.create_file_writer(str(self.log_dir / split))
@@ -203,15 +192,18 @@ class TensorBoardLogger(keras.callbacks.Callback):
                 table = "\n".join(["| option | value |", "|---|---|", *rows])
                 tf.summary.text("configuration", table)
 
-    def on_train_end(self, logs=None):
+    def on_train_end(self, logs: Logs = None) -> None:
+        """Close the files."""
         for writer in self._writers.values():
             writer.close()
 
-    def on_test_begin(self, logs=None):
-        # Keras is about to reset it for the validation.
+    def on_test_begin(self, logs: Logs = None) -> None:
+        """Keep the training's confusion matrix, which Keras resets for validation."""
         self._train_matrix = self.model.confusion.matrix()
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
+        """Write the points of an epoch."""
+        logs = logs or {}
         validation_matrix = self.model.confusion.matrix()
         with self._writer("train", epoch):
             for name in SCALARS:
@@ -225,17 +217,17 @@ class TensorBoardLogger(keras.callbacks.Callback):
             self._write_per_class_iou(validation_matrix)
             matrix = draw_confusion_matrix(validation_matrix, self.class_map)
             tf.summary.image("confusion_matrix", matrix[None])
-            tf.summary.image("samples", self.sample_writer.picture[None])
+            tf.summary.image("samples", self.sample_writer.figure[None])
 
     @contextmanager
-    def _writer(self, split, epoch):
+    def _writer(self, split: str, epoch: int) -> Iterator[None]:
         writer = self._writers[split]
         with naming_full_disk(self.log_dir / split), writer.as_default(step=epoch):
             yield
             writer.flush()
 
-    def _write_per_class_iou(self, matrix):
-        """One curve a class; an epoch in which it does not occur has no point."""
+    def _write_per_class_iou(self, matrix: np.ndarray) -> None:
+        """Write a point for each class that occurs in the epoch."""
         for name, iou in zip(
             self.class_map.names,
             segmentation_scores(matrix)["per_class_iou"],
@@ -246,12 +238,13 @@ class TensorBoardLogger(keras.callbacks.Callback):
 
 
 class CheckpointWriter(keras.callbacks.Callback):
-    """Keeps the best network, and the state from which a killed training goes on.
+    """Writes the best network, and the state from which a training can resume.
 
     Args:
         run: the run's folder.
-        checkpoint: the one that the training goes on from.
-        describe: makes `metrics.json`'s content of epoch and confusion matrix.
+        checkpoint: where the training starts or resumes.
+        describe: returns the content of `metrics.json` for an epoch and its validation
+            confusion matrix.
     """
 
     def __init__(
@@ -266,11 +259,11 @@ class CheckpointWriter(keras.callbacks.Callback):
         self.describe = describe
 
     def write_within_epoch(self, epoch: int, step: int) -> None:
-        """Write the state of a moment between two steps.
+        """Write the state between two steps.
 
         Args:
-            epoch: the epoch that is not finished.
-            step: steps of it that are done.
+            epoch: the current epoch.
+            step: number of its finished steps.
 
         Raises:
             OSError: if it can't be written.
@@ -283,8 +276,9 @@ class CheckpointWriter(keras.callbacks.Callback):
         )
         self.last = checkpoint
 
-    def on_epoch_end(self, epoch, logs=None):
-        history = [*self.last.history, {"epoch": epoch, **logs}]
+    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
+        """Write the state, and the network if it is the best so far."""
+        history = [*self.last.history, {"epoch": epoch, **(logs or {})}]
         checkpoint = Checkpoint.at(epoch, history)
         if checkpoint.best_epoch == epoch:
             metrics = self.describe(epoch, self.model.confusion.matrix())

@@ -1,4 +1,4 @@
-"""Weights of the classes in the loss, from how often they occur."""
+"""Weights of the classes in the loss, from their frequencies."""
 
 import numpy as np
 
@@ -9,12 +9,12 @@ from keras_fcn.errors import check_choice
 def class_weights_from_counts(
     method: str, pixels: np.ndarray, pixels_of_images_with_class: np.ndarray
 ) -> np.ndarray | None:
-    """Weights that even out how often the classes occur.
+    """Compute weights that balance the classes.
 
-    `median-frequency` is median(f) / f with f the share of a class among the labelled
-    and void pixels of the images that show it; `sqrt-median-frequency` its root and
-    `fourth-root-median-frequency` the root of that. The median is over the classes that
-    occur; one that does not gets weight 1.
+    `median-frequency` is median(f) / f, where f is the share of a class among all
+    pixels, with void, of the images that contain it; `sqrt-median-frequency` is its
+    square root and `fourth-root-median-frequency` its fourth root. The median is over
+    the classes that occur; the others have weight 1.
 
     Args:
         method: one of `config.CLASS_WEIGHTS`.

@@ -1,4 +1,4 @@
-"""What a training needs of its data: checked, counted and cached."""
+"""The data of a training: loaded, checked, counted and cached."""
 
 import math
 from dataclasses import dataclass
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import tensorflow as tf
 
+from keras_fcn.classes import ClassMap
 from keras_fcn.config import TrainingConfig
 from keras_fcn.datasets.dataset import (
     LabelStatistics,
@@ -25,13 +26,13 @@ _LARGEST_DEFAULT_CROP = 320  # pixels
 
 @dataclass(frozen=True)
 class TrainingData:
-    """Training and validation images, of which a worker reads its share.
+    """Training and validation images; each worker reads those of its positions.
 
     Attributes:
         dataset: the data set.
-        train_lanes: for each device of this worker, the lanes of its training images.
+        train_lanes: for each device of this worker, the lanes of its positions.
         mixed: training images of a second data set, or None.
-        validation_batches: for each device of this worker, makes its batches.
+        validation_batches: for each device of this worker, its batches.
         train_pixels: int64 `(num_classes,)`, training pixels of each class.
         class_weights: float32 `(num_classes,)` or None.
         crop: `(height, width)` of the training crops, pixels.
@@ -64,7 +65,7 @@ class TrainingData:
         return math.ceil(self.train.num_images / batch_size)
 
     def images_per_epoch(self, batch_size: int) -> int:
-        """Return the number of images that an epoch takes, of both data sets.
+        """Return the number of images in an epoch, of both data sets.
 
         Args:
             batch_size: images of the first one in a batch.
@@ -89,28 +90,34 @@ def load_training_data(
 
     Args:
         config: the training.
-        distribution: the devices; each worker decodes and keeps its share.
-
-    Returns:
-        The data.
+        distribution: the devices; each worker decodes and caches its own images.
 
     Raises:
-        ValueError, OSError: if something is wrong with them; names the files.
+        ValueError, OSError: if the data are not usable; names the files.
     """
 
-    def load():
+    def load() -> tuple[SegmentationDataset, Split | None]:
         dataset = load_dataset(config, ("train", "val"))
         return as_in_training(dataset, config), load_mix(config, dataset)
 
     dataset, mixed = distribution.first_then_others(load)
     _check_same_data(dataset, mixed, distribution)
     train = dataset.split("train")
-    with distribution.together():
+    with distribution.fail_together():
         crop = training_crop(config.crop, train)
         _check_enough_images(train, config.batch_size, distribution)
         budget = config.cache_budget * 2**20  # MiB
-        # Training images come first: they are read more often, in other orders.
-        lanes = _cache_lanes(train, config.batch_size, distribution, budget)
+        # Training images first: they are read more often, in another order each time.
+        pieces = distribution.local_positions(config.batch_size)
+        lanes = [
+            cached_lanes(
+                train,
+                piece,
+                batch_size=config.batch_size,
+                budget=budget // len(pieces),
+            )
+            for piece in pieces
+        ]
         budget -= train.num_bytes // distribution.num_workers
         batches, validation_examples = _cache_validation(
             dataset, config.batch_size, distribution, max(0, budget)
@@ -129,10 +136,14 @@ def load_training_data(
     )
 
 
-def _check_same_data(dataset, mixed, distribution):
-    """Refuse workers that have other images or classes than the first one."""
+def _check_same_data(
+    dataset: SegmentationDataset, mixed: Split | None, distribution: Distribution
+) -> None:
     class_map = dataset.class_map
-    values = {"classes": list(class_map.names), "void": class_map.void_id}
+    values: dict[str, object] = {
+        "classes": list(class_map.names),
+        "void": class_map.void_id,
+    }
     splits = {name: dataset.split(name) for name in ("train", "val")}
     for name, split in (splits | ({"mixed": mixed} if mixed else {})).items():
         sizes = {f"{h}x{w}": 0 for h, w in split.image_sizes}
@@ -141,8 +152,10 @@ def _check_same_data(dataset, mixed, distribution):
     distribution.check_same(values, "data")
 
 
-def _check_enough_images(train, batch_size, distribution):
-    """With several devices each must have images of its own."""
+def _check_enough_images(
+    train: Split, batch_size: int, distribution: Distribution
+) -> None:
+    """Check that no device has fillers only: it would have no labelled pixel."""
     if distribution.num_replicas > 1 and train.num_images < batch_size:
         raise ValueError(
             f"`batch_size` must be at most {train.num_images}, the training images, on "
@@ -150,20 +163,17 @@ def _check_enough_images(train, batch_size, distribution):
         )
 
 
-def _cache_lanes(train, batch_size, distribution, budget):
-    pieces = distribution.pieces(batch_size)
-    return [
-        cached_lanes(train, piece, batch_size=batch_size, budget=budget // len(pieces))
-        for piece in pieces
-    ]
-
-
-def _cache_validation(dataset, batch_size, distribution, budget):
-    """Validation batches for each device of this worker, and the examples of all."""
+def _cache_validation(
+    dataset: SegmentationDataset,
+    batch_size: int,
+    distribution: Distribution,
+    budget: int,
+) -> tuple[list[tf.data.Dataset], list[tf.data.Dataset]]:
+    """Return the validation batches of each local device, and their examples."""
     split = dataset.split("val")
-    # Pictures of different sizes come one by one.
+    # Images of different sizes are not padded: one for each device.
     whole_batch = batch_size if split.has_one_size else distribution.num_replicas
-    pieces = distribution.pieces(whole_batch)
+    pieces = distribution.local_positions(whole_batch)
     fillers = split.part([0]).examples.cache()
     batches, all_examples = [], []
     for device, piece in enumerate(pieces):
@@ -185,8 +195,10 @@ def _cache_validation(dataset, batch_size, distribution, budget):
     return batches, all_examples
 
 
-def _count(split, all_examples, class_map):
-    """How often the classes occur in this worker's share, where it is not known."""
+def _count(
+    split: Split, all_examples: list[tf.data.Dataset], class_map: ClassMap
+) -> LabelStatistics:
+    """Count the classes in this worker's images, unless they have been counted."""
     if split.statistics is not None:
         return split.statistics
     first, *others = all_examples
@@ -195,9 +207,11 @@ def _count(split, all_examples, class_map):
     return label_statistics(first, class_map)
 
 
-def _sum_statistics(statistics, distribution):
-    """The counts of all workers together."""
-    counts = distribution.exchange(
+def _sum_statistics(
+    statistics: LabelStatistics, distribution: Distribution
+) -> LabelStatistics:
+    """Return the counts of all workers together."""
+    counts = distribution.all_gather(
         [
             statistics.pixels.tolist(),
             statistics.pixels_of_images_with_class.tolist(),
@@ -205,7 +219,7 @@ def _sum_statistics(statistics, distribution):
     )
     whole = LabelStatistics(*np.sum(counts, axis=0))
     if not whole.pixels.any():
-        raise ValueError("The training label maps hold nothing but void")
+        raise ValueError("All pixels of the training label maps are void")
     return whole
 
 
@@ -213,7 +227,7 @@ def training_crop(crop: Size | None, split: Split) -> Size:
     """Return the size of the training crops.
 
     Args:
-        crop: `(height, width)` asked for, or None for the images' own size, at most
+        crop: `(height, width)`, or None for the size of the largest image, at most
             320x320.
         split: the training images.
 
@@ -227,8 +241,11 @@ def training_crop(crop: Size | None, split: Split) -> Size:
     heights, widths = zip(*split.image_sizes, strict=True)
     largest = (max(heights), max(widths))
     if crop is None:
-        return tuple(min(length, _LARGEST_DEFAULT_CROP) for length in largest)
-    padded = tuple(math.ceil(length / 32) * 32 for length in largest)
+        return (
+            min(largest[0], _LARGEST_DEFAULT_CROP),
+            min(largest[1], _LARGEST_DEFAULT_CROP),
+        )
+    padded = [math.ceil(length / 32) * 32 for length in largest]
     if crop[0] > padded[0] or crop[1] > padded[1]:
         raise ValueError(
             f"`crop` must be at most {padded[0]}x{padded[1]}, the size of the largest "

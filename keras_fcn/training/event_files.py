@@ -1,9 +1,8 @@
 """TensorBoard's event files of a run that is trained in several sessions.
 
-TensorBoard keeps each file open, and where the system allows no more it shows what it
-has, without a word. So a session writes one file a folder, and the next begins by
-making one of those that are there, without the points of an epoch that was not
-finished.
+TensorBoard keeps each file open; if the system allows no more open files, it silently
+shows fewer curves. So a session writes one file in each folder, and the next session
+first merges the existing files, without the points of an unfinished epoch.
 """
 
 from collections.abc import Iterator
@@ -17,16 +16,16 @@ from keras_fcn.storage.atomic import atomic_file
 
 
 def keep_events_until(log_dir: Path, epoch: int) -> None:
-    """Make one event file of those of a folder, without later epochs.
+    """Merge the event files of each folder into one, without later epochs.
 
-    A record that was not written to its end, and what follows it, is left out.
+    A truncated record and those after it are dropped.
 
     Args:
         log_dir: folder of a `TensorBoardLogger`.
-        epoch: the last epoch that is kept; 0 keeps none.
+        epoch: last epoch that is kept; 0 keeps none.
 
     Raises:
-        OSError: if the file can't be written; those that were there stay.
+        OSError: if a file can't be written; the existing files are kept.
     """
     for folder in sorted(path for path in log_dir.glob("*") if path.is_dir()):
         paths = sorted(folder.glob("events.*"), key=_first_epoch)
@@ -44,10 +43,10 @@ def keep_events_until(log_dir: Path, epoch: int) -> None:
 
 @contextmanager
 def naming_full_disk(path: Path) -> Iterator[None]:
-    """Raise OSError where TensorFlow can't write in a block; its own errors vary.
+    """Raise OSError if TensorFlow can't write in a block; its own errors vary.
 
     Args:
-        path: what is written, for the message.
+        path: path for the message.
     """
     try:
         yield
@@ -56,14 +55,14 @@ def naming_full_disk(path: Path) -> Iterator[None]:
         raise OSError(f"{path} can't be written: {reason}") from error
 
 
-def _first_epoch(path):
-    """The epoch that a file begins with; its name tells the second alone."""
+def _first_epoch(path: Path) -> int:
+    """Return the epoch of a file's first point; its name only has the second."""
     events = map(Event.FromString, _whole_records(path))
     return next((event.step for event in events if event.HasField("summary")), 0)
 
 
-def _records_until(paths, epoch) -> Iterator[bytes]:
-    """Version and points of several files, those of an epoch once."""
+def _records_until(paths: list[Path], epoch: int) -> Iterator[bytes]:
+    """Yield the version and the points of several files, each point once."""
     seen = set()
     for number, path in enumerate(paths):
         for record in _whole_records(path):
@@ -73,11 +72,11 @@ def _records_until(paths, epoch) -> Iterator[bytes]:
                 if event.step > epoch or (event.step, tags) in seen:
                     continue
                 seen.add((event.step, tags))
-            elif number:  # the version stands in the first file already
+            elif number:  # the first file has the version already
                 continue
             yield record
 
 
-def _whole_records(path) -> Iterator[bytes]:
+def _whole_records(path: Path) -> Iterator[bytes]:
     with suppress(tf.errors.DataLossError):  # the process was killed while it wrote
         yield from tf.data.TFRecordDataset(str(path)).as_numpy_iterator()

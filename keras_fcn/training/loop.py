@@ -1,16 +1,21 @@
 """The loop over the epochs of a training.
 
-`Model.fit` fetches its batches inside the compiled step on TensorFlow, where the time
-spent waiting for them can't be told from the step's own; hence a loop around the
-trainer's compiled step and Keras's `evaluate`.
+`Model.fit` fetches its batches inside the compiled step on TensorFlow, where waiting
+for data can't be told apart from computing; hence a loop around the trainer's compiled
+step and Keras's `evaluate`.
 
-Nothing is fetched from the device but reports: after the first step, from time to time,
-and at the end of an epoch. Between them the host runs ahead of the device.
+The host runs ahead of the device. It waits for it only to report scores: after the
+first step, from time to time, and at the end of an epoch.
 """
 
 import logging
 import math
+import signal
 import sys
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 
 import keras
@@ -26,20 +31,20 @@ from keras_fcn.runs.checkpoints import Checkpoint
 from keras_fcn.runs.folder import RunFolder
 from keras_fcn.training.callbacks import (
     CheckpointWriter,
-    Progress,
+    ProgressReporter,
     SampleWriter,
     TensorBoardLogger,
 )
 from keras_fcn.training.data import TrainingData
-from keras_fcn.training.pace import TrainingProgress
-from keras_fcn.training.patience import has_stalled
-from keras_fcn.training.schedule import make_schedule
-from keras_fcn.training.stop import stop_requested
+from keras_fcn.training.optimizer import make_schedule
 from keras_fcn.training.trainer import Trainer, fetch, is_pending
+from keras_fcn.typing import Tensor
 
 logger = logging.getLogger(__name__)
 
-_MOST_LOOKED_AT = 256  # validation images among which samples are chosen
+# Samples are chosen among so many validation images: reading all of a large split would
+# delay the start.
+_MAX_SAMPLED = 256
 
 
 class TrainingLoop:
@@ -49,10 +54,10 @@ class TrainingLoop:
         trainer: compiled, in the state of the checkpoint.
         config: the training.
         data: its data.
-        run: where everything is written; None on the other workers than the first.
-        checkpoint: where it goes on from.
-        checkpoint_every: steps after which the state is written within an epoch; None
-            for at its end alone.
+        run: where everything is written; None on all workers but the first.
+        checkpoint: where the training starts or resumes.
+        checkpoint_every: steps between two checkpoints within an epoch; None writes
+            them at the end of epochs only.
     """
 
     def __init__(
@@ -72,48 +77,49 @@ class TrainingLoop:
         self.start = checkpoint
         self.checkpoint_every = checkpoint_every
         self.steps_per_epoch = data.num_steps(config.batch_size)
+        self.images_per_step = config.batch_size * (1 if data.mixed is None else 2)
         self.schedule = make_schedule(config, self.steps_per_epoch)
-        # Often enough to be followed, seldom enough for a log of days.
+        # A log of days must stay readable; a terminal is watched.
         self.seconds_between_reports = 0.5 if sys.stderr.isatty() else 30
-        self._is_compiled = False
         self.history = list(checkpoint.history)
+        self._is_compiled = False
         self._seconds_of_all_reduce = 0.0
         self._has_asked_for_report = False
-        self.checkpoints = None
+        self.checkpoints: CheckpointWriter | None = None
         self.callbacks = self._make_callbacks(checkpoint)
 
     def run(self) -> None:
-        """Run the epochs that are left, each leaving what the run promises.
+        """Run the remaining epochs and write their results to the run.
 
         Raises:
             FloatingPointError: if a loss is no longer finite.
             OSError: if something can't be written.
-            TrainingStopped: by SIGTERM to a worker, when its state is written.
-            PeerLost: if another worker is gone.
+            TrainingStopped: by SIGTERM to a worker, after a checkpoint.
+            PeerLost: if another worker has ended.
         """
+        config = self.config
         self.callbacks.on_train_begin()
-        with stop_requested() as self._is_stop_asked_for:
-            for epoch in range(self.start.epoch + 1, self.config.epochs + 1):
-                if has_stalled(self.history, self.config.patience):
-                    self._tell_end()
+        with stop_requested() as self._is_stop_requested:
+            for epoch in range(self.start.epoch + 1, config.epochs + 1):
+                checkpoint = Checkpoint.at(len(self.history), self.history)
+                if checkpoint.is_last(config.epochs, config.patience):
+                    if self.distribution.is_first:
+                        logger.info(
+                            "No better validation mean IoU for %d epochs: the "
+                            "training ends",
+                            config.patience,
+                        )
                     break
                 self._run_epoch(epoch)
         self.callbacks.on_train_end()
 
-    def _tell_end(self):
-        if self.distribution.is_first:
-            logger.info(
-                "No better validation mean IoU for %d epochs: the training ends",
-                self.config.patience,
-            )
-
-    def _make_callbacks(self, checkpoint):
-        config, run, class_map = self.config, self.run_folder, self._class_map
+    def _make_callbacks(self, checkpoint: Checkpoint) -> keras.callbacks.CallbackList:
+        run, class_map = self.run_folder, self.data.dataset.class_map
         if run is None:
             return keras.callbacks.CallbackList([], model=self.trainer)
         sample_writer = SampleWriter(run.samples, self._samples(), class_map)
 
-        def describe(epoch, matrix):
+        def describe(epoch: int, matrix: np.ndarray) -> dict:
             return {"epoch": epoch, **scores_report(matrix, self.data.dataset, "val")}
 
         self.checkpoints = CheckpointWriter(run, checkpoint, describe)
@@ -121,35 +127,29 @@ class TrainingLoop:
             [
                 sample_writer,
                 TensorBoardLogger(
-                    run.tensorboard, class_map, sample_writer, asdict(config)
+                    run.tensorboard, class_map, sample_writer, asdict(self.config)
                 ),
                 self.checkpoints,
-                # Last: its line tells of an epoch when all of it is on the disk.
-                Progress(
-                    config.epochs, self.steps_per_epoch, self.distribution.describe()
+                # Last: it logs an epoch when all of its files are written.
+                ProgressReporter(
+                    self.config.epochs,
+                    self.steps_per_epoch,
+                    self.distribution.describe(),
                 ),
             ],
             model=self.trainer,
         )
 
-    @property
-    def _images_per_step(self):
-        return self.config.batch_size * (1 if self.data.mixed is None else 2)
-
-    @property
-    def _class_map(self):
-        return self.data.dataset.class_map
-
-    def _run_epoch(self, epoch):
-        """Train, validate and write what an epoch leaves."""
-        # Its order, augmentation and dropout follow from the seed and its number, so
-        # that a resumed training draws the same.
-        draws = np.random.default_rng((self.config.seed, epoch))
+    def _run_epoch(self, epoch: int) -> None:
+        """Train, validate and write the results of an epoch."""
+        # The order of the images, augmentation and dropout depend on the seed and the
+        # number of the epoch only, so that a resumed training repeats them.
+        random = np.random.default_rng((self.config.seed, epoch))
         is_first = epoch == self.start.epoch + 1
         first_step = self.start.step if is_first else 0
         self.callbacks.on_epoch_begin(epoch)
-        self.trainer.seed_draws(draws, can_resume=first_step > 0)
-        order_seed = int(draws.integers(2**31))
+        self.trainer.set_seeds(random, can_resume=first_step > 0)
+        order_seed = int(random.integers(2**31))
         logs = self._train_epoch(epoch, order_seed, first_step)
         scores = self.trainer.validate(
             self._on_all_devices(self.data.validation_batches), self.callbacks
@@ -159,35 +159,32 @@ class TrainingLoop:
         self.callbacks.on_epoch_end(epoch, logs)
         self.history.append({"epoch": epoch, **logs})
 
-    def _on_all_devices(self, datasets):
-        """Batches of the local devices as what the trainer takes."""
-        if len(datasets) == 1:
-            return datasets[0]
-        return map(self.distribution.regroup, zip(*datasets, strict=True))
-
-    def _train_epoch(self, epoch, order_seed, first_step):
+    def _train_epoch(
+        self, epoch: int, order_seed: int, first_step: int
+    ) -> dict[str, float]:
         """Train on every image once; return the scores and the speed."""
-        pace = TrainingProgress(
+        speed = Speed(
             self.data.images_per_epoch(self.config.batch_size),
-            self._images_per_step,
+            self.images_per_step,
             self.seconds_between_reports,
             first_step,
         )
-        scores = {}
-        batches = pace.timed(
+        scores: dict[str, Tensor] = {}
+        batches = speed.timed(
             self._batches(order_seed, first_step), lambda: is_pending(scores)
         )
-        logs, done, is_stopped = {}, first_step, False
+        logs: dict[str, float] = {}
+        done, is_stopped = first_step, False
         while done < self.steps_per_epoch and not is_stopped:
             with self.trainer.epoch(can_resume=done > 0) as train_on:
                 for step in range(done, self._next_checkpoint(done)):
                     self.callbacks.on_train_batch_begin(step)
                     scores = train_on(next(batches))
                     if not self._is_compiled:
-                        self._tell_first_step(scores, pace)
-                    is_stopped, is_due = self._agree(pace)
+                        self._end_first_step(scores, speed)
+                    is_stopped, is_due = self._vote(speed)
                     is_due = is_due or step + 1 == self.steps_per_epoch
-                    logs = self._report(scores, pace, epoch, step) if is_due else {}
+                    logs = self._report(scores, speed, epoch, step) if is_due else {}
                     self.callbacks.on_train_batch_end(step, logs)
                     done = step + 1
                     if is_stopped or (logs and not math.isfinite(logs["loss"])):
@@ -195,26 +192,27 @@ class TrainingLoop:
             # A state that is not finite must not be written.
             loss = (logs or fetch(scores))["loss"]
             self._check_finite("loss", loss, epoch)
-            if is_stopped or done < self.steps_per_epoch:
-                self._write_checkpoint(epoch, done)
+            is_partial = is_stopped or done < self.steps_per_epoch
+            if is_partial and self.checkpoints is not None:
+                self.checkpoints.write_within_epoch(epoch, done)
         if is_stopped:
-            self.distribution.finish()
+            self.distribution.barrier()
             raise TrainingStopped(
                 f"stopped by SIGTERM after step {done} of epoch {epoch}"
             )
-        if not logs:  # it was stopped after the last step
+        if not logs:  # the training was stopped after the last step
             last = self.steps_per_epoch - 1
-            logs = self._report(self.trainer.get_metrics_result(), pace, epoch, last)
+            logs = self._report(self.trainer.get_metrics_result(), speed, epoch, last)
         return logs
 
-    def _batches(self, order_seed, first_step):
-        """The batches of an epoch that are left, for all local devices."""
+    def _batches(self, order_seed: int, first_step: int) -> Iterator[dict]:
+        """Return the remaining batches of an epoch, for all local devices."""
         datasets = [
             training_batches(
                 lanes,
                 self.data.train,
                 batch_size=self.config.batch_size,
-                void_id=self._class_map.void_id,
+                void_id=self.data.dataset.class_map.void_id,
                 order_seed=order_seed,
                 mixed=self.data.mixed,
                 one_shape=use_xla(self.data.has_one_size),
@@ -227,54 +225,57 @@ class TrainingLoop:
             return iterate(datasets[0])
         return iter(self._on_all_devices(datasets))
 
-    def _next_checkpoint(self, done):
-        """The step after which the state is written next."""
+    def _on_all_devices(self, datasets: list) -> Iterable[dict]:
+        """Return the batches of the local devices as the trainer takes them."""
+        if len(datasets) == 1:
+            return datasets[0]
+        return map(self.distribution.per_replica, zip(*datasets, strict=True))
+
+    def _next_checkpoint(self, done: int) -> int:
+        """Return the step after which the next checkpoint is written."""
         if self.checkpoint_every is None:
             return self.steps_per_epoch
         following = (done // self.checkpoint_every + 1) * self.checkpoint_every
         return min(following, self.steps_per_epoch)
 
-    def _write_checkpoint(self, epoch, done):
-        if self.checkpoints is not None:
-            self.checkpoints.write_within_epoch(epoch, done)
+    def _vote(self, speed: "Speed") -> list[bool]:
+        """Return whether to stop and whether to report, the same on all workers."""
+        wants_report = speed.is_due() and not self._has_asked_for_report
+        self._has_asked_for_report |= wants_report
+        return self.distribution.any_worker(self._is_stop_requested(), wants_report)
 
-    def _agree(self, pace):
-        """Whether to stop, and whether to report: the same on all workers."""
-        wishes_report = pace.is_due() and not self._has_asked_for_report
-        self._has_asked_for_report |= wishes_report
-        return self.distribution.agree(self._is_stop_asked_for(), wishes_report)
-
-    def _tell_first_step(self, scores, pace):
-        """Log how long the step took that is compiled, and leave it out of the pace."""
+    def _end_first_step(self, scores: dict[str, Tensor], speed: "Speed") -> None:
+        """Log the duration of the first step and leave it out of the speed."""
         fetch(scores)
         self._is_compiled = True
         if self.run_folder is not None:
-            logger.info("The first step, which is compiled, took %.1f s", pace.seconds)
+            logger.info("The first step, which is compiled, took %.1f s", speed.seconds)
         weights = self.trainer.trainable_variables
         num_bytes = sum(4 * math.prod(weight.shape) for weight in weights)
         self._seconds_of_all_reduce = self.distribution.seconds_of_all_reduce(num_bytes)
         if self.steps_per_epoch > 1:
-            pace.start_anew()
+            speed.restart()
 
-    def _report(self, scores, pace, epoch, step):
-        """Scores and speed of the epoch so far, when the device has caught up."""
+    def _report(
+        self, scores: dict[str, Tensor], speed: "Speed", epoch: int, step: int
+    ) -> dict[str, float]:
+        """Wait for the device; return the scores and the speed of the epoch so far."""
         logs = fetch(scores)
         logs["learning_rate"] = self._learning_rate(epoch, step)
-        logs.update(pace.report())
+        logs.update(speed.report())
         self._has_asked_for_report = False
         if self._seconds_of_all_reduce:
-            # 0 where the only step so far is the one that was compiled.
-            steps_per_second = logs["images_per_second"] / self._images_per_step
+            # 0 if the only step so far is the one that was compiled.
+            steps_per_second = logs["images_per_second"] / self.images_per_step
             share = self._seconds_of_all_reduce * steps_per_second
             logs["all_reduce"] = min(1.0, share)
         return logs
 
-    def _learning_rate(self, epoch, step):
-        """That of a step of an epoch, which is counted from 0."""
+    def _learning_rate(self, epoch: int, step: int) -> float:
         return float(self.schedule((epoch - 1) * self.steps_per_epoch + step))
 
-    def _check_finite(self, what, loss, epoch):
-        """Stop a training that has diverged, and say where it did."""
+    def _check_finite(self, what: str, loss: float, epoch: int) -> None:
+        """Raise FloatingPointError with the step at which the training diverged."""
         if math.isfinite(loss):
             return
         step = self.steps_per_epoch
@@ -287,11 +288,113 @@ class TrainingLoop:
             "`warmup_epochs` 1 or `precision` float32"
         )
 
-    def _samples(self):
-        """Images and label maps that are drawn each epoch, spread over the split."""
+    def _samples(self) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Return evenly spaced validation images with their label maps."""
         validation = self.data.validation
-        last = min(validation.num_images, _MOST_LOOKED_AT) - 1
+        last = min(validation.num_images, _MAX_SAMPLED) - 1
         count = min(self.config.num_samples, last + 1)
         chosen = set(np.linspace(0, last, count).round().astype(int).tolist())
         examples = validation.part(chosen).examples.as_numpy_iterator()
         return [(example["image"], example["label_map"]) for example in examples]
+
+
+class Speed:
+    """Speed of an epoch so far, and the time for the next report.
+
+    The host runs ahead of the device: the figures are right when it has just waited for
+    the device.
+
+    Args:
+        num_images: images of the epoch.
+        images_per_step: images in a batch; those that fill up the last are not counted.
+        seconds_between: seconds from one report to the next.
+        first_step: steps of the epoch that a previous session has done.
+    """
+
+    def __init__(
+        self,
+        num_images: int,
+        images_per_step: int,
+        seconds_between: float,
+        first_step: int = 0,
+    ):
+        self._num_images = num_images
+        self._images_per_step = images_per_step
+        self._seconds_between = seconds_between
+        self.num_steps = first_step
+        self.restart()
+
+    def restart(self) -> None:
+        """Count from now on, so that compiling is not part of the speed."""
+        self._started = self._reported = time.monotonic()
+        self._waited = 0.0
+        self._images_before = self._images_so_far
+
+    def timed(
+        self, batches: Iterator[dict[str, Tensor]], is_busy: Callable[[], bool]
+    ) -> Iterator[dict[str, Tensor]]:
+        """Iterate over batches and measure how long the device waits for them.
+
+        Args:
+            batches: one for each step of the epoch.
+            is_busy: whether the device is still computing the previous step; waiting
+                for data costs nothing meanwhile.
+        """
+        while True:
+            asked = time.monotonic()
+            batch = next(batches, None)
+            if batch is None:
+                return
+            if not is_busy():
+                self._waited += time.monotonic() - asked
+            self.num_steps += 1
+            yield batch
+
+    @property
+    def seconds(self) -> float:
+        """Seconds since the start or restart."""
+        return time.monotonic() - self._started
+
+    def is_due(self) -> bool:
+        """Return whether to report: from time to time, and after the last step."""
+        is_last = self._images_so_far == self._num_images
+        return is_last or time.monotonic() - self._reported >= self._seconds_between
+
+    def report(self) -> dict[str, float]:
+        """Return `images_per_second` and `data_wait`, the share of time waited."""
+        self._reported = time.monotonic()
+        passed = max(self._reported - self._started, 1e-9)
+        return {
+            "images_per_second": (self._images_so_far - self._images_before) / passed,
+            "data_wait": self._waited / passed,
+        }
+
+    @property
+    def _images_so_far(self) -> int:
+        return min(self.num_steps * self._images_per_step, self._num_images)
+
+
+@contextmanager
+def stop_requested() -> Iterator[Callable[[], bool]]:
+    """Catch SIGTERM in a block, so that a step is finished and its state written.
+
+    A second SIGTERM has its previous effect. Outside the main thread Python has no
+    signals, and nothing is caught.
+
+    Yields:
+        A function that returns whether SIGTERM was received.
+    """
+    is_received = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield is_received.is_set
+        return
+
+    def note(number, frame):
+        is_received.set()
+        signal.signal(signal.SIGTERM, before)
+
+    before = signal.signal(signal.SIGTERM, note)
+    try:
+        yield is_received.is_set
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -1,4 +1,4 @@
-"""What a training starts from: checked, and its open options filled in."""
+"""Checks of a configuration, and values for the options that depend on others."""
 
 import dataclasses
 from pathlib import Path
@@ -14,34 +14,34 @@ _ARCHITECTURE = ("variant", "head", "head_filters", "skip_scales", "upsampling")
 
 
 def follow_start(config: TrainingConfig, given: set[str]) -> TrainingConfig:
-    """Give a configuration the architecture of the network that it starts from.
+    """Copy the architecture of the network from which a training starts.
 
     Args:
-        config: the training; `init_from` names a run or a pretrained network.
-        given: fields that were asked for, and stay.
+        config: the training; `init_from` is a run or a pretrained network.
+        given: names of fields that the user has set; they are kept.
 
     Returns:
-        The configuration with the others of the network's.
+        The configuration with the network's values for the other fields.
 
     Raises:
         FileNotFoundError: if there is no such network.
-        ValueError: if its `config.json` is of something else.
+        ValueError: if its `config.json` is not usable.
     """
     if config.init_from is None:
         return config
     source = find_network(config.init_from).read_config()
-    followed = {
+    copied = {
         name: getattr(source, name) for name in _ARCHITECTURE if name not in given
     }
-    return dataclasses.replace(config, **followed)
+    return TrainingConfig(**{**dataclasses.asdict(config), **copied})
 
 
 def resolve_config(config: TrainingConfig) -> TrainingConfig:
-    """Fill in the options that follow from others, and make paths absolute.
+    """Set the options that are None by default, and make paths absolute.
 
-    Rates and frozen blocks are those that docs/results.md found good: with the compact
-    head, AdamW and a trained start VGG16's layers learn at 1e-4, the new ones five
-    times faster.
+    The rates and the number of frozen blocks were the best in docs/results.md: with the
+    compact head, AdamW and trained weights, 1e-4 for VGG16's layers and five times as
+    much for new layers.
 
     Args:
         config: the training.
@@ -51,48 +51,58 @@ def resolve_config(config: TrainingConfig) -> TrainingConfig:
         is_trained and config.head == "compact" and config.optimizer == "adamw"
     )
     rates = {"adamw": 5e-4 if is_measured else 1e-4, "sgd": 1e-3}
-    defaults = {
+    values = {
         "learning_rate": rates[config.optimizer],
         "encoder_rate": 0.2 if is_measured else 1.0,
         "freeze_blocks": 2 if is_trained else 0,
+        **{k: v for k, v in dataclasses.asdict(config).items() if v is not None},
+        "precision": resolve_precision(config.precision),
+        "data_dir": absolute(config.data_dir),
+        "mix": absolute_mix(config.mix),
+        "init_from": config.init_from and start_name(config.init_from),
     }
-    return dataclasses.replace(
-        config,
-        precision=resolve_precision(config.precision),
-        data_dir=absolute(config.data_dir),
-        mix=absolute_mix(config.mix),
-        init_from=config.init_from and start_name(config.init_from),
-        **{
-            name: value
-            for name, value in defaults.items()
-            if getattr(config, name) is None
-        },
-    )
+    return TrainingConfig(**values)
 
 
 def check_start(config: TrainingConfig) -> None:
-    """Refuse what can't be started, before anything is read.
+    """Raise an error if a training can't start, before any data are read.
 
     Args:
         config: the training, resolved.
 
     Raises:
         FileNotFoundError: if there is no weights file or no network to start from.
-        ValueError: if options do not go together.
+        ValueError: if options contradict each other.
     """
-    Architecture.from_config(config, num_classes=1)  # checks `head_filters`
+    architecture = Architecture.from_config(config, num_classes=1)  # checks its options
     if config.init_from is not None:
-        _check_same_architecture(config)
+        source = find_network(config.init_from).read_config()
+        needed: dict[str, object] = {
+            "head": source.head,
+            "head_filters": Architecture.from_config(source, num_classes=1).filters,
+        }
+        if "32s" not in (source.variant, config.variant):  # 32s has no skip layers
+            needed["skip_scales"] = source.skip_scales
+        received: dict[str, object] = {
+            "head": config.head,
+            "head_filters": architecture.filters,
+            "skip_scales": config.skip_scales,
+        }
+        for name, value in needed.items():
+            if received[name] != value:
+                raise ValueError(
+                    f"{config.init_from} has `{name}` {value}, and a network that "
+                    f"starts from it must have the same. Received: "
+                    f"{name}={received[name]}"
+                )
         return
     if config.weights == "none" and config.freeze_blocks:
         raise ValueError(
-            "`freeze_blocks` keeps weights that were trained, and `weights` none has "
-            f"none. Received: freeze_blocks={config.freeze_blocks}"
+            "`freeze_blocks` keeps trained weights, and `weights` none has none. "
+            f"Received: freeze_blocks={config.freeze_blocks}"
         )
-    if (
-        config.weights not in ("imagenet", "none")
-        and not Path(config.weights).is_file()
-    ):
+    is_file = config.weights not in ("imagenet", "none")
+    if is_file and not Path(config.weights).is_file():
         raise FileNotFoundError(
             f"There is no weights file {config.weights}: `weights` takes imagenet, "
             "none or the path of an .h5 file"
@@ -103,27 +113,6 @@ def absolute(path: str | None) -> str | None:
     """Return an absolute path; None for None.
 
     Args:
-        path: a path, from the working folder or absolute.
+        path: a path, relative to the working folder or absolute.
     """
     return None if path is None else str(Path(path).absolute())
-
-
-def _check_same_architecture(config):
-    source = find_network(config.init_from).read_config()
-    needed, received = _shared_options(source), _shared_options(config)
-    if "32s" in (source.variant, config.variant):  # which has no pools to scale
-        needed.pop("skip_scales")
-    for name, value in needed.items():
-        if received[name] != value:
-            raise ValueError(
-                f"{config.init_from} has `{name}` {value}, and what starts from it "
-                f"needs the same. Received: {name}={received[name]}"
-            )
-
-
-def _shared_options(config):
-    return {
-        "head": config.head,
-        "head_filters": Architecture.from_config(config, num_classes=1).filters,
-        "skip_scales": config.skip_scales,
-    }

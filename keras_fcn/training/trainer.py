@@ -1,7 +1,7 @@
-"""The trainer: a Keras model that augments, predicts, and knows loss and metrics.
+"""The trainer: a Keras model that augments images, predicts, and has loss and metrics.
 
-It overrides `call`, `compute_loss` and `compute_metrics` and nothing of a backend, so
-that the compiled step is the same on TensorFlow and on JAX.
+It overrides `call`, `compute_loss` and `compute_metrics`, which do not depend on the
+backend, so the compiled step is the same on TensorFlow and on JAX.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -18,11 +18,10 @@ from keras_fcn.models.weights import assign_arrays
 from keras_fcn.storage.arrays import read_arrays, write_arrays
 from keras_fcn.training.augment import Augment
 from keras_fcn.training.distributed.strategy import Distribution
-from keras_fcn.training.epoch_loss import EpochLoss
-from keras_fcn.training.losses import masked_cross_entropy
+from keras_fcn.training.losses import EpochLoss, masked_cross_entropy
 from keras_fcn.typing import Tensor
 
-# A step of a training: a batch to the scores of the epoch so far, on the device.
+# A training step: takes a batch, returns the scores of the epoch so far, on the device.
 Step = Callable[[dict[str, Tensor]], dict[str, Tensor]]
 
 
@@ -31,12 +30,12 @@ class Trainer(keras.Model):
 
     Args:
         network: a model of `FCN`.
-        augment: applied to image and label map in training, on the device.
+        augment: applied to images and label maps in training, on the device.
         num_classes: number of classes.
         ignore_class: id of void.
         class_weights: float `(num_classes,)` or None; weights in the training loss.
             The validation loss is not weighted.
-        distribution: the devices, in whose `scope` the trainer is made.
+        distribution: the devices; the trainer must be made in their `scope`.
     """
 
     def __init__(
@@ -57,25 +56,26 @@ class Trainer(keras.Model):
         self.epoch_loss = EpochLoss()
         self.confusion = ConfusionMatrix(num_classes, ignore_class)
 
-    def seed_draws(self, draws: np.random.Generator, can_resume: bool = False) -> None:
-        """Let augmentation and dropout follow from a generator.
+    def set_seeds(self, random: np.random.Generator, can_resume: bool = False) -> None:
+        """Set the seeds of augmentation and dropout.
 
-        Keras does not save the states of its seed generators, so a resumed training
-        could not go on with them.
+        They are set for each epoch, because the state of a seed generator does not
+        say how a resumed training on other devices would have continued.
 
         Args:
-            draws: gives as many numbers as there are seed generators.
-            can_resume: keep the count of what has been drawn, of a state from within an
-                epoch.
+            random: the seeds are its next integers.
+            can_resume: keep the counters of the seed generators, in a state that was
+                written within an epoch.
         """
         states = [v for v in self.variables if v.name == "seed_generator_state"]
-        seeds = draws.integers(2**31, size=len(states))
+        seeds = random.integers(2**31, size=len(states))
         for state, seed in zip(states, seeds, strict=True):
-            num_drawn = ops.convert_to_numpy(state)[1] if can_resume else 0
-            state.assign(np.array([seed, num_drawn], dtype=state.dtype))
+            counter = ops.convert_to_numpy(state)[1] if can_resume else 0
+            state.assign(np.array([seed, counter], dtype=state.dtype))
             if state is not self.augment.seed_generator.state:
-                # Dropout: the examples of each replica are others.
-                self.distribution.let_differ(state)
+                # Dropout must differ between replicas; augmentation samples for the
+                # whole batch, and each replica takes its part.
+                self.distribution.offset_seed(state)
 
     def save_state(self, path: Path, is_within_epoch: bool = False) -> None:
         """Write weights and the optimizer's state to a safetensors file.
@@ -108,16 +108,16 @@ class Trainer(keras.Model):
         assign_arrays(self._state(is_within_epoch), read_arrays(path), path)
 
     def copy_from_first(self, is_within_epoch: bool = False) -> None:
-        """Take over what the first worker has loaded.
+        """Copy the state of the first worker to all workers.
 
         Args:
             is_within_epoch: as for `load_state`.
         """
         state = self._state(is_within_epoch)
-        self.distribution.copy_from_first(list(state.values()))
+        self.distribution.broadcast(list(state.values()))
 
     def _state(self, is_within_epoch=False):
-        """All variables, by their place: names may stand twice."""
+        """Return all variables by number: names are not unique."""
         variables = [*self.variables, *self.optimizer.variables]
         if is_within_epoch:
             variables += [*self.epoch_loss.variables, *self.confusion.variables]
@@ -125,14 +125,16 @@ class Trainer(keras.Model):
 
     @contextmanager
     def epoch(self, can_resume: bool = False) -> Iterator[Step]:
-        """Give the compiled training step, and let the scores of the block add up.
+        """Yield the compiled training step, which accumulates the scores of the block.
 
-        Keras's `train_on_batch` resets the scores before each call, and waits until the
-        device has handed over all of them. Here they stay on the device, for `fetch`.
-        The variables count after the block: on JAX they are handed from step to step.
+        Keras's `train_on_batch` resets the scores before each call and waits for the
+        device. Here they stay on the device until `fetch`.
+
+        On JAX a step takes and returns the state; the variables are assigned when the
+        block ends and must not be read within it.
 
         Args:
-            can_resume: add to the scores that there are.
+            can_resume: add to the present scores instead of resetting them.
         """
         if not can_resume:
             self.reset_metrics()
@@ -171,7 +173,8 @@ class Trainer(keras.Model):
 
         Args:
             batches: all of them, once.
-            callbacks: are told of it.
+            callbacks: their `on_test_begin` is called, and Keras's other test hooks on
+                a single device.
         """
         if self.distribution.num_replicas == 1:
             return self.evaluate(
@@ -185,13 +188,13 @@ class Trainer(keras.Model):
         return fetch(scores)
 
     def build(self, input_shape: object = None) -> None:
-        """Nothing to make: the network and the augmentation are built already."""
+        """Mark the model as built: the network and the augmentation are."""
         self.built = True
 
     def call(
         self, inputs: dict[str, Tensor], training: bool = False
     ) -> dict[str, Tensor]:
-        """Return `logits` and their `label_map`, of augmented images in training."""
+        """Return `logits` and `label_map`, of augmented images in training."""
         image, label_map = inputs["image"], inputs["label_map"]
         if training:
             # (N, *crop, 3) and (N, *crop)
@@ -203,7 +206,7 @@ class Trainer(keras.Model):
     def compute_loss(
         self, x=None, y=None, y_pred=None, sample_weight=None, training=True
     ):
-        """Mean cross-entropy in nats; classes are weighted in training only."""
+        """Return the mean cross-entropy in nats; weighted by class in training only."""
         label_map, logits = y_pred["label_map"], y_pred["logits"]
         weights = self.class_weights if training else None
         loss = masked_cross_entropy(label_map, logits, self.ignore_class, weights)
@@ -214,6 +217,7 @@ class Trainer(keras.Model):
         return loss
 
     def compute_metrics(self, x, y, y_pred, sample_weight=None):
+        """Add a batch to the confusion matrix and return the scores so far."""
         prediction = ops.argmax(y_pred["logits"], axis=-1)
         counts = count_on_device(
             y_pred["label_map"],
@@ -221,32 +225,34 @@ class Trainer(keras.Model):
             self.confusion.num_classes,
             self.ignore_class,
         )
+        # The matrix has two int32 digits: 2,048 images of 1024x1024 have 2**31 pixels,
+        # float32 stops counting at 2**24, and JAX has no int64 by default.
         self.confusion.add(sum_over_replicas(counts))
         return self.get_metrics_result()
 
     def get_metrics_result(self) -> dict[str, Tensor]:
-        """Return the scores so far, `loss` and those of the confusion matrix."""
+        """Return the scores so far: `loss` and those of the confusion matrix."""
         return {"loss": self.epoch_loss.result(), **self.confusion.result()}
 
 
 def fetch(scores: dict[str, Tensor]) -> dict[str, float]:
-    """Wait for the device, and take scores off it all at once.
+    """Wait for the device and return its scores as Python numbers.
 
     Args:
-        scores: scalars, what a step returned.
+        scores: scalars, as a step returns them. One transfer for all of them.
     """
     values = ops.convert_to_numpy(ops.stack(list(scores.values())))
     return dict(zip(scores, values.tolist(), strict=True))
 
 
 def is_pending(scores: dict[str, Tensor]) -> bool:
-    """Whether the device still works on what a step returned.
+    """Return whether the device is still computing the scores of a step.
 
     Args:
-        scores: what it returned; empty before the first.
+        scores: as the step returned them; empty before the first step.
 
     Returns:
-        False where the backend can't tell: TensorFlow.
+        Always False on TensorFlow, whose tensors do not say.
     """
     return any(
         not value.is_ready() for value in scores.values() if hasattr(value, "is_ready")

@@ -55,7 +55,9 @@ def test_damaged_images_are_refused_with_the_folder_to_remove(
     folder = data / "streets" / CONFIG.name / "1.0.0"
     (path,) = folder.glob("*train*")
     DAMAGES[damage](path)
-    with pytest.raises(ValueError, match=f"{folder} is damaged.*remove that") as caught:
+    with pytest.raises(
+        ValueError, match=f"{folder} are damaged.*remove that"
+    ) as caught:
         load(data)
     assert "\n" not in str(caught.value) and len(str(caught.value)) < 500
     shutil.rmtree(folder)
@@ -77,7 +79,7 @@ def test_a_damaged_description_is_refused_with_the_folder_to_remove(
     try:
         assert load(data).split("train").num_images == 3  # the file is not needed
     except ValueError as error:
-        assert f"{folder} is damaged" in str(error) and "\n" not in str(error)
+        assert f"{folder} are damaged" in str(error) and "\n" not in str(error)
         return
     assert name == "features.json"
 

@@ -253,3 +253,25 @@ def test_history_has_a_row_per_epoch_and_a_column_per_score(tmp_path):
     path = tmp_path / "history.csv"
     write_history(path, [{"epoch": 1, "loss": 0.5}, {"epoch": 2, "loss": 1, "new": 3}])
     assert path.read_text().split() == ["epoch,loss,new", "1,0.5,", "2,1,3"]
+
+
+def of_scores(*scores):
+    history = [{"val_mean_iou": score} for score in scores]
+    return Checkpoint.at(len(scores), history)
+
+
+@pytest.mark.parametrize(
+    ("scores", "epochs"),
+    [((), 0), ((0.3,), 0), ((0.3, 0.2), 1), ((0.3, 0.3, 0.3), 2), ((0.1, 0.4, 0.2), 1)],
+)
+def test_epochs_are_counted_from_the_first_best(scores, epochs):
+    checkpoint = of_scores(*scores)
+    assert checkpoint.epoch - checkpoint.best_epoch == epochs
+
+
+def test_a_training_ends_after_its_last_epoch_or_its_patience():
+    checkpoint = of_scores(0.5, 0.4, 0.45)
+    assert not checkpoint.is_last(4, None)
+    assert checkpoint.is_last(3, None)
+    assert not checkpoint.is_last(4, 3)
+    assert checkpoint.is_last(4, 2)

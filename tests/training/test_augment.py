@@ -5,7 +5,7 @@ import tensorflow as tf
 
 from keras_fcn.config import TrainingConfig
 from keras_fcn.models.precision import use_precision
-from keras_fcn.training.augment import Augment, make_augment, turn_hue, warp
+from keras_fcn.training.augment import Augment, make_augment, rotate_hue, warp
 
 VOID = 255
 MEAN_RGB = (123.68, 116.779, 103.939)
@@ -246,7 +246,9 @@ def test_rotation_is_spread_evenly_to_both_sides():
 
 def test_the_greatest_rotation_is_given_in_degrees(monkeypatch):
     greatest = np.ones((1, 1, 1), "float32")
-    monkeypatch.setattr(Augment, "_draw", lambda self, size, low, high: high * greatest)
+    monkeypatch.setattr(
+        Augment, "_uniform", lambda self, size, low, high: high * greatest
+    )
     image, label_map = coordinates(1, 40, 40)
     new_image, _ = apply(augment_of((3, 3), rotation=20.0), image, label_map)
     down, right = new_image[0, 1, 2, :2] - new_image[0, 1, 1, :2]
@@ -431,15 +433,15 @@ def test_grey_has_neither_saturation_nor_hue(name):
 @pytest.mark.parametrize("turn", [0.0, 1.0, -1.0, 2.0])
 def test_no_turn_and_a_whole_turn_of_the_hue_are_the_identity(turn):
     image = random_pictures(2, 4, 5)[0].astype("float32")
-    turned = turn_hue(image, np.full((2, 1, 1), turn, "float32"))
+    turned = rotate_hue(image, np.full((2, 1, 1), turn, "float32"))
     np.testing.assert_allclose(turned, image, atol=0.01)
 
 
 def test_turns_of_the_hue_add_up_and_keep_luma():
     image = random_pictures(2, 4, 5)[0].astype("float32")
     turns = [np.float32([[[a]], [[b]]]) for a, b in ((0.1, 0.3), (0.2, -0.4))]
-    twice = turn_hue(turn_hue(image, turns[0]), turns[1])
-    np.testing.assert_allclose(turn_hue(image, sum(turns)), twice, atol=0.01)
+    twice = rotate_hue(rotate_hue(image, turns[0]), turns[1])
+    np.testing.assert_allclose(rotate_hue(image, sum(turns)), twice, atol=0.01)
     luma = (0.299, 0.587, 0.114)
     np.testing.assert_allclose(np.asarray(twice) @ luma, image @ luma, atol=0.01)
 
@@ -447,7 +449,7 @@ def test_turns_of_the_hue_add_up_and_keep_luma():
 def test_a_third_of_a_turn_changes_red_most_of_the_way_to_another_colour():
     red = np.full((1, 1, 1, 3), (200, 0, 0), "float32")
     for turn, strongest in ((1 / 3, 2), (-1 / 3, 1)):
-        turned = turn_hue(red, np.float32([[[turn]]]))
+        turned = rotate_hue(red, np.float32([[[turn]]]))
         assert int(np.argmax(turned[0, 0, 0])) == strongest
 
 

@@ -1,4 +1,4 @@
-"""What is written while a network trains: pictures, curves, the best network."""
+"""Callbacks of a training: samples, curves, the best network, progress."""
 
 import json
 import shutil
@@ -15,17 +15,16 @@ from keras_fcn.runs.folder import RunFolder
 from keras_fcn.training.callbacks import (
     SCALARS,
     CheckpointWriter,
-    Progress,
+    ProgressReporter,
     SampleWriter,
     TensorBoardLogger,
-    format_seconds,
 )
 from tests.support.data import draw_blocks
 
 CLASS_MAP = ClassMap(("a", "b", "c"), ((0, 0, 0), (200, 0, 0), (0, 200, 0)), 255)
 
 
-def test_there_is_a_picture_with_its_predictions_after_each_epoch(model, tmp_path):
+def test_samples_and_their_predictions_are_written_after_each_epoch(model, tmp_path):
     samples = [draw_blocks(32, 48, 3, seed=seed) for seed in range(2)]
     writer = SampleWriter(tmp_path, samples, CLASS_MAP)
     writer.set_model(SimpleNamespace(network=model))
@@ -42,7 +41,7 @@ def test_there_is_a_picture_with_its_predictions_after_each_epoch(model, tmp_pat
         np.testing.assert_array_equal(prediction, expected)
 
 
-def test_curves_of_training_and_validation_are_each_their_own(tmp_path):
+def test_training_and_validation_have_curves_of_their_own(tmp_path):
     matrices = iter(
         [
             np.diag([4, 4, 0]),  # of training: class c does not occur
@@ -50,7 +49,7 @@ def test_curves_of_training_and_validation_are_each_their_own(tmp_path):
         ]
     )
     logger = TensorBoardLogger(
-        tmp_path, CLASS_MAP, SimpleNamespace(picture=np.zeros((4, 4, 3), "uint8")), {}
+        tmp_path, CLASS_MAP, SimpleNamespace(figure=np.zeros((4, 4, 3), "uint8")), {}
     )
     logger.set_model(
         SimpleNamespace(confusion=SimpleNamespace(matrix=lambda: next(matrices)))
@@ -114,69 +113,67 @@ def test_the_best_network_is_kept_and_the_last_two_states(scored_run, tmp_path):
     assert [row["epoch"] for row in run.read_checkpoint().history] == [1, 2, 3, 4]
 
 
-def test_progress_tells_step_speed_and_the_time_that_is_left(caplog, monkeypatch):
-    caplog.set_level("INFO", "keras_fcn")
-    now = [100.0]
-    monkeypatch.setattr("keras_fcn.training.callbacks.time.monotonic", lambda: now[0])
-    progress = Progress(num_epochs=4, steps_per_epoch=10)
-    progress.on_train_begin()
-    progress.on_epoch_begin(3)  # a training that goes on
-    logs = {"loss": 0.5, "mean_iou": 0.25, "images_per_second": 2.0, "data_wait": 0.1}
-    now[0] += 1000  # the first step is compiled, which does not come again
-    progress.on_train_batch_end(0, {})
-    for step in range(1, 5):
-        now[0] += 10
-        progress.on_train_batch_end(step, logs if step == 4 else {})
-    # 10 seconds a step; 15 of the 20 steps are left.
-    assert caplog.messages == [
-        "epoch 3/4  step 5/10  loss 0.500  mean IoU 25.0%  2.0 images/s"
-        "  data wait 10%  ETA 2:30"
-    ]
-    progress.on_train_batch_end(9, logs)
-    assert len(caplog.messages) == 1  # the line of the epoch is about to come
-
-
 @pytest.fixture
 def logs():
     return {"loss": 0.5, "mean_iou": 0.25, "images_per_second": 2.0, "data_wait": 0.1}
 
 
+@pytest.fixture
+def clock(monkeypatch):
+    """The time of tqdm, in a list of one number."""
+    now = [100.0]
+    monkeypatch.setattr("tqdm.std.time", lambda: now[0])
+    return now
+
+
+def test_progress_shows_steps_speed_and_the_time_left(logs, clock, caplog):
+    caplog.set_level("INFO", "keras_fcn")
+    progress = ProgressReporter(num_epochs=4, steps_per_epoch=10)
+    progress.on_epoch_begin(3)  # a resumed training
+    clock[0] += 1000  # the first step is compiled and is no measure of the others
+    progress.on_train_batch_end(0, {})
+    for step in range(1, 5):
+        clock[0] += 10
+        progress.on_train_batch_end(step, logs if step == 4 else {})
+    # 10 seconds a step; 15 of the 20 steps are left.
+    assert caplog.messages == [
+        "epoch 3/4: 25/40 steps, 10.00s/ steps, 02:30 left, loss 0.500, mean IoU "
+        "25.0%, 2.0 images/s, data wait 10%"
+    ]
+    progress.on_train_batch_end(9, logs)
+    assert len(caplog.messages) == 1  # the line of the epoch follows
+
+
+def test_progress_names_the_devices_and_the_share_of_the_all_reduce(
+    logs, clock, caplog
+):
+    caplog.set_level("INFO", "keras_fcn")
+    progress = ProgressReporter(2, 10, devices="8 devices")
+    progress.on_epoch_begin(1)
+    progress.on_train_batch_end(0, {})
+    progress.on_train_batch_end(1, logs | {"all_reduce": 0.25})
+    assert caplog.messages[0].endswith("data wait 10%, 8 devices, all-reduce 25%")
+
+
 def test_progress_is_one_line_on_a_terminal(logs, capsys, monkeypatch):
     monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
-    monkeypatch.setenv("COLUMNS", "30")
-    progress = Progress(num_epochs=2, steps_per_epoch=10)
-    progress.on_train_begin()
+    progress = ProgressReporter(num_epochs=2, steps_per_epoch=10)
     progress.on_epoch_begin(1)
     for step, report in enumerate(({}, logs, {})):
         progress.on_train_batch_end(step, report)
-    # One column less than the terminal has.
-    line = "epoch 1/2  step 2/10  loss 0.500"[:29]
-    assert capsys.readouterr().err == f"\r\x1b[K{line}"
+    written = capsys.readouterr().err
+    assert written.startswith("\repoch 1/2: 2/20 steps |") and "\n" not in written
     validated = {"val_loss": 0.75, "val_mean_iou": 0.5, "val_pixel_accuracy": 0.625}
     progress.on_epoch_end(1, logs | validated)
-    assert capsys.readouterr().err == "\r\x1b[K"
+    assert capsys.readouterr().err.strip() == ""  # the bar is removed
+    progress.on_train_end()
 
 
-def test_the_scores_of_an_epoch_are_told(logs, caplog):
+def test_the_scores_of_an_epoch_are_logged(logs, caplog):
     caplog.set_level("INFO", "keras_fcn")
     validated = {"val_loss": 0.75, "val_mean_iou": 0.5, "val_pixel_accuracy": 0.625}
-    Progress(num_epochs=4, steps_per_epoch=10).on_epoch_end(3, logs | validated)
+    ProgressReporter(num_epochs=4, steps_per_epoch=10).on_epoch_end(3, logs | validated)
     assert caplog.messages == [
         "epoch 3/4  loss 0.500  validation loss 0.750  mean IoU 50.0 %  pixel "
         "accuracy 62.5 %  2.0 images/s  data wait 10 %"
     ]
-
-
-@pytest.mark.parametrize(
-    ("seconds", "written"),
-    [
-        (0, "0:00"),
-        (59.6, "1:00"),
-        (61, "1:01"),
-        (3599, "59:59"),
-        (3600, "1:00:00"),
-        (36_061, "10:01:01"),
-    ],
-)
-def test_durations_are_written_as_on_a_clock(seconds, written):
-    assert format_seconds(seconds) == written

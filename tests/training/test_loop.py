@@ -1,5 +1,8 @@
-"""The loop over the epochs, with a stand-in for the trainer."""
+"""The loop over the epochs, with a fake trainer."""
 
+import os
+import signal
+import threading
 from contextlib import contextmanager
 from types import SimpleNamespace
 
@@ -7,7 +10,6 @@ import numpy as np
 import pytest
 
 import keras_fcn.training.loop as training_loop
-import keras_fcn.training.pace as training_pace
 from keras_fcn.classes import ClassMap
 from keras_fcn.config import TrainingConfig
 from keras_fcn.datasets.dataset import SegmentationDataset
@@ -18,27 +20,27 @@ from keras_fcn.runs.folder import RunFolder
 from keras_fcn.training.callbacks import SampleWriter
 from keras_fcn.training.data import TrainingData
 from keras_fcn.training.distributed.strategy import Distribution
-from keras_fcn.training.loop import TrainingLoop
-from keras_fcn.training.schedule import make_schedule
+from keras_fcn.training.loop import TrainingLoop, stop_requested
+from keras_fcn.training.optimizer import make_schedule
 from tests.support.data import numbered_split
 
 CLASS_MAP = ClassMap(("a", "b"), ((0, 0, 0), (200, 0, 0)), 255)
 
 
-class StandIn:
+class FakeTrainer:
     """A trainer whose steps take 0.3 seconds, and the first, which is compiled, 9."""
 
     def __init__(self):
         self.now = 100.0
-        self.drawn, self.batches, self.validated = [], [], []
+        self.seeds, self.batches, self.validated = [], [], []
         self.loss = self.validation_loss = 0.5
         self.losses, self.seen = [], []  # of the steps to come, and of those done
         self.epoch_loss = SimpleNamespace(first_non_finite_step=self._first_step)
         self.adds_up = False
         self.distribution, self.trainable_variables = Distribution(), []
 
-    def seed_draws(self, draws, can_resume=False):
-        self.drawn.append(int(draws.integers(2**31)))
+    def set_seeds(self, random, can_resume=False):
+        self.seeds.append(int(random.integers(2**31)))
 
     @contextmanager
     def epoch(self, can_resume=False):
@@ -72,7 +74,7 @@ class Scores(dict):
 
 
 class Recorder:
-    """Stands for the callbacks: keeps what they are told."""
+    """Replaces the callbacks and records their calls."""
 
     def __init__(self):
         self.told = []
@@ -90,7 +92,7 @@ class Recorder:
 @pytest.fixture
 def trainer(monkeypatch):
     """Also keeps the clock, on which waiting for a batch takes 0.1 seconds."""
-    trainer, iterate = StandIn(), training_loop.iterate
+    trainer, iterate = FakeTrainer(), training_loop.iterate
 
     def wait(batches):
         for batch in iterate(batches):
@@ -98,7 +100,7 @@ def trainer(monkeypatch):
             yield batch
 
     clock = SimpleNamespace(monotonic=lambda: trainer.now)
-    monkeypatch.setattr(training_pace, "time", clock)
+    monkeypatch.setattr(training_loop, "time", clock)
     monkeypatch.setattr(training_loop, "iterate", wait)
     return trainer
 
@@ -167,29 +169,29 @@ def orders(monkeypatch):
     return asked
 
 
-def test_every_epoch_has_its_own_draws_and_its_own_order(make_loop, trainer, orders):
+def test_every_epoch_has_its_own_seed_and_its_own_order(make_loop, trainer, orders):
     run_recorded(make_loop(epochs=20))
     seeds = [options["order_seed"] for options in orders]
-    assert len(set(trainer.drawn)) == len(set(seeds)) == 20
+    assert len(set(trainer.seeds)) == len(set(seeds)) == 20
     assert 0 <= min(seeds) and 2**30 < max(seeds) < 2**31
 
 
-def test_a_loop_that_goes_on_draws_what_an_unbroken_one_does(
+def test_a_resumed_loop_has_the_seeds_of_an_uninterrupted_one(
     make_loop, trainer, orders
 ):
     run_recorded(make_loop(epochs=4))
     callbacks = run_recorded(make_loop(finished=2, epochs=4))
-    assert trainer.drawn[4:] == trainer.drawn[2:4]
+    assert trainer.seeds[4:] == trainer.seeds[2:4]
     assert orders[4:] == orders[2:4]
     epochs = [epoch for name, epoch, *_ in callbacks.told[1:-1] if "epoch" in name]
     assert epochs == [3, 3, 4, 4]
 
 
-def test_draws_and_order_follow_from_the_seed(make_loop, trainer, orders):
+def test_seeds_and_order_depend_on_the_seed_of_the_training(make_loop, trainer, orders):
     for seed in (0, 0, 1):
         run_recorded(make_loop(epochs=1, seed=seed))
     first, again, other = zip(
-        trainer.drawn, (options["order_seed"] for options in orders), strict=True
+        trainer.seeds, (options["order_seed"] for options in orders), strict=True
     )
     assert first == again
     assert first[0] != other[0] and first[1] != other[1]
@@ -220,7 +222,7 @@ def test_each_epoch_validates_on_all_images_in_their_order(make_loop, trainer):
         assert all(set(batch) == {"image", "label_map", "size"} for batch in batches)
 
 
-def test_speed_and_wait_are_told_without_the_step_that_is_compiled(make_loop, caplog):
+def test_speed_and_wait_are_measured_without_the_compiled_step(make_loop, caplog):
     with caplog.at_level("INFO", "keras_fcn"):
         loop = make_loop(epochs=2)
         loop.seconds_between_reports = 0.35
@@ -254,7 +256,7 @@ def test_the_share_of_the_all_reduce_is_of_a_steps_time(make_loop, monkeypatch):
     assert logs["all_reduce"] <= 1
 
 
-def test_going_on_before_the_last_step_has_no_speed_yet(make_loop, monkeypatch):
+def test_a_loop_resumed_before_the_last_step_has_no_speed(make_loop, monkeypatch):
     monkeypatch.setattr(Distribution, "seconds_of_all_reduce", lambda *_: 0.1)
     loop = make_loop(epochs=1, step=2)
     (logs,) = run_recorded(loop).logs_of("on_train_batch_end")
@@ -282,13 +284,13 @@ def test_nothing_is_fetched_between_two_reports(make_loop, trainer, fetched):
     assert len(fetched) == 1 + len(reports)
 
 
-def test_waiting_while_the_device_is_at_work_is_not_lost(make_loop, monkeypatch):
+def test_waiting_while_the_device_computes_is_not_counted(make_loop, monkeypatch):
     monkeypatch.setattr(training_loop, "is_pending", bool)  # all but the first step
     told = run_recorded(make_loop(epochs=1)).logs_of("on_train_batch_end")
     assert told[-1]["data_wait"] == 0
 
 
-def test_callbacks_are_told_of_epochs_steps_and_scores(make_loop):
+def test_callbacks_are_called_with_epochs_steps_and_scores(make_loop):
     told = run_recorded(make_loop(epochs=1)).told
     assert [(name, *arguments[:1]) for name, *arguments in told] == [
         ("on_train_begin",),
@@ -360,3 +362,34 @@ def test_samples_are_spread_from_the_first_image_to_the_last(
     assert [int(image[0, 0, 0]) for image, _ in writer.samples] == numbers
     for number, (_, label_map) in zip(numbers, writer.samples, strict=True):
         np.testing.assert_array_equal(label_map, np.full((2, 2), number % 2))
+
+
+def test_the_first_sigterm_is_caught_and_the_second_has_its_previous_effect():
+    received = []
+    before = signal.signal(signal.SIGTERM, lambda *_: received.append("before"))
+    try:
+        with stop_requested() as is_requested:
+            assert not is_requested()
+            os.kill(os.getpid(), signal.SIGTERM)
+            assert is_requested() and received == []
+            os.kill(os.getpid(), signal.SIGTERM)
+            assert received == ["before"]
+        with stop_requested() as is_requested:
+            assert not is_requested()
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert received == ["before", "before"]
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def test_outside_the_main_thread_no_signal_is_caught():
+    answers = []
+
+    def ask():
+        with stop_requested() as is_requested:
+            answers.append(is_requested())
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    thread.join()
+    assert answers == [False]

@@ -21,6 +21,7 @@ from keras_fcn.config import TrainingConfig
 from keras_fcn.datasets.dataset import Split
 from keras_fcn.errors import TrainingStopped
 from keras_fcn.models.weights import variables_by_name
+from keras_fcn.runs.checkpoints import Checkpoint
 from keras_fcn.runs.folder import RunFolder
 from keras_fcn.storage.arrays import read_arrays
 from keras_fcn.training.callbacks import CheckpointWriter
@@ -219,7 +220,11 @@ def test_a_damaged_state_is_told_and_the_one_before_goes_on_to_the_same_bits(
     state = stopped_run.path / stopped_run.read_checkpoint().state
     state.write_bytes(state.read_bytes()[:-1000])
     resume(stopped_run.path)
-    (line,) = [line for line in caplog.messages if "checkpoint before is taken" in line]
+    (line,) = [
+        line
+        for line in caplog.messages
+        if "resuming from the previous checkpoint" in line
+    ]
     assert str(state) in line and "\n" not in line
     assert_same_training(run, stopped_run)
     curves, tags = points_of(stopped_run, "train")
@@ -276,16 +281,16 @@ def test_a_state_within_an_epoch_goes_on_to_the_same_bits(
     run, folder, tmp_path, monkeypatch, step
 ):
     """SIGTERM comes in the second epoch, after so many of its two steps."""
-    asked = TrainingLoop._agree
+    asked = TrainingLoop._vote
 
-    def ask(loop, pace):
-        if loop.history and pace._num_steps == step:
+    def ask(loop, speed):
+        if loop.history and speed.num_steps == step:
             os.kill(os.getpid(), signal.SIGTERM)
-        return asked(loop, pace)
+        return asked(loop, speed)
 
     path = tmp_path / "stopped"
     with monkeypatch.context() as patch:
-        patch.setattr(TrainingLoop, "_agree", ask)
+        patch.setattr(TrainingLoop, "_vote", ask)
         with pytest.raises(TrainingStopped, match=f"after step {step} of epoch 2"):
             train(tiny_config(folder, epochs=4), path)
     checkpoint = RunFolder(path).read_checkpoint()
@@ -354,16 +359,16 @@ def test_class_weights_are_counted_in_the_first_data_set(
 def test_a_mixed_training_resumes_to_the_same_bits(
     mixed_run, mixed_options, folder, tmp_path, monkeypatch, step
 ):
-    asked = TrainingLoop._agree
+    asked = TrainingLoop._vote
 
-    def ask(loop, pace):
-        if loop.history and pace._num_steps == step:
+    def ask(loop, speed):
+        if loop.history and speed.num_steps == step:
             os.kill(os.getpid(), signal.SIGTERM)
-        return asked(loop, pace)
+        return asked(loop, speed)
 
     path = tmp_path / "stopped"
     with monkeypatch.context() as patch:
-        patch.setattr(TrainingLoop, "_agree", ask)
+        patch.setattr(TrainingLoop, "_vote", ask)
         with pytest.raises(TrainingStopped, match=f"after step {step} of epoch 2"):
             train(tiny_config(folder, **mixed_options), path)
     assert_same_training(mixed_run[0], resume(path))
@@ -380,7 +385,9 @@ def test_points_of_an_unfinished_epoch_are_not_doubled(folder, tmp_path, monkeyp
         patch.setattr(CheckpointWriter, "on_epoch_end", fail)
         with pytest.raises(Killed):
             train(tiny_config(folder, epochs=1), path)
-    (path / ".part-best.keras").write_bytes(b"half")
+    part = path / ".part-0123456789abcdef"
+    part.mkdir()
+    (part / "best.keras").write_bytes(b"half")
     run = resume(path)
     curves, _ = points_of(run, "validation")
     assert [step for step, _ in curves["epoch_loss"]] == [1]
@@ -421,10 +428,10 @@ def repeated(folder, tmp_path_factory):
     the network, then that of the order of the images.
     """
     seeds = []
-    seed_draws, make_batches = Trainer.seed_draws, training_loop.training_batches
+    set_seeds, make_batches = Trainer.set_seeds, training_loop.training_batches
 
-    def spy_on_draws(trainer, draws, **options):
-        seed_draws(trainer, draws, **options)
+    def spy_on_seeds(trainer, random, **options):
+        set_seeds(trainer, random, **options)
         states = [v for v in trainer.variables if v.name == "seed_generator_state"]
         seeds.append([int(np.asarray(state)[0]) for state in states])
 
@@ -433,7 +440,7 @@ def repeated(folder, tmp_path_factory):
         return make_batches(*args, order_seed=order_seed, **kwargs)
 
     with pytest.MonkeyPatch.context() as patch, narrow_vgg16():
-        patch.setattr(Trainer, "seed_draws", spy_on_draws)
+        patch.setattr(Trainer, "set_seeds", spy_on_seeds)
         patch.setattr(training_loop, "training_batches", spy_on_order)
         runs = [
             train(
@@ -490,8 +497,9 @@ def test_a_run_out_of_patience_is_not_resumed(run, tmp_path):
 
 def test_a_training_ends_with_its_patience(folder, tmp_path, monkeypatch, caplog):
     monkeypatch.setattr(
-        "keras_fcn.training.loop.has_stalled",
-        lambda history, patience: patience == 7 and len(history) == 2,
+        Checkpoint,
+        "is_last",
+        lambda self, num_epochs, patience: patience == 7 and len(self.history) == 2,
     )
     with caplog.at_level(logging.INFO, "keras_fcn"):
         run = train(tiny_config(folder, epochs=4, patience=7), tmp_path / "run")
@@ -575,7 +583,7 @@ def test_the_architecture_follows_the_start_where_it_is_not_asked_for(
     [
         ({"head": "vgg", "head_filters": 256}, "`head_filters` must be 4096 with"),
         ({"init_from": "run", "head_filters": 64}, "has `head_filters` 512"),
-        ({"freeze_blocks": 1}, "`freeze_blocks` keeps weights that were trained"),
+        ({"freeze_blocks": 1}, "`freeze_blocks` keeps trained weights"),
     ],
 )
 def test_what_does_not_go_together_is_refused_before_data_are_read(

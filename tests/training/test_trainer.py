@@ -1,4 +1,4 @@
-"""The trainer model: its losses, its metrics, its draws and its state."""
+"""The trainer model: its losses, metrics, seeds and state."""
 
 import keras
 import numpy as np
@@ -8,7 +8,7 @@ import tensorflow as tf
 from keras_fcn.models.fcn import FCN
 from keras_fcn.storage.arrays import read_arrays, write_arrays
 from keras_fcn.training.augment import Augment
-from keras_fcn.training.epoch_loss import EpochLoss
+from keras_fcn.training.losses import EpochLoss
 from keras_fcn.training.trainer import Trainer, fetch
 
 
@@ -168,9 +168,9 @@ def test_augmentation_is_part_of_the_compiled_step(trainer):
     assert [name for name in names if "augment" in name and "Gather" in name]
 
 
-def test_draws_follow_from_the_generator_alone(trainer):
+def test_random_numbers_depend_on_the_seeds_only(trainer):
     def augmented(seed):
-        trainer.seed_draws(np.random.default_rng(seed))
+        trainer.set_seeds(np.random.default_rng(seed))
         return np.asarray(trainer(batch_of(), training=True)["logits"])
 
     # The first weights score zero everywhere: make them tell pixels apart.
@@ -182,7 +182,7 @@ def test_draws_follow_from_the_generator_alone(trainer):
 
 
 def test_each_seed_generator_gets_a_seed_of_its_own(trainer):
-    trainer.seed_draws(np.random.default_rng(0))
+    trainer.set_seeds(np.random.default_rng(0))
     states = [
         tuple(np.asarray(variable).tolist())
         for variable in trainer.variables

@@ -1,6 +1,6 @@
-"""Which workers train together: told by TF_CONFIG, or by Slurm.
+"""The workers of a training, from TF_CONFIG or from Slurm's variables.
 
-Kubeflow, Vertex AI and SageMaker set TF_CONFIG; by hand it is
+Kubeflow, Vertex AI and SageMaker set TF_CONFIG. Set by hand it is, for example,
 
     TF_CONFIG='{"cluster": {"worker": ["host1:2222", "host2:2222"]},
                 "task": {"type": "worker", "index": 0}}'
@@ -12,17 +12,17 @@ from dataclasses import dataclass
 
 from keras_fcn.errors import shortened
 
-_FIRST = ("chief", "master")  # names of a first worker that has a list of its own
-_PORTS = range(20_000, 30_000)  # of which a job of Slurm gets some by its number
+_FIRST = ("chief", "master")  # a first worker may have a job of its own
+_PORTS = range(20_000, 30_000)  # a Slurm job uses those that its number selects
 
 
 @dataclass(frozen=True)
 class Cluster:
-    """The workers of a training, in their order; the first one writes the run.
+    """The workers of a training in their order; the first one writes the run.
 
     Attributes:
         addresses: `host:port` of each.
-        index: which of them this process is.
+        index: number of this process, from 0.
     """
 
     addresses: tuple[str, ...]
@@ -30,10 +30,10 @@ class Cluster:
 
 
 def find_cluster() -> Cluster | None:
-    """Return the workers that the environment names; None where there is one alone.
+    """Return the workers that the environment names; None if this is the only one.
 
     Raises:
-        ValueError: if TF_CONFIG is not as it should be.
+        ValueError: if TF_CONFIG or Slurm's variables are not usable.
     """
     text = os.environ.get("TF_CONFIG", "").strip()
     if text:
@@ -45,7 +45,7 @@ def find_cluster() -> Cluster | None:
     return cluster if cluster is not None and len(cluster.addresses) > 1 else None
 
 
-def _read_tf_config(text):
+def _read_tf_config(text: str) -> Cluster | None:
     try:
         values = json.loads(text)
     except ValueError as error:
@@ -63,19 +63,19 @@ def _read_tf_config(text):
     others = sorted(jobs.keys() - {*_FIRST, "worker"})
     if others:
         raise ValueError(
-            "TF_CONFIG must name workers alone, with a chief or without: there are no "
-            f"parameter servers or evaluators here. Received: {', '.join(others)}"
+            "TF_CONFIG must name workers only, with or without a chief: parameter "
+            f"servers and evaluators are not supported. Received: {', '.join(others)}"
         )
     first = [address for name in _FIRST for address in jobs.get(name, ())]
     if len(first) > 1:
         raise ValueError(
-            "TF_CONFIG must name one first worker, which writes the run. Received "
+            "TF_CONFIG must name one chief, which writes the run. Received "
             f"{len(first)}: {', '.join(first)}"
         )
     addresses = (*first, *jobs.get("worker", ()))
     if len(set(addresses)) < len(addresses):
         raise ValueError(
-            "TF_CONFIG must give each worker an address of its own. "
+            "TF_CONFIG must name a different address for each worker. "
             f"Received: {', '.join(addresses)}"
         )
     task = values.get("task")
@@ -86,34 +86,36 @@ def _read_tf_config(text):
         index = int(index)
     if kind not in jobs or type(index) is not int or not 0 <= index < len(jobs[kind]):
         raise ValueError(
-            'TF_CONFIG must have a "task" whose type and index are those of one of '
-            f"the cluster's workers. Received: {shortened(json.dumps(task), 200)}"
+            'TF_CONFIG must have a "task" with the type and index of one of the '
+            f"cluster's workers. Received: {shortened(json.dumps(task), 200)}"
         )
     return Cluster(addresses, index if kind in _FIRST else index + len(first))
 
 
-def _read_slurm():
+def _read_slurm() -> Cluster:
     import tensorflow as tf
 
     try:
         resolver = tf.distribute.cluster_resolver.SlurmClusterResolver(
             port_base=_PORTS[_number("SLURM_JOB_ID") % len(_PORTS)],
-            gpus_per_node=1000,  # as many as tasks, so that it counts them; but
+            gpus_per_node=1000,  # a limit that no node reaches
             gpus_per_task=1,
-            auto_set_gpu=False,  # Slurm itself gives the tasks their GPUs
+            auto_set_gpu=False,  # Slurm assigns the GPUs to the tasks
         )
         addresses = resolver.cluster_spec().job_tasks("worker")
         return Cluster(tuple(addresses), resolver.get_task_info()[1])
     except (RuntimeError, ValueError) as error:
-        raise ValueError(f"Slurm's variables name no workers: {error}") from error
+        raise ValueError(
+            f"The workers can't be read from Slurm's variables: {error}"
+        ) from error
 
 
-def _number(name):
+def _number(name: str) -> int:
     text = os.environ.get(name, "")
     return int(text) if text.isdecimal() else 0
 
 
-def _is_addresses(value):
+def _is_addresses(value: object) -> bool:
     return isinstance(value, list) and all(
         isinstance(address, str) and address.rpartition(":")[2].isdecimal()
         for address in value

@@ -48,14 +48,19 @@ def test_a_chief_comes_first(find, name):
 @pytest.mark.parametrize(
     ("cluster", "kind", "index", "message"),
     [
-        ({"chief": ["a:1", "b:1"]}, "chief", 0, "one first worker.* Received 2: a:1"),
-        ({"chief": ["a:1"], "master": ["b:1"]}, "chief", 0, "one first worker"),
-        ({"worker": ["a:1", "a:1"]}, "worker", 0, "an address of its own"),
-        ({"worker": HOSTS, "ps": ["a:1"]}, "ps", 0, "no parameter servers .* ps$"),
-        ({"worker": HOSTS}, "worker", 3, 'those of one of .*"index": 3'),
-        ({"worker": HOSTS}, "worker", -1, "those of one of"),
-        ({"worker": HOSTS}, "worker", None, "those of one of"),
-        ({"worker": HOSTS}, "chief", 0, "those of one of"),
+        ({"chief": ["a:1", "b:1"]}, "chief", 0, "one chief.* Received 2: a:1"),
+        ({"chief": ["a:1"], "master": ["b:1"]}, "chief", 0, "one chief"),
+        ({"worker": ["a:1", "a:1"]}, "worker", 0, "a different address"),
+        (
+            {"worker": HOSTS, "ps": ["a:1"]},
+            "ps",
+            0,
+            "parameter servers .* not supported.* ps$",
+        ),
+        ({"worker": HOSTS}, "worker", 3, 'type and index of one of .*"index": 3'),
+        ({"worker": HOSTS}, "worker", -1, "type and index of one of"),
+        ({"worker": HOSTS}, "worker", None, "type and index of one of"),
+        ({"worker": HOSTS}, "chief", 0, "type and index of one of"),
         ({"worker": ["a"]}, "worker", 0, "lists of host:port"),
         ({"worker": "a:1"}, "worker", 0, "lists of host:port"),
         (["a:1"], "worker", 0, "lists of host:port"),
@@ -86,7 +91,7 @@ def test_slurm_names_workers_of_several_nodes(monkeypatch):
     addresses = ("n01:20123", "n01:20124", "n02:20123", "n03:20123")
     assert find_cluster() == Cluster(addresses, 2)
     monkeypatch.delenv("SLURM_STEP_NODELIST")
-    with pytest.raises(ValueError, match="Slurm's variables name no workers"):
+    with pytest.raises(ValueError, match="can't be read from Slurm's variables"):
         find_cluster()
     monkeypatch.setenv("SLURM_STEP_NUM_TASKS", "1")
     assert find_cluster() is None

@@ -1,4 +1,4 @@
-"""Several devices and workers: what each computes, and what if one is gone."""
+"""Several devices and workers: what each computes, and what if one has ended."""
 
 import csv
 import json
@@ -13,9 +13,13 @@ from PIL import Image
 
 from benchmarks.local_workers import free_addresses, start_workers
 from keras_fcn.errors import LOST_STATUS, PeerLost
-from keras_fcn.training.distributed import strategy
+from keras_fcn.training.distributed import rendezvous
 from keras_fcn.training.distributed.cluster import Cluster
-from keras_fcn.training.distributed.strategy import Distribution, join, peers_watched
+from keras_fcn.training.distributed.strategy import (
+    Distribution,
+    detect_lost_peers,
+    join,
+)
 from keras_fcn.training.train import train
 from tests.support.commands import call, training_arguments
 from tests.support.data import tiny_config, write_folder
@@ -35,15 +39,15 @@ def second_of_four():
     return Distribution(Strategy(), Cluster(addresses, 1))
 
 
-def test_one_device_has_the_whole_batch_and_asks_nobody():
+def test_one_device_has_the_whole_batch_and_no_communication():
     alone = Distribution()
-    assert alone.is_first and alone.pieces(5) == [range(5)]
+    assert alone.is_first and alone.local_positions(5) == [range(5)]
     alone.check_batch_size(5)
-    assert alone.exchange({"a": 1}) == [{"a": 1}]
-    assert alone.agree(True, False) == [True, False]
+    assert alone.all_gather({"a": 1}) == [{"a": 1}]
+    assert alone.any_worker(True, False) == [True, False]
     assert alone.seconds_of_all_reduce(2**40) == 0
     assert alone.describe() == ""
-    with pytest.raises(OSError, match="^its own$"), alone.together():
+    with pytest.raises(OSError, match="^its own$"), alone.fail_together():
         raise OSError("its own")
     done = []
     assert alone.first_then_others(lambda: done.append(1) or 7) == 7 and done == [1]
@@ -51,14 +55,14 @@ def test_one_device_has_the_whole_batch_and_asks_nobody():
 
 def test_pieces_of_the_batch_follow_the_workers(second_of_four):
     assert not second_of_four.is_first and second_of_four.num_local == 2
-    assert second_of_four.pieces(16) == [range(4, 6), range(6, 8)]
+    assert second_of_four.local_positions(16) == [range(4, 6), range(6, 8)]
     assert second_of_four.describe() == "8 devices on 4 workers"
 
 
 @pytest.mark.parametrize(
     ("batch_size", "nearest"), [(3, "8 is"), (9, "8 or 16 is"), (23, "16 or 24 is")]
 )
-def test_a_batch_that_does_not_come_out_even_is_refused(
+def test_a_batch_that_is_no_multiple_of_the_devices_is_refused(
     second_of_four, batch_size, nearest
 ):
     second_of_four.check_batch_size(24)
@@ -68,25 +72,25 @@ def test_a_batch_that_does_not_come_out_even_is_refused(
 
 def test_workers_that_differ_are_named(second_of_four, monkeypatch):
     told = [{"`seed`": 1, "x": 2}, {"`seed`": 1, "x": 2}, {"`seed`": 3, "x": 2}]
-    monkeypatch.setattr(second_of_four, "exchange", lambda value: told)
+    monkeypatch.setattr(second_of_four, "all_gather", lambda value: told)
     with pytest.raises(ValueError, match="same way.* worker 2: `seed` 3 instead of 1"):
         second_of_four.check_same({}, "way")
     told.pop()
     second_of_four.check_same({}, "way")
 
 
-def test_what_fails_on_one_worker_begins_on_none(second_of_four, monkeypatch):
+def test_an_error_on_one_worker_is_raised_on_all(second_of_four, monkeypatch):
     given = []
 
-    def exchange(value):
+    def all_gather(value):
         given.append(value)
         return ["no such folder", value]
 
-    monkeypatch.setattr(second_of_four, "exchange", exchange)
+    monkeypatch.setattr(second_of_four, "all_gather", all_gather)
     with pytest.raises(ValueError, match="because of worker 0: no such folder"):
-        with second_of_four.together():
+        with second_of_four.fail_together():
             pass
-    with pytest.raises(OSError, match="^mine$"), second_of_four.together():
+    with pytest.raises(OSError, match="^mine$"), second_of_four.fail_together():
         raise OSError("mine")
     assert given == [None, "mine"]
 
@@ -97,35 +101,41 @@ def test_what_fails_on_one_worker_begins_on_none(second_of_four, monkeypatch):
         (
             "device_/job:worker/replica:0/task:1/device:CPU:0}} Collective ops is "
             "aborted by: Socket closed\nfrom /job:worker/replica:0/task:0",
-            "Worker 0 is gone",
+            "Worker 0 has ended",
         ),
         (
             "Collective ops is aborted by: Error reported from /job:worker/task:12: "
             "unhealthy: /job:worker/replica:0/task:12",
-            "Worker 12 is gone",
+            "Worker 12 has ended",
         ),
-        ("Barrier failed: heartbeat timeout", "Another worker is gone"),
+        ("Barrier failed: heartbeat timeout", "Another worker has ended"),
     ],
 )
-def test_a_worker_that_is_gone_is_named(message, who):
-    with pytest.raises(PeerLost, match=f"^{who}: .*`auto_resume`$"), peers_watched():
+def test_a_lost_worker_is_named(message, who):
+    with (
+        pytest.raises(PeerLost, match=f"^{who}: .*`auto_resume`$"),
+        detect_lost_peers(),
+    ):
         raise tf.errors.UnavailableError(None, None, message)
 
 
-def test_other_errors_of_tensorflow_stay_what_they_are():
-    with pytest.raises(tf.errors.InternalError, match="^no memory$"), peers_watched():
+def test_other_errors_of_tensorflow_are_raised_unchanged():
+    with (
+        pytest.raises(tf.errors.InternalError, match="^no memory$"),
+        detect_lost_peers(),
+    ):
         raise tf.errors.InternalError(None, None, "no memory")
 
 
 def test_workers_that_do_not_answer_are_named(monkeypatch, caplog):
-    monkeypatch.setattr(strategy, "START_TIMEOUT", 0.6)
+    monkeypatch.setattr(rendezvous, "START_TIMEOUT", 0.6)
     own, there, away = free_addresses(3)
     port = int(there.rpartition(":")[2])
     with socket.create_server(("127.0.0.1", port)), caplog.at_level("INFO"):
         with pytest.raises(PeerLost, match=f"from worker 2 at {away}: are all workers"):
-            strategy._wait_for_peers(Cluster((own, there, away), 0))
+            rendezvous.wait_for_peers(Cluster((own, there, away), 0))
         assert caplog.messages == [f"Waiting for worker 2 at {away}"]
-        strategy._wait_for_peers(Cluster((own, there), 0))
+        rendezvous.wait_for_peers(Cluster((own, there), 0))
 
 
 def test_a_second_process_of_one_worker_is_refused():
@@ -133,21 +143,21 @@ def test_a_second_process_of_one_worker_is_refused():
     port = int(own.rpartition(":")[2])
     with socket.create_server(("127.0.0.1", port)):
         with pytest.raises(ValueError, match=f"Port {port} of worker 0 must be free"):
-            strategy._wait_for_peers(Cluster((own, other), 0))
+            rendezvous.wait_for_peers(Cluster((own, other), 0))
 
 
-def test_what_waits_for_ever_in_a_library_is_ended():
+def test_a_call_that_blocks_in_c_is_ended():
     code = (
-        "import ctypes, keras_fcn.training.distributed.strategy as distribution\n"
-        "with distribution._killed_after(60): print('in time', flush=True)\n"
-        "with distribution._killed_after(0.5):\n"
+        "import ctypes, keras_fcn.training.distributed.rendezvous as rendezvous\n"
+        "with rendezvous.killed_after(60): print('in time', flush=True)\n"
+        "with rendezvous.killed_after(0.5):\n"
         "    ctypes.PyDLL(None).sleep(60)"  # and Python can't run meanwhile
     )
     started = time.monotonic()
     process = call("-c", code, check=False)
     assert process.returncode == -signal.SIGKILL and time.monotonic() - started < 50
     assert process.stdout == "in time\n"
-    assert process.stderr.endswith("did not come together within 0 s\n")
+    assert process.stderr.endswith("did not connect within 0 s\n")
 
 
 def test_jax_trains_on_one_device(monkeypatch, second_of_four):
@@ -190,13 +200,13 @@ def test_a_worker_that_is_killed_costs_steps_and_no_result(tmp_path):
             worker.kill()
             worker.wait()
     *_, last = (tmp_path / "killed" / "worker-0.log").read_text().splitlines()
-    assert "gone" in last and "--auto-resume" in last
+    assert "has ended" in last and "--auto-resume" in last
     checkpoint = json.loads((run / "checkpoint.json").read_text())
     assert checkpoint["epoch"] > 0 or checkpoint["step"] > 0
 
     again = start_workers(arguments, 2, tmp_path / "again")
     assert [worker.wait(600) for worker in again] == [0, 0]
-    assert "Going on with" in (tmp_path / "again" / "worker-0.log").read_text()
+    assert "Resuming" in (tmp_path / "again" / "worker-0.log").read_text()
     alone = train(
         tiny_config(
             folder, optimizer="sgd", dropout=0.0, head_filters=8, epochs=2, batch_size=4
