@@ -8,9 +8,10 @@ import argparse
 import dataclasses
 import logging
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Literal
 
 from keras_fcn.commands.command_line import Command
+from keras_fcn.commands.data_flags import add_data_arguments, data_config, load_data
 from keras_fcn.commands.flags import (
     add_config_arguments,
     add_flag,
@@ -21,16 +22,13 @@ from keras_fcn.commands.inference_flags import (
     add_inference_arguments,
     inference_options,
 )
-from keras_fcn.config import DATA_FIELDS, TrainingConfig
 from keras_fcn.options import Temperature
-
-if TYPE_CHECKING:
-    from keras_fcn.classes import ClassMap
-    from keras_fcn.datasets.dataset import SegmentationDataset
 
 logger = logging.getLogger(__name__)
 
-_SAME_SCALE = 1.25  # a smaller ratio of sizes needs no hint
+# A smaller ratio of the sizes needs no hint: the random scale of the training, 0.5 to
+# 1.5, contains it.
+_SAME_SCALE = 1.25
 _EXAMPLES = """examples:
   %(prog)s
   %(prog)s --model runs/camvid-8s --split val --tta
@@ -64,10 +62,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "divide the logits by T before the softmax; the network's own temperature if "
         "not given; 1 disables it",
     )
-    data = parser.add_argument_group(
-        "data", "Options that are not given are taken from the training run."
-    )
-    add_config_arguments(data, DATA_FIELDS, show_defaults=False)
+    add_data_arguments(parser)
 
 
 def check(arguments: argparse.Namespace, given: set[str]) -> None:
@@ -78,21 +73,30 @@ def check(arguments: argparse.Namespace, given: set[str]) -> None:
 
 def work(arguments: argparse.Namespace, given: set[str]) -> int:
     """Evaluate the network and print the table."""
+    from keras_fcn.datasets.folder.folder_data import MissingSplit
     from keras_fcn.evaluation.evaluate import evaluate
     from keras_fcn.evaluation.report import format_report
     from keras_fcn.prediction.predictor import make_predictor, resolve_options
     from keras_fcn.runs.bundled import find_network
+    from keras_fcn.runs.folder import RunFolder
     from keras_fcn.storage.atomic import write_json
 
     network = find_network(arguments.model, exported=True)
-    trained = network.read_config()
-    others = {name: getattr(arguments, name) for name in given & set(DATA_FIELDS)}
-    config = dataclasses.replace(trained, **others)
-    class_map = network.read_class_map()
-    dataset = _load(config, trained, arguments, given, class_map)
-    network.check_classes(dataset.class_map)
+    config = data_config(network, arguments, given)
     # As the validation of the training, whose scores are compared with these.
-    usual_size = "native" if trained.size is None else "auto"
+    usual_size = "native" if config.size is None else "auto"
+    # The images keep their size, so that logits are compared with the labels' pixels.
+    config = dataclasses.replace(config, size=None)
+    try:
+        dataset = load_data(network, config, (arguments.split,))
+    except MissingSplit:
+        if "split" in given:
+            raise
+        logger.warning(
+            "There is no test split: using val, on which the best epoch was selected"
+        )
+        arguments.split = "val"
+        dataset = load_data(network, config, ("val",))
     arguments.size = arguments.size or usual_size
     side = dataset.split(arguments.split).median_shorter_side
     ratio = side / (network.read_training_size() or side)
@@ -104,14 +108,22 @@ def work(arguments: argparse.Namespace, given: set[str]) -> int:
             side,
             network.read_training_size(),
         )
+    output_dir = arguments.output_dir
+    if output_dir is None:
+        suffix = _folder_suffix(arguments, usual_size)
+        if not isinstance(network, RunFolder):  # its files are not changed
+            output_dir = Path(f"evaluations/{network.name}-{config.dataset}-{suffix}")
+        elif config.dataset == network.read_config().dataset:
+            output_dir = network.path / f"evaluation-{suffix}"
+        else:
+            output_dir = network.path / f"evaluation-{config.dataset}-{suffix}"
     options = resolve_options(inference_options(arguments), network)
     predictor = make_predictor(network.load_model(), options)
     report = evaluate(
         predictor.label_maps_and_confidence,
         dataset,
         arguments.split,
-        arguments.output_dir
-        or _default_output_dir(network, config, trained, arguments, usual_size),
+        output_dir,
         batch_size=arguments.batch_size,
         prediction=predictor.description,
         temperature=options.temperature or 1.0,
@@ -123,49 +135,8 @@ def work(arguments: argparse.Namespace, given: set[str]) -> int:
     return 0
 
 
-def _load(
-    config: TrainingConfig,
-    trained: TrainingConfig,
-    arguments: argparse.Namespace,
-    given: set[str],
-    class_map: "ClassMap",
-) -> "SegmentationDataset":
-    """Load the data set, with the splits of the training if it is the same one."""
-    from keras_fcn.datasets.folder.folder_data import MissingSplit
-    from keras_fcn.datasets.load import load_dataset
-    from keras_fcn.datasets.val_pattern import split_by_pattern
-
-    def load(split: str) -> "SegmentationDataset":
-        pattern = trained.val_pattern
-        if pattern is None or split == "test" or config.dataset != trained.dataset:
-            return load_dataset(config, (split,), class_map)
-        return split_by_pattern(
-            load_dataset(config, ("train", "val"), class_map), pattern
-        )
-
-    try:
-        return load(arguments.split)
-    except MissingSplit:
-        if "split" in given:
-            raise
-        logger.warning(
-            "There is no test split: using val, on which the best epoch was selected"
-        )
-        arguments.split = "val"
-        return load("val")
-
-
-def _default_output_dir(
-    network: Any,
-    config: TrainingConfig,
-    trained: TrainingConfig,
-    arguments: argparse.Namespace,
-    usual_size: str,
-) -> Path:
-    """A folder in the run; packed and exported networks stay as they are."""
-    from keras_fcn.runs.exported import ExportedFolder
-    from keras_fcn.runs.packed import PackedFolder
-
+def _folder_suffix(arguments: argparse.Namespace, usual_size: str) -> str:
+    """Return the split and the inference options that differ from their defaults."""
     suffix = arguments.split
     if arguments.tta:
         suffix += "-tta"
@@ -183,15 +154,7 @@ def _default_output_dir(
         suffix += f"-tile-{arguments.tile[0]}x{arguments.tile[1]}"
         if arguments.overlap is not None:
             suffix += f"-overlap-{arguments.overlap}"
-    if isinstance(network, PackedFolder | ExportedFolder):
-        path = network.path.resolve()
-        name = f"{path.name}-{config.dataset}-{suffix}"
-        if isinstance(network, ExportedFolder):
-            name = f"{path.parent.name}-{name}"  # the folder's own name is the version
-        return Path("evaluations") / name
-    if config.dataset != trained.dataset:
-        suffix = f"{config.dataset}-{suffix}"
-    return network.path / f"evaluation-{suffix}"
+    return suffix
 
 
 main = Command(__doc__, add_arguments, work, check, examples=_EXAMPLES).main

@@ -5,11 +5,11 @@ docs/serving.md describes how to serve it.
 """
 
 import argparse
-import dataclasses
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from keras_fcn.commands.command_line import Command
+from keras_fcn.commands.data_flags import data_config, load_data
 from keras_fcn.commands.flags import (
     add_config_arguments,
     add_flag,
@@ -28,6 +28,7 @@ from keras_fcn.serving.options import (
 )
 
 if TYPE_CHECKING:
+    from keras_fcn.runs.network_folder import NetworkFolder
     from keras_fcn.serving.quantize import Calibration
 
 # `--max-pixels` is the limit of a SavedModel here, not that of the data set.
@@ -122,26 +123,19 @@ def work(arguments: argparse.Namespace, given: set[str]) -> int:
 
 
 def _load_calibration(
-    network: Any, arguments: argparse.Namespace, given: set[str]
+    network: "NetworkFolder", arguments: argparse.Namespace, given: set[str]
 ) -> "Calibration":
-    from keras_fcn.datasets.load import as_in_training, load_dataset
     from keras_fcn.evaluation.evaluate import quick_scores
     from keras_fcn.serving.quantize import Calibration
 
-    trained = network.read_config()
-    others = {
-        name: getattr(arguments, name) for name in given & set(_CALIBRATION_FIELDS)
-    }
-    config = dataclasses.replace(trained, **others)
+    config = data_config(network, arguments, given, _CALIBRATION_FIELDS)
     try:
-        dataset = load_dataset(config, ("train", "val"), network.read_class_map())
+        dataset = load_data(network, config, ("train", "val"))
     except OSError as error:
         raise OSError(
             "`precision` int8 requires the training and validation images of "
             f"{config.dataset} (`data_dir`): {error}"
         ) from error
-    dataset = as_in_training(dataset, config)
-    network.check_classes(dataset.class_map)
     train = dataset.split("train")
     # Every `step`-th image, because neighbours of a video hardly differ.
     step = -(-train.num_images // arguments.num_calibration)

@@ -6,15 +6,12 @@ frame in STEM_labels/.
 """
 
 import argparse
-import logging
-from collections.abc import Generator
-from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from keras_fcn.commands.command_line import Command
-from keras_fcn.commands.flags import add_flag, add_model_argument
+from keras_fcn.commands.flags import add_model_argument
 from keras_fcn.commands.inference_flags import (
     add_inference_arguments,
     inference_options,
@@ -25,25 +22,18 @@ from keras_fcn.commands.predict_flags import (
     add_video_arguments,
     check_server_arguments,
     check_video_arguments,
+    clip_of,
+    outputs_of,
 )
 from keras_fcn.commands.predict_on_ray import (
     add_ray_arguments,
     check_ray_arguments,
     work_on_ray,
 )
-from keras_fcn.commands.predict_report import PredictionReport
-from keras_fcn.config import MAX_IMAGE_PIXELS
-from keras_fcn.options import PositiveInt
+from keras_fcn.commands.predict_report import PredictionReport, open_report
 
 if TYPE_CHECKING:
-    from keras_fcn.classes import ClassMap
-    from keras_fcn.prediction.jobs import Job
-    from keras_fcn.prediction.outputs import Outputs
-    from keras_fcn.prediction.results import Result
-    from keras_fcn.prediction.segmenter import Segmenter
-    from keras_fcn.prediction.video.reader import CameraReader, Clip
-
-logger = logging.getLogger("keras_fcn.predict")
+    from keras_fcn.prediction.video.reader import CameraReader
 
 _EXAMPLES = """examples:
   %(prog)s image.png
@@ -76,13 +66,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=Path("predictions"),
         metavar="DIR",
         help="folder for the outputs; created if missing",
-    )
-    add_flag(
-        parser,
-        "--max-pixels",
-        PositiveInt,
-        "maximum number of pixels of an image; larger ones are reported and skipped",
-        MAX_IMAGE_PIXELS,
     )
     add_output_arguments(parser)
     add_video_arguments(parser)
@@ -124,40 +107,52 @@ def check(arguments: argparse.Namespace, given: set[str]) -> None:
 
 def work(arguments: argparse.Namespace, given: set[str]) -> int:
     """Predict the images and videos, and print a line for each."""
+    outputs = outputs_of(arguments)
     if arguments.ray is not None:
-        return work_on_ray(arguments, _outputs(arguments))
-    from keras_fcn.prediction.results import result_table
+        return work_on_ray(arguments, outputs)
     from keras_fcn.runs.bundled import find_network
 
     class_map = find_network(arguments.model, exported=True).read_class_map()
-    with ExitStack() as stack:
-        table = arguments.csv and stack.enter_context(
-            result_table(arguments.csv, class_map)
-        )
-        report = PredictionReport(arguments, class_map, table)
+    with open_report(arguments, class_map) as report:
         if arguments.server:
-            report.add_images(_predict_by_server(arguments, class_map))
-        else:
-            camera = None
-            if arguments.camera is not None:  # before the network, as it may be missing
-                from keras_fcn.prediction.video.reader import CameraReader
+            from keras_fcn.serving.client import connect, predict_images_by_server
 
-                camera = CameraReader(arguments.camera, _clip(arguments))
-                stack.enter_context(camera)
-            _predict_here(arguments, report, camera)
+            # The server compares no threshold: void needs the confidence here.
+            confidence = arguments.confidence or arguments.unknown_below > 0
+            results = predict_images_by_server(
+                connect(
+                    arguments.server, arguments.timeout, arguments.retries, confidence
+                ),
+                class_map,
+                arguments.jobs,
+                arguments.images_per_request,
+                outputs,
+                arguments.unknown_below,
+                max_pixels=arguments.max_pixels,
+            )
+            report.add_images(results)
+        elif arguments.camera is None:
+            _predict_here(arguments, report)
+        else:
+            from keras_fcn.prediction.video.reader import CameraReader
+
+            # Opened before the network is loaded, because it may be missing.
+            camera = CameraReader(arguments.camera, clip_of(arguments))
+            with camera:
+                _predict_here(arguments, report, camera)
         return report.end()
 
 
 def _predict_here(
     arguments: argparse.Namespace,
     report: PredictionReport,
-    camera: "CameraReader | None",
+    camera: "CameraReader | None" = None,
 ) -> None:
     from keras_fcn.prediction.batch import predict_images
     from keras_fcn.prediction.jobs import Job
     from keras_fcn.prediction.segmenter import load
 
-    outputs = _outputs(arguments)
+    outputs = outputs_of(arguments)
     segmenter = load(arguments.model, **asdict(arguments.options))
     images = [job for job in arguments.jobs if not job.is_video]
     if images:
@@ -167,71 +162,10 @@ def _predict_here(
         report.add_images(results)
     for job in arguments.jobs:
         if job.is_video:
-            _predict_video_file(segmenter, job, outputs, arguments, report)
+            report.add_video_file(segmenter, job, outputs, clip_of(arguments))
     if camera is not None:
         stem = arguments.output_dir / camera.stem
         report.add_video(segmenter, camera, Job(Path(camera.name), stem), outputs)
-
-
-def _predict_video_file(
-    segmenter: "Segmenter",
-    job: "Job",
-    outputs: "Outputs",
-    arguments: argparse.Namespace,
-    report: PredictionReport,
-) -> None:
-    from keras_fcn.prediction.results import Result
-    from keras_fcn.prediction.video.predict import is_predicted
-    from keras_fcn.prediction.video.reader import UnreadableVideo, VideoReader
-
-    try:
-        with VideoReader(job.path, _clip(arguments)) as video:
-            if outputs.skip_existing and is_predicted(video, job, outputs):
-                report.add(Result(job.path))
-            else:
-                report.add_video(segmenter, video, job, outputs)
-    except (UnreadableVideo, FileNotFoundError) as error:
-        logger.error("skipped: %s", error)
-        report.add(Result(job.path, problem=str(error)))
-
-
-def _clip(arguments: argparse.Namespace) -> "Clip":
-    from keras_fcn.prediction.video.reader import Clip
-
-    return Clip(arguments.start, arguments.end, arguments.every)
-
-
-def _outputs(arguments: argparse.Namespace) -> "Outputs":
-    from keras_fcn.drawing.overlays import OverlayStyle
-    from keras_fcn.prediction.outputs import Outputs
-
-    return Outputs(
-        arguments.overlay,
-        OverlayStyle(arguments.opacity, arguments.contours, arguments.legend),
-        arguments.video_labels,
-        arguments.skip_existing,
-        arguments.confidence,
-    )
-
-
-def _predict_by_server(
-    arguments: argparse.Namespace, class_map: "ClassMap"
-) -> "Generator[Result, None, None]":
-    from keras_fcn.serving.client import connect, predict_images_by_server
-
-    with_confidence = arguments.confidence or arguments.unknown_below > 0
-    send = connect(
-        arguments.server, arguments.timeout, arguments.retries, with_confidence
-    )
-    return predict_images_by_server(
-        send,
-        class_map,
-        arguments.jobs,
-        arguments.images_per_request,
-        _outputs(arguments),
-        arguments.unknown_below,
-        max_pixels=arguments.max_pixels,
-    )
 
 
 main = Command(

@@ -2,13 +2,18 @@
 
 import argparse
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
 from keras_fcn.commands.flags import add_flag
+from keras_fcn.config import MAX_IMAGE_PIXELS
 from keras_fcn.options import Kind, NonNegativeInt, PositiveInt, Probability
 from keras_fcn.prediction.options import OverlayFormat, VideoLabels
+
+if TYPE_CHECKING:
+    from keras_fcn.prediction.outputs import Outputs
+    from keras_fcn.prediction.video.reader import Clip
 
 _Timeout = Annotated[  # a day at most: sockets can't wait for 1e10 seconds
     float, Field(gt=0, le=86400), Kind("seconds above 0, at most 86400", "SECONDS")
@@ -16,7 +21,14 @@ _Timeout = Annotated[  # a day at most: sockets can't wait for 1e10 seconds
 
 
 def add_output_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the flags for what is written of an image."""
+    """Add the flags for the images, and for what is written of them."""
+    add_flag(
+        parser,
+        "--max-pixels",
+        PositiveInt,
+        "maximum number of pixels of an image; larger ones are reported and skipped",
+        MAX_IMAGE_PIXELS,
+    )
     group = parser.add_argument_group("outputs")
     add_flag(
         group,
@@ -59,6 +71,20 @@ def add_output_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="write a table of images and frames: path, size, seconds, share of each "
         "class",
+    )
+
+
+def outputs_of(arguments: argparse.Namespace) -> "Outputs":
+    """Return the outputs that the flags of `add_output_arguments` select."""
+    from keras_fcn.drawing.overlays import OverlayStyle
+    from keras_fcn.prediction.outputs import Outputs
+
+    return Outputs(
+        arguments.overlay,
+        OverlayStyle(arguments.opacity, arguments.contours, arguments.legend),
+        arguments.video_labels,
+        arguments.skip_existing,
+        arguments.confidence,
     )
 
 
@@ -106,6 +132,13 @@ def check_video_arguments(arguments: argparse.Namespace) -> None:
             "`end` must be later than `start`. "
             f"Received: {arguments.end:g} s and {arguments.start:g} s"
         )
+
+
+def clip_of(arguments: argparse.Namespace) -> "Clip":
+    """Return the part of a video that the flags of `add_video_arguments` select."""
+    from keras_fcn.prediction.video.reader import Clip
+
+    return Clip(arguments.start, arguments.end, arguments.every)
 
 
 def parse_time(text: str) -> float:

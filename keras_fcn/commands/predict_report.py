@@ -3,8 +3,8 @@
 import argparse
 import logging
 import time
-from collections.abc import Generator
-from contextlib import closing
+from collections.abc import Generator, Iterator
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,8 +16,28 @@ if TYPE_CHECKING:
     from keras_fcn.prediction.outputs import Outputs
     from keras_fcn.prediction.results import Result, ResultTable
     from keras_fcn.prediction.segmenter import Segmenter
+    from keras_fcn.prediction.video.reader import Clip
 
 logger = logging.getLogger("keras_fcn.predict")
+
+
+@contextmanager
+def open_report(
+    arguments: argparse.Namespace, class_map: "ClassMap"
+) -> Iterator["PredictionReport"]:
+    """Open the report of a prediction, with a table if `csv` is given.
+
+    Args:
+        arguments: of the command, with `jobs` and `output_dir`.
+        class_map: names of the classes.
+    """
+    from keras_fcn.prediction.results import result_table
+
+    with ExitStack() as stack:
+        table = None
+        if arguments.csv:
+            table = stack.enter_context(result_table(arguments.csv, class_map))
+        yield PredictionReport(arguments, class_map, table)
 
 
 class PredictionReport:
@@ -59,6 +79,24 @@ class PredictionReport:
             logger.info(
                 "%d images in %.1f s, %.2f images/s", count, seconds, count / seconds
             )
+
+    def add_video_file(
+        self, segmenter: "Segmenter", job: "Job", outputs: "Outputs", clip: "Clip"
+    ) -> None:
+        """Predict a video file; one that exists already or is damaged is skipped."""
+        from keras_fcn.prediction.results import Result
+        from keras_fcn.prediction.video.predict import is_predicted
+        from keras_fcn.prediction.video.reader import UnreadableVideo, VideoReader
+
+        try:
+            with VideoReader(job.path, clip) as video:
+                if outputs.skip_existing and is_predicted(video, job, outputs):
+                    self.add(Result(job.path))
+                else:
+                    self.add_video(segmenter, video, job, outputs)
+        except (UnreadableVideo, FileNotFoundError) as error:
+            logger.error("skipped: %s", error)
+            self.add(Result(job.path, problem=str(error)))
 
     def add_video(
         self, segmenter: "Segmenter", video: Any, job: "Job", outputs: "Outputs"

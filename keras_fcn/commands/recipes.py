@@ -1,23 +1,58 @@
-"""Recipes: options of a training in a TOML file, and options that exclude others."""
+"""Options of a training: recipes in TOML, options without effect, resumed runs."""
 
+import argparse
 import sys
 from collections.abc import Collection, Mapping
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from shlex import quote
+from typing import TYPE_CHECKING, Any
 
+from keras_fcn.commands.parser import format_value
 from keras_fcn.config import FOLDER_FIELDS, TrainingConfig
-from keras_fcn.datasets.mix import parse_mix
+from keras_fcn.datasets.mix import absolute_mix, parse_mix
 from keras_fcn.errors import did_you_mean
 from keras_fcn.options import parse
+from keras_fcn.runs.names import network_path, start_name
 
 if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
 
+if TYPE_CHECKING:
+    from keras_fcn.runs.folder import RunFolder
+
 _OPTIONS = {field.name: field for field in fields(TrainingConfig)}
 _OFF = {"flip": False, "scale": (1.0, 1.0)}  # augmentation; the others are 0
+
+
+def add_recipe(arguments: argparse.Namespace, given: set[str]) -> None:
+    """Add the values of the recipe `config`, and check the options of a new training.
+
+    Args:
+        arguments: get the recipe's values where no flag was given.
+        given: names of the flags that were given; gets those of the recipe.
+
+    Raises:
+        ValueError: if the recipe is invalid, or a flag has no effect.
+        FileNotFoundError: if the recipe or the network of `init_from` is missing.
+    """
+    recipe = {} if arguments.config is None else read_recipe(arguments.config)
+    flags = given.intersection(_OPTIONS)
+    # A flag for one kind of initial weights replaces the other kind in the recipe.
+    if "init_from" in flags:
+        recipe.pop("weights", None)
+    elif "weights" in flags:
+        recipe.pop("init_from", None)
+    for name in recipe.keys() - flags:
+        setattr(arguments, name, recipe[name])
+    # Only flags are checked here: a flag may make an option of the recipe useless, such
+    # as --no-augment.
+    check_options({name: getattr(arguments, name) for name in _OPTIONS}, flags)
+    if arguments.init_from is not None:
+        network_path(arguments.init_from)
+    given.update(recipe)
 
 
 def read_recipe(path: Path) -> dict[str, Any]:
@@ -102,3 +137,44 @@ def check_options(values: Mapping[str, Any], given: Collection[str]) -> None:
             raise ValueError(
                 f"`{name}` has no effect with {other}: leave one of them out"
             )
+
+
+def check_unchanged(
+    run: "RunFolder", arguments: argparse.Namespace, given: set[str]
+) -> None:
+    """Refuse flags that differ from the configuration of a run to resume.
+
+    Args:
+        run: the run.
+        arguments: the values of the flags.
+        given: names of the flags that were given. `data_dir` may differ, because the
+            data may have moved.
+
+    Raises:
+        ValueError: names the first option that differs.
+    """
+    from keras_fcn.models.precision import resolve_precision
+
+    # The run has resolved values: auto, pretrained and relative paths are replaced.
+    resolved = {
+        "precision": resolve_precision,
+        "init_from": start_name,
+        "mix": absolute_mix,
+    }
+    saved = run.read_config()
+    for name in given.intersection(_OPTIONS) - {"data_dir"}:
+        received, kept = getattr(arguments, name), getattr(saved, name)
+        if name in resolved:
+            received = resolved[name](received)
+        if received == kept:
+            continue
+        if name == "epochs" and received > kept:
+            raise ValueError(
+                f"`resume` can't add epochs, because the learning rate of {run.path} "
+                f"ends at 0 after {kept}: start a new run by `init_from` "
+                f"{quote(str(run.path))} `epochs` N. Received: epochs={received}"
+            )
+        raise ValueError(
+            f"`resume` uses the run's own configuration: {run.path} has `{name}` "
+            f"{format_value(kept)}. Received: {name}={format_value(received)}"
+        )

@@ -15,13 +15,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from keras_fcn.commands.command_line import Command
 from keras_fcn.commands.flags import add_config_arguments, add_flag, parse_run
-from keras_fcn.commands.parser import format_value
-from keras_fcn.commands.recipes import check_options, read_recipe
+from keras_fcn.commands.recipes import add_recipe, check_unchanged
 from keras_fcn.config import GROUPS, TrainingConfig
-from keras_fcn.datasets.mix import absolute_mix
 from keras_fcn.errors import TrainingStopped
 from keras_fcn.options import Kind, PositiveInt
-from keras_fcn.runs.names import CONFIG_FILE, network_path
 from keras_fcn.training.distributed.cluster import find_cluster
 
 if TYPE_CHECKING:
@@ -34,7 +31,6 @@ RUNS = Path("runs")
 _Devices = Annotated[
     Literal["all"] | PositiveInt, Kind("all or a positive integer", "all|N")
 ]
-_OPTIONS = tuple(field.name for field in fields(TrainingConfig))
 _EXAMPLES = """examples:
   %(prog)s --config recipes/camvid-fcn8s.toml --data-dir data/CamVid
   %(prog)s --dataset folder --data-dir my_data --init-from pretrained
@@ -118,25 +114,13 @@ def check(arguments: argparse.Namespace, given: set[str]) -> None:
             if name in given:
                 raise ValueError(f"{why}: leave out `{name}`")
         return
-    recipe = {} if arguments.config is None else read_recipe(arguments.config)
-    flags = given.intersection(_OPTIONS)
-    # A flag for one kind of initial weights replaces the other kind in the recipe.
-    if "init_from" in flags:
-        recipe.pop("weights", None)
-    elif "weights" in flags:
-        recipe.pop("init_from", None)
-    for name in recipe.keys() - flags:
-        setattr(arguments, name, recipe[name])
-    # Only flags are checked here: a flag may make an option of the recipe useless, such
-    # as --no-augment.
-    check_options({name: getattr(arguments, name) for name in _OPTIONS}, flags)
-    if arguments.init_from is not None:
-        network_path(arguments.init_from)
-    given.update(recipe)
+    add_recipe(arguments, given)
 
 
 def work(arguments: argparse.Namespace, given: set[str]) -> int:
     """Train, and print the scores of the best epoch."""
+    from keras_fcn.evaluation.report import class_table
+    from keras_fcn.runs.folder import RunFolder
     from keras_fcn.training.distributed.strategy import join
 
     devices = None if arguments.devices == "all" else arguments.devices
@@ -145,91 +129,12 @@ def work(arguments: argparse.Namespace, given: set[str]) -> int:
     try:
         run = _train(arguments, given, distribution)
     except (KeyboardInterrupt, TrainingStopped):
-        if path is not None and (path / CONFIG_FILE).is_file():
+        if path is not None and RunFolder(path).config_file.is_file():
             command = f"{arguments.parser.prog} --resume {quote(str(path))}"
             logger.info("To resume: %s", command)
         raise
-    if distribution.is_first:
-        _print_results(run)
-    return 0
-
-
-def _train(
-    arguments: argparse.Namespace, given: set[str], distribution: "Distribution"
-) -> "RunFolder":
-    """Start or resume a run; the first worker decides, as only it needs the folder."""
-    from keras_fcn.runs.folder import RunFolder
-    from keras_fcn.training.resolve import follow_start
-    from keras_fcn.training.train import resume, train
-
-    path, every = arguments.resume or arguments.run_dir, arguments.checkpoint_every
-    with distribution.fail_together():
-        action = _choose_action(arguments, given) if distribution.is_first else None
-    action = distribution.all_gather(action)[0]
-    if action == "nothing":
-        logger.info("The training is complete already")
-        return RunFolder(path)
-    if action == "resume":
-        return resume(path, arguments.data_dir, distribution, every)
-    with distribution.fail_together():
-        values = {name: getattr(arguments, name) for name in _OPTIONS}
-        config = follow_start(TrainingConfig(**values), given)
-    if path is None:
-        started = datetime.now().strftime("%Y%m%d-%H%M%S")
-        path = RUNS / f"{config.dataset}-fcn{config.variant}-{started}"
-    return train(config, path, distribution, every)
-
-
-def _choose_action(
-    arguments: argparse.Namespace, given: set[str]
-) -> Literal["start", "resume", "nothing"]:
-    from keras_fcn.runs.folder import RunFolder
-    from keras_fcn.training.train import is_finished
-
-    path = arguments.resume or arguments.run_dir
-    has_begun = path is not None and (path / CONFIG_FILE).is_file()
-    if not (arguments.resume or (arguments.auto_resume and has_begun)):
-        return "start"
-    _refuse_other_configuration(arguments, given, path)
-    is_done = is_finished(RunFolder.open(path))
-    return "nothing" if is_done and arguments.auto_resume else "resume"
-
-
-def _refuse_other_configuration(
-    arguments: argparse.Namespace, given: set[str], path: Path
-) -> None:
-    """Refuse flags that differ from a run's configuration; the data may have moved."""
-    from keras_fcn.models.precision import resolve_precision
-    from keras_fcn.runs.folder import RunFolder
-    from keras_fcn.runs.names import start_name
-
-    saved = RunFolder.open(path).read_config()
-    for name in given.intersection(_OPTIONS) - {"data_dir"}:
-        received, kept = getattr(arguments, name), getattr(saved, name)
-        # The run has resolved values: auto, pretrained and relative paths are replaced.
-        if name == "precision":
-            received = resolve_precision(received)
-        elif name == "init_from":
-            received = start_name(received)
-        elif name == "mix":
-            received = absolute_mix(received)
-        if received == kept:
-            continue
-        if name == "epochs" and received > kept:
-            raise ValueError(
-                f"`resume` can't add epochs, because the learning rate of {path} ends "
-                f"at 0 after {kept}: start a new run by `init_from` {quote(str(path))} "
-                f"`epochs` N. Received: epochs={received}"
-            )
-        raise ValueError(
-            f"`resume` uses the run's own configuration: {path} has `{name}` "
-            f"{format_value(kept)}. Received: {name}={format_value(received)}"
-        )
-
-
-def _print_results(run: "RunFolder") -> None:
-    from keras_fcn.evaluation.report import class_table
-
+    if not distribution.is_first:
+        return 0
     metrics = run.read_metrics()
     print(
         f"Best epoch {metrics['epoch']}: validation mean IoU "
@@ -239,6 +144,41 @@ def _print_results(run: "RunFolder") -> None:
     print(f"Network:     {run.best_model}")
     print(f"Samples:     {run.samples}/")
     print(f"Curves:      tensorboard --logdir {quote(str(run.path.parent))}")
+    return 0
+
+
+def _train(
+    arguments: argparse.Namespace, given: set[str], distribution: "Distribution"
+) -> "RunFolder":
+    """Start or resume a run; the first worker decides, as only it needs the folder."""
+    from keras_fcn.runs.folder import RunFolder
+    from keras_fcn.training.resolve import follow_start
+    from keras_fcn.training.train import is_finished, resume, train
+
+    path, every = arguments.resume or arguments.run_dir, arguments.checkpoint_every
+    action = "start"
+    with distribution.fail_together():
+        if distribution.is_first and (
+            arguments.resume
+            or (arguments.auto_resume and RunFolder(path).config_file.is_file())
+        ):
+            run = RunFolder.open(path)
+            check_unchanged(run, arguments, given)
+            is_done = arguments.auto_resume and is_finished(run)
+            action = "nothing" if is_done else "resume"
+    action = distribution.all_gather(action)[0]
+    if action == "nothing":
+        logger.info("The training is complete already")
+        return RunFolder(path)
+    if action == "resume":
+        return resume(path, arguments.data_dir, distribution, every)
+    with distribution.fail_together():
+        values = {f.name: getattr(arguments, f.name) for f in fields(TrainingConfig)}
+        config = follow_start(TrainingConfig(**values), given)
+    if path is None:
+        started = datetime.now().strftime("%Y%m%d-%H%M%S")
+        path = RUNS / f"{config.dataset}-fcn{config.variant}-{started}"
+    return train(config, path, distribution, every)
 
 
 main = Command(__doc__, add_arguments, work, check, examples=_EXAMPLES).main

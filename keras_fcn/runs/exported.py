@@ -43,6 +43,12 @@ class ExportedFolder(NetworkFolder):
     """A network in the format of another runtime, for prediction only."""
 
     @property
+    def name(self) -> str:
+        """Names of the export's folder and of the version in it."""
+        path = self.path.resolve()  # the version alone may be "1"
+        return f"{path.parent.name}-{path.name}"
+
+    @property
     def classes_file(self) -> Path:
         """File of the classes."""
         is_saved_model = self.read_card()["format"] == "savedmodel"

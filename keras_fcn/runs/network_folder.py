@@ -42,6 +42,11 @@ class NetworkFolder(ABC):
     path: Path
 
     @property
+    def name(self) -> str:
+        """Name of the network, for folders and reports about it."""
+        return self.path.resolve().name  # "." has no name
+
+    @property
     def config_file(self) -> Path:
         """File of the configuration."""
         return self.path / CONFIG_FILE

@@ -104,7 +104,7 @@ def _write(network_folder, folder, options, calibration):
         options.precision if is_saved_model else "float32"
     )
     card = {
-        "model": network_folder.path.resolve().name,
+        "model": network_folder.name,
         "format": options.format,
         "variant": config.variant,
         "head": config.head,

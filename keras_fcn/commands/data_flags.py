@@ -1,0 +1,68 @@
+"""Flags for the data of a trained network, and loading these data."""
+
+import argparse
+from collections.abc import Collection
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from keras_fcn.commands.flags import add_config_arguments
+from keras_fcn.config import DATA_FIELDS, TrainingConfig
+
+if TYPE_CHECKING:
+    from keras_fcn.datasets.dataset import SegmentationDataset
+    from keras_fcn.runs.network_folder import NetworkFolder
+
+
+def add_data_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the flags for another data set than that of the training."""
+    group = parser.add_argument_group(
+        "data", "Options that are not given are taken from the training run."
+    )
+    add_config_arguments(group, DATA_FIELDS, show_defaults=False)
+
+
+def data_config(
+    network: "NetworkFolder",
+    arguments: argparse.Namespace,
+    given: set[str],
+    names: Collection[str] = DATA_FIELDS,
+) -> TrainingConfig:
+    """Return the configuration of a network's training with the data of the flags.
+
+    Args:
+        network: the trained network.
+        arguments: have the values of the flags.
+        given: names of the flags that were given.
+        names: fields that are replaced where they were given.
+    """
+    trained = network.read_config()
+    changes = {name: getattr(arguments, name) for name in given.intersection(names)}
+    if changes.get("dataset", trained.dataset) != trained.dataset:
+        changes["val_pattern"] = None  # it matches names of the other data set
+    return replace(trained, **changes)
+
+
+def load_data(
+    network: "NetworkFolder", config: TrainingConfig, splits: tuple[str, ...]
+) -> "SegmentationDataset":
+    """Load a data set, with the splits and at the size of its training.
+
+    Args:
+        network: its classes are required.
+        config: selects the data set.
+        splits: the splits that are read.
+
+    Raises:
+        ValueError: if the data set has other classes than the network.
+        OSError: if an image can't be read.
+    """
+    from keras_fcn.datasets.load import as_in_training, load_dataset
+
+    if "test" in splits:
+        config = replace(config, val_pattern=None)
+    elif config.val_pattern is not None:
+        splits = ("train", "val")  # the pattern divides the images of both
+    dataset = load_dataset(config, splits, network.read_class_map())
+    dataset = as_in_training(dataset, config)
+    network.check_classes(dataset.class_map)
+    return dataset
