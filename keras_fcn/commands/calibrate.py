@@ -30,6 +30,8 @@ def work(arguments: argparse.Namespace, given: set[str]) -> int:
 
     network = find_network(arguments.model)
     config = data_config(network, arguments, given)
+    # Not on the training images, on which the network is more often right than on
+    # others: it would stay overconfident.
     calibrate(network, load_data(network, config, ("val",)), arguments.batch_size)
     print(f"Calibration: {network.calibration_file}")
     return 0

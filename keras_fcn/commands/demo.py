@@ -54,7 +54,7 @@ def work(arguments: argparse.Namespace, given: set[str]) -> int:
     segmenter = load(arguments.model)
     try:
         serve(segmenter, arguments.model, arguments.port)
-    except KeyboardInterrupt:
+    except KeyboardInterrupt:  # the usual end of the page, not an error
         print("\nStopped serving the page.")
     return 0
 

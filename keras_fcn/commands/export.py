@@ -132,6 +132,7 @@ def _load_calibration(
     try:
         dataset = load_data(network, config, ("train", "val"))
     except OSError as error:
+        # A user may not expect that an export reads a data set.
         raise OSError(
             "`precision` int8 requires the training and validation images of "
             f"{config.dataset} (`data_dir`): {error}"

@@ -46,10 +46,11 @@ def add_flag(
         default: the value if the flag is not given.
         metavar: stands for the value in the help; that of the kind if None.
     """
-    if annotation is bool:
+    if annotation is bool:  # argparse's `type=bool` would convert "no" to True
         action = argparse.BooleanOptionalAction
         parser.add_argument(flag, action=action, default=default, help=help)
         return
+    # Not argparse's `choices`: its errors suggest no word, and its usage lists all.
     words = choices(annotation)
     parser.add_argument(
         flag,
@@ -98,7 +99,7 @@ def add_model_argument(parser: argparse._ActionsContainer) -> None:
 def _parse_network(text: str) -> str:
     try:
         network_path(text)
-    except OSError as error:
+    except OSError as error:  # found before TensorFlow is imported, which takes seconds
         nearest = did_you_mean(text, bundled_names())
         raise argparse.ArgumentTypeError(f"{error}{nearest}") from error
     return text

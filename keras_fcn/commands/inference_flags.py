@@ -97,6 +97,7 @@ def inference_options(arguments: argparse.Namespace) -> PredictionOptions:
     """
     names = [field.name for field in fields(PredictionOptions)]
     values = {name: getattr(arguments, name, None) for name in names}
+    # None is a flag that was not given: the defaults are those of the class.
     return PredictionOptions(
         **{name: value for name, value in values.items() if value is not None}
     )

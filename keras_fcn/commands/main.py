@@ -6,6 +6,7 @@ import sys
 from keras_fcn.errors import did_you_mean
 from keras_fcn.version import __version__
 
+# Not read from the modules of the commands: importing all takes too long for a help.
 _COMMANDS = {
     "train": "train a network, or resume an interrupted run",
     "evaluate": "compute the scores of a network on a split of a data set",
@@ -61,5 +62,6 @@ def main(argv: list[str] | None = None) -> int:
             file=sys.stderr,
         )
         return 2
+    # Only the module of this command, for a quick start.
     module = importlib.import_module(f"keras_fcn.commands.{name}")
     return module.main(rest, prog=f"keras-fcn {name}")

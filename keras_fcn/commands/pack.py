@@ -33,6 +33,7 @@ def work(arguments: argparse.Namespace, given: set[str]) -> int:
     from keras_fcn.runs.packed import pack
 
     packed = pack(RunFolder.open(arguments.run), arguments.output_dir)
+    # Of the weights alone: the other files have some kilobytes.
     megabytes = packed.weights_file.stat().st_size / 1e6
     print(f"Packed: {packed.path}/ ({megabytes:.1f} MB)")
     return 0

@@ -93,7 +93,7 @@ def check(arguments: argparse.Namespace, given: set[str]) -> None:
     check_ray_arguments(arguments, given)
     if arguments.ray is not None:
         return
-    if isinstance(arguments.output_dir, str):
+    if isinstance(arguments.output_dir, str):  # a URL: see `add_arguments`
         raise ValueError(
             "`output_dir` must be a folder; URLs require `ray`. "
             f"Received: output_dir={arguments.output_dir}"
@@ -175,5 +175,6 @@ main = Command(
     check,
     "%(prog)s INPUT [INPUT ...] [options]",
     _EXAMPLES,
+    # With Ray, the workers compute; the driver handles paths only.
     needs_backend=lambda arguments: arguments.ray is None,
 ).main

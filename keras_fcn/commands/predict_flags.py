@@ -151,7 +151,7 @@ def parse_time(text: str) -> float:
     try:
         values = [*map(int, larger), float(seconds)]
     except ValueError:
-        values = [-1]
+        values = [-1]  # refused below
     if len(values) > 3 or not all(0 <= value < float("inf") for value in values):
         raise argparse.ArgumentTypeError(
             f"expected seconds, M:S or H:M:S, such as 90 or 1:30, got {text}"
@@ -194,10 +194,12 @@ def check_server_arguments(given: set[str]) -> None:
         ValueError: names those that can't.
     """
     if "server" in given:
+        # The exported graph contains the size, and runs at one scale without tiles.
         others = ["tta", "dense", "stride_factor", "uncertainty"]
         others += ["size", "tile", "overlap"]
         message = "`server` runs the network as it was exported: leave out {}"
     else:
+        # Without effect; a user who gives one has probably forgotten the server.
         others = ["images_per_request", "timeout", "retries"]
         message = "{} requires `server`"
     wrong = [f"`{name}`" for name in others if name in given]

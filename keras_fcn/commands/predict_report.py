@@ -71,11 +71,11 @@ class PredictionReport:
     def add_images(self, results: "Generator[Result, None, None]") -> None:
         """Count and print results as they come, and log the rate."""
         begun, before = time.perf_counter(), self._num_predicted
-        with closing(results):
+        with closing(results):  # ends its threads also after Ctrl-C
             for result in results:
                 self.add(result)
         seconds, count = time.perf_counter() - begun, self._num_predicted - before
-        if count > 1:
+        if count > 1:  # the time of a single image is mostly compilation
             logger.info(
                 "%d images in %.1f s, %.2f images/s", count, seconds, count / seconds
             )
@@ -109,7 +109,7 @@ class PredictionReport:
         progress = Progress(
             description=video.name, total=video.num_frames, unit="frames"
         )
-        counts: Any = 0
+        counts: Any = 0  # then (256,), pixels by class id
         try:
             with closing(predict_video(segmenter, video, job, outputs)) as results:
                 for result in results:
@@ -127,7 +127,7 @@ class PredictionReport:
     def end(self) -> int:
         """Print where the outputs are, and return the exit status."""
         if self._num_failed and not self._num_predicted:
-            return 2
+            return 2  # as for bad input
         print(f"Outputs: {self._output_dir}/")
         return 1 if self._num_failed else 0
 
@@ -142,5 +142,6 @@ class PredictionReport:
             self._num_predicted += 1
 
     def _print(self, line: str) -> None:
+        # Flushed, because a pipe would get the lines in blocks of 8 KiB.
         total = max(self._file_number, self._total)  # a camera is not in the total
         print(printable(f"[{self._file_number}/{total}] {line}"), flush=True)

@@ -133,7 +133,7 @@ def work(arguments: argparse.Namespace, given: set[str]) -> int:
             command = f"{arguments.parser.prog} --resume {quote(str(path))}"
             logger.info("To resume: %s", command)
         raise
-    if not distribution.is_first:
+    if not distribution.is_first:  # the others write no run
         return 0
     metrics = run.read_metrics()
     print(
@@ -157,7 +157,7 @@ def _train(
 
     path, every = arguments.resume or arguments.run_dir, arguments.checkpoint_every
     action = "start"
-    with distribution.fail_together():
+    with distribution.fail_together():  # an error on one worker ends all of them
         if distribution.is_first and (
             arguments.resume
             or (arguments.auto_resume and RunFolder(path).config_file.is_file())
@@ -166,7 +166,7 @@ def _train(
             check_unchanged(run, arguments, given)
             is_done = arguments.auto_resume and is_finished(run)
             action = "nothing" if is_done else "resume"
-    action = distribution.all_gather(action)[0]
+    action = distribution.all_gather(action)[0]  # that of the first worker
     if action == "nothing":
         logger.info("The training is complete already")
         return RunFolder(path)
@@ -176,6 +176,7 @@ def _train(
         values = {f.name: getattr(arguments, f.name) for f in fields(TrainingConfig)}
         config = follow_start(TrainingConfig(**values), given)
     if path is None:
+        # To the second, so that trainings of the same data get different folders.
         started = datetime.now().strftime("%Y%m%d-%H%M%S")
         path = RUNS / f"{config.dataset}-fcn{config.variant}-{started}"
     return train(config, path, distribution, every)

@@ -37,7 +37,7 @@ from keras_fcn.storage.atomic import (
 logger = logging.getLogger(__name__)
 
 _STATE = re.compile(r"checkpoint-\d{4,}(-\d{6,})?\.safetensors")
-_LARGEST = sys.float_info.max
+_LARGEST = sys.float_info.max  # json reads 1e999 as infinity, and NaN as NaN
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ class Checkpoint:
             )
         epoch, step, state, history = (values[name] for name in names)
         for name, value in (("epoch", epoch), ("step", step)):
-            if type(value) is not int or value < 0:
+            if type(value) is not int or value < 0:  # a bool is an int, too
                 raise ValueError(
                     f"{path}: {name} must be an integer of at least 0, "
                     f"got {shown(value)}"
@@ -203,6 +203,8 @@ class Checkpoints:
         Raises:
             OSError: if something can't be written; the previous checkpoint stays valid.
         """
+        # Durable: otherwise, after a loss of power, a file may have its new name and no
+        # content. In this order: `checkpoint.json` names files that are complete.
         path = self.folder / str(checkpoint.state)
         with atomic_file(path, is_durable=True) as part:
             save_state(part)
@@ -225,6 +227,7 @@ class Checkpoints:
                 path.unlink()
             return
         write_json(self.last_file, asdict(checkpoint), is_durable=True)
+        # Without a previous checkpoint, its files are not kept.
         before = checkpoint
         if self.before_file.exists():
             try:
@@ -271,6 +274,7 @@ class Checkpoints:
             if staged.exists():
                 kept = self._best(best_before, suffix)
                 if best_before != best and path.exists() and not kept.exists():
+                    # A link, because the network of the vgg head has 540 MB.
                     with atomic_file(kept) as part:
                         try:
                             os.link(path, part)

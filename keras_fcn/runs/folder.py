@@ -70,6 +70,7 @@ class RunFolder(NetworkFolder):
         """
         run = cls(path)
         run.check_is_free()
+        # In the same folder, because a rename within one file system is atomic.
         with atomic_folder(path.parent) as part_path:
             part = cls(part_path)
             part.tensorboard.mkdir()
@@ -168,7 +169,7 @@ class RunFolder(NetworkFolder):
                 f"{self.metrics_file}: expected scores by name, got {shown(metrics)}"
             )
         for name in ("epoch", "mean_iou", "pixel_accuracy"):
-            if type(metrics.get(name)) not in (int, float):
+            if type(metrics.get(name)) not in (int, float):  # a bool is an int, too
                 raise ValueError(
                     f"{self.metrics_file}: {name} must be a number, "
                     f"got {shown(metrics.get(name))}"
@@ -255,6 +256,6 @@ def _git(file, *arguments):
             text=True,
             check=True,
         )
-    except (OSError, subprocess.CalledProcessError):
+    except (OSError, subprocess.CalledProcessError):  # no git, or no checkout
         return None
     return result.stdout.strip()

@@ -81,6 +81,7 @@ class NetworkFolder(ABC):
         if self.calibration_file.is_file():
             files.append(self.calibration_file)
         checksum = hashlib.sha256()
+        # A hash of hashes: bytes that move from one file to the next change it.
         for file in files:
             checksum.update(hashlib.sha256(file.read_bytes()).digest())
         return checksum.hexdigest()
@@ -179,7 +180,7 @@ class NetworkFolder(ABC):
         Raises:
             ValueError: if its file is damaged.
         """
-        if not self.calibration_file.is_file():
+        if not self.calibration_file.is_file():  # killed before it was fitted
             return 1.0
         content = read_json(self.calibration_file)
         value = content.get("temperature") if isinstance(content, dict) else None
@@ -198,6 +199,7 @@ class NetworkFolder(ABC):
         """Return the architecture of the network, with nothing frozen."""
         num_classes = self.read_class_map().num_classes
         architecture = Architecture.from_config(self.read_config(), num_classes)
+        # Freezing belongs to the training, not to its result.
         return dataclasses.replace(
             architecture, freeze_blocks=0, freeze_upsampling=False
         )
@@ -215,6 +217,7 @@ class NetworkFolder(ABC):
         Raises:
             ValueError: if they differ.
         """
+        # Colours and void may differ: the logits do not depend on them.
         names = self.read_class_map().names
         if names != class_map.names:
             raise ValueError(

@@ -123,6 +123,7 @@ def pack(run: RunFolder, output_dir: Path) -> PackedFolder:
                 run.calibration_file.name,
             )
         description = run.read_description()
+        # File names stay, as a record of the initial weights.
         names = {
             name: description["config"][name] and Path(description["config"][name]).name
             for name in ("weights", "init_from")

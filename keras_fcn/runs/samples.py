@@ -22,7 +22,7 @@ def read_frames(runs: Sequence[RunFolder], sample: int) -> list[Frame]:
     frames = []
     for run in runs:
         variant = run.read_config().variant
-        end = f"-sample-{sample}.png"
+        end = f"-sample-{sample}.png"  # written by `training/callbacks.py`
         paths = sorted(run.samples.glob(f"epoch-*{end}"))
         if not paths:
             raise ValueError(
