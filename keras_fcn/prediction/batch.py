@@ -16,10 +16,9 @@ from keras_fcn.config import MAX_IMAGE_PIXELS
 from keras_fcn.images.frames import read_frames
 from keras_fcn.images.prefetch import ordered_map, threads
 from keras_fcn.models.devices import has_accelerator
-from keras_fcn.prediction.image_task import ImageTask
 from keras_fcn.prediction.jobs import Job
 from keras_fcn.prediction.outputs import Outputs, write_outputs
-from keras_fcn.prediction.results import Result
+from keras_fcn.prediction.results import ImageTask, Result
 from keras_fcn.prediction.segmenter import Segmenter
 
 logger = logging.getLogger(__name__)

@@ -15,10 +15,9 @@ from keras_fcn.images.encoding import (
 )
 from keras_fcn.options import validated
 from keras_fcn.prediction.confidence import encode_confidence
-from keras_fcn.prediction.image_task import ImageTask
 from keras_fcn.prediction.jobs import CONFIDENCE, LABELS, OVERLAY, Job
 from keras_fcn.prediction.options import OverlayFormat, VideoLabels
-from keras_fcn.prediction.results import Result, count_ids
+from keras_fcn.prediction.results import ImageTask, Result, count_ids
 
 _ENCODERS = {"png": (".png", encode_photograph), "jpeg": (".jpg", encode_jpeg)}
 # After one of these no further image could be written: they end a batch.

@@ -14,9 +14,8 @@ from pathlib import Path
 from queue import Empty
 
 from keras_fcn.images.prefetch import ordered_map, threads
-from keras_fcn.prediction.image_task import describe_failure
 from keras_fcn.prediction.jobs import Job
-from keras_fcn.prediction.results import Result
+from keras_fcn.prediction.results import Result, describe_failure
 from keras_fcn.ray_prediction.messages import Image, Row
 from keras_fcn.ray_prediction.storage import is_url
 

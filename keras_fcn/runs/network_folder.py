@@ -217,7 +217,7 @@ class NetworkFolder(ABC):
         Raises:
             ValueError: if they differ.
         """
-        # Colours and void may differ: the logits do not depend on them.
+        # Colors and void may differ: the logits do not depend on them.
         names = self.read_class_map().names
         if names != class_map.names:
             raise ValueError(

@@ -10,10 +10,9 @@ from keras_fcn.classes import ClassMap
 from keras_fcn.config import MAX_IMAGE_PIXELS
 from keras_fcn.images.reading import apply_orientation, read_image_and_orientation
 from keras_fcn.prediction.confidence import mark_unknown
-from keras_fcn.prediction.image_task import ImageTask
 from keras_fcn.prediction.jobs import Job
 from keras_fcn.prediction.outputs import Outputs, write_outputs
-from keras_fcn.prediction.results import Result
+from keras_fcn.prediction.results import ImageTask, Result
 from keras_fcn.serving.errors import RefusedRequest, ServerError, ServerUnavailable
 from keras_fcn.serving.grpc_client import GrpcClient
 from keras_fcn.serving.responses import LABELS, LABELS_AND_CONFIDENCE, read_label_map
@@ -130,7 +129,7 @@ def predict_images_by_server(
         for item in batch:
             if item.content:
                 _store(next(responses), item, class_map, unknown_below)
-            result = write_outputs(item.picture, class_map, outputs)
+            result = write_outputs(item.task, class_map, outputs)
             if result.problem:
                 logger.error("skipped: %s", result.problem)
             yield result
@@ -140,27 +139,27 @@ def predict_images_by_server(
 class _Item:
     """An image of a request; without content if it is not sent."""
 
-    picture: ImageTask
+    task: ImageTask
     content: bytes = b""
     orientation: int = 1
 
 
 def _load(job, outputs, max_pixels):
-    picture = ImageTask(job)
+    task = ImageTask(job)
     if outputs.are_complete(job):
-        return _Item(picture)
+        return _Item(task)
     try:
-        picture.image, orientation = read_image_and_orientation(job.path, max_pixels)
+        task.image, orientation = read_image_and_orientation(job.path, max_pixels)
         content = job.path.read_bytes()
     except Exception as error:  # of any decoder, and MemoryError
-        picture.fail("read", error)
-        return _Item(picture)
+        task.fail("read", error)
+        return _Item(task)
     if not content.startswith(_MAGIC_NUMBERS):
-        picture.problem = (
+        task.problem = (
             f"{job.path} is neither PNG nor JPEG, the formats that a server takes"
         )
-        return _Item(picture)
-    return _Item(picture, content, orientation)
+        return _Item(task)
+    return _Item(task, content, orientation)
 
 
 def _batches(items, max_images, max_bytes):
@@ -197,27 +196,27 @@ def _send(send, contents):
 
 def _store(response, item, class_map, unknown_below):
     """Put the outputs of an image, or its problem, into its `ImageTask`."""
-    picture = item.picture
-    picture.seconds = time.perf_counter() - picture.started
+    task = item.task
+    task.seconds = time.perf_counter() - task.started
     if isinstance(response, RefusedRequest):
-        picture.problem = f"{picture.job.path}: {response}"
+        task.problem = f"{task.job.path}: {response}"
         return
-    size = picture.image.shape[:2]
+    size = task.image.shape[:2]
     if item.orientation >= 5:  # the server labels the pixels as stored
         size = size[::-1]
     label_map, *confidences = (
-        read_label_map(png, size, picture.job.path) for png in response
+        read_label_map(png, size, task.job.path) for png in response
     )
     if label_map.max() >= class_map.num_classes:
         raise ServerError(
             f"The server's model has more than {class_map.num_classes} classes (one "
             f"is {label_map.max()}): name the exported run by `model`"
         )
-    picture.label_map = apply_orientation(label_map, item.orientation)
+    task.label_map = apply_orientation(label_map, item.orientation)
     for confidence in confidences:
         upright = apply_orientation(confidence, item.orientation)
-        picture.confidence = upright.astype("float32") / 255  # in [0, 1]
+        task.confidence = upright.astype("float32") / 255  # in [0, 1]
         if unknown_below > 0:
-            picture.label_map = mark_unknown(
-                picture.label_map, picture.confidence, unknown_below, class_map
+            task.label_map = mark_unknown(
+                task.label_map, task.confidence, unknown_below, class_map
             )

@@ -19,10 +19,9 @@ from keras_fcn.images.encoding import encode_label_map
 from keras_fcn.images.prefetch import ordered_map, prefetch, threads
 from keras_fcn.prediction.batch import predict_tasks
 from keras_fcn.prediction.confidence import encode_confidence
-from keras_fcn.prediction.image_task import ImageTask
 from keras_fcn.prediction.jobs import CONFIDENCE, LABELS, OVERLAY, Job
 from keras_fcn.prediction.outputs import Outputs, write_file
-from keras_fcn.prediction.results import Result, count_ids
+from keras_fcn.prediction.results import ImageTask, Result, count_ids
 from keras_fcn.prediction.segmenter import Segmenter
 from keras_fcn.prediction.video.reader import UnreadableVideo, VideoReader
 from keras_fcn.prediction.video.writer import AudioCopy, LabelVideoWriter, VideoWriter
