@@ -141,7 +141,7 @@ class TrainingConfig:
         "also train on a second data set with the same classes: each step then "
         "contains batch_size images of each; NAME is streets, camvid, camvid=DIR or a "
         "folder; N is the number of images to use (streets:12000 renders 12,000), all "
-        "if not given",
+        "if not given; none overrides a recipe",
         metavar="NAME[:N]",
     )
     # None, because time grows with the pixels: 540 rows in place of 360 give 2.9 points

@@ -102,9 +102,8 @@ def check_options(values: Mapping[str, Any], given: Collection[str]) -> None:
     """
     config = TrainingConfig(**values)
     dataset = f"`dataset` {config.dataset}"
-    has_folder = config.dataset == "folder"
-    if config.mix is not None:
-        has_folder |= parse_mix(config.mix).name == "folder"
+    mix = parse_mix(config.mix)
+    has_folder = "folder" in (config.dataset, mix and mix.name)
     is_random = config.init_from is None and config.weights == "none"
     random = "`weights` none, because no layer is pretrained"
     has_no_effect = {

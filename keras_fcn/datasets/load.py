@@ -91,9 +91,9 @@ def load_mix(config: TrainingConfig, first: SegmentationDataset) -> Split | None
         OSError: if files are missing or can't be downloaded.
         ValueError: if the option or the data are not usable, or the classes differ.
     """
-    if config.mix is None:
-        return None
     mix = parse_mix(config.mix)
+    if mix is None:
+        return None
     if mix.name == "streets":
         config = dataclasses.replace(
             config,

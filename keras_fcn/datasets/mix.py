@@ -25,8 +25,8 @@ class Mix(NamedTuple):
     num_images: int | None
 
 
-def parse_mix(text: str) -> Mix:
-    """Parse `NAME[:N]`, `NAME=DIR[:N]` or `DIR[:N]`.
+def parse_mix(text: str | None) -> Mix | None:
+    """Parse `NAME[:N]`, `NAME=DIR[:N]` or `DIR[:N]`; None or "none" is no mix.
 
     Args:
         text: the value of `mix`.
@@ -35,6 +35,8 @@ def parse_mix(text: str) -> Mix:
         FileNotFoundError: if a folder does not exist.
         ValueError: if the data set is unknown or N is not a positive integer.
     """
+    if text is None or text == "none":  # "none" is for flags that override a recipe
+        return None
     source, num_images = text, None
     if ":" in text and not Path(text).is_dir():  # a folder's name may have a colon
         source, _, count = text.rpartition(":")
@@ -67,8 +69,9 @@ def absolute_mix(text: str | None) -> str | None:
     Args:
         text: a value that `parse_mix` accepts.
     """
-    if text is None or (mix := parse_mix(text)).folder is None:
-        return text
+    mix = parse_mix(text)
+    if mix is None or mix.folder is None:
+        return text if mix else None
     prefix = "" if mix.name == "folder" else f"{mix.name}="
     suffix = "" if mix.num_images is None else f":{mix.num_images}"
     return f"{prefix}{Path(mix.folder).absolute()}{suffix}"

@@ -42,6 +42,7 @@ def test_paths_become_absolute(tmp_path, monkeypatch):
     assert absolute_mix("camvid=mine") == f"camvid={tmp_path}/mine"
     assert absolute_mix("streets:3") == "streets:3"
     assert absolute_mix(None) is None
+    assert absolute_mix("none") is None  # a flag that turns the mix of a recipe off
 
 
 @pytest.mark.parametrize(
