@@ -197,7 +197,7 @@ def test_a_run_on_jax_holds_all_that_one_on_tensorflow_holds(histories):
             "KERAS_BACKEND must be tensorflow or jax, got jx (did you mean jax",
         ),
         ("torch", True, "KERAS_BACKEND must be tensorflow or jax, got torch"),
-        ("jax", False, "expects JAX, which is not installed"),
+        ("jax", False, "requires JAX, which is not installed"),
     ],
 )
 def test_a_backend_that_can_not_be_used_is_one_line(

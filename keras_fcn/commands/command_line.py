@@ -162,8 +162,8 @@ def _start_backend() -> None:
         )
     if backend == "jax" and find_spec("jax") is None:
         raise ValueError(
-            "KERAS_BACKEND=jax expects JAX, which is not installed: `pip install jax`, "
-            "for NVIDIA's GPUs `pip install jax[cuda12]`"
+            "KERAS_BACKEND=jax requires JAX, which is not installed: `pip install "
+            "jax`, for NVIDIA's GPUs `pip install jax[cuda12]`"
         )
     with quiet_start(), quick_imports():
         import tensorflow

@@ -103,8 +103,8 @@ def work(arguments: argparse.Namespace, given: set[str]) -> int:
     is_same = 1 / _SAME_SCALE < ratio < _SAME_SCALE
     if arguments.size == "native" and not network.scales_images and not is_same:
         logger.warning(
-            "The shorter side of the images is %d pixels, and %d in the training: "
-            "--size auto resizes them to that",
+            "The shorter side of the images is %d pixels, that of the training images "
+            "%d: use --size auto to resize them to the training size",
             side,
             network.read_training_size(),
         )

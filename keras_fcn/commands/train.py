@@ -168,7 +168,7 @@ def _train(
             action = "nothing" if is_done else "resume"
     action = distribution.all_gather(action)[0]  # that of the first worker
     if action == "nothing":
-        logger.info("The training is complete already")
+        logger.info("The run is already complete")
         return RunFolder(path)
     if action == "resume":
         return resume(path, arguments.data_dir, distribution, every)
