@@ -162,18 +162,28 @@ def test_more_images_than_there_are_are_refused_with_both_numbers(tmp_path):
         loaded("folder", str(folder), f"{folder}:5")
 
 
-def test_options_that_say_how_one_folder_is_read_do_not_hold_for_the_second(tmp_path):
-    first = tmp_path / "first"
+def test_options_that_describe_one_folder_do_not_apply_to_the_second(tmp_path):
+    colors = np.array([(10, 0, 0), (0, 20, 0), (0, 0, 30)], "uint8")
+    first, second = tmp_path / "first", tmp_path / "second"
     for number in range(3):
         image, label_map = draw_blocks(48, 64, 3, seed=number)
-        for name, array in ((f"{number}", image), (f"{number}_mask", label_map)):
-            path = first / f"{name}.png"
-            path.parent.mkdir(exist_ok=True)
-            Image.fromarray(array).save(path)
-    second = write_folder(tmp_path / "second")
-    options = {"label_suffix": "_mask", "label_values": "ids", "group_by": "^[0-9]"}
+        for folder, suffix, labels in (
+            (first, "_mask", label_map),
+            (second, "_gt", colors[label_map]),
+        ):
+            folder.mkdir(exist_ok=True)
+            name = f"{folder.name}_{number}"
+            Image.fromarray(image).save(folder / f"{name}.png")
+            Image.fromarray(labels).save(folder / f"{name}{suffix}.png")
+    rows = [f"class_{n},{r},{g},{b}" for n, (r, g, b) in enumerate(colors)]
+    (second / "class_dict.csv").write_text("\n".join(["name,r,g,b", *rows]))
+    options = {"label_suffix": "_mask", "label_values": "ids", "group_by": "^first_."}
     _, mixed = loaded("folder", str(first), str(second), **options)
-    assert mixed.num_images == 4
+    assert mixed.num_images == 2  # of three, one validates
+    for example in mixed.examples.as_numpy_iterator():
+        seed = int(example["name"][-1:])
+        expected = draw_blocks(48, 64, 3, seed=seed)[1]
+        np.testing.assert_array_equal(example["label_map"], expected)
 
 
 def test_camvid_that_can_not_be_downloaded_says_where_to_get_it(
