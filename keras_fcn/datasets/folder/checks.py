@@ -10,22 +10,26 @@ from typing import TypeVar
 import numpy as np
 
 from keras_fcn.datasets.folder.folder_data import FolderData
-from keras_fcn.datasets.folder.samples import Problem, Sample, relative
+from keras_fcn.datasets.folder.samples import Problem, Sample, listed, relative
 from keras_fcn.datasets.folder.validation_split import group_names
-from keras_fcn.errors import summarize
 
 _Key = TypeVar("_Key", bound=Hashable)
 _MAX_NAMED = 8  # classes or ids that a message lists
+# What is wrong, and what to do; {total} is the number of images.
 _FILE_PROBLEMS = {
-    "unreadable": "{n} of {total} images or their labels can't be read: {files}",
-    "values": "{n} of {total} label maps have values that are not ids: {files}",
-    "size": "{n} of {total} label maps have another size than their image: {files}",
-    "turned": "{n} label maps are turned as the stored photograph is, but its EXIF "
-    "orientation turns the image: {files}. Turn the label maps, or remove the EXIF "
-    "orientation from the images",
-    "maybe-turned": "{n} images are turned by their EXIF orientation, and the sizes do "
-    "not show whether the label maps are turned too: {files}. Check them in the page "
-    "of samples",
+    "unreadable": ("of {total} images or their labels can't be read", ""),
+    "values": ("of {total} label maps have values that are not ids", ""),
+    "size": ("of {total} label maps have another size than their image", ""),
+    "turned": (
+        "label maps are turned as the stored photograph is, but its EXIF orientation "
+        "turns the image",
+        ". Turn the label maps, or remove the EXIF orientation from the images",
+    ),
+    "maybe-turned": (
+        "images are turned by their EXIF orientation, and the sizes do not show "
+        "whether the label maps are turned too",
+        ". Check them in the page of samples",
+    ),
 }
 
 
@@ -73,16 +77,11 @@ def check_files(data: FolderData) -> list[Problem]:
                 f"{width}x{height}" for height, width in (facts.label_size, facts.size)
             )
             found[kind].append(f"{label} is {label_size}, its image {size}")
-    return [
-        Problem(
-            kind,
-            kind != "maybe-turned",
-            message.format(n=len(files), total=total, files=summarize(files)),
-            files,
-        )
-        for kind, message in _FILE_PROBLEMS.items()
-        if (files := found[kind])
-    ]
+    problems: list[Problem] = []
+    for kind, (what, advice) in _FILE_PROBLEMS.items():
+        what, is_fatal = what.format(total=total), kind != "maybe-turned"
+        problems += listed(kind, what, found[kind], advice, is_fatal=is_fatal)
+    return problems
 
 
 def check_duplicates(data: FolderData) -> list[Problem]:
@@ -97,11 +96,13 @@ def check_duplicates(data: FolderData) -> list[Problem]:
         " = ".join(relative(sample.image, data.root) for sample in of_split.values())
         for of_split in shared
     ]
-    message = (
-        f"{len(same)} images are in {' and in '.join(pairs)}: {summarize(same)}. "
-        "Remove them from one split; `accept` duplicates keeps them in both"
+    return listed(
+        "duplicates",
+        f"images are in {' and in '.join(pairs)}",
+        same,
+        ". Remove them from one split; `accept` duplicates keeps them in both",
+        is_fatal=True,
     )
-    return [Problem("duplicates", True, message, same)] if same else []
 
 
 def drop_duplicates(data: FolderData) -> None:
@@ -123,12 +124,11 @@ def drop_duplicates(data: FolderData) -> None:
         return  # `check_duplicates` refuses a split of nothing but duplicates
     data.splits["val"] = [sample for sample, _ in kept]
     data.facts["val"] = [facts for _, facts in kept]
-    names = sorted(doubled)
-    message = (
-        f"{len(names)} images assigned to validation are in train under another name, "
-        f"and are left out: {summarize(names)}"
+    what = (
+        "images assigned to validation are in train under another name, and are left "
+        "out"
     )
-    data.problems.append(Problem("left-out-duplicates", False, message, names))
+    data.problems += listed("left-out-duplicates", what, sorted(doubled))
 
 
 def check_names(data: FolderData) -> list[Problem]:
@@ -145,8 +145,7 @@ def check_names(data: FolderData) -> list[Problem]:
         " and ".join(relative(sample.image, data.root) for sample in of_split.values())
         for of_split in shared.values()
     ]
-    message = f"{len(names)} file names are in two splits: {summarize(names)}"
-    return [Problem("same-names", False, message, names)] if names else []
+    return listed("same-names", "file names are in two splits", names)
 
 
 def check_groups(data: FolderData) -> list[Problem]:
@@ -155,23 +154,22 @@ def check_groups(data: FolderData) -> list[Problem]:
     Args:
         data: the folder.
     """
-    group_by = data.options.group_by
-    if group_by is None:
+    if data.options.group_by is None:
         return []
-    shared = sorted(
-        _in_two_splits(
-            (split, group, sample)
-            for split, samples in data.splits.items()
-            for group, sample in zip(
-                group_names(samples, group_by), samples, strict=True
-            )
+    shared = _in_two_splits(
+        (split, group, sample)
+        for split, samples in data.splits.items()
+        for group, sample in zip(
+            group_names(samples, data.options.group_by), samples, strict=True
         )
     )
-    message = (
-        f"{len(shared)} groups of `group_by` are in two splits: {summarize(shared)}. "
-        "Move each into one split, or leave out `group_by`"
+    return listed(
+        "shared-groups",
+        "groups of `group_by` are in two splits",
+        sorted(shared),
+        ". Move each into one split, or leave out `group_by`",
+        is_fatal=True,
     )
-    return [Problem("shared-groups", True, message, shared)] if shared else []
 
 
 def _in_two_splits(
@@ -232,16 +230,11 @@ def check_classes(data: FolderData) -> list[Problem]:
     # Numbered classes without pixels are values that no file has: gaps between ids.
     if absent and is_numbered and data.encoding.kind == "ids" and in_train.sum() > 1:
         problems.append(_gaps(names, in_any, data.options.label_values == "auto"))
-    elif absent:
-        message = (
-            f"{len(absent)} classes have no pixel: {summarize(absent, _MAX_NAMED)}"
-        )
-        problems.append(Problem("absent", False, message, absent))
+    else:
+        what = "classes have no pixel"
+        problems += listed("absent", what, absent, most=_MAX_NAMED)
     unseen = [names[i] for i in np.flatnonzero(in_any & ~in_train)]
-    if unseen:
-        message = f"{len(unseen)} classes are in no training image: {summarize(unseen)}"
-        problems.append(Problem("unseen", False, message, unseen))
-    return problems
+    return problems + listed("unseen", "classes are in no training image", unseen)
 
 
 def _gaps(names, in_any, is_auto):
@@ -254,13 +247,13 @@ def _gaps(names, in_any, is_auto):
 
     moved = [f"{old} to {new}" for new, old in enumerate(ids) if old != new]
     lines = "; ".join(f"{value},name of {value}" for value in ids[:3])
+    # Most probably the values are no ids: grey colours, or ids of another data set.
+    is_fatal = num_gaps > len(ids) and is_auto
     message = (
         f"{num_gaps} of {len(names)} ids have no pixel: label maps have the ids "
         f"{first(list(map(str, ids)))}. To close the gaps ({first(moved)}), add a "
         f"class_dict.csv with the lines id,name; {lines} ..."
     )
-    # Most probably the values are no ids: grey colours, or ids of another data set.
-    is_fatal = num_gaps > len(ids) and is_auto
     if is_fatal:
         message += (
             f"; `label_values` ids trains {len(names)} classes. If the values are gray "

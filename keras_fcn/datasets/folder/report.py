@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -61,16 +62,6 @@ def report(data: FolderData, class_weights: Sequence[float] | None) -> dict[str,
         color_sums, num_pixels = zip(*decoded, strict=True)
         mean = np.sum(color_sums, axis=0) / sum(num_pixels)  # (3,)
         mean_color = mean.round(1).tolist()
-    problems = [
-        {
-            "kind": problem.kind,
-            "is_fatal": problem.is_fatal,
-            "message": problem.message,
-            "count": problem.count,
-            "examples": list(problem.examples),
-        }
-        for problem in data.problems
-    ]
     splits = {}
     for split, facts in data.facts.items():
         sizes = Counter(f"{fact.size[1]}x{fact.size[0]}" for fact in facts if fact.size)
@@ -91,7 +82,7 @@ def report(data: FolderData, class_weights: Sequence[float] | None) -> dict[str,
         "mean_color": mean_color,
         "labels": data.encoding.description if data.encoding else None,
         "classes": describe_classes(data, class_weights),
-        "problems": problems,
+        "problems": [asdict(problem) for problem in data.problems],
     }
 
 

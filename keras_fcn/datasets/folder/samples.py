@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from keras_fcn.datasets.folder.labels.class_table import ClassTable
 from keras_fcn.datasets.folder.labels.shapes import CocoLabel
+from keras_fcn.errors import summarize
 
 
 class Sample(NamedTuple):
@@ -32,19 +33,41 @@ class Problem:
         is_fatal: whether training is refused.
         message: one line: what is wrong, and what to do.
         examples: files, names or values that are concerned.
-        total: number of problems, where it is not the number of examples.
+        count: number of problems of this kind.
     """
 
     kind: str
     is_fatal: bool
     message: str
     examples: Sequence[str] = ()
-    total: int = 0  # not the number of examples in `gaps` and `no-shape`
+    count: int = 1
 
-    @property
-    def count(self) -> int:
-        """Number of problems of this kind, at least 1."""
-        return self.total or len(self.examples) or 1
+
+def listed(
+    kind: str,
+    what: str,
+    examples: Sequence[str],
+    advice: str = "",
+    *,
+    is_fatal: bool = False,
+    most: int = 3,
+) -> list[Problem]:
+    """Return a problem whose message has the number of examples and the first of them.
+
+    Args:
+        kind: identifier for programs.
+        what: what is wrong, after the number.
+        examples: files, names or values that are concerned.
+        advice: what to do, after the examples.
+        is_fatal: whether training is refused.
+        most: number of examples in the message.
+
+    Returns:
+        One problem; none without examples.
+    """
+    message = f"{len(examples)} {what}: {summarize(examples, most)}{advice}"
+    problem = Problem(kind, is_fatal, message, examples, len(examples))
+    return [problem] if examples else []
 
 
 @dataclass

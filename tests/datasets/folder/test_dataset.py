@@ -11,6 +11,7 @@ from keras_fcn.commands.command_line import Command
 from keras_fcn.datasets.dataset import label_statistics
 from keras_fcn.datasets.folder.dataset import load_folder
 from keras_fcn.datasets.lanes import cached_lanes, training_batches
+from keras_fcn.images.opening import FORMATS
 from tests.support.commands import refusal
 from tests.support.data import write_folder
 
@@ -51,7 +52,11 @@ def test_layout_sizes_and_encoding_are_logged(tiny_folder, caplog):
     ("path", "change", "reason"),
     [
         ("images", Path.unlink, "There is no file {}"),
-        ("images", lambda p: p.write_bytes(b"x"), "{} is not an image in a supp"),
+        (
+            "images",
+            lambda p: p.write_bytes(b"x"),
+            f"{{}} is not an image in a supported format ({', '.join(FORMATS)})",
+        ),
         ("images", lambda p: Image.new("RGB", (9, 9)).save(p), "{} or its label map"),
         ("labels", lambda p: Image.new("L", (64, 48), 7).save(p), "{} has ids of no"),
     ],

@@ -270,7 +270,7 @@ def decide(
                 wrong.append(f"{name} ({summarize(found)})")
         where = f", in {len(wrong)} files: {summarize(wrong)}" if wrong else ""
         message = f"{rule.labels}: {rule.details(evidence)}{where}. {rule.result}"
-        return Problem(rule.name, True, message, wrong)
+        return Problem(rule.name, True, message, wrong, max(1, len(wrong)))
     decoder = (
         LabelDecoder(colors={unpack(color): i for color, i in best.table.items()})
         if best.kind == "colors"

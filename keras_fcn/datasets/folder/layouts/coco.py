@@ -12,8 +12,13 @@ from keras_fcn.datasets.folder.labels.class_table import (
 from keras_fcn.datasets.folder.labels.files import WIDE_VOID
 from keras_fcn.datasets.folder.labels.shapes import CocoLabel
 from keras_fcn.datasets.folder.layouts.listing import split_of_name, subfolders
-from keras_fcn.datasets.folder.samples import Layout, Problem, Sample, relative
-from keras_fcn.errors import summarize
+from keras_fcn.datasets.folder.samples import (
+    Layout,
+    Problem,
+    Sample,
+    listed,
+    relative,
+)
 from keras_fcn.storage.regular_files import check_is_regular
 
 BACKGROUND = "background"
@@ -151,24 +156,26 @@ def _add_samples(layout, split, path, images, background):
     samples.sort(key=lambda sample: sample.name)
     layout.splits.setdefault(split, []).extend(samples)
     file = relative(path, folder)
-    if missing:
-        message = f"{len(missing)} images of {file} are missing: {summarize(missing)}"
-        layout.problems.append(Problem("missing", True, message, missing))
+    what = f"images of {file} are missing"
+    layout.problems += listed("missing", what, missing, is_fatal=True)
     if num_boxes:
         message = f"{num_boxes} annotations of {file} have a box but no shape"
-        layout.problems.append(Problem("no-shape", False, message, total=num_boxes))
+        layout.problems.append(Problem("no-shape", False, message, count=num_boxes))
 
 
 def _images_dir(path, folder, first):
     """The folder of the images: the file's own, images/, or one named as the split."""
     words = path.stem.replace("instances_", ""), path.parent.name
-    places = [path.parent / below for below in _IMAGE_FOLDERS]
-    for root in (folder, folder / "images"):
-        places += [root / below for below in (*words, *_IMAGE_FOLDERS)]
-        if root.is_dir():
-            places += [
-                below
-                for below in subfolders(root).values()
-                if split_of_name(below.name) == split_of_name(path.stem)
-            ]
+    places = [
+        root / below
+        for root in (path.parent, folder, folder / "images")
+        for below in (*words, *_IMAGE_FOLDERS)
+    ]
+    places += [
+        below
+        for root in (folder, folder / "images")
+        if root.is_dir()
+        for below in subfolders(root).values()
+        if split_of_name(below.name) == split_of_name(path.stem)
+    ]
     return next((place for place in places if (place / first).is_file()), path.parent)

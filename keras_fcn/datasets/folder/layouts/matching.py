@@ -8,7 +8,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from keras_fcn.datasets.folder.layouts.listing import Listing, list_files
-from keras_fcn.datasets.folder.samples import Layout, Problem, Sample, relative
+from keras_fcn.datasets.folder.samples import Layout, Problem, Sample, listed, relative
 from keras_fcn.errors import summarize
 from keras_fcn.images.reading import IMAGE_SUFFIXES
 
@@ -93,20 +93,11 @@ def add_split(
     Raises:
         ValueError: if two endings fit.
     """
-
-    def add(kind, what, paths, more="", is_fatal=False):
-        if paths:
-            names = [relative(path, layout.root) for path in paths]
-            message = f"{len(names)} {what}: {summarize(names)}{more}"
-            layout.problems.append(Problem(kind, is_fatal, message, names))
-
     others = [
         path
         for path in images.others + labels.others
         if not path.lower().endswith(_EXPECTED)
     ]
-    add("hidden-files", "hidden files are ignored", images.hidden + labels.hidden)
-    add("other-files", "files are not images and are ignored", others)
     if label_suffix is None:
         label_suffix = find_suffix(images.files, labels.files)
     rule = f"labels end in {label_suffix}" if label_suffix else ""
@@ -125,18 +116,30 @@ def add_split(
         message = f"There are no images{of_split} in {images.folder}"
         layout.problems.append(Problem("no-images", True, message))
     used = {path for sample in samples for path in (sample.image, sample.label)}
-    unlabelled = [path for path in images.files.values() if path not in used]
-    unused = [path for path in labels.files.values() if path not in used]
-    more = (
+    hidden, others, unlabelled, unused = (
+        [relative(path, layout.root) for path in paths if path not in used]
+        for paths in (
+            images.hidden + labels.hidden,
+            others,
+            images.files.values(),
+            labels.files.values(),
+        )
+    )
+    advice = (
         ". A label needs the name of its image; `accept` unlabelled leaves these "
         "images out"
     )
     if unused and not samples:
-        more += f". Labels in this folder: {summarize(unused, 2)}"
+        advice += f". Labels in this folder: {summarize(unused, 2)}"
     what = f"of {len(images.files)} images{of_split} have no label in {labels.folder}"
-    add("unlabelled", what, unlabelled, more, is_fatal=True)
+    layout.problems += [
+        *listed("hidden-files", "hidden files are ignored", hidden),
+        *listed("other-files", "files are not images and are ignored", others),
+        *listed("unlabelled", what, unlabelled, advice, is_fatal=True),
+    ]
     if samples:
-        add("left-over", f"labels{of_split} have no image", unused)
+        what = f"labels{of_split} have no image"
+        layout.problems += listed("left-over", what, unused)
     return rule if samples else ""
 
 

@@ -4,8 +4,7 @@ import os
 from pathlib import Path
 
 from keras_fcn.datasets.folder.layouts.listing import SPLIT_WORDS
-from keras_fcn.datasets.folder.samples import Layout, Problem, relative
-from keras_fcn.errors import summarize
+from keras_fcn.datasets.folder.samples import Layout, listed, relative
 from keras_fcn.images.reading import IMAGE_SUFFIXES
 from keras_fcn.storage.regular_files import check_is_regular, read_lines
 
@@ -60,13 +59,14 @@ def split_by_lists(layout: Layout) -> str:
                     f"{name} ({'no label' if base in unlabelled else 'no image'})"
                 )
         layout.splits[split] = layout.splits.get(split, []) + sorted(chosen)
-        if missing:
-            message = (
-                f"{len(missing)} of {len(names)} images in {relative(path, folder)} "
-                f"have no image file or no label: {summarize(missing)}. Add the files, "
-                "or remove the names from the list"
-            )
-            layout.problems.append(Problem("missing", True, message, missing))
+        layout.problems += listed(
+            "missing",
+            f"of {len(names)} images in {relative(path, folder)} have no image file or "
+            "no label",
+            missing,
+            ". Add the files, or remove the names from the list",
+            is_fatal=True,
+        )
     return f"lists {', '.join(relative(path, folder) for path in lists.values())}"
 
 
