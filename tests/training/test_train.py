@@ -387,6 +387,7 @@ def test_points_of_an_unfinished_epoch_are_not_doubled(folder, tmp_path, monkeyp
             train(tiny_config(folder, epochs=1), path)
     part = path / ".part-0123456789abcdef"
     part.mkdir()
+    (part / "lock").write_text("")  # of a process that has ended
     (part / "best.keras").write_bytes(b"half")
     run = resume(path)
     curves, _ = points_of(run, "validation")
