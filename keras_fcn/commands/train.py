@@ -94,11 +94,14 @@ def _add_run_arguments(group: argparse._ArgumentGroup) -> None:
 
 
 def check(arguments: argparse.Namespace, given: set[str]) -> None:
-    """Refuse flags that exclude one another, and add the values of the recipe.
+    """Refuse incompatible flags, and add the values of the recipe.
 
     Args:
-        arguments: gets the recipe's values where no flag was given.
-        given: names of the flags that were given; gets those of the recipe.
+        arguments: updated with the recipe's values for flags that were not given.
+        given: names of the flags that were given; updated with those of the recipe.
+
+    Raises:
+        ValueError: names the flags.
     """
     if "TF_CONFIG" in os.environ and find_cluster() is not None:
         # TensorFlow would log its own errors about a lost worker before ours.
@@ -107,7 +110,7 @@ def check(arguments: argparse.Namespace, given: set[str]) -> None:
         raise ValueError("`auto_resume` requires `run_dir`, the run to start or resume")
     if arguments.resume is not None:
         for name, why in (
-            ("auto_resume", "`resume` resumes in any case"),
+            ("auto_resume", "`resume` always resumes"),
             ("run_dir", "`resume` RUN names the run"),
             ("config", "`resume` uses the run's own configuration"),
         ):
@@ -118,7 +121,7 @@ def check(arguments: argparse.Namespace, given: set[str]) -> None:
 
 
 def work(arguments: argparse.Namespace, given: set[str]) -> int:
-    """Train, and print the scores of the best epoch."""
+    """Train, print the scores of the best epoch, and return the exit status."""
     from keras_fcn.evaluation.report import class_table
     from keras_fcn.runs.folder import RunFolder
     from keras_fcn.training.distributed.strategy import join

@@ -26,8 +26,8 @@ class Lane:
         part: the images; at least one.
         examples: their examples, cached if they fit into memory.
         is_cached: whether the examples are cached.
-        num_images: number of images that are trained on: 0 if the batch is larger than
-            the split, and the position is filled up in every step.
+        num_images: number of images that are trained on: 0 for a position beyond the
+            size of the split, which is filled up in every step.
     """
 
     position: int
@@ -89,8 +89,8 @@ def training_batches(
     another process requires the same `keras.utils.set_random_seed`.
 
     Lanes that are one image short repeat an image in the last step, with a label map of
-    void. So all batches have one size, for which a step is compiled once, and batch
-    normalization gets real images only.
+    void. So all batches have the same number of images, and batch normalization gets
+    real images only.
 
     Images of different sizes are padded to the largest of the batch, label maps with
     void.

@@ -132,7 +132,7 @@ class _UninitializedHe(_Uninitialized):
 
 
 def build_uninitialized(architecture: Architecture) -> keras.Model:
-    """Build a network whose kernels are zero, for weights that are loaded next.
+    """Build a network without random weights, for weights that are loaded next.
 
     Sampling random weights takes longer than loading trained ones. The configuration of
     the network is that of one with random weights. Networks that other threads build at

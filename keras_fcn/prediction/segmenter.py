@@ -48,11 +48,12 @@ class Segmenter:
         size: inference size: pixels of the shorter side that images are resized to, or
             "native" to leave images as they are. Results have the image's own size.
         tile: height and width of tiles, pixels, at least 32: images are processed tile
-            by tile, and memory does not grow with the image. None to process images of
-            up to 4 million pixels whole.
-        overlap: pixels that two neighbouring tiles share, less than the tile's shorter
-            side; None for 416, or half of a smaller tile. From 404, the receptive
-            field, the result is that of the whole image.
+            by tile, so that memory does not grow with the image's height. None to
+            process images of up to 4 million pixels whole, larger ones in tiles of
+            1024x1024.
+        overlap: pixels that two neighboring tiles share, less than the tile's shorter
+            side; None for 416, or half the tile's shorter side if that is less. From
+            404, the receptive field, the result is that of the whole image.
         uncertainty: number of passes of Monte-Carlo dropout, whose probabilities are
             averaged; each takes as long as a prediction. 0 for none.
         temperature: divides the logits before the softmax, and changes no label; None
@@ -144,15 +145,17 @@ class Segmenter:
             lambda batch: self._label_maps_and_confidence(batch)[1], images
         )
 
-    def label_and_confidence(self, images: AnyImage) -> tuple[np.ndarray, np.ndarray]:
+    def label_and_confidence(
+        self, images: AnyImage | Sequence[AnyImage]
+    ) -> tuple[np.ndarray | list[np.ndarray], np.ndarray | list[np.ndarray]]:
         """Return the label map and the confidence, computed together.
 
         Args:
-            images: an image; or an array of several, `(batch, height, width, 3)`.
+            images: an image, a list of images, or a batch, as for a call.
 
         Returns:
-            Class ids, uint8, and confidence, float32, both `(height, width)`; or
-            `(batch, height, width)` for a batch.
+            Class ids, uint8, and confidence, float32, both `(height, width)`; two lists
+            of these for a list; `(batch, height, width)` for a batch.
 
         Raises:
             OSError: if a file is missing.
@@ -165,9 +168,11 @@ class Segmenter:
             confidences.append(confidence)
             return label_maps
 
-        label_map = self._map(predict, images)
+        label_maps = self._map(predict, images)
+        if isinstance(label_maps, list):
+            return label_maps, [confidence[0] for confidence in confidences]
         confidence = np.concatenate(confidences)  # (N, H, W)
-        return label_map, confidence if label_map.ndim == 3 else confidence[0]
+        return label_maps, confidence if label_maps.ndim == 3 else confidence[0]
 
     def probabilities(
         self, images: AnyImage | Sequence[AnyImage]
@@ -281,11 +286,12 @@ def load(
             pixels; "native" leaves images as they are. Results have the image's own
             size.
         tile: height and width of tiles, pixels, at least 32: images are processed tile
-            by tile, and memory does not grow with the image. None to process images of
-            up to 4 million pixels whole.
-        overlap: pixels that two neighbouring tiles share, less than the tile's shorter
-            side; None for 416, or half of a smaller tile. From 404, the receptive
-            field, the result is that of the whole image.
+            by tile, so that memory does not grow with the image's height. None to
+            process images of up to 4 million pixels whole, larger ones in tiles of
+            1024x1024.
+        overlap: pixels that two neighboring tiles share, less than the tile's shorter
+            side; None for 416, or half the tile's shorter side if that is less. From
+            404, the receptive field, the result is that of the whole image.
         uncertainty: number of passes of Monte-Carlo dropout, whose probabilities are
             averaged; each takes as long as a prediction. 0 for none.
         temperature: divides the logits before the softmax, and changes no label; None
@@ -340,7 +346,8 @@ def as_rgb(image: AnyImage, max_pixels: int = MAX_IMAGE_PIXELS) -> np.ndarray:
 
     Raises:
         OSError: if the file is missing.
-        ValueError: if it is not an image.
+        ValueError: if it is not an image, has too many pixels, or has values outside
+            [0, 255]; floats that are all at most 1 are refused too.
     """
     if isinstance(image, str | PathLike):
         return read_image(Path(image), max_pixels)

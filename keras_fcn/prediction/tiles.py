@@ -1,8 +1,8 @@
 """Logits of large images, computed tile by tile and blended.
 
 Tiles lie on the network's own grid of 32 pixels, and outside of the image they are
-filled with what the network pads images with. So a pixel that is further from the edge
-of its tile than half a receptive field has the logits that it has in the whole image.
+filled with the mean color, with which the network pads images. A pixel that is further
+than `_REACH` from the edge of its tile has the logits that it has in the whole image.
 The network runs on windows: tiles with `_CONTEXT` pixels around them, which are cut off
 afterwards. Where tiles overlap, their logits are blended with weights that sum to 1.
 The weights fall towards a tile's edge, and are 0 near it if the overlap is wide enough.
@@ -19,8 +19,8 @@ from keras_fcn.progress import Progress
 from keras_fcn.typing import Size
 
 _CONTEXT = 64  # pixels on each side, on the grid
-# A pixel's logits are interpolated from cells at most 46 pixels away (FCN-4s upsamples
-# by 2, 2, 2 and 4, the others by less), each with half a receptive field around it.
+# A pixel's logits are interpolated from cells at most 46 pixels away (FCN-4s;
+# FCN-32s, 16s and 8s have a shorter reach), each with half a receptive field around it.
 _REACH = RECEPTIVE_FIELD // 2 + 46 - _CONTEXT  # pixels from a tile's edge
 
 
@@ -39,8 +39,8 @@ def tiled_logits(
         image: RGB, `(height, width, 3)`.
         tile: height and width of a tile, pixels, at least 32; rounded down to a
             multiple of 32.
-        overlap: pixels that two tiles share; rounded up to a multiple of 32 where the
-            tile has room for it.
+        overlap: pixels that two tiles share; rounded up to a multiple of 32 if the
+            tile is large enough.
 
     Yields:
         float32 `(rows, width, num_classes)`.

@@ -1,8 +1,9 @@
-"""Files and folders that appear complete or not at all: written apart, then renamed.
+"""Files and folders that appear complete or not at all.
 
-What is being written lies in a work folder of its own, `.part-...`, next to its final
-place. A lock in the work folder ends with its process, so that the leftovers of a
-killed process can be distinguished from the files of a running one, and removed.
+They are written in a work folder, `.part-...`, next to their final place, and then
+renamed. A lock in the work folder is released when its process exits, so that the
+leftovers of a killed process can be distinguished from the files of a running one, and
+removed.
 """
 
 import json
@@ -35,7 +36,7 @@ def atomic_file(
     Args:
         path: the file to make or to replace; its folder exists.
         is_durable: flush the file to the disk before it is renamed, for files that must
-            survive a loss of power.
+            survive a power failure.
         keep_partial: rename the file after an error too, unless it is an error of the
             operating system; for videos and tables, which are useful up to where they
             were interrupted.
@@ -51,7 +52,7 @@ def atomic_file(
         except OSError:
             raise  # usually the disk's: what was written is damaged
         except BaseException:
-            if keep_partial:
+            if keep_partial and part.exists():
                 os.replace(part, path)
             raise
         if is_durable:

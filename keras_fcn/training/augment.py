@@ -28,20 +28,20 @@ class Augment(keras.layers.Layer):
     """Flip, scale, rotate, crop and change the colors of each example at random.
 
     Image and label map are transformed by the same function: bilinear interpolation for
-    the image, nearest neighbor for the label map. Outside the image, pixels have
-    ImageNet's mean color and are void. The crop is placed at random within the image,
-    or so that it contains the whole image if it is larger.
+    the image, nearest neighbor for the label map. Outside the image, pixels are void
+    and have ImageNet's mean color, before the colors are changed. The crop is placed at
+    random within the image, or so that it contains the whole image if it is larger.
 
     Args:
         crop: `(height, width)` of the output, pixels.
         ignore_class: id of void.
         flip: mirror examples from left to right with probability 0.5.
         scale: `(low, high)` of the zoom factor; its logarithm is uniform.
-        rotation: greatest angle in either direction, degrees.
-        brightness: greatest shift in either direction, as a share of 255.
-        contrast: greatest relative change of the distance to the image's mean grey.
-        saturation: greatest relative change of the distance to grey.
-        hue: greatest rotation of the hue, as a share of a full turn.
+        rotation: maximum angle in either direction, degrees.
+        brightness: maximum shift in either direction, as a fraction of 255.
+        contrast: maximum relative change of the distance to the crop's mean gray.
+        saturation: maximum relative change of the distance to gray.
+        hue: maximum rotation of the hue, as a fraction of a full turn.
         seed: seed of the random numbers.
         kwargs: other arguments of `keras.layers.Layer`, such as `name`.
     """

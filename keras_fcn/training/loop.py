@@ -1,11 +1,11 @@
 """The loop over the epochs of a training.
 
 `Model.fit` fetches its batches inside the compiled step on TensorFlow, where waiting
-for data can't be told apart from computing; hence a loop around the trainer's compiled
-step and Keras's `evaluate`.
+for data can't be distinguished from computing; hence a loop around the trainer's
+compiled step and Keras's `evaluate`.
 
-The host runs ahead of the device. It waits for it only to report scores: after the
-first step, from time to time, and at the end of an epoch.
+The host dispatches steps ahead of the device, and synchronizes only to report scores:
+after the first step, at intervals, and at the end of an epoch.
 """
 
 import logging
@@ -42,8 +42,8 @@ from keras_fcn.typing import Tensor
 
 logger = logging.getLogger(__name__)
 
-# Samples are chosen among so many validation images: reading all of a large split would
-# delay the start.
+# Samples are chosen among at most this many validation images: reading all of a large
+# split would delay the start.
 _MAX_SAMPLED = 256
 
 
@@ -54,7 +54,7 @@ class TrainingLoop:
         trainer: compiled, in the state of the checkpoint.
         config: the training.
         data: its data.
-        run: where everything is written; None on all workers but the first.
+        run: the run folder; None on all workers but the first.
         checkpoint: where the training starts or resumes.
         checkpoint_every: steps between two checkpoints within an epoch; None writes
             them at the end of epochs only.
@@ -79,7 +79,7 @@ class TrainingLoop:
         self.steps_per_epoch = data.num_steps(config.batch_size)
         self.images_per_step = config.batch_size * (1 if data.mixed is None else 2)
         self.schedule = make_schedule(config, self.steps_per_epoch)
-        # A log of days must stay readable; a terminal is watched.
+        # Seconds; less often in a log file.
         self.seconds_between_reports = 0.5 if sys.stderr.isatty() else 30
         self.history = list(checkpoint.history)
         self._is_compiled = False
@@ -162,7 +162,7 @@ class TrainingLoop:
     def _train_epoch(
         self, epoch: int, order_seed: int, first_step: int
     ) -> dict[str, float]:
-        """Train on every image once; return the scores and the speed."""
+        """Train the rest of an epoch; return the scores and the speed."""
         speed = Speed(
             self.data.images_per_epoch(self.config.batch_size),
             self.images_per_step,
@@ -200,7 +200,7 @@ class TrainingLoop:
             raise TrainingStopped(
                 f"stopped by SIGTERM after step {done} of epoch {epoch}"
             )
-        if not logs:  # the training was stopped after the last step
+        if not logs:  # resumed after the epoch's last step: no step was run
             last = self.steps_per_epoch - 1
             logs = self._report(self.trainer.get_metrics_result(), speed, epoch, last)
         return logs
@@ -239,7 +239,11 @@ class TrainingLoop:
         return min(following, self.steps_per_epoch)
 
     def _vote(self, speed: "Speed") -> list[bool]:
-        """Return whether to stop and whether to report, the same on all workers."""
+        """Return whether to stop and whether to report, the same on all workers.
+
+        With several workers the answer is that of the step before: see
+        `Distribution.any_worker`.
+        """
         wants_report = speed.is_due() and not self._has_asked_for_report
         self._has_asked_for_report |= wants_report
         return self.distribution.any_worker(self._is_stop_requested(), wants_report)

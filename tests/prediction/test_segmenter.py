@@ -389,10 +389,11 @@ def test_confidence_is_the_probability_of_the_label(segmenter):
     images = np.stack([image] * 5)
     label_maps, several = segmenter.label_and_confidence(images)
     assert label_maps.shape == several.shape == (5, 41, 70)
-    assert [each.shape for each in segmenter.confidence([image, image[:9]])] == [
-        (41, 70),
-        (9, 70),
-    ]
+    sizes = [(41, 70), (9, 70)]
+    listed = [image, image[:9]]
+    assert [each.shape for each in segmenter.confidence(listed)] == sizes
+    for maps in segmenter.label_and_confidence(listed):
+        assert [each.shape for each in maps] == sizes
 
 
 def test_pixels_below_unknown_below_are_void(segmenter, scored_run):

@@ -80,6 +80,14 @@ def test_a_partial_file_is_kept_on_request(tmp_path, error):
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_an_error_before_the_first_write_is_raised_and_the_old_file_stays(tmp_path):
+    path = tmp_path / "results.csv"
+    path.write_text("old")
+    with pytest.raises(RuntimeError), atomic_file(path, keep_partial=True):
+        raise RuntimeError
+    assert path.read_text() == "old"
+
+
 def test_a_partial_file_is_not_kept_when_the_disk_is_full(tmp_path):
     path = tmp_path / "results.csv"
     with pytest.raises(OSError), atomic_file(path, keep_partial=True) as part:

@@ -249,16 +249,16 @@ def decide(
     Args:
         files: name and contents of each label file.
         table: classes of a table or of the layout; None without.
-        label_values: "auto", or the kind of encoding that is wanted.
+        label_values: "auto", or the requested kind of encoding.
         void: names or ids of classes to ignore.
-        class_map: classes of a run, for folders without a table; None numbers those
-            that are found.
+        class_map: classes of a run, for folders without a table; None infers
+            the classes from the values.
 
     Returns:
         The encoding; the problem if the rule refuses the labels.
 
     Raises:
-        ValueError: if `void` names no class.
+        ValueError: if `void` contains an unknown class.
     """
     evidence = Evidence(files, table, label_values, void, class_map)
     rule = next(rule for rule in RULES if rule.applies(evidence))
@@ -268,7 +268,8 @@ def decide(
         for name, contents in files:
             if found := rule.at_fault(evidence, Contents([contents])):
                 wrong.append(f"{name} ({summarize(found)})")
-        where = f", in {len(wrong)} files: {summarize(wrong)}" if wrong else ""
+        files_word = "file" if len(wrong) == 1 else "files"
+        where = f", in {len(wrong)} {files_word}: {summarize(wrong)}" if wrong else ""
         message = f"{rule.labels}: {rule.details(evidence)}{where}. {rule.result}"
         return Problem(rule.name, True, message, wrong, max(1, len(wrong)))
     decoder = (

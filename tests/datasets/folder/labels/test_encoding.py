@@ -188,13 +188,13 @@ def test_colours_of_no_class_are_named_with_file_and_count(tmp_path):
     colors = [(1, 2, 3), (250, 1, 7)]
     message = refusal(read(tmp_path, colors, [(1, 2, 3)], table="a,1,2,3\nb,9,9,9\n"))
     assert "1 are not in class_dict.csv: 250,1,7 (640 pixels)" in message
-    assert "in 1 files: labels/0.png (250,1,7)" in message
+    assert "in 1 file: labels/0.png (250,1,7)" in message
 
 
 def test_ids_of_no_class_are_named_with_file_and_count(tmp_path):
     table = "id,name\n0,road\n1,sky\n"
     message = refusal(read(tmp_path, (0, 1), (0, 7), table=table))
-    assert "1 are not in class_dict.csv: 7 (640 pixels), in 1 files" in message
+    assert "1 are not in class_dict.csv: 7 (640 pixels), in 1 file" in message
     assert "labels/1.png (7)" in message
 
 
