@@ -4,14 +4,17 @@ import re
 from collections.abc import Mapping, Sequence
 
 from keras_fcn.classes import MAX_CLASSES, ClassMap, distinct_colors
-from keras_fcn.datasets.folder.labels.class_table import ClassEntry, ClassTable
+from keras_fcn.datasets.folder.labels.class_table import (
+    WIDE_VOID,
+    ClassEntry,
+    ClassTable,
+)
 from keras_fcn.datasets.folder.labels.contents import (
     NO_COLOR,
     Contents,
     FileContents,
 )
 from keras_fcn.datasets.folder.labels.decoder import VOID_ID, pack, rgb, unpack
-from keras_fcn.datasets.folder.labels.files import WIDE_VOID
 from keras_fcn.errors import summarize
 
 _BLACK_WHITE = ("background", "object")

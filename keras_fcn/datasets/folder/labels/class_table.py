@@ -10,6 +10,7 @@ from keras_fcn.errors import shortened
 from keras_fcn.storage.regular_files import check_is_regular
 from keras_fcn.typing import Color
 
+WIDE_VOID = 65535  # void in 16-bit files, as 255 is in 8-bit files
 VOID_NAMES = ("void", "unlabelled", "unlabeled", "ignore", "__ignore__")
 _COLUMNS = {
     "name": ("name", "class_name", "classname", "class", "label", "label_name"),
@@ -62,7 +63,7 @@ class ClassEntry(NamedTuple):
             red, green, blue = _integers(channels, 255, "r, g and b must be integers")
             color = red, green, blue
         if "id" in cells:
-            [value] = _integers([cells["id"]], 65535, "an id must be an integer")
+            [value] = _integers([cells["id"]], WIDE_VOID, "an id must be an integer")
         mark = cells.get("void", "").lower()
         if mark not in (*_TRUE, *_FALSE):
             raise ValueError(f"void must be 1 or 0. Received: {shortened(mark)}")

@@ -7,8 +7,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from keras_fcn.datasets.folder.labels.decoder import VOID_ID, grey, is_grey, pack
-from keras_fcn.datasets.folder.labels.files import WIDE_VOID, StoredLabels
+from keras_fcn.datasets.folder.labels.class_table import WIDE_VOID
+from keras_fcn.datasets.folder.labels.decoder import VOID_ID, grey, is_grey, pack, rgb
+from keras_fcn.datasets.folder.labels.files import StoredLabels
 
 NO_COLOR = 256 * 0x010101  # above all packed colours, and no RGB colour
 _MAX_KEYS = 1024  # kept of a file; smoothed colour files have tens of thousands
@@ -148,3 +149,10 @@ class Contents:
             and share <= _MAX_THIN_SHARE
         )
         return thin if is_smoothed else set()
+
+    @property
+    def main(self) -> dict[str, int]:
+        """Pixels of the values or colours that smoothing has not added."""
+        pixels = self.colors if self.has_rgb else self.values
+        text = rgb if self.has_rgb else str
+        return {text(k): n for k, n in pixels.items() if k not in self.smoothed}

@@ -15,15 +15,13 @@ from keras_fcn.datasets.folder.labels.candidates import (
     name_colors,
     rgb_pixels,
 )
-from keras_fcn.datasets.folder.labels.class_table import ClassTable
+from keras_fcn.datasets.folder.labels.class_table import WIDE_VOID, ClassTable
 from keras_fcn.datasets.folder.labels.contents import Contents, FileContents
 from keras_fcn.datasets.folder.labels.decoder import (
     VOID_ID,
     LabelDecoder,
-    rgb,
     unpack,
 )
-from keras_fcn.datasets.folder.labels.files import WIDE_VOID
 from keras_fcn.datasets.folder.samples import Problem
 from keras_fcn.errors import summarize
 
@@ -85,7 +83,7 @@ RULES = (
         "Resize label maps with nearest-neighbor interpolation, without antialiasing, "
         "and save them as PNG",
         lambda e: e.contents.smoothed and not (e.table and e.fits),
-        lambda e: "most pixels have " + _pixels(_main(e.contents)),
+        lambda e: "most pixels have " + _pixels(e.contents.main),
         lambda e, one: (
             []
             if e.contents.smoothed.isdisjoint(
@@ -296,13 +294,6 @@ def _ambiguity(evidence, second):
     """The two ways in which the labels can be read, in one line."""
     values = _named(evidence.contents.values)
     return f"{values} can be read as {evidence.best.description}; or as {second}"
-
-
-def _main(contents):
-    """Pixels of the values or colours that smoothing has not added."""
-    pixels = contents.colors if contents.has_rgb else contents.values
-    text = rgb if contents.has_rgb else str
-    return {text(k): n for k, n in pixels.items() if k not in contents.smoothed}
 
 
 def _large_ids(contents):

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.lib.format import open_memmap
 
 from keras_fcn.config import MAX_IMAGE_PIXELS
+from keras_fcn.datasets.folder.labels.class_table import WIDE_VOID
 from keras_fcn.datasets.folder.labels.shapes import (
     CocoLabel,
     draw_coco,
@@ -18,7 +19,6 @@ from keras_fcn.images.opening import check_pixels
 from keras_fcn.images.reading import UnreadableImage, read_label_image
 from keras_fcn.storage.regular_files import check_is_regular
 
-WIDE_VOID = 65535  # void in 16-bit files, as 255 is in 8-bit files
 _SAMPLE_FORMAT = 339  # tag of TIFF: 2 is signed, 3 floating point
 
 

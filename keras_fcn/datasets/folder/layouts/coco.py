@@ -6,10 +6,10 @@ from pathlib import Path
 
 from keras_fcn.datasets.folder.labels.class_table import (
     VOID_NAMES,
+    WIDE_VOID,
     ClassEntry,
     ClassTable,
 )
-from keras_fcn.datasets.folder.labels.files import WIDE_VOID
 from keras_fcn.datasets.folder.labels.shapes import CocoLabel
 from keras_fcn.datasets.folder.layouts.listing import split_of_name, subfolders
 from keras_fcn.datasets.folder.samples import (
