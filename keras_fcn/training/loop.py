@@ -1,8 +1,8 @@
 """The loop over the epochs of a training.
 
 `Model.fit` fetches its batches inside the compiled step on TensorFlow, where waiting
-for data can't be told apart from computing; hence a loop around the trainer's compiled
-step and Keras's `evaluate`.
+for data can't be distinguished from computing; hence a loop around the trainer's
+compiled step and Keras's `evaluate`.
 
 The host runs ahead of the device. It waits for it only to report scores: after the
 first step, from time to time, and at the end of an epoch.
