@@ -86,7 +86,7 @@ class TrainingConfig:
         "dataset=folder: suffix of the label map names, such as _mask; detected if "
         "not given",
     )
-    # Ids, colours and black and white are told apart over all files together.
+    # Ids, colours and black and white are distinguished over all files together.
     label_values: Literal["auto", "ids", "colors", "black-white"] = _data(
         "auto", "dataset=folder: how the values in label maps are interpreted"
     )

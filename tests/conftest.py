@@ -28,43 +28,42 @@ from tests.support.data import draw_blocks, tiny_config, write_folder
 
 
 def pytest_configure():
-    """Lets processes of the tests be interrupted if pytest runs in the background.
+    """Restore the SIGINT handler, for subprocesses of a pytest in the background.
 
-    A shell starts background processes with SIGINT ignored, and their children inherit
-    that.
+    Shells start background processes with SIGINT ignored, and children inherit this.
     """
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_finish():
-    """Lets the collector pass over what was imported: a second for each collection."""
+    """Freeze imported objects, which saves a second per garbage collection."""
     gc.collect()
     gc.freeze()
 
 
 @pytest.fixture(scope="session", autouse=True)
 def prepared_data_dir(tmp_path_factory):
-    """Keeps what TFDS prepares in the tests apart from the user's."""
+    """Use a temporary TFDS data directory instead of the user's."""
     folder = tmp_path_factory.mktemp("tensorflow_datasets")
     with pytest.MonkeyPatch.context() as monkeypatch:
         monkeypatch.setattr(tfds.core.constants, "DATA_DIR", str(folder))
-        monkeypatch.setenv("TFDS_DATA_DIR", str(folder))  # for other processes
+        monkeypatch.setenv("TFDS_DATA_DIR", str(folder))  # for subprocesses
         yield folder
 
 
 @pytest.fixture(scope="module", autouse=True)
 def freed_memory():
-    """Frees the networks of a module: they hold each other, and Python waits long."""
+    """Free the networks of a module, whose reference cycles are collected late."""
     yield
     gc.collect()
 
 
 @pytest.fixture(scope="session")
 def model():
-    """A network of three classes whose scores are random, so that it predicts several.
+    """A network of three classes with random logits, so that it predicts several.
 
-    The tests that share it change nothing in it.
+    It is shared by the tests, which must not modify it.
     """
     keras.utils.set_random_seed(0)
     model = FCN("32s", 3, "compact", None, head_filters=8)
@@ -76,8 +75,8 @@ def model():
 
 @pytest.fixture(scope="session")
 def scored_run(model, tmp_path_factory):
-    """A run without its training, whose network is `model`."""
-    # Of a folder, whose images have any size: it looks at each in its own.
+    """An untrained run whose best network is `model`."""
+    # A run on a folder without `training_size`: images are predicted at their size.
     config = TrainingConfig(
         variant="32s", head="compact", head_filters=8, dataset="folder"
     )
@@ -92,14 +91,14 @@ def scored_run(model, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def saved_model(scored_run, tmp_path_factory):
-    """Folder of a SavedModel of `model` that takes images of 40,000 pixels."""
+    """Folder of a SavedModel of `model` for images of at most 40,000 pixels."""
     folder = tmp_path_factory.mktemp("export")
     return export(scored_run, folder, ExportOptions(max_pixels=40_000))
 
 
 @pytest.fixture
 def tiny_camvid(tmp_path, monkeypatch):
-    """A folder in CamVid's layout, and the published facts made to fit it."""
+    """A folder in CamVid's layout, with patched image size, counts and digests."""
     folder = tmp_path / "CamVid"
     counts = {"train": 4, "val": 2, "test": 2}
     monkeypatch.setattr(camvid, "IMAGE_SIZE", (48, 64))
@@ -133,7 +132,7 @@ def tiny_folder(tmp_path):
 
 @pytest.fixture(scope="session")
 def packed_run(tmp_path_factory):
-    """A run of one epoch, of an architecture that is not the default."""
+    """A run of one epoch with an architecture other than the default."""
     folder = write_folder(tmp_path_factory.mktemp("data") / "mine")
     config = tiny_config(
         folder, variant="8s", skip_scales="batch-norm", head_filters=8, epochs=1
@@ -143,11 +142,11 @@ def packed_run(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def packed_once(packed_run, tmp_path_factory):
-    """That run, packed; it stays as it is."""
+    """`packed_run`, packed; shared by the tests, which must not modify it."""
     return pack(packed_run, tmp_path_factory.mktemp("packed") / "packed")
 
 
 @pytest.fixture
 def packed(packed_once, tmp_path):
-    """That run, packed; a copy, to be changed."""
+    """A copy of `packed_once` that a test may modify."""
     return PackedFolder(shutil.copytree(packed_once.path, tmp_path / "packed"))

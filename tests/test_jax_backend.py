@@ -1,4 +1,4 @@
-"""Network, upsampling, augmentation, loss and whole trainings on the JAX backend."""
+"""Network, upsampling, augmentation, loss and complete trainings on JAX."""
 
 import itertools
 import json
@@ -43,29 +43,31 @@ image = rng.integers(0, 256, (2, 33, 47, 3)).astype("uint8")
 logits = keras.ops.convert_to_numpy(network(image))
 
 
-def gradient(function, scores):
+def gradient(function, logits):
     if keras.backend.backend() == "jax":
         import jax
-        return jax.grad(function)(scores)
+        return jax.grad(function)(logits)
     import tensorflow as tf
-    scores = tf.constant(scores)
+    logits = tf.constant(logits)
     with tf.GradientTape() as tape:
-        tape.watch(scores)
-        value = function(scores)
-    return tape.gradient(value, scores)
+        tape.watch(logits)
+        value = function(logits)
+    return tape.gradient(value, logits)
 
-enlarged, gradients = {}, {}
+upsampled, gradients = {}, {}
 weights = rng.normal(size=(1, 6, 8, 2)).astype("float32")
 coarse = rng.normal(size=(1, 3, 4, 2)).astype("float32")
 pooled = np.round(rng.normal(size=(1, 6, 8, 5)), 1).astype("float32")
 for method in UPSAMPLING:
     inputs = [keras.Input((None, None, channels)) for channels in (2, 5)]
     outputs = upsample(inputs[0], 2, method, "upscore", inputs[1:])
-    enlarge = keras.Model(inputs, outputs)
-    values = enlarge.predict_on_batch([coarse, pooled])
-    enlarged[method] = np.asarray(values).ravel().tolist()
+    upsampling_model = keras.Model(inputs, outputs)
+    values = upsampling_model.predict_on_batch([coarse, pooled])
+    upsampled[method] = np.asarray(values).ravel().tolist()
     features = keras.ops.convert_to_tensor(pooled)
-    slope = gradient(lambda x: keras.ops.sum(enlarge([x, features]) * weights), coarse)
+    slope = gradient(
+        lambda x: keras.ops.sum(upsampling_model([x, features]) * weights), coarse
+    )
     gradients[method] = np.asarray(slope).ravel().tolist()
 
 augment = Augment((32, 32), 255, seed=1)
@@ -91,7 +93,7 @@ with trainer.epoch() as train_on:
         trained = train_on(batch)
 print(json.dumps({
     "logits": logits[0, ::8, ::8].ravel().tolist(),
-    "enlarged": enlarged,
+    "upsampled": upsampled,
     "gradients": gradients,
     "scores": {name: float(value) for name, value in scores.items()},
     "traced": len(traced),
@@ -145,11 +147,11 @@ def histories(tmp_path_factory):
 @needs_jax
 @pytest.mark.parametrize("training", ["plain", "augmented"])
 def test_a_training_has_the_same_losses_on_jax(histories, training):
-    """Of the same batches: two data sets of two sizes, with padding and fillers."""
+    """Batches are equal: two data sets of two sizes, with padding and void images."""
     tensorflow, jax = (histories[0][name][training] for name in ("tensorflow", "jax"))
     assert len(tensorflow) == len(jax) == (2 if training == "plain" else 1)
     for one, other in zip(tensorflow, jax, strict=True):
-        # Three steps an epoch; float32 sums in another order.
+        # Three steps per epoch; float32 sums differ in their order.
         assert other["loss"] == pytest.approx(one["loss"], rel=1e-4)
         assert other["val_loss"] == pytest.approx(one["val_loss"], rel=1e-3)
         assert other["mean_iou"] == pytest.approx(one["mean_iou"], abs=0.01)
@@ -157,7 +159,7 @@ def test_a_training_has_the_same_losses_on_jax(histories, training):
 
 
 @needs_jax
-def test_the_losses_that_are_compared_differ_from_one_another(histories):
+def test_the_compared_losses_differ_between_epochs_and_trainings(histories):
     plain, augmented = (histories[0]["jax"][name] for name in ("plain", "augmented"))
     losses = [plain[0]["loss"], plain[1]["loss"], augmented[0]["loss"]]
     for one, other in itertools.combinations(losses, 2):
@@ -165,12 +167,12 @@ def test_the_losses_that_are_compared_differ_from_one_another(histories):
 
 
 @needs_jax
-def test_a_training_on_jax_resumes_to_the_same_history(histories):
+def test_a_resumed_training_on_jax_has_the_history_of_an_uninterrupted_one(histories):
     assert histories[0]["jax"]["resumed"] == histories[0]["jax"]["plain"]
 
 
 @needs_jax
-def test_a_run_on_jax_holds_all_that_one_on_tensorflow_holds(histories):
+def test_a_run_on_jax_has_the_files_of_a_run_on_tensorflow(histories):
     names = [
         {
             re.sub(r"tfevents\..*", "tfevents", str(path.relative_to(runs / "plain")))
@@ -200,7 +202,7 @@ def test_a_run_on_jax_holds_all_that_one_on_tensorflow_holds(histories):
         ("jax", False, "requires JAX, which is not installed"),
     ],
 )
-def test_a_backend_that_can_not_be_used_is_one_line(
+def test_an_unusable_backend_is_a_one_line_error(
     tmp_path, monkeypatch, capsys, backend, has_packages, message
 ):
     monkeypatch.setenv("KERAS_BACKEND", backend)
@@ -213,20 +215,20 @@ def test_a_backend_that_can_not_be_used_is_one_line(
 
 @pytest.mark.slow
 @needs_jax
-def test_tensorflow_and_jax_agree():
+def test_values_and_gradients_on_jax_equal_those_on_tensorflow():
     assert keras.backend.backend() == "tensorflow"
     tensorflow, jax = run_on("tensorflow"), run_on("jax")
     np.testing.assert_allclose(
         jax["logits"], tensorflow["logits"], rtol=1e-3, atol=1e-3
     )
-    for method, values in tensorflow["enlarged"].items():
+    for method, values in tensorflow["upsampled"].items():
         assert len(values) == 6 * 8 * 2
-        np.testing.assert_allclose(jax["enlarged"][method], values, atol=1e-5)
+        np.testing.assert_allclose(jax["upsampled"][method], values, atol=1e-5)
         slopes = tensorflow["gradients"][method]
         assert np.abs(slopes).max() > 0
         np.testing.assert_allclose(jax["gradients"][method], slopes, atol=1e-5)
     assert jax["scores"] == pytest.approx(tensorflow["scores"], rel=1e-3)
     assert 0 < jax["pixels"] <= 3 * 2 * 32 * 32
-    # Compiled once; and what steps hand on is in the variables after them.
+    # The step is compiled once, and the variables hold the state after the steps.
     assert (jax["traced"], jax["steps"]) == (tensorflow["traced"], 3) == (1, 3)
     assert np.isfinite(jax["loss"])

@@ -1,4 +1,4 @@
-"""The `camvid` builder: what it accepts, what it refuses and why."""
+"""The `camvid` builder: valid folders, error messages and downloads."""
 
 import shutil
 import zipfile
@@ -25,13 +25,13 @@ def load(folder, data_dir):
     return prepared_dataset(make_builder, camvid.CLASS_MAP, camvid.IMAGE_SIZE)
 
 
-def test_a_folder_at_hand_gives_the_three_splits(tiny_camvid, tmp_path):
+def test_a_local_folder_is_loaded_as_three_splits(tiny_camvid, tmp_path):
     dataset = load(tiny_camvid, tmp_path / "tfds")
     counts = {name: split.num_images for name, split in dataset.splits.items()}
     assert counts == {"train": 4, "val": 2, "test": 2}
 
 
-def test_examples_are_the_files_pixel_for_pixel_in_order(tiny_camvid, tmp_path):
+def test_examples_equal_the_files_in_alphabetical_order(tiny_camvid, tmp_path):
     dataset = load(tiny_camvid, tmp_path / "tfds")
     examples = list(dataset.split("train").examples.as_numpy_iterator())
     assert [example["name"].decode() for example in examples] == [
@@ -46,7 +46,7 @@ def test_examples_are_the_files_pixel_for_pixel_in_order(tiny_camvid, tmp_path):
         assert example["label_map"].dtype == np.uint8
 
 
-def test_prepared_data_are_used_again(tiny_camvid, tmp_path):
+def test_prepared_data_are_reused(tiny_camvid, tmp_path):
     load(tiny_camvid, tmp_path / "tfds")
     shutil.rmtree(tiny_camvid)
     assert load(None, tmp_path / "tfds").split("test").num_images == 2
@@ -62,45 +62,45 @@ def test_no_name_is_in_two_splits(tiny_camvid, tmp_path):
     assert len(names) == len(set(names))
 
 
-def test_a_missing_folder_is_named(tmp_path):
+def test_a_missing_folder_is_refused_by_name(tmp_path):
     with pytest.raises(FileNotFoundError, match="train"):
         camvid.verify(tmp_path / "nothing")
 
 
-def test_an_empty_folder_is_named(tiny_camvid):
+def test_an_empty_folder_is_refused_by_name(tiny_camvid):
     for path in (tiny_camvid / "valannot").iterdir():
         path.unlink()
     with pytest.raises(FileNotFoundError, match="valannot"):
         camvid.verify(tiny_camvid)
 
 
-def test_an_image_without_label_map_is_named(tiny_camvid):
+def test_an_image_without_a_label_map_is_refused_by_name(tiny_camvid):
     (tiny_camvid / "testannot" / "test_1.png").unlink()
     with pytest.raises(FileNotFoundError, match="1 of 2 label maps .*: test_1$"):
         camvid.verify(tiny_camvid)
 
 
-def test_a_missing_pair_is_counted(tiny_camvid):
+def test_a_wrong_number_of_images_is_refused(tiny_camvid):
     (tiny_camvid / "test" / "test_1.png").unlink()
     (tiny_camvid / "testannot" / "test_1.png").unlink()
     with pytest.raises(ValueError, match="2 images. Received: 1"):
         camvid.verify(tiny_camvid)
 
 
-def test_another_size_is_named(tiny_camvid):
+def test_an_image_of_another_size_is_refused_by_name(tiny_camvid):
     Image.new("RGB", (64, 47)).save(tiny_camvid / "val" / "val_0.png")
     with pytest.raises(ValueError, match="val_0.png is 64x47"):
         camvid.verify(tiny_camvid)
 
 
-def test_ids_beyond_void_are_named_with_their_file(tiny_camvid):
+def test_ids_above_void_are_refused_with_their_file(tiny_camvid):
     wrong = np.full((48, 64), 12, "uint8")
     Image.fromarray(wrong).save(tiny_camvid / "trainannot" / "train_2.png")
     with pytest.raises(ValueError, match="train_2.png: 12"):
         camvid.verify(tiny_camvid)
 
 
-def test_changed_labels_do_not_pass_as_camvid(tiny_camvid):
+def test_modified_label_maps_are_refused(tiny_camvid):
     changed = np.zeros((48, 64), "uint8")
     Image.fromarray(changed).save(tiny_camvid / "trainannot" / "train_2.png")
     with pytest.raises(ValueError, match="not those published"):
@@ -111,13 +111,13 @@ def test_changed_labels_do_not_pass_as_camvid(tiny_camvid):
 def keras_cache(tmp_path, monkeypatch):
     """An empty cache for downloads."""
     cache = tmp_path / "keras"
-    cache.mkdir()  # Keras takes another where it is missing
+    cache.mkdir()  # Keras uses another folder if it is missing
     monkeypatch.setattr(file_utils.config, "keras_home", lambda: str(cache))
 
 
 @pytest.fixture
 def server(tmp_path):
-    """A web server on this machine; yields its address and its folder."""
+    """A local web server; yields its URL and the folder that it serves."""
     folder = tmp_path / "served"
     folder.mkdir()
     handler = partial(SimpleHTTPRequestHandler, directory=str(folder))
@@ -139,7 +139,7 @@ def test_the_published_archive_is_downloaded_and_read(
     assert load(None, tmp_path / "tfds").split("train").num_images == 4
 
 
-def test_an_archive_cut_short_is_fetched_again(
+def test_a_truncated_archive_is_downloaded_again(
     tiny_camvid, server, keras_cache, monkeypatch
 ):
     address, served = server
@@ -152,7 +152,9 @@ def test_an_archive_cut_short_is_fetched_again(
     assert (camvid.download().parents[1] / "whole.txt").exists()
 
 
-def test_without_network_the_error_names_the_ways_out(server, keras_cache, monkeypatch):
+def test_a_failed_download_error_suggests_data_dir_and_streets(
+    server, keras_cache, monkeypatch
+):
     address, _ = server
     monkeypatch.setattr(camvid, "URL", f"{address}/nothing.zip")
     with pytest.raises(OSError, match="nothing.zip can't be.*`data_dir`.*streets"):
@@ -167,9 +169,9 @@ def test_a_missing_data_dir_is_an_error_though_a_prepared_copy_exists(tmp_path):
 
 @pytest.mark.skipif(
     not (SHARED_DATA / "camvid").is_dir(),
-    reason="the real CamVid's label files are not at hand",
+    reason="needs ../shared/data/camvid",
 )
-def test_the_real_label_files_have_the_published_digest():
+def test_published_label_files_have_the_expected_digest():
     for split, published in camvid.SPLITS.items():
         paths = sorted((SHARED_DATA / "camvid" / f"{split}annot").glob("*.png"))
         assert len(paths) == published.num_images

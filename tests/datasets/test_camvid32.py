@@ -37,14 +37,14 @@ CLASSES = [
 NAMES = [name for name, _ in CLASSES]
 
 
-def lines_of(seed):
-    """Label map of lines of class_dict.csv, Void among them."""
+def class_rows_of(seed):
+    """Label map of row numbers of class_dict.csv, including Void."""
     return np.random.default_rng(seed).integers(0, 32, SIZE)
 
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    """Kaggle's layout with tiny pictures, all 32 classes in them."""
+    """Kaggle's layout with tiny images that contain all 32 classes."""
     monkeypatch.setattr(camvid32, "IMAGE_SIZE", SIZE)
     folder = tmp_path / "kaggle"
     colors = np.array([color for _, color in CLASSES], "uint8")
@@ -52,7 +52,7 @@ def folder(tmp_path, monkeypatch):
         (folder / split).mkdir(parents=True)
         (folder / f"{split}_labels").mkdir()
         for index in range(count):
-            lines = lines_of(index)
+            lines = class_rows_of(index)
             image = np.random.default_rng(index).integers(0, 256, (*SIZE, 3), "uint8")
             Image.fromarray(image).save(folder / split / f"{split}_{index}.png")
             labels = folder / f"{split}_labels" / f"{split}_{index}_L.png"
@@ -72,47 +72,47 @@ def first_label_map(dataset):
     return next(dataset.split("train").examples.as_numpy_iterator())["label_map"]
 
 
-def test_void_is_void(folder):
+def test_void_pixels_are_255_and_void_is_no_class(folder):
     dataset = load(folder)
     assert dataset.class_map.num_classes == 31 and dataset.class_map.void_id == 255
     assert "Void" not in dataset.class_map.names
-    lines, label_map = lines_of(0), first_label_map(dataset)
+    lines, label_map = class_rows_of(0), first_label_map(dataset)
     assert label_map.dtype == np.uint8 and label_map.shape == SIZE
     np.testing.assert_array_equal(label_map == 255, lines == NAMES.index("Void"))
     for class_id, name in enumerate(dataset.class_map.names):
         np.testing.assert_array_equal(label_map == class_id, lines == NAMES.index(name))
 
 
-def test_void_may_be_a_class(folder):
+def test_camvid32_with_void_has_void_as_a_class(folder):
     dataset = load(folder, name="camvid32-with-void")
     assert list(dataset.class_map.names) == NAMES
-    np.testing.assert_array_equal(first_label_map(dataset), lines_of(0))
+    np.testing.assert_array_equal(first_label_map(dataset), class_rows_of(0))
 
 
-def test_32_classes_become_11(folder):
+def test_camvid32_merged_has_the_11_classes_of_camvid(folder):
     dataset = load(folder, name="camvid32-merged")
     assert dataset.class_map.names == camvid.CLASS_MAP.names
-    lines, label_map = lines_of(0), first_label_map(dataset)
+    lines, label_map = class_rows_of(0), first_label_map(dataset)
     for name, class_id in (("Wall", 1), ("LaneMkgsDriv", 3), ("Truck_Bus", 8)):
         assert (label_map[lines == NAMES.index(name)] == class_id).all()
     for name in ("Void", "Child", "Archway"):
         assert (label_map[lines == NAMES.index(name)] == 255).all()
 
 
-def test_no_class_is_merged_twice():
+def test_each_class_is_merged_into_at_most_one_class():
     merged = [name for names in camvid32.MERGED.values() for name in names]
     assert len(merged) == len(set(merged)) and set(merged) < set(NAMES)
     assert tuple(camvid32.MERGED) == camvid.CLASS_MAP.names
 
 
-def test_images_are_the_files_in_order(folder):
+def test_images_equal_the_files_in_alphabetical_order(folder):
     examples = list(load(folder).split("val").examples.as_numpy_iterator())
     assert [example["name"].decode() for example in examples] == ["val_0", "val_1"]
     image = np.asarray(Image.open(folder / "val" / "val_1.png"))
     np.testing.assert_array_equal(examples[1]["image"], image)
 
 
-def test_changed_labels_are_prepared_anew(folder):
+def test_changed_label_maps_are_prepared_again(folder):
     before = first_label_map(load(folder, name="camvid32-with-void"))
     path = folder / "train_labels" / "train_0_L.png"
     Image.fromarray(np.zeros((*SIZE, 3), "uint8")).save(path)
@@ -120,7 +120,7 @@ def test_changed_labels_are_prepared_anew(folder):
     assert (after == NAMES.index("Void")).all() and (before != after).any()
 
 
-def test_unknown_colours_are_named_with_file_and_count(folder):
+def test_unknown_colors_are_refused_with_file_and_pixel_count(folder):
     path = folder / "train_labels" / "train_1_L.png"
     labels = np.array(Image.open(path))
     labels[0, :5] = (1, 2, 3)
@@ -131,14 +131,14 @@ def test_unknown_colours_are_named_with_file_and_count(folder):
 
 
 @pytest.mark.parametrize("mode", ["P", "L"])
-def test_labels_that_are_no_rgb_pictures_are_refused(folder, mode):
+def test_label_maps_that_are_not_rgb_images_are_refused(folder, mode):
     path = folder / "train_labels" / "train_1_L.png"
     Image.open(path).convert(mode).save(path)
     with pytest.raises(ValueError, match=r"train_1_L.png is gray or has a palette"):
         load(folder)
 
 
-def test_a_split_that_is_not_needed_may_be_empty(folder):
+def test_an_unused_split_may_be_empty(folder):
     (folder / "test").mkdir()
     assert set(load(folder).splits) == {"train", "val"}
 
@@ -148,7 +148,7 @@ def test_a_split_that_is_not_needed_may_be_empty(folder):
     ("name", "num_classes"),
     [("camvid32", 31), ("camvid32-with-void", 32), ("camvid32-merged", 11)],
 )
-def test_it_is_trained_and_scored_by_the_commands(folder, tmp_path, name, num_classes):
+def test_the_commands_train_and_evaluate_on_it(folder, tmp_path, name, num_classes):
     run, report = tmp_path / "run", tmp_path / "report.json"
     with narrow_vgg16():
         assert not train_command.main(
@@ -162,7 +162,7 @@ def test_it_is_trained_and_scored_by_the_commands(folder, tmp_path, name, num_cl
 
 
 @pytest.mark.slow
-def test_its_recipe_trains_on_kaggles_layout_as_it_is(folder, tmp_path):
+def test_its_recipe_trains_on_the_unmodified_kaggle_layout(folder, tmp_path):
     run = tmp_path / "run"
     recipe = str(PROJECT / "recipes" / "camvid32-fcn8s.toml")
     with narrow_vgg16():
@@ -174,7 +174,7 @@ def test_its_recipe_trains_on_kaggles_layout_as_it_is(folder, tmp_path):
     assert len(RunFolder(run).read_class_map().names) == 31
 
 
-def test_a_label_file_of_another_size_is_named(folder):
+def test_a_label_map_of_another_size_is_refused_by_name(folder):
     path = folder / "val_labels" / "val_0_L.png"
     Image.fromarray(np.zeros((12, 16, 3), "uint8")).save(path)
     with pytest.raises(ValueError, match="val_0_L.png is 16x12, not 32x24"):
@@ -189,20 +189,20 @@ def test_a_label_file_of_another_size_is_named(folder):
         ("val/val_0.png", "1 label maps in .* have no image in .*: val_0_L.png"),
     ],
 )
-def test_missing_files_are_named(folder, missing, message):
+def test_missing_files_are_refused_by_name(folder, missing, message):
     (folder / missing).unlink()
     with pytest.raises((FileNotFoundError, ValueError), match=message):
         load(folder)
 
 
-def test_a_missing_split_is_named_where_it_is_needed(folder):
+def test_a_missing_requested_split_is_refused_by_name(folder):
     with pytest.raises(
         FileNotFoundError, match="no images in .*test: camvid32 needs train/"
     ):
         load(folder, splits=("test",))
 
 
-def test_other_classes_cannot_be_merged(folder):
+def test_merging_a_folder_without_a_required_class_is_refused(folder):
     path = folder / "class_dict.csv"
     path.write_text(path.read_text().replace("Sky,", "Heaven,"))
     with pytest.raises(ValueError, match="to merge them into 11. It lacks: Sky"):
@@ -214,8 +214,8 @@ def test_other_classes_cannot_be_merged(folder):
     not (SAMPLE.is_dir() and (SHARED_DATA / "camvid").is_dir()),
     reason="needs ../shared/data/camvid32_sample and camvid",
 )
-def test_real_frames_merged_are_segnets_labels():
-    """SegNet's label maps are every second row and column of these."""
+def test_merged_camvid_frames_equal_the_label_maps_of_segnet():
+    """SegNet's label maps contain every second row and column of these."""
     dataset = load(SAMPLE, name="camvid32-merged")
     equal, num_pixels = 0, 0
     for split in ("train", "val"):

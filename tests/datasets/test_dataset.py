@@ -1,4 +1,4 @@
-"""Label statistics, and the ids that they refuse."""
+"""Label statistics, invalid ids and properties of splits."""
 
 import numpy as np
 import pytest
@@ -16,7 +16,7 @@ def examples_of(*label_maps):
     return tf.data.Dataset.from_tensor_slices({"name": names, "label_map": label_maps})
 
 
-def test_pixels_and_the_pixels_around_them_are_counted():
+def test_pixels_of_classes_and_of_images_with_them_are_counted():
     statistics = label_statistics(
         examples_of([[0, 0], [1, 7]], [[0, 0], [0, 0]]), CLASS_MAP
     )
@@ -24,7 +24,7 @@ def test_pixels_and_the_pixels_around_them_are_counted():
     np.testing.assert_array_equal(statistics.pixels_of_images_with_class, [8, 4, 0])
 
 
-def test_a_part_has_some_images_in_their_order_and_their_sizes():
+def test_a_part_keeps_the_order_and_sizes_of_its_images():
     split = Split(examples_of([[0]], [[1]], [[2]]), ((1, 2), (3, 4), (5, 6)))
     part = split.part([2, 0])
     names = [example["name"] for example in part.examples.as_numpy_iterator()]
@@ -33,12 +33,12 @@ def test_a_part_has_some_images_in_their_order_and_their_sizes():
     assert int(part.records.cardinality()) == part.num_images == 2
 
 
-def test_ids_of_no_class_are_named_with_their_image():
+def test_ids_without_a_class_are_refused_with_their_image():
     with pytest.raises(ValueError, match="Received in 1 label maps: image_1: 3, 200"):
         label_statistics(examples_of([[0, 7]], [[3, 200]]), CLASS_MAP)
 
 
-def test_a_split_knows_its_decoded_bytes():
+def test_num_bytes_of_a_split_are_those_of_its_decoded_images():
     split = Split(examples_of([[0]]), ((10, 20), (10, 20)))
     assert split.num_bytes == 2 * 10 * 20 * 4
     assert split.has_one_size

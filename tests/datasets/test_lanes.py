@@ -1,4 +1,4 @@
-"""Lanes: one order for any number of devices; fillers; what a device decodes."""
+"""Lanes: the order of batches, padding of the last one, decoding per device."""
 
 import keras
 import numpy as np
@@ -15,7 +15,7 @@ VOID = 255
 def batches_of(
     num_images, pieces, batch_size=4, seed=3, budget=2**20, split=None, **options
 ):
-    """Numbers of the images of each batch, and which of them are void."""
+    """Number of each image of each batch, and whether its label map is all void."""
     keras.utils.set_random_seed(0)
     split = split or numbered_split(num_images)
     parts = []
@@ -29,10 +29,10 @@ def batches_of(
     return [
         [
             (int(image[0, 0, 0]), bool((label_map == VOID).all()))
-            for batch in of_all
+            for batch in batches_of_devices
             for image, label_map in zip(batch["image"], batch["label_map"], strict=True)
         ]
-        for of_all in zip(*parts, strict=True)
+        for batches_of_devices in zip(*parts, strict=True)
     ]
 
 
@@ -42,7 +42,7 @@ FOUR = [range(p, p + 1) for p in range(4)]
 
 
 @pytest.mark.parametrize("num_images", [4, 11, 12, 13])
-def test_all_numbers_of_devices_have_the_same_batches(num_images):
+def test_batches_do_not_depend_on_the_number_of_devices(num_images):
     one = batches_of(num_images, ONE)
     assert one == batches_of(num_images, TWO) == batches_of(num_images, FOUR)
     labelled = sorted(n for batch in one for n, is_void in batch if not is_void)
@@ -50,36 +50,36 @@ def test_all_numbers_of_devices_have_the_same_batches(num_images):
     assert all(len(batch) == 4 for batch in one)
 
 
-def test_the_last_batch_is_filled_up_without_labels_at_its_end():
+def test_the_last_batch_is_padded_with_void_images_at_its_end():
     *others, last = batches_of(11, ONE)
     assert [is_void for _, is_void in last] == [False, False, False, True]
     assert not any(is_void for batch in others for _, is_void in batch)
 
 
-def test_fewer_images_than_a_batch_are_trained_on_once():
+def test_fewer_images_than_a_batch_give_one_padded_batch():
     (batch,) = batches_of(3, ONE)
     assert [is_void for _, is_void in batch] == [False, False, False, True]
     (batch,) = batches_of(1, ONE)
     assert [n for n, _ in batch] == [0] * 4 and sum(void for _, void in batch) == 3
 
 
-def test_the_order_follows_from_the_seed():
+def test_the_order_is_determined_by_the_seed():
     first, again, other = (batches_of(40, ONE, seed=seed) for seed in (1, 1, 2))
     assert first == again != other
-    orders = np.array(first)[..., 0] // 4  # which image of its lane
+    orders = np.array(first)[..., 0] // 4  # index of the image in its lane
     assert all((orders[:, p] != orders[:, 0]).any() for p in (1, 2, 3))
     assert (np.array(first)[..., 0] != np.arange(40).reshape(10, 4)).any()
 
 
-def test_batches_can_be_left_out_at_the_start():
+def test_the_first_batches_can_be_skipped():
     whole = batches_of(11, TWO)
     for num_skipped in (1, 3):
         assert batches_of(11, TWO, num_skipped=num_skipped) == whole[num_skipped:]
 
 
 def test_the_order_depends_neither_on_the_budget_nor_on_the_devices():
-    little = batches_of(40, ONE, budget=1)
-    assert little == batches_of(40, TWO, budget=1) == batches_of(40, ONE)
+    uncached = batches_of(40, ONE, budget=1)
+    assert uncached == batches_of(40, TWO, budget=1) == batches_of(40, ONE)
 
 
 def second_split(num_images):
@@ -101,10 +101,10 @@ def test_each_image_is_followed_by_one_of_the_second_data_set(num_images, num_mi
     one = batches_of(num_images, ONE, mixed=mixed)
     assert one == batches_of(num_images, TWO, mixed=mixed)
     assert one == batches_of(num_images, FOUR, mixed=mixed)
-    assert [batch[::2] for batch in one] == alone  # also what fills up the last
+    assert [batch[::2] for batch in one] == alone  # including the padding of the last
     others = [n for batch in one for n, is_void in batch[1::2] if not is_void]
     assert len(others) == 4 * len(one)
-    # Each as often as any other, but for one.
+    # The counts of any two images differ by at most one.
     counts = np.bincount(others, minlength=100 + num_mixed)[100:]
     assert counts.sum() == len(others) and counts.max() - counts.min() <= 1
 
@@ -121,14 +121,14 @@ def test_the_second_data_set_is_sampled_again_in_each_epoch():
 
 
 @pytest.mark.parametrize("num_skipped", [1, 2])
-def test_skipped_batches_are_those_of_both_data_sets(num_skipped):
+def test_batches_of_both_data_sets_are_skipped(num_skipped):
     whole = batches_of(11, TWO, mixed=second_split(5))
     rest = batches_of(11, TWO, mixed=second_split(5), num_skipped=num_skipped)
     assert rest == whole[num_skipped:]
 
 
 @pytest.mark.parametrize("one_shape", [False, True])
-def test_images_of_a_second_size_are_padded_with_void(one_shape):
+def test_smaller_images_of_a_mixed_batch_are_padded_with_void(one_shape):
     split = numbered_split(4)
     lanes = cached_lanes(split, range(2), batch_size=2, budget=2**20)
     batches = training_batches(
@@ -143,15 +143,15 @@ def test_images_of_a_second_size_are_padded_with_void(one_shape):
         assert (batch["label_map"][1::2] != VOID).all()
 
 
-def test_the_second_data_set_is_decoded_when_it_is_used_and_no_more():
+def test_only_the_used_images_of_the_second_data_set_are_decoded():
     decoded = []
 
-    def note(number):
+    def record(number):
         decoded.append(int(number))
         return number
 
     def decode(example):
-        number = tf.numpy_function(note, [example["image"][0, 0, 0]], tf.uint8)
+        number = tf.numpy_function(record, [example["image"][0, 0, 0]], tf.uint8)
         with tf.control_dependencies([number]):
             return {**example, "image": tf.identity(example["image"])}
 
@@ -161,16 +161,16 @@ def test_the_second_data_set_is_decoded_when_it_is_used_and_no_more():
     assert sorted(decoded) == sorted(n for n, _ in batch[1::2])
 
 
-def test_a_device_decodes_its_lanes_alone_and_once():
+def test_a_device_decodes_only_its_lanes_and_only_once():
     split, decoded = numbered_split(12), []
 
-    def note(number):
+    def record(number):
         decoded.append(int(number))
         return number
 
     def decode(example):
         number = tf.numpy_function(
-            note, [tf.cast(example["image"][0, 0, 0], tf.int64)], tf.int64
+            record, [tf.cast(example["image"][0, 0, 0], tf.int64)], tf.int64
         )
         with tf.control_dependencies([number]):
             return {**example, "image": tf.identity(example["image"])}
@@ -186,9 +186,9 @@ def test_a_device_decodes_its_lanes_alone_and_once():
 
 
 @pytest.mark.parametrize("budget", [1, 2**20])
-def test_a_cache_beyond_the_budget_is_told_in_one_line_for_all_lanes(caplog, budget):
+def test_exceeding_the_cache_budget_is_logged_once_for_all_lanes(caplog, budget):
     split = numbered_split(8)
     with caplog.at_level("INFO", "keras_fcn"):
         cached_lanes(split, range(4), batch_size=4, budget=budget)
-    told = [message for message in caplog.messages if "exceed" in message]
-    assert len(told) == (budget == 1)
+    lines = [message for message in caplog.messages if "exceed" in message]
+    assert len(lines) == (budget == 1)

@@ -1,4 +1,4 @@
-"""A second data set in each step: how it is named, loaded and refused."""
+"""Mixing a second data set into each step: its syntax, loading and errors."""
 
 import numpy as np
 import pytest
@@ -25,7 +25,7 @@ def add_classes(folder, *names):
     return folder
 
 
-def test_names_folders_and_counts_are_told_apart(tmp_path):
+def test_names_folders_and_counts_are_parsed(tmp_path):
     (tmp_path / "a:7").mkdir()
     assert parse_mix("streets:12000") == Mix("streets", None, 12000)
     assert parse_mix("camvid") == Mix("camvid", None, None)
@@ -42,7 +42,7 @@ def test_paths_become_absolute(tmp_path, monkeypatch):
     assert absolute_mix("camvid=mine") == f"camvid={tmp_path}/mine"
     assert absolute_mix("streets:3") == "streets:3"
     assert absolute_mix(None) is None
-    assert absolute_mix("none") is None  # a flag that turns the mix of a recipe off
+    assert absolute_mix("none") is None  # disables the `mix` of a recipe
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,7 @@ def test_paths_become_absolute(tmp_path, monkeypatch):
         ("camvid32:5", "`mix` camvid32 expects the folder of its images, .*Kaggle"),
     ],
 )
-def test_what_names_no_data_set_is_refused(mix, message):
+def test_an_invalid_mix_is_refused(mix, message):
     with pytest.raises((ValueError, FileNotFoundError), match=message) as caught:
         parse_mix(mix)
     assert "\n" not in str(caught.value)
@@ -80,7 +80,7 @@ def test_streets_are_rendered_at_the_size_of_the_first_data_set(tiny_camvid):
 
 
 @pytest.mark.parametrize(("size", "rendered"), [(96, (48, 64)), (24, (24, 32))])
-def test_the_second_data_set_is_brought_to_the_size_of_the_training(
+def test_the_second_data_set_is_resized_to_the_training_size(
     tiny_camvid, size, rendered, monkeypatch
 ):
     sizes = []
@@ -90,7 +90,7 @@ def test_the_second_data_set_is_brought_to_the_size_of_the_training(
         return render_pngs(seed, numbers, height, width)
 
     monkeypatch.setattr("keras_fcn.datasets.streets.render_pngs", render)
-    # A number of images that no other test has prepared.
+    # A number of images that no other test prepares.
     count = 4 + size // 24
     _, mixed = loaded("camvid", str(tiny_camvid), f"streets:{count}", size=size)
     assert set(sizes) == {rendered}
@@ -100,7 +100,7 @@ def test_the_second_data_set_is_brought_to_the_size_of_the_training(
         assert example["label_map"].shape == mixed.image_sizes[0]
 
 
-def test_images_of_a_part_are_evenly_spaced_and_void_is_that_of_the_first(
+def test_mixed_images_are_evenly_spaced_and_have_the_void_id_of_the_first(
     tiny_camvid, tmp_path
 ):
     classes = load_dataset(
@@ -135,18 +135,18 @@ def test_camvid_is_mixed_into_a_folder_without_its_validation_images(
     assert all(255 in found and 11 not in found for found in ids)
 
 
-def test_the_folder_of_the_kaggle_copy_is_checked(tiny_camvid, tmp_path):
+def test_a_folder_without_the_kaggle_layout_is_refused(tiny_camvid, tmp_path):
     with pytest.raises(FileNotFoundError, match="camvid32 needs .*class_dict.csv"):
         loaded("camvid", str(tiny_camvid), f"camvid32-merged={tmp_path}")
 
 
-def test_a_folder_of_numbered_classes_takes_those_of_the_first(tmp_path):
+def test_a_folder_of_numbered_classes_gets_the_classes_of_the_first(tmp_path):
     first = add_classes(write_folder(tmp_path / "first"), "road", "sky", "tree")
     second = write_folder(tmp_path / "second", {"train": 2, "val": 1})
     assert loaded("folder", str(first), str(second))[1].num_images == 2
 
 
-def test_other_classes_are_refused_with_both_lists(tmp_path):
+def test_different_classes_are_refused_with_both_lists(tmp_path):
     first = add_classes(write_folder(tmp_path / "first"), "road", "sky", "tree")
     other = add_classes(write_folder(tmp_path / "other"), "road", "tree", "sky")
     with pytest.raises(
@@ -155,14 +155,14 @@ def test_other_classes_are_refused_with_both_lists(tmp_path):
         loaded("folder", str(first), str(other))
 
 
-def test_more_images_than_there_are_are_refused_with_both_numbers(tmp_path):
+def test_a_count_above_the_number_of_images_is_refused(tmp_path):
     folder = write_folder(tmp_path / "mine")
     assert loaded("folder", str(folder), f"{folder}:4")[1].num_images == 4
     with pytest.raises(ValueError, match=r"at most 4 images, .*/mine, got 5$"):
         loaded("folder", str(folder), f"{folder}:5")
 
 
-def test_options_that_describe_one_folder_do_not_apply_to_the_second(tmp_path):
+def test_options_of_the_first_folder_do_not_apply_to_the_second(tmp_path):
     colors = np.array([(10, 0, 0), (0, 20, 0), (0, 0, 30)], "uint8")
     first, second = tmp_path / "first", tmp_path / "second"
     for number in range(3):
@@ -179,14 +179,14 @@ def test_options_that_describe_one_folder_do_not_apply_to_the_second(tmp_path):
     (second / "class_dict.csv").write_text("\n".join(["name,r,g,b", *rows]))
     options = {"label_suffix": "_mask", "label_values": "ids", "group_by": "^first_."}
     _, mixed = loaded("folder", str(first), str(second), **options)
-    assert mixed.num_images == 2  # of three, one validates
+    assert mixed.num_images == 2  # one of three is for validation
     for example in mixed.examples.as_numpy_iterator():
         seed = int(example["name"][-1:])
         expected = draw_blocks(48, 64, 3, seed=seed)[1]
         np.testing.assert_array_equal(example["label_map"], expected)
 
 
-def test_camvid_that_can_not_be_downloaded_says_where_to_get_it(
+def test_a_failed_download_of_camvid_suggests_a_local_folder(
     tmp_path, monkeypatch, tiny_camvid
 ):
     import tensorflow_datasets as tfds

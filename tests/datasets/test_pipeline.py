@@ -1,4 +1,4 @@
-"""tf.data's share: order, cache, padding, and no augmentation."""
+"""The tf.data pipeline: order, cache, padding, and no augmentation."""
 
 from types import SimpleNamespace
 
@@ -38,7 +38,7 @@ def mixed_split(tmp_path):
 
 
 def training_batches(split, batch_size, budget=BUDGET, **options):
-    """Those of one device, which has all lanes."""
+    """Training batches of a single device, which has all lanes."""
     positions = range(batch_size)
     lanes = cached_lanes(split, positions, batch_size=batch_size, budget=budget)
     return batches_of_lanes(lanes, split, batch_size=batch_size, void_id=255, **options)
@@ -53,38 +53,38 @@ def images_of(batches):
     return [image.tobytes() for batch in batches for image in batch["image"]]
 
 
-def test_an_epoch_holds_every_image_once(split):
+def test_an_epoch_contains_every_image_once(split):
     stored = [
         example["image"].tobytes() for example in split.examples.as_numpy_iterator()
     ]
     assert sorted(images_of(batches_of(split))) == sorted(stored)
 
 
-def test_the_order_follows_from_its_seed(split):
+def test_the_order_is_determined_by_its_seed(split):
     orders = [tuple(images_of(batches_of(split, order_seed=n))) for n in range(8)]
     again = [tuple(images_of(batches_of(split, order_seed=n))) for n in range(8)]
     assert orders == again
-    assert len(set(orders)) > 2  # of four: two lanes of two images
+    assert len(set(orders)) > 2  # of 4 possible orders: two lanes of two images
 
 
-def test_the_order_of_an_epoch_stays_when_it_is_read_again(split):
+def test_iterating_an_epoch_again_gives_the_same_order(split):
     batches = training_batches(split, batch_size=1, order_seed=0)
-    readings = {tuple(images_of(batches.as_numpy_iterator())) for _ in range(6)}
-    assert len(readings) == 1
+    orders = {tuple(images_of(batches.as_numpy_iterator())) for _ in range(6)}
+    assert len(orders) == 1
 
 
-def test_the_whole_split_is_shuffled_where_memory_allows_it(tmp_path):
+def test_the_whole_split_is_shuffled_if_it_fits_the_budget(tmp_path):
     folder = write_folder(tmp_path / "many", {"train": 40, "val": 1})
     split = load_folder(folder, ("train",)).split("train")
     stored = [e["image"].tobytes() for e in split.examples.as_numpy_iterator()]
-    last_come_first = 0
+    num_moved_to_front = 0
     for seed in range(5):
         first = images_of(batches_of(split, order_seed=seed, batch_size=10))[:10]
-        last_come_first += sum(stored.index(image) >= 30 for image in first)
-    assert last_come_first >= 5
+        num_moved_to_front += sum(stored.index(image) >= 30 for image in first)
+    assert num_moved_to_front >= 5
 
 
-def test_images_and_label_maps_stay_uint8_and_as_stored(split):
+def test_images_and_label_maps_stay_uint8_at_the_stored_size(split):
     (batch,) = batches_of(split, batch_size=4)
     assert batch["image"].dtype == np.uint8 and batch["label_map"].dtype == np.uint8
     assert set(np.unique(batch["label_map"])) <= {0, 1, 2, 255}
@@ -92,27 +92,27 @@ def test_images_and_label_maps_stay_uint8_and_as_stored(split):
 
 
 @pytest.mark.parametrize("batch_size", [3, 7])
-def test_the_last_batch_is_filled_up_with_images_that_are_void(split, batch_size):
+def test_the_last_batch_is_padded_with_images_of_void_label_maps(split, batch_size):
     batches = batches_of(split, batch_size=batch_size)
     assert {len(batch["image"]) for batch in batches} == {batch_size}
     stored = [example["image"] for example in split.examples.as_numpy_iterator()]
     label_maps = np.concatenate([batch["label_map"] for batch in batches])
     assert (label_maps[4:] == 255).all() and len(label_maps) > 4
     images = np.concatenate([batch["image"] for batch in batches])
-    # Images as they are, and not black: what batch normalisation sees is none other.
+    # Padding repeats real images: batch normalization gets no black ones.
     for number, image in enumerate(images[4:]):
-        position = (4 + number) % batch_size  # of its lane
+        position = (4 + number) % batch_size  # in its lane
         np.testing.assert_array_equal(image, stored[position % 4])
     assert len({image.tobytes() for image in images[:4]}) == 4
     assert all((batch["size"] == (48, 64)).all() for batch in batches)
 
 
-def test_batches_that_come_out_even_are_not_filled_up(split):
+def test_complete_batches_are_not_padded(split):
     (batch,) = batches_of(split, batch_size=4)
     assert (batch["label_map"] != 255).any(axis=(1, 2)).all()
 
 
-def test_validation_is_filled_up_where_all_are_of_one_size(split, mixed_split):
+def test_validation_batches_are_padded_if_all_images_have_one_size(split, mixed_split):
 
     def batches_of(split, **options):
         fillers = split.part([0]).examples
@@ -131,7 +131,7 @@ def test_validation_is_filled_up_where_all_are_of_one_size(split, mixed_split):
     assert shapes == [(1, 20, 80), (1, 48, 64), (1, 48, 64), (1, 48, 64)]
 
 
-def test_mixed_sizes_can_have_one_shape(mixed_split):
+def test_one_shape_pads_all_batches_to_one_shape(mixed_split):
     for one_shape, shapes in ((True, {(48, 80)}), (False, {(48, 80), (48, 64)})):
         batches = training_batches(
             mixed_split, batch_size=1, order_seed=0, one_shape=one_shape
@@ -140,7 +140,7 @@ def test_mixed_sizes_can_have_one_shape(mixed_split):
         assert (found == shapes) is one_shape
 
 
-def test_pictures_of_other_sizes_are_padded_with_void(mixed_split):
+def test_images_of_different_sizes_are_padded_with_void(mixed_split):
     (batch,) = batches_of(mixed_split, batch_size=4)
     assert batch["image"].shape == (4, 48, 80, 3)
     for label_map, (height, width) in zip(
@@ -152,14 +152,14 @@ def test_pictures_of_other_sizes_are_padded_with_void(mixed_split):
         assert not image[height:].any() and not image[:, width:].any()
 
 
-def test_evaluation_keeps_each_picture_at_its_own_size(mixed_split):
+def test_evaluation_batches_keep_the_size_of_each_image(mixed_split):
     batches = evaluation_batches(mixed_split.examples, mixed_split, batch_size=4)
     shapes = [batch["label_map"].shape for batch in batches.as_numpy_iterator()]
     assert sorted(shapes) == [(1, 20, 80), (1, 48, 64), (1, 48, 64), (1, 48, 64)]
 
 
 def counting_split(split):
-    """The split, with a list that grows each time an image is decoded."""
+    """The split, and a list of the names of its decoded images."""
     decoded = []
 
     def count(name):
@@ -174,7 +174,9 @@ def counting_split(split):
 
 
 @pytest.mark.parametrize(("missing", "times"), [(0, 1), (1, 3)])
-def test_images_within_the_budget_are_decoded_once_and_others_each_time(missing, times):
+def test_images_are_decoded_once_within_the_budget_and_each_epoch_beyond(
+    missing, times
+):
     counted, decoded = counting_split(numbered_split(4))
     examples = cached_examples(counted, counted.num_bytes - missing)
     for _ in range(3):
@@ -182,7 +184,7 @@ def test_images_within_the_budget_are_decoded_once_and_others_each_time(missing,
     assert len(decoded) == 4 * times
 
 
-def test_images_beyond_the_budget_are_reported(split, caplog):
+def test_exceeding_the_memory_budget_is_logged(split, caplog):
     large = Split(split.examples, ((2**14, 3 * 2**14),))  # 4 bytes a pixel: 3 GiB
     with caplog.at_level("INFO", "keras_fcn"):
         cached_examples(large, BUDGET)
@@ -194,20 +196,20 @@ def test_images_beyond_the_budget_are_reported(split, caplog):
 
 @pytest.fixture
 def prefetched(monkeypatch):
-    """What is prefetched to which device, and how much, on a machine of two GPUs."""
-    asked = []
+    """Device and buffer size of each `prefetch_to_device`, with two simulated GPUs."""
+    requested = []
 
     def prefetch_to_device(device, buffer_size):
-        asked.append((device, buffer_size))
+        requested.append((device, buffer_size))
         return lambda batches: batches
 
     devices = [tf.config.LogicalDevice(f"/device:GPU:{n}", "GPU") for n in (0, 1)]
     monkeypatch.setattr(tf.config, "list_logical_devices", lambda kind: devices)
     monkeypatch.setattr(tf.data.experimental, "prefetch_to_device", prefetch_to_device)
-    return asked
+    return requested
 
 
-def test_two_batches_wait_on_the_first_accelerator(prefetched):
+def test_two_batches_are_prefetched_to_the_first_accelerator(prefetched):
     to_device(tf.data.Dataset.range(3))
     assert prefetched == [("/device:GPU:0", 2)]
 
@@ -219,7 +221,7 @@ def test_batches_of_other_backends_stay_on_the_host(prefetched, monkeypatch):
 
 
 @pytest.mark.parametrize("backend", ["tensorflow", "jax"])
-def test_a_backend_gets_tensors_in_their_order(monkeypatch, backend):
+def test_batches_are_iterated_as_tensors_in_order(monkeypatch, backend):
     batches = tf.data.Dataset.range(5).batch(2).map(lambda numbers: {"n": numbers})
     monkeypatch.setattr(pipeline.keras.backend, "backend", lambda: backend)
     found = list(iterate(batches))
@@ -227,17 +229,17 @@ def test_a_backend_gets_tensors_in_their_order(monkeypatch, backend):
     assert [batch["n"].numpy().tolist() for batch in found] == [[0, 1], [2, 3], [4]]
 
 
-def test_the_next_batch_is_on_its_way_while_a_step_runs(monkeypatch):
-    asked = []
+def test_the_next_batch_is_requested_before_the_current_one_is_used(monkeypatch):
+    requested = []
 
     def numbers():
         for number in range(4):
-            asked.append(number)
+            requested.append(number)
             yield {"n": np.array(number)}
 
     monkeypatch.setattr(pipeline.keras.backend, "backend", lambda: "jax")
     next(iterate(SimpleNamespace(as_numpy_iterator=numbers)))
-    assert asked == [0, 1]
+    assert requested == [0, 1]
 
 
 def test_no_augmentation_operation_is_in_tf_data(split):
@@ -246,6 +248,6 @@ def test_no_augmentation_operation_is_in_tf_data(split):
     operations = {node.op for node in graph.node}
     for function in graph.library.function:
         operations |= {node.op for node in function.node_def}
-    assert "ShuffleDatasetV3" in operations  # the graph was really read
+    assert "ShuffleDatasetV3" in operations  # the graph contains the functions
     arithmetic = ("Random", "Resize", "Gather", "Mul", "AddV2", "Reverse", "Floor")
     assert not [name for name in operations if name.startswith(arithmetic)]

@@ -1,4 +1,4 @@
-"""What TFDS prepares: once, by one process at a time, and found whole or refused."""
+"""Data prepared by TFDS: locks, damaged files and interrupted preparations."""
 
 import shutil
 import time
@@ -23,14 +23,14 @@ def prepared(tmp_path_factory):
 
 
 def load(folder):
-    """Three rendered streets and one each to validate and to test."""
+    """Three rendered streets for training, one for validation and one for testing."""
     make = partial(Streets, config=CONFIG)
     return prepared_dataset(
         lambda data_dir=folder: make(data_dir=data_dir), CLASS_MAP, SIZE
     )
 
 
-def test_what_is_prepared_appears_whole_and_alone(prepared):
+def test_preparation_leaves_only_the_complete_data_set(prepared):
     (folder,) = (prepared / "streets" / CONFIG.name).iterdir()
     assert folder.name == "1.0.0"
     assert [path.name for path in prepared.iterdir()] == ["streets"]
@@ -48,7 +48,7 @@ DAMAGES = {
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
-def test_damaged_images_are_refused_with_the_folder_to_remove(
+def test_a_damaged_record_file_is_refused_with_the_folder_to_remove(
     prepared, tmp_path, damage
 ):
     data = shutil.copytree(prepared, tmp_path / "tfds")
@@ -66,7 +66,7 @@ def test_damaged_images_are_refused_with_the_folder_to_remove(
 
 @pytest.mark.parametrize("name", ["dataset_info.json", "features.json"])
 @pytest.mark.parametrize("content", [None, "", "{", "[]", "\udcff"])
-def test_a_damaged_description_is_refused_with_the_folder_to_remove(
+def test_damaged_metadata_is_ignored_or_refused_with_the_folder_to_remove(
     prepared, tmp_path, monkeypatch, name, content
 ):
     data = shutil.copytree(prepared, tmp_path / "tfds")
@@ -77,7 +77,7 @@ def test_a_damaged_description_is_refused_with_the_folder_to_remove(
     else:
         (folder / name).write_bytes(content.encode(errors="surrogateescape"))
     try:
-        assert load(data).split("train").num_images == 3  # the file is not needed
+        assert load(data).split("train").num_images == 3  # the file is not required
     except ValueError as error:
         assert f"{folder} are damaged" in str(error) and "\n" not in str(error)
         return
@@ -88,7 +88,7 @@ def waiting_lines(caplog):
     return [line for line in caplog.messages if line.startswith("Waiting for process")]
 
 
-def test_a_second_process_waits_for_the_first_and_takes_what_it_prepared(
+def test_a_second_process_waits_and_loads_the_data_of_the_first(
     prepared, tmp_path, caplog, monkeypatch
 ):
     caplog.set_level("INFO", "keras_fcn")
@@ -102,13 +102,13 @@ def test_a_second_process_waits_for_the_first_and_takes_what_it_prepared(
             shutil.copytree(
                 prepared / "streets" / CONFIG.name / "1.0.0", place / "1.0.0"
             )
-        monkeypatch.setattr(Streets, "download_and_prepare", None)  # not again
+        monkeypatch.setattr(Streets, "download_and_prepare", None)  # not called
         assert second.result().split("train").num_images == 3
     (line,) = lines
     assert line.endswith(f", which prepares {CONFIG.name}/1.0.0")
 
 
-def test_what_a_killed_preparation_left_is_removed_by_the_next(prepared, tmp_path):
+def test_files_of_a_killed_preparation_are_removed_by_the_next(prepared, tmp_path):
     left = tmp_path / "streets" / CONFIG.name / ".part-0123456789abcdef"
     (left / "part" / "streets" / "incomplete.ABC").mkdir(parents=True)
     (left / "lock").write_text("")

@@ -1,4 +1,4 @@
-"""Data sets brought to another scale."""
+"""Data sets resized to the training size."""
 
 import dataclasses
 
@@ -15,14 +15,14 @@ from tests.support.data import draw_blocks
 
 
 def data_set(sizes):
-    """A training split of pictures of some sizes, which are made when they are read."""
+    """A training split of images of the given sizes, generated when decoded."""
 
-    def picture(index):
+    def draw_image(index):
         size = sizes[index]
         return draw_blocks(*size, 3, seed=int(index))
 
     def decode(index):
-        image, label_map = tf.numpy_function(picture, [index], (tf.uint8, tf.uint8))
+        image, label_map = tf.numpy_function(draw_image, [index], (tf.uint8, tf.uint8))
         return {
             "name": tf.strings.as_string(index),
             "image": tf.ensure_shape(image, (None, None, 3)),
@@ -44,7 +44,7 @@ def data_set(sizes):
         ((5, 100), 10, (4, 80)),
     ],
 )
-def test_pictures_have_the_sizes_that_the_split_tells(size, side, expected):
+def test_resized_images_have_the_sizes_of_the_split(size, side, expected):
     split = resized(data_set([size]), side).split("train")
     assert split.image_sizes == (expected,)
     (example,) = split.examples.as_numpy_iterator()
@@ -54,19 +54,19 @@ def test_pictures_have_the_sizes_that_the_split_tells(size, side, expected):
     assert example["image"].dtype == example["label_map"].dtype == np.uint8
 
 
-def test_image_and_label_map_are_enlarged_alike():
+def test_image_and_label_map_are_enlarged_by_the_same_factor():
     image, label_map = draw_blocks(48, 64, 3, seed=0)
     split = resized(data_set([(48, 64)]), 96).split("train")
     (example,) = split.examples.as_numpy_iterator()
     doubled = label_map.repeat(2, axis=0).repeat(2, axis=1)
     np.testing.assert_array_equal(example["label_map"], doubled)
-    # Away from edges the colour is that of the pixel beside, but for the noise.
+    # Away from edges the color is that of the nearest pixel, except for noise.
     near = image.repeat(2, axis=0).repeat(2, axis=1).astype("int")
     assert np.median(np.abs(example["image"].astype("int") - near)) <= 8
 
 
-def test_what_gets_smaller_is_a_mean_of_what_was_there():
-    # Of each four columns the two in the middle, where a new pixel lies, are black.
+def test_images_are_antialiased_when_they_become_smaller():
+    # The middle two of each four columns, where a new pixel lies, are black.
     column = np.where(np.isin(np.arange(64) % 4, (0, 3)), 255, 0).astype("uint8")
     image = np.broadcast_to(column[:, None], (64, 64, 3))
     label_map = np.zeros((64, 64), "uint8")
@@ -77,7 +77,7 @@ def test_what_gets_smaller_is_a_mean_of_what_was_there():
     assert np.abs(example["image"][2:-2, 2:-2].astype("int") - 127).max() < 40
 
 
-def test_a_split_that_is_divided_stays_resized():
+def test_a_part_of_a_resized_split_is_resized():
     split = resized(data_set([(48, 64), (64, 48), (32, 32)]), 16).split("train")
     part = split.part([1, 2])
     assert part.image_sizes == ((21, 16), (16, 16))
@@ -85,16 +85,16 @@ def test_a_split_that_is_divided_stays_resized():
     assert shapes == [(21, 16), (16, 16)]
 
 
-def test_a_training_sees_images_divided_and_at_its_size():
+def test_training_data_are_split_by_pattern_and_resized():
     train = data_set([(48, 64)] * 3).split("train")
     dataset = data_set([(48, 64)] * 2)
     dataset = dataclasses.replace(dataset, splits={"train": train, "val": train})
     config = TrainingConfig(val_pattern="2", size=24)
-    seen = as_in_training(dataset, config)
-    assert seen.split("train").image_sizes == ((24, 32),) * 4
-    assert seen.split("val").image_sizes == ((24, 32),) * 2
-    for example in seen.split("val").examples.as_numpy_iterator():
+    resized_dataset = as_in_training(dataset, config)
+    assert resized_dataset.split("train").image_sizes == ((24, 32),) * 4
+    assert resized_dataset.split("val").image_sizes == ((24, 32),) * 2
+    for example in resized_dataset.split("val").examples.as_numpy_iterator():
         assert example["name"] == b"2"
         assert example["image"].shape == (24, 32, 3)
-    as_they_are = as_in_training(dataset, TrainingConfig())
-    assert as_they_are is dataset
+    unchanged = as_in_training(dataset, TrainingConfig())
+    assert unchanged is dataset

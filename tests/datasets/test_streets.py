@@ -31,7 +31,7 @@ def test_examples_are_the_rendered_scenes(dataset):
         np.testing.assert_array_equal(example["label_map"], label_map)
 
 
-def test_rendering_logs_its_progress_where_there_is_no_terminal(monkeypatch, caplog):
+def test_rendering_logs_its_progress_without_a_terminal(monkeypatch, caplog):
     at_once = partial(Progress, seconds=0)
     monkeypatch.setattr("keras_fcn.datasets.streets.Progress", at_once)
     config = dataclasses.replace(CONFIG, num_images=6)
@@ -51,7 +51,7 @@ def test_splits_share_no_scene(dataset):
     assert len(scenes) == len(set(scenes))
 
 
-def test_classes_are_camvids(dataset):
+def test_classes_are_those_of_camvid(dataset):
     assert dataset.class_map.num_classes == 11
     assert dataset.class_map.void_id == 11
     assert dataset.class_map.names[3] == "road"

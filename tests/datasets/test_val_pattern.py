@@ -1,4 +1,4 @@
-"""Images held out for validation by their names."""
+"""Validation images selected by a pattern of their names."""
 
 import pytest
 import tensorflow as tf
@@ -11,7 +11,7 @@ from tests.support.data import SHARED_DATA
 
 @pytest.fixture
 def dataset():
-    """Five training and two validation images of three drives, each its own size."""
+    """Five training and two validation images of three drives, of different sizes."""
     names = ["0001TP_1", "0006R0_1", "0006R0_2", "0016E5_1", "0016E5_2"]
     return SegmentationDataset(
         "drives",
@@ -32,7 +32,7 @@ def names_of(split):
     return names
 
 
-def test_what_matches_is_left_out_of_training_and_validated_on(dataset):
+def test_matching_images_are_moved_from_training_to_validation(dataset):
     parts = split_by_pattern(dataset, "0001TP*")
     assert names_of(parts.split("val")) == ["0001TP_1", "0001TP_2"]
     assert parts.split("val").image_sizes == ((1, 9), (7, 9))
@@ -43,7 +43,7 @@ def test_what_matches_is_left_out_of_training_and_validated_on(dataset):
     assert parts.val_pattern == "0001TP*"
 
 
-def test_a_pattern_is_matched_with_the_whole_name_and_its_case(dataset):
+def test_a_pattern_matches_whole_names_case_sensitively(dataset):
     assert names_of(split_by_pattern(dataset, "*_3").split("val")) == ["0016E5_3"]
     with pytest.raises(ValueError, match="which matches 0 of 7"):
         split_by_pattern(dataset, "0016e5*")
@@ -60,8 +60,8 @@ def test_a_pattern_that_matches_nothing_or_all_is_refused(dataset, pattern, coun
 @pytest.mark.skipif(
     not (SHARED_DATA / "camvid").is_dir(), reason="needs ../shared/data/camvid"
 )
-def test_camvids_drives_have_the_published_numbers_of_images():
-    """Of file names alone; the images are not decoded."""
+def test_drive_0001tp_of_camvid_has_the_published_number_of_images():
+    """Uses file names only; the images are not decoded."""
     names = {
         split: [path.stem for path in (SHARED_DATA / "camvid" / split).iterdir()]
         for split in ("train", "val")

@@ -30,7 +30,7 @@ pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed"),
 ]
 
-# The events of a file that is dropped over an element.
+# The events of dropping a file on an element.
 DROP = """([selector, name, content]) => {
     const bytes = Uint8Array.from(atob(content), (letter) => letter.charCodeAt(0));
     const dataTransfer = new DataTransfer();
@@ -150,11 +150,11 @@ def test_dropped_image_is_displayed_with_the_label_map_of_predict(
 
     # At opacity 0 the canvas is the image.
     page.locator("#result input").fill("0")
-    drawn = page.evaluate(
+    pixels = page.evaluate(
         "Array.from(document.querySelector('#result canvas').getContext('2d')"
         ".getImageData(0, 0, 160, 120).data)"
     )
-    shown = np.array(drawn).reshape(120, 160, 4)[..., :3]
+    shown = np.array(pixels).reshape(120, 160, 4)[..., :3]
     assert np.abs(shown - read_image(street).astype(int)).mean() < 10  # JPEG
 
 

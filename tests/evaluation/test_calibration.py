@@ -48,7 +48,7 @@ def test_the_fitted_temperature_is_that_of_the_labels_distribution(temperature):
         assert error["before"] > 0.04
 
 
-def test_void_pixels_are_ignored_and_a_split_of_void_is_refused():
+def test_void_pixels_are_ignored_and_an_all_void_split_is_refused():
     report = fit_temperature(lambda images: images, sampled_split(3.0, 30), CLASS_MAP)
     assert report["num_pixels"] == 3 * 30 * 80
     assert report["temperature"] == pytest.approx(3, rel=0.1)
@@ -62,7 +62,7 @@ def test_calibration_error_of_two_bins():
     counts.update(np.float32([0.5, 0.5, 0.9]), np.array([True, False, True]))
     counts.update(np.float32([0.9]), np.array([False]))
     report = counts.report()
-    # Half of the pixels are right 50 % of the time at 50 %, half 50 % at 90 %.
+    # Half of the pixels have confidence 50 %, half 90 %; both are 50 % correct.
     assert report["expected_calibration_error"] == pytest.approx(0.2, abs=1e-6)
     assert [row["share"] for row in report["reliability"]] == [0.5, 0.5]
     assert [row["accuracy"] for row in report["reliability"]] == [0.5, 0.5]

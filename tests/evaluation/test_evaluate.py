@@ -100,7 +100,7 @@ def test_an_interrupted_evaluation_does_not_change_the_previous_one(
     predict, dataset, tmp_path
 ):
     before = evaluate(predict, dataset, "test", tmp_path / "out")
-    pictures = sorted((tmp_path / "out").rglob("*.png"))
+    paths = sorted((tmp_path / "out").rglob("*.png"))
 
     def interrupted():
         yield from [predict] * 2
@@ -116,15 +116,15 @@ def test_an_interrupted_evaluation_does_not_change_the_previous_one(
                 tmp_path / folder,
             )
     assert json.loads((tmp_path / "out/scores.json").read_text()) == before
-    assert sorted((tmp_path / "out").rglob("*.png")) == pictures
+    assert sorted((tmp_path / "out").rglob("*.png")) == paths
     assert evaluate(predict, dataset, "test", tmp_path / "new")["num_images"] == 6
 
 
 def test_overlays_and_the_confusion_matrix_are_written(evaluated):
     _, output_dir = evaluated
     assert len(list((output_dir / "overlays").iterdir())) == 3
-    with Image.open(output_dir / "confusion_matrix.png") as picture:
-        assert picture.size[0] > 100
+    with Image.open(output_dir / "confusion_matrix.png") as file:
+        assert file.size[0] > 100
 
 
 def test_worst_images_are_those_with_the_lowest_mean_iou(tmp_path):
@@ -134,25 +134,25 @@ def test_worst_images_are_those_with_the_lowest_mean_iou(tmp_path):
         {"name": "worst", "mean_iou": 0.0},
         {"name": "bad", "mean_iou": 0.25},
     ]
-    pictures = sorted((tmp_path / "worst").iterdir())
-    assert [path.name for path in pictures] == ["01-worst.png", "02-bad.png"]
+    paths = sorted((tmp_path / "worst").iterdir())
+    assert [path.name for path in paths] == ["01-worst.png", "02-bad.png"]
     examples = dataset.split("val").examples.as_numpy_iterator()
     (bad,) = [example for example in examples if example["name"] == b"bad"]
     panel = sample_panel(
         bad["image"], bad["label_map"], red(bad["image"])[0], dataset.class_map
     )
-    with Image.open(pictures[1]) as picture:
-        np.testing.assert_array_equal(np.asarray(picture), panel)
+    with Image.open(paths[1]) as file:
+        np.testing.assert_array_equal(np.asarray(file), panel)
 
 
-def test_images_of_equal_scores_are_all_listed_and_void_ones_are_not(tmp_path):
+def test_images_of_equal_scores_are_listed_and_void_images_are_not(tmp_path):
     report = evaluate(red, with_errors(WRONG), "val", tmp_path)
     worst = report["worst_images"]
     assert [image["mean_iou"] for image in worst] == [0, 0.25, 0.4, 0.4, 1]
     names = [image["name"] for image in worst]
     assert names[:2] + names[4:] == ["worst", "bad", "perfect"]
     assert set(names[2:4]) == {"fair", "as fair"}
-    # 5 images of 20 pixels; 62 of them right.
+    # 62 of the 100 pixels in 5 images are correct.
     assert report["confusion_matrix"] == [[62, 38], [0, 0]]
     assert report["pixel_accuracy"] == report["mean_accuracy"] == 0.62
     assert report["per_class_iou"] == {"sky": 0.62, "road": 0.0}
@@ -182,16 +182,16 @@ def test_default_numbers_of_worst_images_overlays_and_images_in_a_batch(tmp_path
     assert [path.name for path in overlays] == [f"image {n:02}.png" for n in numbers]
     first = next(dataset.split("val").examples.as_numpy_iterator())
     expected = overlay_with_legend(first["image"], red(first["image"])[0], CLASS_MAP)
-    with Image.open(overlays[0]) as picture:
-        np.testing.assert_array_equal(np.asarray(picture), expected)
+    with Image.open(overlays[0]) as file:
+        np.testing.assert_array_equal(np.asarray(file), expected)
 
 
 def test_an_evaluation_replaces_the_previous_one(tmp_path):
     output_dir = tmp_path / "made" / "when missing"
     evaluate(red, with_errors(WRONG), "val", output_dir)
     evaluate(red, with_errors({"one": 3, "two": 5}), "val", output_dir)
-    pictures = {str(p.relative_to(output_dir)) for p in output_dir.rglob("*.png")}
-    assert pictures == {
+    paths = {str(p.relative_to(output_dir)) for p in output_dir.rglob("*.png")}
+    assert paths == {
         "confusion_matrix.png",
         "reliability.png",
         "worst/01-two.png",
@@ -214,7 +214,7 @@ def test_progress_counts_the_images(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
 
     def predict(images):
-        time.sleep(0.3)  # the bar is drawn five times a second
+        time.sleep(0.3)  # the bar is updated five times a second
         return red(images)
 
     evaluate(predict, with_errors(WRONG), "val", tmp_path, batch_size=3)

@@ -25,7 +25,7 @@ from tests.support.data import PROJECT
 def gpus(monkeypatch):
     """Simulate GPUs of the given compute capabilities in TensorFlow."""
 
-    def put(*capabilities):
+    def simulate(*capabilities):
         found = [SimpleNamespace(capability=value) for value in capabilities]
         monkeypatch.setattr(
             tf.config,
@@ -40,8 +40,8 @@ def gpus(monkeypatch):
             ),
         )
 
-    put()
-    return put
+    simulate()
+    return simulate
 
 
 @pytest.fixture
@@ -64,17 +64,17 @@ def cpu_with(gpus, monkeypatch):
 def jax_with(monkeypatch):
     """Simulate JAX as the backend, with one device."""
 
-    def put(platform, **attributes):
+    def simulate(platform, **attributes):
         device = SimpleNamespace(platform=platform, **attributes)
         jax = SimpleNamespace(devices=lambda: [device])
         monkeypatch.setitem(sys.modules, "jax", jax)
         monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
 
-    return put
+    return simulate
 
 
 @pytest.mark.parametrize(
-    ("flags", "has_it"),
+    ("flags", "expected"),
     [
         ("avx512_bf16", True),
         ("avx2 amx_tile amx_bf16", True),
@@ -82,9 +82,9 @@ def jax_with(monkeypatch):
         ("amx_tile avx512_bf16x", False),
     ],
 )
-def test_bfloat16_of_a_cpu_follows_its_flags(cpu_with, flags, has_it):
+def test_bfloat16_of_a_cpu_follows_its_flags(cpu_with, flags, expected):
     cpu_with(flags)
-    assert has_bfloat16() is has_it
+    assert has_bfloat16() is expected
 
 
 def test_a_cpu_without_flags_has_no_bfloat16(gpus, monkeypatch):
@@ -96,7 +96,7 @@ def test_a_cpu_without_flags_has_no_bfloat16(gpus, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("capabilities", "has_it"),
+    ("capabilities", "expected"),
     [
         ([(8, 0)], True),  # Ampere
         ([(9, 0), (8, 6)], True),
@@ -105,15 +105,15 @@ def test_a_cpu_without_flags_has_no_bfloat16(gpus, monkeypatch):
         ([None], False),
     ],
 )
-def test_gpus_have_bfloat16_if_all_of_them_do(gpus, cpu_with, capabilities, has_it):
-    cpu_with("sse4" if has_it else "avx512_bf16")  # must not matter
+def test_gpus_have_bfloat16_if_all_of_them_do(gpus, cpu_with, capabilities, expected):
+    cpu_with("sse4" if expected else "avx512_bf16")  # must be ignored
     gpus(*capabilities)
     assert has_accelerator()
-    assert has_bfloat16() is has_it
+    assert has_bfloat16() is expected
 
 
 @pytest.mark.parametrize(
-    ("capabilities", "has_it"),
+    ("capabilities", "expected"),
     [
         ([(7, 0)], True),
         ([(9, 0), (7, 5)], True),
@@ -121,13 +121,13 @@ def test_gpus_have_bfloat16_if_all_of_them_do(gpus, cpu_with, capabilities, has_
         ([], False),
     ],
 )
-def test_gpus_with_tensor_cores_have_float16(gpus, capabilities, has_it):
+def test_gpus_with_tensor_cores_have_float16(gpus, capabilities, expected):
     gpus(*capabilities)
-    assert has_float16() is has_it
+    assert has_float16() is expected
 
 
 @pytest.mark.parametrize(
-    ("platform", "attributes", "has_it"),
+    ("platform", "attributes", "expected"),
     [
         ("gpu", {"compute_capability": "7.5"}, True),
         ("gpu", {"compute_capability": "gfx90a"}, False),
@@ -135,9 +135,9 @@ def test_gpus_with_tensor_cores_have_float16(gpus, capabilities, has_it):
         ("cpu", {}, False),
     ],
 )
-def test_float16_of_jax_devices(jax_with, platform, attributes, has_it):
+def test_float16_of_jax_devices(jax_with, platform, attributes, expected):
     jax_with(platform, **attributes)
-    assert has_float16() is has_it
+    assert has_float16() is expected
 
 
 def test_a_machine_without_gpu_has_no_accelerator(gpus):

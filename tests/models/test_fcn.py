@@ -200,7 +200,7 @@ def test_weights_of_the_encoder_start_random_and_biases_at_zero(untrained):
 
 @contextmanager
 def mirrored(model):
-    """Mirror every kernel during a block."""
+    """Mirror every kernel inside the `with` block."""
 
     def flip():
         for layer in model.layers:
@@ -229,7 +229,7 @@ def test_mirrored_network_gives_mirrored_logits(models, variant, size):
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_shifted_image_gives_shifted_logits(models, variant):
     # The receptive field of fc7: 212 pixels of the encoder and 3 cells of 32 per side.
-    # An upsampled pixel takes from the cells up to 32 pixels (8s: 32 + 16 + 8) away.
+    # An upsampled pixel depends on cells at most 32 pixels (8s: 32 + 16 + 8) away.
     border, shift = 202 + 56, 32
     scene = random_images(1, 32, 640 + shift)
     left = logits_of(models[variant], scene[:, :, :640])
@@ -410,7 +410,7 @@ def test_one_batch_can_be_overfitted():
 
 
 def test_pools_are_normalised_before_their_logits():
-    model = FCN("8s", 3, "compact", None, head_filters=8)  # what is done by default
+    model = FCN("8s", 3, "compact", None, head_filters=8)  # the default
     for pool, block in (("pool4", "block4_pool"), ("pool3", "block3_pool")):
         norm = model.get_layer(f"norm_{pool}")
         assert norm.input is model.get_layer(block).output

@@ -7,13 +7,13 @@ from keras_fcn.models.precision import resolve_precision, use_precision
 
 @pytest.fixture
 def hardware(monkeypatch):
-    """Simulate hardware with the given short types."""
+    """Simulate hardware that supports the given 16-bit types."""
 
-    def put(*names):
+    def simulate(*names):
         monkeypatch.setattr(precision, "has_bfloat16", lambda: "bfloat16" in names)
         monkeypatch.setattr(precision, "has_float16", lambda: "float16" in names)
 
-    return put
+    return simulate
 
 
 @pytest.mark.parametrize(
@@ -25,7 +25,7 @@ def hardware(monkeypatch):
         ((), "float32"),
     ],
 )
-def test_auto_is_the_fastest_type_of_the_hardware(hardware, names, wanted):
+def test_auto_is_the_fastest_type_that_the_hardware_supports(hardware, names, wanted):
     hardware(*names)
     assert resolve_precision("auto") == wanted
 
@@ -44,7 +44,7 @@ def test_a_given_precision_is_kept(hardware, name):
         ("float16", "mixed_float16"),
     ],
 )
-def test_policy_holds_in_the_block_only(name, policy):
+def test_policy_is_set_inside_the_with_block_only(name, policy):
     before = keras.config.dtype_policy()
     with use_precision(name):
         assert keras.config.dtype_policy().name == policy

@@ -43,7 +43,7 @@ def test_only_kernels_are_zero(uninitialized):
     assert not any(found[name].any() for name in differing)
 
 
-def test_its_configuration_is_that_of_a_network_with_random_weights(uninitialized):
+def test_its_configuration_equals_that_of_a_network_with_random_weights(uninitialized):
     with narrow_vgg16():
         random = build_network(ARCHITECTURE, weights=None)
     assert uninitialized.get_config() == random.get_config()

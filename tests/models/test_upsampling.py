@@ -23,7 +23,7 @@ from keras_fcn.models.upsampling import (
     upsample,
 )
 
-# A worked example that is often printed with four wrong cells, the middle ones.
+# A worked example that is often published with errors in its four middle cells.
 EXAMPLE_INPUT = np.array([[55, 52], [57, 50]])
 EXAMPLE_KERNEL = np.array([[1, 2, 1], [2, 2, 2], [1, 1, 2]])
 EXAMPLE_OUTPUT = np.array(

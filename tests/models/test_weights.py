@@ -217,7 +217,7 @@ def test_compact_head_takes_rows_0_3_and_6_and_evenly_spaced_filters(full_file, 
 
 
 @pytest.mark.parametrize("weights", ["none.h5", Path("none.h5")])
-def test_a_missing_file_is_named(target, weights):
+def test_a_missing_file_is_refused_by_name(target, weights):
     with pytest.raises(FileNotFoundError, match="No weights file at none.h5"):
         load_vgg16_weights(target, weights)
 
@@ -311,7 +311,7 @@ def test_dense_layers_of_another_size_are_refused(tmp_path, no_top_file, target)
 
 def test_a_failed_download_of_imagenet_weights_names_alternatives(monkeypatch, target):
     def fail(*arguments, **keywords):
-        raise Exception("URL fetch failure\non two lines")  # as get_file does
+        raise Exception("URL fetch failure\non two lines")  # the error of `get_file`
 
     monkeypatch.setattr(keras.utils, "get_file", fail)
     with pytest.raises(
@@ -322,7 +322,7 @@ def test_a_failed_download_of_imagenet_weights_names_alternatives(monkeypatch, t
     assert "\n" not in str(caught.value)
 
 
-def test_imagenet_weights_are_those_that_keras_fetches(
+def test_imagenet_weights_are_the_file_that_keras_downloads(
     monkeypatch, no_top_file, target
 ):
     asked = {}
@@ -333,7 +333,7 @@ def test_imagenet_weights_are_those_that_keras_fetches(
 
     monkeypatch.setattr(keras.utils, "get_file", get_file)
     load_vgg16_weights(target, "imagenet")
-    # As keras.applications asks for them, so that both share one copy.
+    # The arguments of keras.applications, so that both share one cached file.
     assert asked == {
         "name": "vgg16_weights_tf_dim_ordering_tf_kernels.h5",
         "url": weights_module.VGG16_URL,

@@ -1,4 +1,4 @@
-"""Predicting the user's own images."""
+"""Prediction of image files."""
 
 import logging
 
@@ -63,7 +63,7 @@ def test_16_bit_images_work(model, tmp_path):
 
 def test_exif_orientation_is_applied(model, tmp_path):
     exif = Image.Exif()
-    exif[0x0112] = 6  # turn by 90 degrees
+    exif[0x0112] = 6  # rotated by 90 degrees
     Image.new("RGB", (40, 30)).save(tmp_path / "turned.jpg", exif=exif)
     predict(model, tmp_path / "turned.jpg", output_dir=tmp_path / "out")
     with Image.open(tmp_path / "out/turned_labels.png") as labels:

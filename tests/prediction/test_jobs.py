@@ -26,7 +26,7 @@ def test_the_output_may_be_the_searched_folder_or_above_it(tmp_path, output):
     save_image(tmp_path / "in/x.png")
     save_image(tmp_path / "in/sub/y.png")
     if output == "in":
-        save_image(tmp_path / "in/x_overlay.png")  # of an earlier prediction
+        save_image(tmp_path / "in/x_overlay.png")  # output of an earlier prediction
     jobs = find_jobs([str(tmp_path / "in")], tmp_path / output)
     assert sorted(job.path.name for job in jobs) == ["x.png", "y.png"]
 

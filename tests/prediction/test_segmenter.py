@@ -29,7 +29,7 @@ def segmenter(scored_run):
 
 @pytest.fixture
 def recorder(model, scored_run):
-    """A segmenter that records the input of its network, and labels it by its red."""
+    """A segmenter that records its network's input and labels it by the red channel."""
     inputs = []
 
     def label_maps(images):
@@ -89,7 +89,7 @@ def test_exif_orientation_of_files_and_pillow_images_is_applied(
 ):
     stored = random_image(5, 7, 3)
     exif = Image.Exif()
-    exif[ORIENTATION] = 6  # shown turned by 90 degrees
+    exif[ORIENTATION] = 6  # displayed rotated by 90 degrees
     Image.fromarray(stored).save(tmp_path / "turned.png", exif=exif)
     assert recorder(as_given(tmp_path / "turned.png")).shape == (7, 5)
     check_input(recorder, np.rot90(stored, -1))
@@ -287,9 +287,9 @@ def test_an_overlay_accepts_any_label_map_of_the_images_size(segmenter, tmp_path
     label_map = np.arange(35).reshape(5, 7) % 3
     expected = overlay(image, label_map, segmenter.class_map)
     for given in (image, tmp_path / "street.png", image.astype("float64")):
-        drawn = segmenter.overlay(given, label_map)
-        assert drawn.dtype == np.uint8
-        np.testing.assert_array_equal(drawn, expected)
+        result = segmenter.overlay(given, label_map)
+        assert result.dtype == np.uint8
+        np.testing.assert_array_equal(result, expected)
     np.testing.assert_array_equal(
         segmenter.overlay(image, label_map.tolist()), expected
     )
@@ -349,7 +349,7 @@ def test_the_bundled_network_is_loaded_by_name_and_by_default():
     assert by_folder.class_map == default.class_map
 
 
-def test_a_missing_network_is_named(tmp_path):
+def test_a_missing_network_is_refused_by_name(tmp_path):
     with pytest.raises(FileNotFoundError, match="nothing is not a run.*fcn8s-camvid"):
         load(tmp_path / "nothing")
 

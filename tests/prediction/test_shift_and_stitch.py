@@ -49,7 +49,7 @@ def dilated(image):
 
 
 def test_interlaced_outputs_are_those_of_dilated_filters():
-    # With "valid" borders, 30 pixels give 6 cells of stride 4; 33 hold all four shifts.
+    # With "valid" borders, 30 pixels give 6 cells of stride 4; 33 fit all four shifts.
     image = random(33, 37, 2, seed=3)
     dense = interlace(strided, image, stride=4, factor=4)
     expected = dilated(image[None])[0]
@@ -134,7 +134,7 @@ def test_dense_logits_shift_with_the_image():
 
 
 def test_mirrored_kernels_and_image_give_mirrored_logits():
-    """Logits have no offset: mirroring would show one of a single pixel."""
+    """Logits have no offset: mirroring would detect an offset of a single pixel."""
     keras.utils.set_random_seed(0)
     model = FCN("8s", 2, "compact", None, head_filters=8)
     model.get_layer("score_pool3").kernel.assign(0.01 * random(1, 1, 256, 2))
@@ -200,7 +200,7 @@ def interpolated_means(values, stride, step):
     length = len(values)
     padded = np.pad(values, ((stride // 2, 96), (0, 0), (0, 0)))
     means = sliding_window_view(padded, stride, axis=0).mean(axis=-1)[::step]
-    count = -(-(length + stride // 2) // 32) * 32 // step  # the canvas ends there
+    count = -(-(length + stride // 2) // 32) * 32 // step  # the border of the canvas
     centers = -0.5 + step * np.arange(count)
     return np.apply_along_axis(
         lambda column: np.interp(np.arange(length), centers, column), 0, means[:count]

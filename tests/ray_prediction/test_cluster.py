@@ -12,11 +12,11 @@ from keras_fcn.ray_prediction.cluster import check_address, cores_of_worker
         ([2], 2, 1),
         ([16] * 64, 64, 16),
         ([16] * 64, 128, 8),
-        ([16, 8], 3, 8),  # two on the one, one on the other
+        ([16, 8], 3, 8),  # two workers on one machine, one on the other
         ([16, 8], 2, 8),
         ([5], 2, 2),
         ([2], 3, 0.66),
-        ([], 2, 0),  # machines that are yet to come
+        ([], 2, 0),  # machines that have not joined yet
     ],
 )
 def test_cores_per_worker_let_all_workers_fit(cores, num_workers, wanted):

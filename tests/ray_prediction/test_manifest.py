@@ -49,7 +49,7 @@ def test_written_parts_of_a_killed_prediction_are_done(tmp_path):
     killed = open_manifest(tmp_path)
     killed.add([done(tmp_path, "a"), Row("/in/bad.png", error="is no image")])
     killed.flush()
-    killed.add([done(tmp_path, "b")])  # its label map is there, its row is lost
+    killed.add([done(tmp_path, "b")])  # its label map exists, its row is missing
     lost = done(tmp_path, "c")
     killed.add([lost])
     killed.flush()

@@ -16,7 +16,7 @@ class Cluster:
 
     def __init__(self, killers=(), deaths_at=(), ready=()):
         self.killers = set(killers)  # sources that kill their actor
-        self.deaths_at = set(deaths_at)  # numbers of calls at which an actor dies
+        self.deaths_at = set(deaths_at)  # call numbers at which an actor dies
         self.ready = list(ready)  # results of `start`, in order
         self.num_calls = self.num_actors = 0
         self.predicted = []

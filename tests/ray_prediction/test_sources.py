@@ -19,7 +19,7 @@ def tree(tmp_path):
 
 @pytest.fixture
 def bucket(tree):
-    """The same behind a URL."""
+    """The same files at a URL."""
     file_system = fsspec.filesystem("memory")
     file_system.put(f"{tree}/", "/bucket/in/", recursive=True)
     yield "memory://bucket/in"
@@ -45,11 +45,11 @@ def test_outputs_of_a_list_have_the_same_subfolders_as_without_ray(
     assert found == {
         "a/x": str(tree / "a/x.png"),
         "b/c/x": str(tree / "b/c/x.jpg"),
-        "missing": str(tree / "missing.png"),  # which gets a row with its error
+        "missing": str(tree / "missing.png"),  # gets a row with its error
     }
 
 
-def test_url_of_a_folder_is_searched_as_a_disk_is(bucket):
+def test_url_of_a_folder_is_searched_like_a_local_folder(bucket):
     sources = find_sources([f"{bucket}/?some=option"], "/out")
     assert sources.by_stem == {
         "a/x": f"{bucket}/a/x.png",

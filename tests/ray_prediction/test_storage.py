@@ -44,7 +44,7 @@ def test_file_is_written_listed_and_read(kind, tmp_path):
     storage.write(name, b"first")
     storage.write(name, b"second")
     assert storage.read(name) == b"second"
-    assert list(storage.files(folder)) == [name]  # and nothing that was half written
+    assert list(storage.files(folder)) == [name]  # and no partial files
     assert storage.exists(name) and not storage.exists(f"{folder}/other")
     storage.remove_folder(f"{folder}/sub")
     assert not storage.exists(name)

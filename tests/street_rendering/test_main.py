@@ -80,7 +80,7 @@ def test_the_palette_of_a_label_map_is_that_of_class_dict(written):
     np.testing.assert_array_equal(shown, colors[ids])
 
 
-def test_the_last_line_summarizes_what_was_written(written):
+def test_the_last_line_summarizes_the_written_files(written):
     assert written[1].stdout.splitlines()[-1] == (
         "made/streets: 2 images and label maps of 60x80, scenes 7 to 8 of seed 5, "
         "and class_dict.csv"

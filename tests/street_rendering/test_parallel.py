@@ -1,4 +1,4 @@
-"""Rendering by several processes: the same scenes, and processes that end."""
+"""Rendering in several processes: equal scenes and terminated processes."""
 
 import os
 import subprocess
@@ -19,12 +19,12 @@ def decoded(png):
     return cv2.imdecode(np.frombuffer(png, "uint8"), cv2.IMREAD_UNCHANGED)
 
 
-def test_scenes_of_several_processes_are_those_of_one(monkeypatch):
+def test_scenes_do_not_depend_on_the_number_of_processes(monkeypatch):
     monkeypatch.setattr(os, "cpu_count", lambda: 2)
     monkeypatch.setenv("OMP_NUM_THREADS", "7")
     scenes = parallel.render_pngs(3, NUMBERS, 20, 30)
     found = [next(scenes)]
-    assert os.environ["OMP_NUM_THREADS"] == "1"  # of the processes
+    assert os.environ["OMP_NUM_THREADS"] == "1"  # of the subprocesses
     found += scenes
     assert os.environ["OMP_NUM_THREADS"] == "7"
     assert "MKL_NUM_THREADS" not in os.environ
@@ -48,8 +48,8 @@ print(len(list(render_pngs(0, range(64), 8, 8))))
 """
 
 
-@pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="one core starts no process")
-def test_a_script_without_a_guard_is_told_to_have_one(tmp_path):
+@pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="needs two cores")
+def test_a_script_without_a_main_guard_gets_an_error_that_names_it(tmp_path):
     (tmp_path / "script.py").write_text(UNGUARDED)
     done = subprocess.run(
         [sys.executable, tmp_path / "script.py"],
@@ -62,7 +62,7 @@ def test_a_script_without_a_guard_is_told_to_have_one(tmp_path):
     assert 'does the script lack `if __name__ == "__main__":`' in done.stderr
 
 
-def test_processes_end_with_a_parent_that_is_killed(tmp_path):
+def test_processes_end_if_their_parent_is_killed(tmp_path):
     (tmp_path / "script.py").write_text(
         "import os, sys\n"
         "from multiprocessing import active_children\n"

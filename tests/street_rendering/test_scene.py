@@ -160,11 +160,11 @@ def test_the_global_random_state_does_not_change():
 
 def test_opencv_random_state_and_threads_do_not_change():
     num_threads = cv2.getNumThreads()
-    drawn = []
+    samples = []
     for is_rendering in (False, True):
         cv2.setRNGSeed(5)
         if is_rendering:
             render_street(0, 2, 96, 128)
-        drawn.append(cv2.randu(np.zeros((4, 4), np.uint8), 0, 255).copy())
-    np.testing.assert_array_equal(drawn[0], drawn[1])
+        samples.append(cv2.randu(np.zeros((4, 4), np.uint8), 0, 255).copy())
+    np.testing.assert_array_equal(samples[0], samples[1])
     assert cv2.getNumThreads() == num_threads

@@ -1,4 +1,4 @@
-"""Broken and hostile servers: of HTTP, of gRPC, and of neither."""
+"""Broken and hostile servers for HTTP, gRPC and other protocols."""
 
 import base64
 import json
@@ -54,7 +54,7 @@ def png_with_bomb():
     return GOOD[:33] + png_chunk(b"zTXt", text) + GOOD[33:]
 
 
-# Sent once, then sent again and again: after a pause each (DRIPPING) or without one.
+# First bytes, then bytes repeated with a pause between them (DRIPPING) or without.
 # Headers sent byte by byte are missing: requests has no total deadline over headers.
 DRIPPING = {
     "drips a body": (start("Content-Length: 100000"), b" "),

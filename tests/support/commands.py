@@ -1,4 +1,4 @@
-"""Running the commands as a user does, in this process and in one of their own."""
+"""Run the commands in this process or in a subprocess."""
 
 import os
 import re
@@ -21,7 +21,7 @@ def outcome(command, capsys, *arguments):
 
 
 def refusal(command, capsys, *arguments):
-    """The one line with which a command refuses bad input."""
+    """The one-line error message of a command for invalid input."""
     status, out, err = outcome(command, capsys, *arguments)
     assert status == 2, err
     assert out == ""
@@ -31,9 +31,9 @@ def refusal(command, capsys, *arguments):
 
 
 def call(*arguments, check=True):
-    """Run Python in a process of its own, in the project's folder.
+    """Run Python in a subprocess, in the project's folder.
 
-    Gives the finished process, with its output as text. TF_CPP_MIN_LOG_LEVEL is not
+    Returns the completed process, with its output as text. TF_CPP_MIN_LOG_LEVEL is not
     set, as on a user's machine.
     """
     environment = dict(os.environ)
@@ -49,9 +49,9 @@ def call(*arguments, check=True):
 
 
 def call_and_watch(*arguments):
-    """Run Python as `call`; the process, and the modules that it has imported.
+    """Run Python like `call`; return the process and the modules that it imported.
 
-    The lines about these are taken out of its standard error.
+    The import times are removed from its standard error.
     """
     process = call("-X", "importtime", *arguments, check=False)
     lines = process.stderr.splitlines(keepends=True)

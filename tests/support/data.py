@@ -14,7 +14,7 @@ SHARED_DATA = PROJECT.parent / "shared" / "data"
 
 
 def draw_blocks(height, width, num_classes, seed):
-    """An image whose colours follow from its label map of blocks, with some noise."""
+    """An image and its label map of blocks; colors are class colors plus noise."""
     rng = np.random.default_rng(seed)
     blocks = rng.integers(0, num_classes, (height // 16 + 1, width // 16 + 1))
     label_map = blocks.repeat(16, axis=0).repeat(16, axis=1)[:height, :width]
@@ -39,7 +39,7 @@ def write_folder(folder, counts=None, size=(48, 64)):
 
 
 def numbered_split(num_images):
-    """A split of images of 2x2 pixels, 16 bytes, with their number in each."""
+    """A split of 2x2 images (16 bytes each) whose pixel values are the image number."""
     images = np.tile(np.arange(num_images, dtype="uint8")[:, None, None], (1, 2, 2))
     examples = tf.data.Dataset.from_tensor_slices(
         {
@@ -52,7 +52,7 @@ def numbered_split(num_images):
 
 
 def tiny_config(folder, **changes) -> TrainingConfig:
-    """A training of seconds on `tiny_folder`."""
+    """Configuration of a training on `tiny_folder` that takes seconds."""
     values = {
         "dataset": "folder",
         "data_dir": str(folder),

@@ -1,4 +1,4 @@
-"""A model without a network, for the stand-in for TensorFlow Serving."""
+"""A fake model for the stand-in for TensorFlow Serving."""
 
 import io
 

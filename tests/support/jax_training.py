@@ -19,7 +19,7 @@ from tests.support.data import tiny_config
 from tests.support.narrow import narrow_vgg16
 
 # Each backend has its own random numbers: weights come from a run, there is no dropout,
-# and augmentation takes other numbers (`spread_evenly`). AdamW would amplify
+# and augmentation uses fixed numbers (`spread_evenly`). AdamW would amplify
 # differences in rounding.
 SIZE = (32, 32)
 SAME = {"head_filters": 8, "variant": "8s", "dropout": 0.0, "crop": SIZE}
@@ -31,9 +31,9 @@ class Stopped(Exception):
 
 
 def train_all(folder, second, start, runs):
-    """Histories of a training without augmentation, of one with, and of one resumed.
+    """Histories of trainings without augmentation, with augmentation, and resumed.
 
-    The last one on JAX only.
+    The resumed training runs on JAX only.
     """
     config = tiny_config(
         folder, mix=second, weights="imagenet", init_from=start, **SAME
@@ -48,12 +48,12 @@ def train_all(folder, second, start, runs):
             return histories
         run_epoch = TrainingLoop._run_epoch
 
-        def stop_in_the_second(loop, epoch):
+        def stop_in_epoch_2(loop, epoch):
             if epoch == 2:
                 raise Stopped
             run_epoch(loop, epoch)
 
-        with mock.patch.object(TrainingLoop, "_run_epoch", stop_in_the_second):
+        with mock.patch.object(TrainingLoop, "_run_epoch", stop_in_epoch_2):
             try:
                 train(changed(config, plain), runs / "stopped")
             except Stopped:
@@ -74,7 +74,7 @@ def history(run):
 
 
 def spread_evenly(shape, minval=0.0, maxval=1.0, seed=None, **_):
-    """Numbers that do not depend on the backend, in place of `keras.random.uniform`."""
+    """Replacement of `keras.random.uniform` that is equal on all backends."""
     shares = np.linspace(0.1, 0.9, shape[0])
     shares = np.roll(shares, int(1000 * (maxval - minval))).reshape(shape)
     values = minval + shares * (maxval - minval)

@@ -1,8 +1,7 @@
-"""VGG16 with few filters, for tests that look at what is done with the network.
+"""VGG16 with few filters, for fast tests of code that uses the network.
 
-A network of its shape, quicker to train and with small files. What depends
-on VGG16's own widths (its weights, the bundled network, commands in another process)
-is tested with the whole one.
+It has the layers of VGG16, trains faster and has small files. Tests that depend on the
+widths of VGG16 (its weights, the bundled network, commands in a subprocess) use VGG16.
 """
 
 from contextlib import contextmanager
@@ -17,7 +16,7 @@ _FILTERS = (4, 8, 16, 32, 32)
 
 @contextmanager
 def narrow_vgg16():
-    """Let `FCN` build upon the narrow network during a block."""
+    """Replace VGG16 in `FCN` by the narrow network inside the `with` block."""
     with mock.patch.object(keras.applications, "VGG16", _narrow_vgg16):
         yield
 

@@ -1,4 +1,4 @@
-"""Runs with as much in them as a test looks at."""
+"""Minimal runs for tests of single features."""
 
 import json
 
@@ -11,7 +11,7 @@ from tests.support.data import tiny_config
 
 
 def make_sampled_run(path, variant, epochs, size=(20, 200)):
-    """A run with a prediction of one sample after each epoch, and nothing else.
+    """A run that only contains the prediction of one sample after each epoch.
 
     Odd epochs show the second class, even ones the first.
     """
@@ -26,7 +26,7 @@ def make_sampled_run(path, variant, epochs, size=(20, 200)):
 
 
 def change_config(folder, **changes):
-    """Change the configuration that a run or a packed network was made with."""
+    """Change the stored configuration of a run or a packed network."""
     description = json.loads(folder.config_file.read_text())
     description["config"] |= changes
     folder.config_file.write_text(json.dumps(description))

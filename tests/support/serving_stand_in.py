@@ -63,7 +63,7 @@ class StandIn:
         self.input_name, self.output_name = "image_bytes", "label_png_bytes"
         self.predict_confidence = None
         self.raw = None
-        self.stopped = threading.Event()  # ends a `predict` that waits for it
+        self.stopped = threading.Event()  # set to end a `predict` that waits for it
         self._http = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         if tls is not None:
             self._http.socket = tls.wrap_socket(self._http.socket, server_side=True)

@@ -1,4 +1,4 @@
-"""Videos that are made in the tests."""
+"""Write and describe small videos."""
 
 from fractions import Fraction
 
@@ -9,14 +9,14 @@ TICK = Fraction(1, 1000)
 
 
 def draw_frame(index, size=(48, 64)):
-    """A frame of two grey halves; the border between them moves with the index."""
+    """A frame of two gray halves whose border moves with the index."""
     image = np.full((*size, 3), 40, dtype="uint8")
     image[:, (7 * index) % size[1] :] = 200
     return image
 
 
 def write_video(path, times, codec="libx264", sound=None, rotation=0, size=(48, 64)):
-    """Write a frame for each time, in milliseconds; with a tone where asked for."""
+    """Write a frame for each time in milliseconds; optionally with a tone as audio."""
     rate = 10
     options = {"crf": "1"} if codec == "libx264" else {}
     with av.open(str(path), "w") as container:

@@ -52,7 +52,7 @@ def apply(augment, image, label_map, size=None, mode="eager"):
 
 
 def coordinates(batch, height, width):
-    """Pictures that encode their own labels.
+    """Images that encode their own label maps.
 
     Red is the row, green the column, and the label is `row * width + column`.
     """
@@ -62,7 +62,7 @@ def coordinates(batch, height, width):
     return np.stack([image] * batch), np.stack([label_map] * batch)
 
 
-def random_pictures(batch, height, width, seed=0):
+def random_images(batch, height, width, seed=0):
     rng = np.random.default_rng(seed)
     image = rng.integers(0, 256, (batch, height, width, 3), dtype="uint8")
     return image, rng.integers(0, 5, (batch, height, width)).astype("uint8")
@@ -85,7 +85,7 @@ def test_label_map_moves_with_its_image(changes, mode):
     inside = new_label_map != void
     assert inside.mean() > 0.2
     row, column = np.divmod(new_label_map[inside], width)
-    # The nearest pixel is at most half a pixel away from where the image is read.
+    # The nearest pixel is at most half a pixel away from the sampling position.
     assert np.abs(new_image[inside][:, 0] - row).max() <= 0.501
     assert np.abs(new_image[inside][:, 1] - column).max() <= 0.501
 
@@ -93,7 +93,7 @@ def test_label_map_moves_with_its_image(changes, mode):
 @pytest.mark.parametrize("changes", GEOMETRY.values(), ids=GEOMETRY)
 @pytest.mark.parametrize("dtype", ["uint8", "int32", "int64"])
 def test_no_new_label_appears_and_labels_stay_integer(changes, dtype):
-    image, label_map = random_pictures(4, 20, 24)
+    image, label_map = random_images(4, 20, 24)
     label_map = (3 * label_map).astype(dtype)
     label_map[:, :4] = VOID
     new_image, new_label_map = apply(
@@ -105,9 +105,9 @@ def test_no_new_label_appears_and_labels_stay_integer(changes, dtype):
 
 
 @pytest.mark.parametrize("mode", ["eager", "compiled"])
-def test_with_everything_off_the_crop_is_a_slice_of_the_picture(mode):
+def test_without_augmentation_the_crop_is_a_slice_of_the_image(mode):
     height, width = 30, 40
-    image, _ = random_pictures(6, height, width)
+    image, _ = random_images(6, height, width)
     _, position = coordinates(6, height, width)
     new_image, new_position = apply(augment_of((16, 24)), image, position, mode=mode)
     corners = set()
@@ -120,7 +120,7 @@ def test_with_everything_off_the_crop_is_a_slice_of_the_picture(mode):
     assert len(corners) > 1
 
 
-def test_crops_reach_every_edge_of_the_picture():
+def test_crops_reach_every_edge_of_the_image():
     image, position = coordinates(300, 12, 14)
     _, new_position = apply(augment_of((8, 8)), image, position)
     top, left = np.divmod(new_position[:, 0, 0], 14)
@@ -130,16 +130,16 @@ def test_crops_reach_every_edge_of_the_picture():
 
 @pytest.mark.parametrize("batch", [1, 3])
 @pytest.mark.parametrize("size", [(1, 1), (7, 9), (16, 16)])
-def test_with_everything_off_a_crop_of_the_pictures_size_is_the_picture(batch, size):
-    image, label_map = random_pictures(batch, *size)
+def test_without_augmentation_a_crop_of_the_images_size_is_the_image(batch, size):
+    image, label_map = random_images(batch, *size)
     new_image, new_label_map = apply(augment_of(size), image, label_map)
     np.testing.assert_array_equal(new_image, image)
     np.testing.assert_array_equal(new_label_map, label_map)
 
 
-def test_a_larger_crop_holds_the_whole_picture_and_void_around_it():
+def test_a_larger_crop_contains_the_whole_image_surrounded_by_void():
     height, width = 5, 6
-    image, label_map = random_pictures(20, height, width)
+    image, label_map = random_images(20, height, width)
     new_image, new_label_map = apply(augment_of((9, 13)), image, label_map)
     for index in range(20):
         rows, columns = np.nonzero(new_label_map[index] != VOID)
@@ -155,8 +155,8 @@ def test_a_larger_crop_holds_the_whole_picture_and_void_around_it():
     )
 
 
-def test_an_enlarged_picture_has_void_exactly_around_it():
-    image, label_map = random_pictures(10, 4, 4)
+def test_an_enlarged_image_is_surrounded_by_void_without_a_gap():
+    image, label_map = random_images(10, 4, 4)
     _, new_label_map = apply(augment_of((12, 12), scale=(2.0, 2.0)), image, label_map)
     for index in range(10):
         rows, columns = np.nonzero(new_label_map[index] != VOID)
@@ -168,7 +168,7 @@ def test_an_enlarged_picture_has_void_exactly_around_it():
         np.testing.assert_array_equal(view, twice)
 
 
-def test_warp_reads_at_the_given_positions():
+def test_warp_samples_at_the_given_positions():
     # One row with the values 0, 10, 20 and the labels 5, 6, 7.
     image = np.repeat(np.float32([[[0, 10, 20]]])[..., None], 3, axis=-1)
     label_map = np.array([[[5, 6, 7]]])
@@ -193,7 +193,7 @@ def test_warp_interpolates_between_rows_too():
 
 
 @pytest.mark.parametrize("changes", GEOMETRY.values(), ids=GEOMETRY)
-def test_padding_of_smaller_pictures_is_never_shown(changes):
+def test_padding_of_smaller_images_is_always_void(changes):
     image = np.full((6, 40, 50, 3), 255, "uint8")
     label_map = np.full((6, 40, 50), 7)
     sizes = [(40, 50), (30, 50), (40, 20), (9, 11), (1, 1), (24, 24)]
@@ -204,8 +204,8 @@ def test_padding_of_smaller_pictures_is_never_shown(changes):
         augment = augment_of((24, 24), seed=seed, **changes)
         new_image, new_label_map = apply(augment, image, label_map, sizes)
         assert set(np.unique(new_label_map)) <= {1, VOID}
-        shown = new_image[new_label_map == 1]
-        np.testing.assert_allclose(shown, 40, rtol=1e-5)
+        labelled = new_image[new_label_map == 1]
+        np.testing.assert_allclose(labelled, 40, rtol=1e-5)
 
 
 def test_half_of_the_examples_are_flipped():
@@ -217,10 +217,10 @@ def test_half_of_the_examples_are_flipped():
     np.testing.assert_array_equal(new_image[~is_flipped], image[~is_flipped])
 
 
-def test_enlargement_is_spread_evenly_on_a_logarithmic_scale():
+def test_scale_is_uniformly_distributed_on_a_logarithmic_scale():
     image, label_map = coordinates(400, 40, 40)
     new_image, _ = apply(augment_of((3, 3), scale=(0.5, 2.0)), image, label_map)
-    # Between the outermost pixels' centres; beyond them the image goes on as it ends.
+    # Only positions between the outermost pixel centers: edge pixels are repeated.
     position = new_image[..., :2]
     inside = ((position > 0.1) & (position < 38.9)).all(axis=(1, 2, 3))
     position = position[inside]
@@ -233,7 +233,7 @@ def test_enlargement_is_spread_evenly_on_a_logarithmic_scale():
     np.testing.assert_allclose(rows, zoom, atol=1e-3)
 
 
-def test_rotation_is_spread_evenly_to_both_sides():
+def test_rotation_is_uniformly_distributed_in_both_directions():
     image, label_map = coordinates(400, 40, 40)
     new_image, _ = apply(augment_of((3, 3), rotation=20.0), image, label_map)
     right = new_image[:, 1, 2] - new_image[:, 1, 1]
@@ -244,10 +244,10 @@ def test_rotation_is_spread_evenly_to_both_sides():
     assert abs(angle.mean()) < 2.4
 
 
-def test_the_greatest_rotation_is_given_in_degrees(monkeypatch):
-    greatest = np.ones((1, 1, 1), "float32")
+def test_the_maximum_rotation_is_in_degrees(monkeypatch):
+    maximum = np.ones((1, 1, 1), "float32")
     monkeypatch.setattr(
-        Augment, "_uniform", lambda self, size, low, high: high * greatest
+        Augment, "_uniform", lambda self, size, low, high: high * maximum
     )
     image, label_map = coordinates(1, 40, 40)
     new_image, _ = apply(augment_of((3, 3), rotation=20.0), image, label_map)
@@ -260,13 +260,13 @@ def test_a_rotated_view_keeps_lengths_and_right_angles():
     new_image, _ = apply(augment_of((3, 3), rotation=60.0), image, label_map)
     right = (new_image[:, 1, 2] - new_image[:, 1, 1])[:, :2]  # (row, column)
     down = (new_image[:, 2, 1] - new_image[:, 1, 1])[:, :2]
-    assert np.abs(right[:, 0]).max() > 0.5  # it does turn
-    turned = np.stack([right[:, 1], -right[:, 0]], axis=-1)
-    np.testing.assert_allclose(down, turned, atol=1e-3)
+    assert np.abs(right[:, 0]).max() > 0.5  # some images are rotated
+    rotated = np.stack([right[:, 1], -right[:, 0]], axis=-1)
+    np.testing.assert_allclose(down, rotated, atol=1e-3)
 
 
-def test_same_seed_gives_the_same_result_and_another_seed_another():
-    image, label_map = random_pictures(2, 20, 20)
+def test_results_are_equal_for_equal_seeds_only():
+    image, label_map = random_images(2, 20, 20)
     changes = {**GEOMETRY["everything"], **COLOR}
     first, again, other = (
         apply(augment_of((16, 16), seed=seed, **changes), image, label_map)
@@ -278,7 +278,7 @@ def test_same_seed_gives_the_same_result_and_another_seed_another():
 
 
 @pytest.mark.parametrize("mode", ["eager", "compiled"])
-def test_every_call_draws_anew(mode):
+def test_every_call_uses_new_random_numbers(mode):
     image, label_map = coordinates(2, 20, 20)
     augment = augment_of((8, 8), **GEOMETRY["everything"])
     function = tf.function(augment.__call__) if mode == "compiled" else augment
@@ -291,12 +291,12 @@ def test_every_call_draws_anew(mode):
 
 
 @pytest.mark.parametrize("name", [*GEOMETRY, *COLOR])
-def test_examples_of_a_batch_are_changed_differently(name):
+def test_examples_of_a_batch_are_augmented_differently(name):
     if name == "nothing":
         name, changes = "crop", {}
     else:
         changes = GEOMETRY.get(name) or {name: COLOR[name]}
-    image, label_map = random_pictures(1, 20, 20)
+    image, label_map = random_images(1, 20, 20)
     image, label_map = image.repeat(16, axis=0), label_map.repeat(16, axis=0)
     crop = (20, 20) if name in COLOR or name == "flip" else (16, 16)
     new_image, _ = apply(augment_of(crop, **changes), image, label_map)
@@ -305,22 +305,22 @@ def test_examples_of_a_batch_are_changed_differently(name):
 
 
 def test_compiled_result_equals_the_eager_one():
-    image, label_map = random_pictures(3, 24, 30)
+    image, label_map = random_images(3, 24, 30)
     changes = {**GEOMETRY["everything"], **COLOR}
     size = [(24, 30), (10, 30), (24, 9)]
     eager, compiled = (
         apply(augment_of((20, 22), seed=5, **changes), image, label_map, size, mode)
         for mode in ("eager", "compiled")
     )
-    # A position on the line between two pixels may be rounded to the other side.
+    # A position halfway between two pixels may be rounded to either of them.
     agrees = eager[1] == compiled[1]
     assert agrees.mean() > 0.995
     np.testing.assert_allclose(eager[0][agrees], compiled[0][agrees], atol=0.05)
 
 
 def test_warp_under_xla_equals_the_eager_one():
-    # XLA draws other numbers from a seed, so the whole layer can't be compared.
-    image, label_map = random_pictures(2, 12, 15)
+    # XLA has different random numbers for a seed: the whole layer can't be compared.
+    image, label_map = random_images(2, 12, 15)
     rng = np.random.default_rng(0)
     row, column = rng.uniform(-2, 14, (2, 2, 20, 20)).astype("float32")
     size = np.int32([(12, 15), (7, 9)])
@@ -334,7 +334,7 @@ def test_warp_under_xla_equals_the_eager_one():
 
 @pytest.mark.parametrize("mode", ["compiled", "jit"])
 def test_same_seed_gives_the_same_compiled_result(mode):
-    image, label_map = random_pictures(2, 16, 16)
+    image, label_map = random_images(2, 16, 16)
     first, again, other = (
         apply(augment_of((8, 8), seed, scale=(0.5, 2)), image, label_map, mode=mode)[0]
         for seed in (3, 3, 4)
@@ -354,7 +354,7 @@ def test_batch_size_may_be_unknown_while_compiling():
         ],
     )
     for batch, height, width in ((1, 9, 12), (3, 6, 7)):
-        image, label_map = random_pictures(batch, height, width)
+        image, label_map = random_images(batch, height, width)
         new_image, new_label_map = function(image, label_map, sizes_of(image))
         assert new_image.shape == (batch, 8, 8, 3)
         assert new_label_map.shape == (batch, 8, 8)
@@ -362,7 +362,7 @@ def test_batch_size_may_be_unknown_while_compiling():
 
 @pytest.mark.parametrize("changes", [{name: 0.9} for name in COLOR if name != "hue"])
 def test_colours_stay_between_0_and_255(changes):
-    image, label_map = random_pictures(16, 8, 8)
+    image, label_map = random_images(16, 8, 8)
     image[0], image[1] = 0, 255
     new_image, _ = apply(augment_of((8, 8), hue=0.5, **changes), image, label_map)
     assert new_image.min() >= 0
@@ -371,7 +371,7 @@ def test_colours_stay_between_0_and_255(changes):
 
 
 def test_label_map_does_not_depend_on_the_colours():
-    image, label_map = random_pictures(4, 20, 20)
+    image, label_map = random_images(4, 20, 20)
     with_color = apply(augment_of((16, 16), **COLOR), image, label_map)
     without = apply(augment_of((16, 16)), image, label_map)
     np.testing.assert_array_equal(with_color[1], without[1])
@@ -390,7 +390,7 @@ def test_brightness_shifts_by_a_share_of_255():
     )
 
 
-def test_contrast_stretches_about_the_mean_grey():
+def test_contrast_scales_differences_from_the_mean_gray():
     image = np.full((100, 2, 2, 3), 100, "uint8")
     image[:, 0] = 140  # mean 120
     label_map = np.zeros((100, 2, 2), int)
@@ -401,15 +401,15 @@ def test_contrast_stretches_about_the_mean_grey():
     assert 1.4 < stretch.max() < 1.501
 
 
-def test_contrast_of_a_picture_does_not_depend_on_the_others_of_its_batch():
+def test_contrast_of_an_image_does_not_depend_on_others_of_its_batch():
     image = np.stack([np.full((2, 2, 3), grey, "uint8") for grey in (40, 200)])
     label_map = np.zeros((2, 2, 2), int)
-    for seed in range(3):  # a picture of one colour has no contrast to change
+    for seed in range(3):  # an image of one color has no contrast to change
         new_image, _ = apply(augment_of((2, 2), seed, contrast=0.5), image, label_map)
         np.testing.assert_allclose(new_image, image, atol=1e-3)
 
 
-def test_saturation_keeps_luma_and_stretches_the_rest():
+def test_saturation_keeps_luma_and_scales_color_differences():
     image = np.broadcast_to(np.uint8([140, 120, 100]), (100, 2, 2, 3)).copy()
     label_map = np.zeros((100, 2, 2), int)
     new_image, _ = apply(augment_of((2, 2), saturation=0.5), image, label_map)
@@ -431,14 +431,14 @@ def test_grey_has_neither_saturation_nor_hue(name):
 
 
 @pytest.mark.parametrize("turn", [0.0, 1.0, -1.0, 2.0])
-def test_no_turn_and_a_whole_turn_of_the_hue_are_the_identity(turn):
-    image = random_pictures(2, 4, 5)[0].astype("float32")
-    turned = rotate_hue(image, np.full((2, 1, 1), turn, "float32"))
-    np.testing.assert_allclose(turned, image, atol=0.01)
+def test_hue_rotation_by_whole_turns_is_the_identity(turn):
+    image = random_images(2, 4, 5)[0].astype("float32")
+    rotated = rotate_hue(image, np.full((2, 1, 1), turn, "float32"))
+    np.testing.assert_allclose(rotated, image, atol=0.01)
 
 
-def test_turns_of_the_hue_add_up_and_keep_luma():
-    image = random_pictures(2, 4, 5)[0].astype("float32")
+def test_hue_rotations_are_additive_and_keep_luma():
+    image = random_images(2, 4, 5)[0].astype("float32")
     turns = [np.float32([[[a]], [[b]]]) for a, b in ((0.1, 0.3), (0.2, -0.4))]
     twice = rotate_hue(rotate_hue(image, turns[0]), turns[1])
     np.testing.assert_allclose(rotate_hue(image, sum(turns)), twice, atol=0.01)
@@ -446,23 +446,23 @@ def test_turns_of_the_hue_add_up_and_keep_luma():
     np.testing.assert_allclose(np.asarray(twice) @ luma, image @ luma, atol=0.01)
 
 
-def test_a_third_of_a_turn_changes_red_most_of_the_way_to_another_colour():
+def test_hue_rotation_by_a_third_makes_red_blue_or_green():
     red = np.full((1, 1, 1, 3), (200, 0, 0), "float32")
     for turn, strongest in ((1 / 3, 2), (-1 / 3, 1)):
-        turned = rotate_hue(red, np.float32([[[turn]]]))
-        assert int(np.argmax(turned[0, 0, 0])) == strongest
+        rotated = rotate_hue(red, np.float32([[[turn]]]))
+        assert int(np.argmax(rotated[0, 0, 0])) == strongest
 
 
-def test_declared_shapes_are_those_that_come_out():
+def test_compute_output_shape_matches_the_outputs():
     augment = augment_of((8, 10))
-    image, label_map = random_pictures(3, 12, 12)
+    image, label_map = random_images(3, 12, 12)
     declared = augment.compute_output_shape(image.shape, label_map.shape, (3, 2))
     results = apply(augment, image, label_map)
     assert declared == tuple(result.shape for result in results)
 
 
 def test_computation_is_float32_under_mixed_precision():
-    image, label_map = random_pictures(2, 12, 12)
+    image, label_map = random_images(2, 12, 12)
     with use_precision("bfloat16"):
         augment = augment_of((12, 12))
         image = image * np.float32(0.99)  # which bfloat16 would round
@@ -471,15 +471,15 @@ def test_computation_is_float32_under_mixed_precision():
     np.testing.assert_array_equal(new_image, image)
 
 
-def test_augmentation_switched_off_leaves_the_crop():
+def test_disabled_augmentation_only_crops():
     layer = make_augment(TrainingConfig(augment=False), (48, 64), VOID)
-    image, label_map = random_pictures(2, 48, 64)
+    image, label_map = random_images(2, 48, 64)
     new_image, new_label_map = apply(layer, image, label_map)
     np.testing.assert_array_equal(new_image, image)
     np.testing.assert_array_equal(new_label_map, label_map)
 
 
-def test_each_option_reaches_the_augmentation():
+def test_each_option_is_passed_to_the_augmentation():
     values = {
         "flip": False, "scale": (0.7, 1.1), "rotation": 3.0, "brightness": 0.11,
         "contrast": 0.12, "saturation": 0.13, "hue": 0.14,

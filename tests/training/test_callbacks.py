@@ -1,4 +1,4 @@
-"""Callbacks of a training: samples, curves, the best network, progress."""
+"""Training callbacks: samples, curves, checkpoints and progress."""
 
 import json
 import shutil
@@ -35,13 +35,13 @@ def test_samples_and_their_predictions_are_written_after_each_epoch(model, tmp_p
     assert found == ["epoch-0001.png", "epoch-0002.png", "epoch-0012.png"]
     for number, (image, _) in enumerate(samples, start=1):
         path = tmp_path / f"epoch-0001-sample-{number}.png"
-        with Image.open(path) as picture:
-            prediction = np.asarray(picture)
+        with Image.open(path) as file:
+            prediction = np.asarray(file)
         expected = np.argmax(model(image[None]), axis=-1)[0]
         np.testing.assert_array_equal(prediction, expected)
 
 
-def test_training_and_validation_have_curves_of_their_own(tmp_path):
+def test_training_and_validation_have_separate_curves(tmp_path):
     matrices = iter(
         [
             np.diag([4, 4, 0]),  # of training: class c does not occur
@@ -73,7 +73,7 @@ def test_training_and_validation_have_curves_of_their_own(tmp_path):
 
 
 def points(folder):
-    """Step and value of each curve; pictures are left out."""
+    """Step and value of each curve, without images."""
     events = EventAccumulator(str(folder)).Reload()
     found = {}
     for tag in set(events.Tags()["tensors"]) - {
@@ -90,7 +90,7 @@ def points(folder):
     return found
 
 
-def test_the_best_network_is_kept_and_the_last_two_states(scored_run, tmp_path):
+def test_the_best_network_and_the_last_two_states_are_kept(scored_run, tmp_path):
     run = RunFolder(shutil.copytree(scored_run.path, tmp_path / "run"))
     writer = CheckpointWriter(run, Checkpoint(), lambda epoch, _: {"epoch": epoch})
     writer.set_model(
@@ -120,22 +120,22 @@ def logs():
 
 @pytest.fixture
 def clock(monkeypatch):
-    """The time of tqdm, in a list of one number."""
+    """The simulated time of tqdm, as a list of one number."""
     now = [100.0]
     monkeypatch.setattr("tqdm.std.time", lambda: now[0])
     return now
 
 
-def test_progress_shows_steps_speed_and_the_time_left(logs, clock, caplog):
+def test_progress_contains_steps_speed_and_remaining_time(logs, clock, caplog):
     caplog.set_level("INFO", "keras_fcn")
     progress = ProgressReporter(num_epochs=4, steps_per_epoch=10)
     progress.on_epoch_begin(3)  # a resumed training
-    clock[0] += 1000  # the first step is compiled and is no measure of the others
+    clock[0] += 1000  # the first step, which is compiled, is excluded from the speed
     progress.on_train_batch_end(0, {})
     for step in range(1, 5):
         clock[0] += 10
         progress.on_train_batch_end(step, logs if step == 4 else {})
-    # 10 seconds a step; 15 of the 20 steps are left.
+    # 10 seconds per step; 15 of the 20 steps are left.
     assert caplog.messages == [
         "epoch 3/4: 25/40 steps, 10.00s/ steps, 02:30 left, loss 0.500, mean IoU "
         "25.0%, 2.0 images/s, data wait 10%"

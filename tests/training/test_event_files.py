@@ -1,4 +1,4 @@
-"""TensorBoard's files of a training that goes on: one a folder, each epoch once."""
+"""TensorBoard files of a resumed training: one per folder, each epoch once."""
 
 import pytest
 import tensorflow as tf
@@ -31,7 +31,7 @@ def folder(tmp_path):
 
 
 @pytest.mark.parametrize("epoch", [1, 2, 4, 5])
-def test_sessions_become_one_file_without_later_epochs(folder, epoch):
+def test_sessions_are_merged_into_one_file_without_later_epochs(folder, epoch):
     keep_events_until(folder.parent, epoch)
     assert len(list(folder.iterdir())) == 1
     steps = list(range(1, epoch + 1))
@@ -41,29 +41,29 @@ def test_sessions_become_one_file_without_later_epochs(folder, epoch):
     assert points(folder) == {"loss": steps, "mean_iou": steps}
 
 
-def test_nothing_is_kept_where_no_epoch_was_finished(folder):
+def test_no_event_file_is_kept_if_no_epoch_was_finished(folder):
     keep_events_until(folder.parent, 0)
     assert list(folder.iterdir()) == []
     keep_events_until(folder.parent, 0)
 
 
-def test_a_record_that_was_not_written_to_its_end_is_left_out(folder):
+def test_a_truncated_record_is_removed(folder):
     *_, last = sorted(folder.iterdir())
     last.write_bytes(last.read_bytes()[:-3])
     keep_events_until(folder.parent, 5)
     assert points(folder) == {"loss": [1, 2, 3, 4, 5], "mean_iou": [1, 2, 3, 4]}
 
 
-def test_killed_while_it_tidied_an_epoch_is_still_there_once(folder):
+def test_epochs_are_not_duplicated_after_an_interrupted_merge(folder):
     first, second = sorted(folder.iterdir())
     before = second.read_bytes()
     keep_events_until(folder.parent, 5)
-    second.write_bytes(before)  # the new file was in its place, the old one not removed
+    second.write_bytes(before)  # the merged file was renamed, the old one not removed
     keep_events_until(folder.parent, 5)
     assert points(folder)["loss"] == [1, 2, 3, 4, 5]
 
 
-def test_a_run_of_version_0_2_with_two_files_an_epoch_is_tidied(tmp_path):
+def test_one_file_per_epoch_is_merged_into_one_file(tmp_path):
     for epoch in range(1, 5):
         write_session(tmp_path / "validation", [epoch], f".epoch{epoch:04}")
     keep_events_until(tmp_path, 3)

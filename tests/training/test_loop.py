@@ -1,4 +1,4 @@
-"""The loop over the epochs, with a fake trainer."""
+"""The training loop, with a fake trainer."""
 
 import os
 import signal
@@ -28,15 +28,17 @@ CLASS_MAP = ClassMap(("a", "b"), ((0, 0, 0), (200, 0, 0)), 255)
 
 
 class FakeTrainer:
-    """A trainer whose steps take 0.3 seconds, and the first, which is compiled, 9."""
+    """A trainer whose steps take 0.3 seconds; the first, which is compiled, takes 9."""
 
     def __init__(self):
         self.now = 100.0
         self.seeds, self.batches, self.validated = [], [], []
         self.loss = self.validation_loss = 0.5
-        self.losses, self.seen = [], []  # of the steps to come, and of those done
-        self.epoch_loss = SimpleNamespace(first_non_finite_step=self._first_step)
-        self.adds_up = False
+        self.losses, self.epoch_losses = [], []  # of the next and of the finished steps
+        self.epoch_loss = SimpleNamespace(
+            first_non_finite_step=self._first_non_finite_step
+        )
+        self.is_in_epoch = False
         self.distribution, self.trainable_variables = Distribution(), []
 
     def set_seeds(self, random, can_resume=False):
@@ -44,30 +46,30 @@ class FakeTrainer:
 
     @contextmanager
     def epoch(self, can_resume=False):
-        self.adds_up = True
-        self.seen = list(self.seen) if can_resume else []
+        self.is_in_epoch = True
+        self.epoch_losses = list(self.epoch_losses) if can_resume else []
         yield self._train_on
-        self.adds_up = False
+        self.is_in_epoch = False
 
     def _train_on(self, batch):
-        assert self.adds_up
+        assert self.is_in_epoch
         self.now += 0.3 if self.batches else 9
         self.batches.append(batch)
-        self.seen.append(self.losses.pop(0) if self.losses else self.loss)
-        return Scores(self.seen)
+        self.epoch_losses.append(self.losses.pop(0) if self.losses else self.loss)
+        return Scores(self.epoch_losses)
 
-    def _first_step(self):
-        assert not self.adds_up  # the variables count after the epoch
-        return int(np.argmin(np.isfinite([*self.seen, np.nan]))) + 1
+    def _first_non_finite_step(self):
+        assert not self.is_in_epoch  # variables are updated at the end of an epoch
+        return int(np.argmin(np.isfinite([*self.epoch_losses, np.nan]))) + 1
 
     def validate(self, batches, callbacks):
-        assert not self.adds_up
+        assert not self.is_in_epoch
         self.validated.append(list(batches.as_numpy_iterator()))
         return {"loss": np.float32(self.validation_loss)}
 
 
 class Scores(dict):
-    """Scores that a device holds: their mean so far."""
+    """Scores on the device: means over the finished steps."""
 
     def __init__(self, losses):
         super().__init__(loss=np.float32(np.mean(losses)), mean_iou=np.float32(0.25))
@@ -77,21 +79,21 @@ class Recorder:
     """Replaces the callbacks and records their calls."""
 
     def __init__(self):
-        self.told = []
+        self.calls = []
 
     def __getattr__(self, name):
-        def tell(*arguments):
-            self.told.append((name, *arguments))
+        def record(*arguments):
+            self.calls.append((name, *arguments))
 
-        return tell
+        return record
 
     def logs_of(self, name):
-        return [arguments[-1] for told, *arguments in self.told if told == name]
+        return [arguments[-1] for called, *arguments in self.calls if called == name]
 
 
 @pytest.fixture
 def trainer(monkeypatch):
-    """Also keeps the clock, on which waiting for a batch takes 0.1 seconds."""
+    """A fake trainer and a fake clock, on which waiting for a batch takes 0.1 s."""
     trainer, iterate = FakeTrainer(), training_loop.iterate
 
     def wait(batches):
@@ -107,15 +109,15 @@ def trainer(monkeypatch):
 
 @pytest.fixture
 def fetched(monkeypatch):
-    """The scores that were fetched, in their order."""
-    taken, fetch = [], training_loop.fetch
+    """The scores that were fetched, in order."""
+    fetched_scores, fetch = [], training_loop.fetch
 
     def spy(scores):
-        taken.append(scores)
+        fetched_scores.append(scores)
         return fetch(scores)
 
     monkeypatch.setattr(training_loop, "fetch", spy)
-    return taken
+    return fetched_scores
 
 
 @pytest.fixture
@@ -158,18 +160,18 @@ def run_recorded(loop):
 
 @pytest.fixture
 def orders(monkeypatch):
-    """What `training_batches` is asked for, by epoch."""
-    asked, make_batches = [], training_loop.training_batches
+    """Keyword arguments of `training_batches` in each epoch."""
+    calls, make_batches = [], training_loop.training_batches
 
     def spy(*args, **options):
-        asked.append(options)
+        calls.append(options)
         return make_batches(*args, **options)
 
     monkeypatch.setattr(training_loop, "training_batches", spy)
-    return asked
+    return calls
 
 
-def test_every_epoch_has_its_own_seed_and_its_own_order(make_loop, trainer, orders):
+def test_every_epoch_has_a_different_seed_and_order(make_loop, trainer, orders):
     run_recorded(make_loop(epochs=20))
     seeds = [options["order_seed"] for options in orders]
     assert len(set(trainer.seeds)) == len(set(seeds)) == 20
@@ -183,11 +185,13 @@ def test_a_resumed_loop_has_the_seeds_of_an_uninterrupted_one(
     callbacks = run_recorded(make_loop(finished=2, epochs=4))
     assert trainer.seeds[4:] == trainer.seeds[2:4]
     assert orders[4:] == orders[2:4]
-    epochs = [epoch for name, epoch, *_ in callbacks.told[1:-1] if "epoch" in name]
+    epochs = [epoch for name, epoch, *_ in callbacks.calls[1:-1] if "epoch" in name]
     assert epochs == [3, 3, 4, 4]
 
 
-def test_seeds_and_order_depend_on_the_seed_of_the_training(make_loop, trainer, orders):
+def test_seeds_and_order_are_determined_by_the_configured_seed(
+    make_loop, trainer, orders
+):
     for seed in (0, 0, 1):
         run_recorded(make_loop(epochs=1, seed=seed))
     first, again, other = zip(
@@ -197,7 +201,7 @@ def test_seeds_and_order_depend_on_the_seed_of_the_training(make_loop, trainer, 
     assert first[0] != other[0] and first[1] != other[1]
 
 
-def test_images_are_trained_on_once_an_epoch(make_loop, trainer, orders):
+def test_each_image_is_trained_on_once_per_epoch(make_loop, trainer, orders):
     run_recorded(make_loop(epochs=1))
     shapes = {batch["image"].shape for batch in trainer.batches}
     assert shapes == {(2, 2, 2, 3)} and len(trainer.batches) == 3
@@ -211,88 +215,90 @@ def test_images_are_trained_on_once_an_epoch(make_loop, trainer, orders):
     assert (options["batch_size"], options["void_id"]) == (2, 255)
 
 
-def test_each_epoch_validates_on_all_images_in_their_order(make_loop, trainer):
+def test_each_epoch_validates_on_all_images_in_order(make_loop, trainer):
     run_recorded(make_loop(epochs=2))
     first, second = trainer.validated
     for batches in (first, second):
         assert [batch["image"][:, 0, 0, 0].tolist() for batch in batches] == [
             [0, 1], [2, 3], [4, 0],
         ]  # fmt: skip
-        assert (batches[-1]["label_map"][1] == 255).all()  # fills it up
+        assert (batches[-1]["label_map"][1] == 255).all()  # padding
         assert all(set(batch) == {"image", "label_map", "size"} for batch in batches)
 
 
-def test_speed_and_wait_are_measured_without_the_compiled_step(make_loop, caplog):
+def test_speed_and_data_wait_exclude_the_compiled_first_step(make_loop, caplog):
     with caplog.at_level("INFO", "keras_fcn"):
         loop = make_loop(epochs=2)
         loop.seconds_between_reports = 0.35
-        told = run_recorded(loop).logs_of("on_train_batch_end")
+        step_logs = run_recorded(loop).logs_of("on_train_batch_end")
     assert "The first step, which is compiled, took 9.1 s" in caplog.messages
-    assert [bool(logs) for logs in told] == [False, True, True, True, True, True]
-    # Each step waits 0.1 seconds of 0.4. Of the last batch one image is real.
-    told = told[1:]
-    assert [logs["data_wait"] for logs in told] == pytest.approx([0.25] * 5)
-    speeds = [logs["images_per_second"] for logs in told]
+    assert [bool(logs) for logs in step_logs] == [False, True, True, True, True, True]
+    # Each step waits 0.1 of 0.4 seconds. The last batch has one labelled image.
+    step_logs = step_logs[1:]
+    assert [logs["data_wait"] for logs in step_logs] == pytest.approx([0.25] * 5)
+    speeds = [logs["images_per_second"] for logs in step_logs]
     assert speeds == pytest.approx([2 / 0.4, 3 / 0.8, 2 / 0.4, 4 / 0.8, 5 / 1.2])
 
 
 def test_speed_counts_the_images_of_both_data_sets(make_loop):
     loop = make_loop(epochs=2, mixed=numbered_split(3))
     loop.seconds_between_reports = 0.35
-    told = run_recorded(loop).logs_of("on_train_batch_end")[1:]
-    speeds = [logs["images_per_second"] for logs in told]
+    step_logs = run_recorded(loop).logs_of("on_train_batch_end")[1:]
+    speeds = [logs["images_per_second"] for logs in step_logs]
     assert speeds == pytest.approx([4 / 0.4, 7 / 0.8, 4 / 0.4, 8 / 0.8, 11 / 1.2])
 
 
-def test_the_share_of_the_all_reduce_is_of_a_steps_time(make_loop, monkeypatch):
+def test_the_share_of_the_all_reduce_is_relative_to_the_step_time(
+    make_loop, monkeypatch
+):
     monkeypatch.setattr(Distribution, "seconds_of_all_reduce", lambda *_: 0.1)
     loop = make_loop(epochs=1)
     loop.seconds_between_reports = 0.35
-    told = [log for log in run_recorded(loop).logs_of("on_train_batch_end") if log]
-    assert told[0]["all_reduce"] == pytest.approx(0.1 / 0.4)
-    # An epoch of one step, which is compiled and not counted.
+    step_logs = [log for log in run_recorded(loop).logs_of("on_train_batch_end") if log]
+    assert step_logs[0]["all_reduce"] == pytest.approx(0.1 / 0.4)
+    # The only step of this epoch is compiled and therefore not measured.
     loop = make_loop(epochs=1, num_images=2)
     (logs,) = run_recorded(loop).logs_of("on_train_batch_end")
     assert logs["all_reduce"] <= 1
 
 
-def test_a_loop_resumed_before_the_last_step_has_no_speed(make_loop, monkeypatch):
+def test_a_loop_resumed_at_the_last_step_reports_zero_speed(make_loop, monkeypatch):
     monkeypatch.setattr(Distribution, "seconds_of_all_reduce", lambda *_: 0.1)
     loop = make_loop(epochs=1, step=2)
     (logs,) = run_recorded(loop).logs_of("on_train_batch_end")
     assert (logs["images_per_second"], logs["all_reduce"]) == (0, 0)
 
 
-def test_the_learning_rate_of_each_report_is_that_of_its_step(make_loop):
+def test_the_logged_learning_rate_is_that_of_the_step(make_loop):
     loop = make_loop(epochs=2, finished=1, learning_rate=0.125, poly_power=1.0)
     loop.seconds_between_reports = 0
-    told = run_recorded(loop).logs_of("on_train_batch_end")
+    step_logs = run_recorded(loop).logs_of("on_train_batch_end")
     schedule = make_schedule(loop.config, 3)
-    rates = [logs["learning_rate"] for logs in told]
+    rates = [logs["learning_rate"] for logs in step_logs]
     assert rates == [float(schedule(step)) for step in (3, 4, 5)]
     assert len(set(rates)) == 3
 
 
-def test_nothing_is_fetched_between_two_reports(make_loop, trainer, fetched):
+def test_scores_are_fetched_for_reports_only(make_loop, trainer, fetched):
     loop = make_loop(num_images=40, epochs=2)
-    loop.seconds_between_reports = 2.1  # of 0.4 a step
-    told = run_recorded(loop).logs_of("on_train_batch_end")
-    reports = [step for step, logs in enumerate(told) if logs]
-    # After six steps, which the first is not of; and at the end of each epoch.
+    loop.seconds_between_reports = 2.1  # steps take 0.4 seconds
+    step_logs = run_recorded(loop).logs_of("on_train_batch_end")
+    reports = [step for step, logs in enumerate(step_logs) if logs]
+    # Every six steps after the first one, and at the end of each epoch.
     assert reports == [6, 12, 18, 19, 25, 31, 37, 39]
-    # The step that is compiled is waited for, so that its time can be told.
+    # The compiled first step is fetched in addition, to measure its time.
     assert len(fetched) == 1 + len(reports)
 
 
-def test_waiting_while_the_device_computes_is_not_counted(make_loop, monkeypatch):
+def test_waiting_while_the_device_computes_is_no_data_wait(make_loop, monkeypatch):
     monkeypatch.setattr(training_loop, "is_pending", bool)  # all but the first step
-    told = run_recorded(make_loop(epochs=1)).logs_of("on_train_batch_end")
-    assert told[-1]["data_wait"] == 0
+    step_logs = run_recorded(make_loop(epochs=1)).logs_of("on_train_batch_end")
+    assert step_logs[-1]["data_wait"] == 0
 
 
 def test_callbacks_are_called_with_epochs_steps_and_scores(make_loop):
-    told = run_recorded(make_loop(epochs=1)).told
-    assert [(name, *arguments[:1]) for name, *arguments in told] == [
+    calls = run_recorded(make_loop(epochs=1)).calls
+    assert [(name, *arguments[:1]) for name, *arguments in calls] == [
         ("on_train_begin",),
         ("on_epoch_begin", 1),
         *(
@@ -303,7 +309,7 @@ def test_callbacks_are_called_with_epochs_steps_and_scores(make_loop):
         ("on_epoch_end", 1),
         ("on_train_end",),
     ]
-    logs = told[-2][2]
+    logs = calls[-2][2]
     assert (logs["loss"], logs["mean_iou"], logs["val_loss"]) == (0.5, 0.25, 0.5)
     assert {type(value) for value in logs.values()} == {float}
 
@@ -334,7 +340,9 @@ def test_a_loss_that_is_not_finite_ends_the_training(
     assert finished == ("epoch 2" in message)
 
 
-def test_a_training_ends_at_the_report_that_is_not_finite(make_loop, trainer):
+def test_a_training_ends_at_the_first_report_after_a_non_finite_loss(
+    make_loop, trainer
+):
     trainer.losses = [0.5, np.nan]
     loop = make_loop(num_images=40)
     loop.seconds_between_reports = 1
@@ -383,13 +391,13 @@ def test_the_first_sigterm_is_caught_and_the_second_has_its_previous_effect():
 
 
 def test_outside_the_main_thread_no_signal_is_caught():
-    answers = []
+    results = []
 
-    def ask():
+    def enter():
         with stop_requested() as is_requested:
-            answers.append(is_requested())
+            results.append(is_requested())
 
-    thread = threading.Thread(target=ask)
+    thread = threading.Thread(target=enter)
     thread.start()
     thread.join()
-    assert answers == [False]
+    assert results == [False]

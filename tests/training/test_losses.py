@@ -29,13 +29,13 @@ def test_loss_of_two_pixels_is_the_hand_worked_mean():
     np.testing.assert_allclose(loss, (np.log(4 / 3) + np.log(2)) / 2, rtol=1e-6)
 
 
-def test_zero_logits_cost_the_logarithm_of_the_number_of_classes():
+def test_loss_of_zero_logits_is_the_logarithm_of_the_number_of_classes():
     label_map, logits = random_batch(0)
     loss = masked_cross_entropy(label_map, 0 * logits, VOID)
     np.testing.assert_allclose(loss, np.log(4), rtol=1e-6)
 
 
-def test_void_pixels_change_nothing():
+def test_void_pixels_do_not_change_the_loss():
     label_map, logits = random_batch(1)
     loss = masked_cross_entropy(label_map, logits, VOID)
     logits[label_map == VOID] = 1000 * np.arange(4)
@@ -47,7 +47,7 @@ def test_void_pixels_change_nothing():
     )
 
 
-def test_void_pixels_have_no_gradient_and_the_others_have():
+def test_only_void_pixels_have_a_zero_gradient():
     label_map, logits = random_batch(2)
     logits = tf.constant(logits)
     with tf.GradientTape() as tape:
@@ -57,7 +57,7 @@ def test_void_pixels_have_no_gradient_and_the_others_have():
     np.testing.assert_array_equal(size > 0, label_map != VOID)
 
 
-def test_all_void_costs_zero_with_a_zero_gradient():
+def test_all_void_has_zero_loss_and_zero_gradient():
     label_map = np.full((2, 3, 3), VOID)
     logits = tf.random.stateless_normal((2, 3, 3, 4), seed=(1, 2))
     with tf.GradientTape() as tape:
@@ -78,7 +78,7 @@ def test_void_may_have_any_id_above_the_classes(void_id):
         )
 
 
-def test_one_class_and_void_cost_nothing():
+def test_loss_of_a_single_class_is_zero():
     logits = np.ones((1, 1, 2, 1), "float32")
     assert float(masked_cross_entropy(np.array([[[0, VOID]]]), logits, VOID)) == 0.0
 
@@ -106,7 +106,7 @@ def test_weighted_loss_is_the_hand_worked_one():
     np.testing.assert_allclose(loss, (3 * np.log(4 / 3) + np.log(2)) / 4, rtol=1e-6)
 
 
-def test_scale_of_the_class_weights_changes_nothing():
+def test_loss_does_not_depend_on_the_scale_of_the_class_weights():
     label_map, logits = random_batch(4)
     weights = np.array([0.1, 1.0, 2.0, 5.0])
     np.testing.assert_allclose(
@@ -116,7 +116,7 @@ def test_scale_of_the_class_weights_changes_nothing():
     )
 
 
-def test_short_logits_are_summed_in_float32():
+def test_16_bit_logits_are_summed_in_float32():
     label_map, logits = random_batch(5)
     short = keras.ops.cast(logits, "bfloat16")
     loss = masked_cross_entropy(label_map, short, VOID)
@@ -149,7 +149,7 @@ def test_compiled_loss_equals_the_eager_one():
         ((None, 5, 6), (2, 5, 6, 4)),
     ],
 )
-def test_sizes_unknown_while_compiling_are_no_mismatch(label_shape, logits_shape):
+def test_unknown_sizes_are_accepted_while_compiling(label_shape, logits_shape):
     label_map, logits = random_batch(7)
     label_map = label_map.astype("int32")
     compiled = tf.function(
@@ -167,7 +167,7 @@ def test_sizes_unknown_while_compiling_are_no_mismatch(label_shape, logits_shape
 
 
 @pytest.mark.parametrize("shape", [(2, 6, 6), (2, 5, 7)])
-def test_sizes_that_differ_are_refused(shape):
+def test_different_sizes_are_refused(shape):
     _, logits = random_batch(0)
     message = rf"Received: \({', '.join(map(str, shape))}\) and \(2, 5, 6, 4\)"
     with pytest.raises(ValueError, match=message):
@@ -198,12 +198,12 @@ def test_no_class_weights_are_none():
 
 
 @pytest.mark.filterwarnings("error")
-def test_class_weights_of_a_set_without_any_label_are_one():
+def test_class_weights_without_any_labelled_pixel_are_one():
     weights = class_weights_from_counts("median-frequency", np.zeros(3), np.zeros(3))
     np.testing.assert_array_equal(weights, [1, 1, 1])
 
 
-def test_one_pixel_is_enough_to_occur():
+def test_a_class_of_a_single_pixel_is_weighted():
     # f = 1/100 and 99/100; median 1/2.
     pixels, around = np.array([1, 99]), np.array([100, 100])
     weights = class_weights_from_counts("median-frequency", pixels, around)
@@ -235,7 +235,7 @@ SEGNET_WEIGHTS = np.array(
 
 
 def difference_from_segnet(counts, images_with_class_only):
-    """Factor between our weights and the published, the common scale taken out."""
+    """Ratio of our weights to the published ones, without their common scale."""
     pixels, all_pixels = counts.sum(axis=0), counts.sum(axis=1, keepdims=True)
     around = (all_pixels * ((counts > 0) | (not images_with_class_only))).sum(axis=0)
     weights = class_weights_from_counts("median-frequency", pixels[:11], around[:11])
@@ -243,7 +243,9 @@ def difference_from_segnet(counts, images_with_class_only):
     return np.exp(np.abs(np.log(ratio / np.median(ratio))))
 
 
-def test_median_frequency_weights_of_camvid_are_near_segnets(camvid_label_counts):
+def test_median_frequency_weights_of_camvid_are_close_to_those_of_segnet(
+    camvid_label_counts,
+):
     # No counting of the published label maps gives the published numbers: most differ
     # by some percent (as if counted in the larger originals?) and sign is 2.5 times
     # heavier there (as if other kinds of signs were not yet merged into it?).
@@ -253,7 +255,7 @@ def test_median_frequency_weights_of_camvid_are_near_segnets(camvid_label_counts
     assert np.delete(difference, sign).max() < 1.15
 
 
-def test_segnets_weights_count_the_images_that_show_a_class(camvid_label_counts):
+def test_segnets_weights_count_only_images_that_contain_a_class(camvid_label_counts):
     # Fence and bicyclist are in 47 and 55 % of the images.
     difference = difference_from_segnet(camvid_label_counts, False)
     assert min(difference[7], difference[10]) > 1.8

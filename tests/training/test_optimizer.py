@@ -20,7 +20,7 @@ def optimizer_of(name, **values):
 
 
 @pytest.mark.parametrize("name", ["sgd", "adamw"])
-def test_kernels_decay_and_neither_biases_nor_batch_normalisation(name):
+def test_weight_decay_applies_to_kernels_only(name):
     image = keras.Input((3,))
     x = keras.layers.Dense(2, bias_initializer="ones", name="dense")(image)
     x = keras.layers.BatchNormalization(beta_initializer="ones", name="norm")(x)
@@ -47,7 +47,7 @@ def test_kernels_decay_and_neither_biases_nor_batch_normalisation(name):
 
 @pytest.mark.parametrize("name", ["sgd", "adamw"])
 @pytest.mark.parametrize("block", [1, 3, 5])
-def test_the_layers_of_all_blocks_learn_at_their_own_rate(name, block):
+def test_layers_of_all_encoder_blocks_have_the_encoder_rate(name, block):
     encoder = keras.layers.Dense(1, use_bias=False, name=f"block{block}_conv1")
     head = keras.layers.Dense(1, use_bias=False, name="fc6")
     image = keras.Input((1,))
@@ -62,7 +62,7 @@ def test_the_layers_of_all_blocks_learn_at_their_own_rate(name, block):
 
 
 @pytest.mark.parametrize("name", ["sgd", "adamw"])
-def test_in_float16_the_loss_is_scaled_and_steps_that_overflow_are_left_out(name):
+def test_in_float16_the_loss_is_scaled_and_overflowing_steps_are_skipped(name):
     encoder = keras.layers.Dense(1, use_bias=False, name="block1_conv1")
     head = keras.layers.Dense(1, use_bias=False, name="fc6")
     image = keras.Input((1,))
@@ -76,7 +76,7 @@ def test_in_float16_the_loss_is_scaled_and_steps_that_overflow_are_left_out(name
         kernel.assign([[1.0]])
     scale = float(optimizer.scale_loss(1.0))
     assert scale > 1
-    scaled = [np.full((1, 1), 0.5 * scale, "float32")] * 2  # of gradients of 0.5
+    scaled = [np.full((1, 1), 0.5 * scale, "float32")] * 2  # gradients of 0.5, scaled
     optimizer.apply_gradients(zip(scaled, kernels, strict=True))
     steps = [1 - float(np.asarray(kernel)[0, 0]) for kernel in kernels]
     assert steps[0] > 0 and steps[0] == pytest.approx(0.25 * steps[1], rel=1e-3)
@@ -87,12 +87,12 @@ def test_in_float16_the_loss_is_scaled_and_steps_that_overflow_are_left_out(name
     optimizer.apply_gradients(zip(overflow, kernels, strict=True))
     np.testing.assert_array_equal(before, [np.asarray(kernel) for kernel in kernels])
     assert float(optimizer.scale_loss(1.0)) == scale / 2
-    # What a resumed training needs is among the variables.
+    # The scale is a variable, so that it is saved for resuming.
     assert scale / 2 in [float(np.max(v)) for v in map(np.asarray, optimizer.variables)]
 
 
 @pytest.mark.parametrize("optimizer", [SlowEncoderSGD, SlowEncoderAdamW])
-def test_by_default_the_encoder_learns_at_the_common_rate(optimizer):
+def test_the_default_encoder_rate_is_1(optimizer):
     image = keras.Input((1,))
     encoder, head = (keras.layers.Dense(1, name=name) for name in ("block1", "fc6"))
     kernels = keras.Model(image, head(encoder(image))).trainable_variables[::2]
@@ -109,7 +109,7 @@ def test_sgd_has_the_momentum_of_the_configuration():
     assert optimizer_of("sgd", momentum=0.7).momentum == 0.7
 
 
-def test_the_default_rates_are_those_that_were_measured():
+def test_default_rates_depend_on_head_weights_and_optimizer():
     def rates(**values):
         config = resolve_config(TrainingConfig(precision="float32", **values))
         return config.learning_rate, config.encoder_rate, config.freeze_blocks
@@ -124,7 +124,7 @@ def test_the_default_rates_are_those_that_were_measured():
 
 
 @pytest.mark.parametrize("name", ["sgd", "adamw"])
-def test_it_is_serialisable_with_its_rate_and_what_does_not_decay(name):
+def test_serialization_keeps_encoder_rate_and_weight_decay_exclusions(name):
     values = {"encoder_rate": 0.25, "weight_decay": 0.5, "momentum": 0.7}
     optimizer = optimizer_of(name, **values)
     assert optimizer.get_config()["encoder_rate"] == 0.25
@@ -143,7 +143,7 @@ def test_it_is_serialisable_with_its_rate_and_what_does_not_decay(name):
     assert float(layer.bias[0]) == 1
 
 
-def test_warm_up_and_decay_are_counted_in_steps():
+def test_warmup_and_decay_are_converted_to_steps():
     optimizer = optimizer_of("sgd", epochs=4, warmup_epochs=1.56, poly_power=0.5)
     config = optimizer.get_config()["learning_rate"]["config"]
     assert config == {
@@ -164,12 +164,12 @@ def test_without_warmup_the_first_rate_is_the_highest():
     assert float(schedule(0)) == pytest.approx(0.3)
 
 
-def test_the_default_decay_starts_at_once_with_the_power_of_deeplab():
+def test_default_decay_has_no_warmup_and_the_power_of_deeplab():
     schedule = PolynomialDecayWithWarmup(1.0, num_steps=10)
     assert float(schedule(5)) == pytest.approx(0.5**0.9)
 
 
-def test_the_rate_of_a_training_of_one_step():
+def test_learning_rate_of_a_training_of_one_step():
     schedule = PolynomialDecayWithWarmup(0.3, num_steps=1)
     assert [float(schedule(step)) for step in (0, 1)] == pytest.approx([0.3, 0.0])
 

@@ -1,4 +1,4 @@
-"""The loop: what a run leaves, and going on with one that was stopped."""
+"""Training runs: their files, resuming, and errors."""
 
 import json
 import logging
@@ -57,42 +57,42 @@ def narrow():
         yield
 
 
-class AtEachLine(logging.Handler):
-    """Notes which epoch is told, and which the checkpoint has at that moment."""
+class CheckpointLogger(logging.Handler):
+    """Records each logged epoch and the epoch of the checkpoint at that time."""
 
     def __init__(self, path):
         super().__init__()
-        self.path, self.noted = path, []
+        self.path, self.epochs = path, []
 
     def emit(self, record):
         if found := re.match(r"epoch (\d+)/4  loss", record.getMessage()):
-            told = int(found[1])
-            self.noted.append((told, RunFolder(self.path).read_checkpoint().epoch))
+            logged = int(found[1])
+            self.epochs.append((logged, RunFolder(self.path).read_checkpoint().epoch))
 
 
 @pytest.fixture(scope="module")
-def run_and_lines(folder, tmp_path_factory):
-    """A finished run of four epochs, and what was on the disk at each epoch's line."""
+def run_and_epochs(folder, tmp_path_factory):
+    """A finished run of 4 epochs, and its checkpoint when each epoch was logged."""
     path = tmp_path_factory.mktemp("runs") / "run"
-    handler, progress = AtEachLine(path), logging.getLogger("keras_fcn")
+    handler, progress = CheckpointLogger(path), logging.getLogger("keras_fcn")
     level = progress.level
     progress.addHandler(handler)
     progress.setLevel(logging.INFO)
     try:
         with narrow_vgg16():
-            return train(tiny_config(folder, epochs=4), path), handler.noted
+            return train(tiny_config(folder, epochs=4), path), handler.epochs
     finally:
         progress.removeHandler(handler)
         progress.setLevel(level)
 
 
 @pytest.fixture(scope="module")
-def run(run_and_lines):
-    return run_and_lines[0]
+def run(run_and_epochs):
+    return run_and_epochs[0]
 
 
-def test_an_epoch_is_told_when_its_checkpoint_stands(run_and_lines):
-    assert run_and_lines[1] == [(1, 1), (2, 2), (3, 3), (4, 4)]
+def test_an_epoch_is_logged_after_its_checkpoint_is_written(run_and_epochs):
+    assert run_and_epochs[1] == [(1, 1), (2, 2), (3, 3), (4, 4)]
 
 
 def points_of(run, split):
@@ -114,7 +114,7 @@ def points_of(run, split):
     return curves, set(events.Tags()["tensors"])
 
 
-def test_a_run_holds_what_is_promised(run):
+def test_a_run_contains_the_documented_files(run):
     names = {path.name for path in run.path.iterdir()}
     assert names == {
         "config.json",
@@ -133,14 +133,14 @@ def test_a_run_holds_what_is_promised(run):
     assert len(list(run.samples.glob("epoch-????.png"))) == 4
 
 
-def test_tensorboard_has_exactly_the_promised_tags(run):
+def test_tensorboard_has_exactly_the_documented_tags(run):
     _, train_tags = points_of(run, "train")
     assert train_tags == SCORES | SPEED | IOU | {"configuration"}
     _, validation_tags = points_of(run, "validation")
     assert validation_tags == SCORES | IOU | {"confusion_matrix", "samples"}
 
 
-def test_every_epoch_has_one_point(run):
+def test_every_curve_has_one_point_per_epoch(run):
     for split in ("train", "validation"):
         curves, _ = points_of(run, split)
         for tag, points in curves.items():
@@ -164,12 +164,12 @@ def test_the_configuration_is_written_with_versions(run):
 
 
 class Killed(Exception):
-    """Stands for what ends a training."""
+    """Simulates a killed process."""
 
 
 def assert_same_training(one, other):
     """Compare state, history, scores and best network of two runs bit for bit."""
-    measured = ("images_per_second", "data_wait")  # differ from run to run
+    measured = ("images_per_second", "data_wait")  # not reproducible
     histories = [
         [
             {name: value for name, value in row.items() if name not in measured}
@@ -192,17 +192,17 @@ def assert_same_training(one, other):
 
 @pytest.fixture(scope="module")
 def stopped_once(folder, tmp_path_factory):
-    """A run of four epochs that was stopped in its third."""
+    """A run of 4 epochs that was stopped in epoch 3."""
     path = tmp_path_factory.mktemp("runs") / "stopped"
     run_epoch = TrainingLoop._run_epoch
 
-    def stop_in_the_third(loop, epoch):
+    def stop_in_epoch_3(loop, epoch):
         if epoch == 3:
             raise Killed
         run_epoch(loop, epoch)
 
     with narrow_vgg16(), pytest.MonkeyPatch.context() as patch:
-        patch.setattr(TrainingLoop, "_run_epoch", stop_in_the_third)
+        patch.setattr(TrainingLoop, "_run_epoch", stop_in_epoch_3)
         with pytest.raises(Killed):
             train(tiny_config(folder, epochs=4), path)
     return RunFolder.open(path)
@@ -210,11 +210,11 @@ def stopped_once(folder, tmp_path_factory):
 
 @pytest.fixture
 def stopped_run(stopped_once, tmp_path):
-    """A copy of it, to go on with."""
+    """A copy of `stopped_once` that a test may resume."""
     return RunFolder(shutil.copytree(stopped_once.path, tmp_path / "stopped"))
 
 
-def test_a_damaged_state_is_told_and_the_one_before_goes_on_to_the_same_bits(
+def test_resuming_from_a_damaged_state_uses_the_previous_checkpoint(
     run, stopped_run, caplog
 ):
     state = stopped_run.path / stopped_run.read_checkpoint().state
@@ -232,21 +232,21 @@ def test_a_damaged_state_is_told_and_the_one_before_goes_on_to_the_same_bits(
     assert "configuration" in tags
 
 
-def lose_history_and_best(run):
+def remove_history_and_best(run):
     best = run.read_checkpoint().best_epoch
     run.best_model.rename(run.path / f"best-{best:04}.keras")
     (run.path / "history.csv").unlink()
 
 
 @pytest.mark.parametrize(
-    "lose", [lose_history_and_best, lambda run: run.calibration_file.unlink()]
+    "remove", [remove_history_and_best, lambda run: run.calibration_file.unlink()]
 )
-def test_a_run_killed_after_its_last_epoch_gets_what_follows_it(run, tmp_path, lose):
+def test_resuming_after_the_last_epoch_writes_the_missing_files(run, tmp_path, remove):
     killed = RunFolder(shutil.copytree(run.path, tmp_path / "killed"))
     part = killed.path / ".part-0123456789abcdef"
     part.mkdir()
     assert is_finished(killed)
-    lose(killed)
+    remove(killed)
     assert not is_finished(killed)
     resume(killed.path)
     assert is_finished(killed) and not part.exists()
@@ -257,7 +257,7 @@ def test_a_run_killed_after_its_last_epoch_gets_what_follows_it(run, tmp_path, l
         resume(killed.path)
 
 
-def test_a_run_without_its_checkpoint_is_refused_and_stays(stopped_run):
+def test_a_run_without_its_checkpoint_is_refused_and_not_modified(stopped_run):
     stopped_run.checkpoints.last_file.unlink()
     before = {path: path.stat().st_mtime_ns for path in stopped_run.path.rglob("*.*")}
     with pytest.raises(ValueError, match="checkpoint.json is missing"):
@@ -267,7 +267,7 @@ def test_a_run_without_its_checkpoint_is_refused_and_stays(stopped_run):
     }
 
 
-def test_a_run_that_is_being_trained_is_not_trained_twice(stopped_run):
+def test_resuming_a_run_that_is_being_trained_is_refused(stopped_run):
     with stopped_run.locked():
         with pytest.raises(
             ValueError, match=r"is being trained by process \d+ on \S+:"
@@ -277,20 +277,20 @@ def test_a_run_that_is_being_trained_is_not_trained_twice(stopped_run):
 
 
 @pytest.mark.parametrize("step", [1, 2], ids=["between steps", "before validation"])
-def test_a_state_within_an_epoch_goes_on_to_the_same_bits(
+def test_resuming_within_an_epoch_is_bit_exact(
     run, folder, tmp_path, monkeypatch, step
 ):
-    """SIGTERM comes in the second epoch, after so many of its two steps."""
-    asked = TrainingLoop._vote
+    """SIGTERM is sent in epoch 2, after `step` of its two steps."""
+    vote = TrainingLoop._vote
 
-    def ask(loop, speed):
+    def send_sigterm(loop, speed):
         if loop.history and speed.num_steps == step:
             os.kill(os.getpid(), signal.SIGTERM)
-        return asked(loop, speed)
+        return vote(loop, speed)
 
     path = tmp_path / "stopped"
     with monkeypatch.context() as patch:
-        patch.setattr(TrainingLoop, "_vote", ask)
+        patch.setattr(TrainingLoop, "_vote", send_sigterm)
         with pytest.raises(TrainingStopped, match=f"after step {step} of epoch 2"):
             train(tiny_config(folder, epochs=4), path)
     checkpoint = RunFolder(path).read_checkpoint()
@@ -301,7 +301,7 @@ def test_a_state_within_an_epoch_goes_on_to_the_same_bits(
 
 @pytest.fixture(scope="module")
 def mixed_options(tmp_path_factory):
-    """A second folder, of images of another size."""
+    """Options that mix in a folder with images of another size."""
     folder = write_folder(
         tmp_path_factory.mktemp("data") / "second", {"train": 7, "val": 1}, (40, 50)
     )
@@ -310,8 +310,8 @@ def mixed_options(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def mixed_run(folder, mixed_options, tmp_path_factory):
-    """A finished run with a second data set, its log, and what steps were given."""
-    given, lines = [], []
+    """A finished run with a second data set, its log and the inputs of its steps."""
+    step_inputs, lines = [], []
     path = tmp_path_factory.mktemp("runs") / "mixed"
     call, handler = Trainer.call, logging.Handler()
     handler.emit = lambda record: lines.append(record.getMessage())
@@ -319,7 +319,7 @@ def mixed_run(folder, mixed_options, tmp_path_factory):
     level = progress.level
 
     def spy(trainer, inputs, training=False):
-        given.append((training, inputs["image"].shape))
+        step_inputs.append((training, inputs["image"].shape))
         return call(trainer, inputs, training)
 
     progress.addHandler(handler)
@@ -327,25 +327,25 @@ def mixed_run(folder, mixed_options, tmp_path_factory):
     try:
         with narrow_vgg16(), pytest.MonkeyPatch.context() as patch:
             patch.setattr(Trainer, "call", spy)
-            return train(tiny_config(folder, **mixed_options), path), lines, given
+            return train(tiny_config(folder, **mixed_options), path), lines, step_inputs
     finally:
         progress.removeHandler(handler)
         progress.setLevel(level)
 
 
-def test_a_step_takes_as_many_images_of_the_second_data_set(mixed_run, mixed_options):
-    run, lines, given = mixed_run
-    sizes = {is_training: shape[0] for is_training, shape in given}
+def test_a_step_has_as_many_images_of_the_second_data_set(mixed_run, mixed_options):
+    run, lines, step_inputs = mixed_run
+    sizes = {is_training: shape[0] for is_training, shape in step_inputs}
     assert sizes == {True: 6, False: 3}
     start = f"mix {mixed_options['mix']}: 5 images, of which each step takes as many as"
     assert any(line.startswith(start) for line in lines)
     assert run.read_config().mix == mixed_options["mix"]
-    # Validation is of the first data set alone: 2 images of 48x64, 1 row void.
+    # Validation uses the first data set only: 2 images of 48x64 with 1 void row.
     pixels = np.sum(run.read_metrics()["confusion_matrix"])
     assert pixels == 2 * 47 * 64
 
 
-def test_class_weights_are_counted_in_the_first_data_set(
+def test_class_weights_are_those_of_the_first_data_set(
     mixed_run, folder, tmp_path, caplog
 ):
     alone = tiny_config(folder, epochs=1, batch_size=3)
@@ -356,25 +356,27 @@ def test_class_weights_are_counted_in_the_first_data_set(
 
 
 @pytest.mark.parametrize("step", [1, 2], ids=["between steps", "before validation"])
-def test_a_mixed_training_resumes_to_the_same_bits(
+def test_resuming_with_a_second_data_set_is_bit_exact(
     mixed_run, mixed_options, folder, tmp_path, monkeypatch, step
 ):
-    asked = TrainingLoop._vote
+    vote = TrainingLoop._vote
 
-    def ask(loop, speed):
+    def send_sigterm(loop, speed):
         if loop.history and speed.num_steps == step:
             os.kill(os.getpid(), signal.SIGTERM)
-        return asked(loop, speed)
+        return vote(loop, speed)
 
     path = tmp_path / "stopped"
     with monkeypatch.context() as patch:
-        patch.setattr(TrainingLoop, "_vote", ask)
+        patch.setattr(TrainingLoop, "_vote", send_sigterm)
         with pytest.raises(TrainingStopped, match=f"after step {step} of epoch 2"):
             train(tiny_config(folder, **mixed_options), path)
     assert_same_training(mixed_run[0], resume(path))
 
 
-def test_points_of_an_unfinished_epoch_are_not_doubled(folder, tmp_path, monkeypatch):
+def test_points_of_an_unfinished_epoch_are_not_duplicated(
+    folder, tmp_path, monkeypatch
+):
     path = tmp_path / "killed"
 
     def fail(*args):
@@ -396,8 +398,8 @@ def test_points_of_an_unfinished_epoch_are_not_doubled(folder, tmp_path, monkeyp
 
 
 @pytest.mark.slow
-def test_a_run_killed_by_the_system_goes_on_to_the_same_bits(folder, tmp_path):
-    """VGG16 as it is: sums over many filters would show another order of additions."""
+def test_resuming_after_sigkill_is_bit_exact(folder, tmp_path):
+    """Uses VGG16, whose sums over many filters depend on the order of additions."""
     path = tmp_path / "killed"
     command = [sys.executable, "train.py"]
     arguments = training_arguments(folder, path, **{"epochs": 3, "batch-size": 2})
@@ -423,9 +425,9 @@ def test_a_run_killed_by_the_system_goes_on_to_the_same_bits(folder, tmp_path):
 
 @pytest.fixture(scope="module")
 def repeated(folder, tmp_path_factory):
-    """Trainings of two epochs: one, the same again, and one with another seed.
+    """Trainings of two epochs: two with the same seed, one with another.
 
-    Gives their losses, and the seeds that each epoch began with: those of the draws in
+    Returns their losses, and the seeds of each epoch: those of the random numbers in
     the network, then that of the order of the images.
     """
     seeds = []
@@ -454,14 +456,14 @@ def repeated(folder, tmp_path_factory):
     return [[row["loss"] for row in history] for history in histories], seeds
 
 
-def test_epochs_differ_in_their_order_and_their_draws(repeated):
+def test_epochs_differ_in_their_order_and_random_numbers(repeated):
     first, second, *again = repeated[1][:4]
     assert again == [first, second]
     for one, *others in zip(first, second, *repeated[1][4:], strict=True):
         assert one not in others
 
 
-def test_steps_of_training_and_of_validation_are_compiled_once(tmp_path, monkeypatch):
+def test_training_and_validation_steps_are_compiled_once(tmp_path, monkeypatch):
     folder = write_folder(tmp_path / "mine", {"train": 5, "val": 3})
     traced, call = [], Trainer.call
 
@@ -470,12 +472,12 @@ def test_steps_of_training_and_of_validation_are_compiled_once(tmp_path, monkeyp
         return call(trainer, inputs, training)
 
     monkeypatch.setattr(Trainer, "call", spy)
-    # Of batches of two, the last would have one image.
+    # Without padding, the last batch would have one image.
     train(tiny_config(folder, epochs=2), tmp_path / "run")
     assert traced == [(True, 2), (False, 2)]
 
 
-def test_a_training_is_the_same_again_with_its_seed(repeated):
+def test_trainings_with_the_same_seed_have_equal_losses(repeated):
     once, again, other = repeated[0]
     assert again == pytest.approx(once, rel=1e-4)
     assert other != pytest.approx(once, rel=1e-4)
@@ -486,7 +488,7 @@ def test_a_finished_run_is_not_resumed(run):
         resume(run.path)
 
 
-def test_a_run_out_of_patience_is_not_resumed(run, tmp_path):
+def test_a_run_ended_by_its_patience_is_not_resumed(run, tmp_path):
     path = shutil.copytree(run.path, tmp_path / "old")
     change_config(RunFolder(path), epochs=5, patience=3)
     checkpoint = json.loads((path / "checkpoint.json").read_text())
@@ -496,7 +498,7 @@ def test_a_run_out_of_patience_is_not_resumed(run, tmp_path):
         resume(path)
 
 
-def test_a_training_ends_with_its_patience(folder, tmp_path, monkeypatch, caplog):
+def test_patience_ends_a_training(folder, tmp_path, monkeypatch, caplog):
     monkeypatch.setattr(
         Checkpoint,
         "is_last",
@@ -508,7 +510,7 @@ def test_a_training_ends_with_its_patience(folder, tmp_path, monkeypatch, caplog
     assert "No better validation mean IoU for 7 epochs" in caplog.text
 
 
-def test_a_folder_that_is_no_run_is_not_resumed(tmp_path):
+def test_resuming_a_folder_that_is_not_a_run_is_refused(tmp_path):
     with pytest.raises(FileNotFoundError, match="is not a run"):
         resume(tmp_path)
 
@@ -518,21 +520,21 @@ def test_an_existing_run_is_not_overwritten(run, folder):
         train(tiny_config(folder), run.path)
 
 
-def test_nothing_is_left_when_the_data_are_wrong(folder, tmp_path):
+def test_no_run_folder_remains_if_the_data_are_missing(folder, tmp_path):
     config = tiny_config(tmp_path / "nothing")
     with pytest.raises(FileNotFoundError):
         train(config, tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
 
-def test_nothing_is_left_when_the_weights_are_missing(folder, tmp_path):
+def test_no_run_folder_remains_if_the_weights_are_missing(folder, tmp_path):
     config = tiny_config(folder, weights=str(tmp_path / "no.h5"))
     with pytest.raises(FileNotFoundError, match="There is no weights file"):
         train(config, tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
 
-def test_a_finer_network_starts_from_a_coarser_run_without_a_weights_file(
+def test_a_finer_network_is_initialized_from_a_coarser_run(
     run, folder, tmp_path, caplog
 ):
     start = {"weights": "imagenet", "init_from": str(run.path)}
@@ -542,7 +544,7 @@ def test_a_finer_network_starts_from_a_coarser_run_without_a_weights_file(
     assert "re-initialized: norm_pool4, upscore2, score_pool4, upscore16" in caplog.text
 
 
-def test_a_run_of_other_classes_gives_all_but_the_scores(run, tmp_path, caplog):
+def test_logit_layers_are_reinitialized_if_the_classes_differ(run, tmp_path, caplog):
     other = write_folder(tmp_path / "other")
     (other / "class_dict.csv").write_text("name,r,g,b\nx,1,2,3\ny,2,3,4\nz,4,5,6\n")
     config = tiny_config(other, init_from=str(run.path), epochs=1)
@@ -553,7 +555,7 @@ def test_a_run_of_other_classes_gives_all_but_the_scores(run, tmp_path, caplog):
 
 @pytest.fixture(scope="module")
 def fine_run(folder, tmp_path_factory):
-    """A finished run of one epoch of another network."""
+    """A finished run of one epoch with another architecture."""
     config = tiny_config(
         folder, variant="8s", skip_scales="paper", head_filters=8, epochs=1
     )
@@ -561,7 +563,7 @@ def fine_run(folder, tmp_path_factory):
         return train(config, tmp_path_factory.mktemp("runs") / "fine")
 
 
-def test_the_architecture_follows_the_start_where_it_is_not_asked_for(
+def test_unset_architecture_options_are_those_of_the_initial_run(
     fine_run, folder, tmp_path
 ):
     wanted = TrainingConfig(init_from=str(fine_run.path))
@@ -587,7 +589,7 @@ def test_the_architecture_follows_the_start_where_it_is_not_asked_for(
         ({"freeze_blocks": 1}, "`freeze_blocks` keeps trained weights"),
     ],
 )
-def test_what_does_not_go_together_is_refused_before_data_are_read(
+def test_incompatible_options_are_refused_before_data_are_read(
     run, tmp_path, changes, message
 ):
     if "init_from" in changes:
@@ -596,7 +598,7 @@ def test_what_does_not_go_together_is_refused_before_data_are_read(
         train(tiny_config(tmp_path / "no data", **changes), tmp_path / "run")
 
 
-def test_a_loss_that_is_not_finite_stops_with_step_and_learning_rate(folder, tmp_path):
+def test_a_non_finite_loss_is_an_error_with_step_and_learning_rate(folder, tmp_path):
     config = tiny_config(
         folder, learning_rate=1e30, optimizer="sgd", weight_decay=0.0, epochs=9
     )
@@ -607,7 +609,7 @@ def test_a_loss_that_is_not_finite_stops_with_step_and_learning_rate(folder, tmp
 
 
 @pytest.mark.parametrize("crop", [None, (32, 32), (64, 64)])
-def test_crops_up_to_the_padded_image_are_taken(crop):
+def test_crops_up_to_the_padded_image_are_accepted(crop):
     split = Split(None, ((48, 64), (40, 50)))
     assert training_crop(crop, split) == (crop or (48, 64))
 
@@ -621,7 +623,7 @@ def test_the_default_crop_is_at_most_320():
     assert training_crop(None, Split(None, ((360, 480),))) == (320, 320)
 
 
-def test_images_of_different_sizes_train(tmp_path):
+def test_training_on_images_of_different_sizes(tmp_path):
     from PIL import Image
 
     folder = write_folder(tmp_path / "mixed", {"train": 3, "val": 1})
@@ -632,10 +634,10 @@ def test_images_of_different_sizes_train(tmp_path):
     pixels = np.sum(
         json.loads((run.path / "metrics.json").read_text())["confusion_matrix"]
     )
-    assert pixels == 47 * 64 + 20 * 80  # the first row of each block picture is void
+    assert pixels == 47 * 64 + 20 * 80  # the first row of each image of blocks is void
 
 
-def test_class_weights_are_told_by_name(folder, tmp_path, caplog):
+def test_class_weights_are_logged_by_class_name(folder, tmp_path, caplog):
     config = tiny_config(folder, epochs=1, class_weights="median-frequency")
     with caplog.at_level(logging.INFO, "keras_fcn"):
         train(config, tmp_path / "run")
@@ -644,15 +646,13 @@ def test_class_weights_are_told_by_name(folder, tmp_path, caplog):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("megabytes", [30, 120])
-def test_a_disk_that_takes_no_more_leaves_the_checkpoint_before(
-    folder, tmp_path, megabytes
-):
-    """30 MB are too few for best.keras (71 MB), 120 for the state (214 MB)."""
+def test_a_full_disk_keeps_the_previous_checkpoint(folder, tmp_path, megabytes):
+    """A 30 MB limit fails at best.keras (71 MB), 120 MB at the state (214 MB)."""
     path = tmp_path / "run"
     train(tiny_config(folder, epochs=1), path)
     before = (path / "checkpoint.json").read_text()
     change_config(RunFolder(path), epochs=2)
-    # the score to beat: so that best.keras is written again
+    # a low score, so that the next epoch is better and writes best.keras
     better = json.loads(before)
     better["history"][0]["val_mean_iou"] = 0.0
     (path / "checkpoint.json").write_text(json.dumps(better))
@@ -674,7 +674,7 @@ def test_a_disk_that_takes_no_more_leaves_the_checkpoint_before(
     assert resume(path).read_checkpoint().epoch == 2
 
 
-def test_a_data_folder_that_moved_is_found_by_data_dir(run, folder, tmp_path):
+def test_data_dir_replaces_a_moved_data_folder_when_resuming(run, folder, tmp_path):
     path = shutil.copytree(run.path, tmp_path / "run")
     change_config(RunFolder(path), data_dir=str(tmp_path / "before"), epochs=5)
     assert resume(path, str(folder)).read_checkpoint().epoch == 5
@@ -692,14 +692,14 @@ def test_a_state_of_another_network_is_refused(run, fine_run, tmp_path):
         resume(other.path)
 
 
-def test_a_run_that_diverges_at_once_leaves_nothing(folder, tmp_path):
+def test_a_run_that_diverges_in_its_first_epoch_is_removed(folder, tmp_path):
     config = tiny_config(folder, learning_rate=1e30, optimizer="sgd", epochs=9)
     with pytest.raises(FloatingPointError):
         train(config, tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
 
-def test_another_head_than_the_runs_is_refused_before_anything_is_read(run, tmp_path):
+def test_another_head_than_the_runs_is_refused_before_data_are_read(run, tmp_path):
     config = tiny_config(tmp_path / "no data", head="vgg", init_from=str(run.path))
     with pytest.raises(ValueError, match="has `head` compact"):
         train(config, tmp_path / "run")

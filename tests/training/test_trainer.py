@@ -38,7 +38,7 @@ def test_the_first_loss_is_the_logarithm_of_the_number_of_classes(trainer):
     assert logs["loss"] == pytest.approx(np.log(3), rel=1e-5)
 
 
-def test_training_sees_crops_and_validation_whole_images(trainer):
+def test_training_uses_crops_and_validation_uses_whole_images(trainer):
     outputs = trainer(batch_of(), training=True)
     assert outputs["logits"].shape == (2, 32, 32, 3)
     outputs = trainer(batch_of(), training=False)
@@ -46,14 +46,14 @@ def test_training_sees_crops_and_validation_whole_images(trainer):
     np.testing.assert_array_equal(outputs["label_map"], batch_of()["label_map"])
 
 
-def test_a_batch_of_void_changes_no_gradient_and_no_score(trainer):
+def test_an_all_void_batch_has_zero_loss_and_no_counts(trainer):
     trainer.reset_metrics()
     logs = trainer.test_on_batch(batch_of(void=True), return_dict=True)
     assert logs["loss"] == 0
     assert trainer.confusion.matrix().sum() == 0
 
 
-def test_metrics_are_of_the_whole_epoch(trainer):
+def test_metrics_are_accumulated_over_the_whole_epoch(trainer):
     losses = []
     for seed in range(3):
         trainer.reset_metrics()
@@ -86,7 +86,7 @@ def test_void_examples_change_neither_loss_nor_scores(trainer):
 
 def test_the_loss_of_an_epoch_is_weighted_by_labelled_pixels():
     loss = EpochLoss()
-    # Two pixels at 1 nat, one at 4; a batch without a label counts nothing.
+    # Two pixels at 1 nat, one at 4; a batch without labelled pixels is ignored.
     loss.update_state(1.0, 2.0)
     loss.update_state(4.0, 1.0)
     loss.update_state(7.0, 0.0)
@@ -104,40 +104,40 @@ def test_the_first_loss_that_is_not_finite_is_kept(bad):
     assert not np.isfinite(float(loss.result()))
     assert loss.first_non_finite_step() == 2
     loss.reset_state()
-    loss.update_state(bad, 0.0)  # even where nothing is labelled
+    loss.update_state(bad, 0.0)  # also without labelled pixels
     assert not np.isfinite(float(loss.result()))
     assert loss.first_non_finite_step() == 1
 
 
-def test_steps_hand_nothing_over_until_it_is_fetched(trainer, monkeypatch):
-    taken = []
+def test_steps_transfer_no_values_to_the_host_before_fetch(trainer, monkeypatch):
+    conversions = []
 
-    def count(owner, name):
-        take = getattr(owner, name)
+    def count_conversions(owner, name):
+        convert = getattr(owner, name)
         monkeypatch.setattr(
-            owner, name, lambda tensor: taken.append(name) or take(tensor)
+            owner, name, lambda tensor: conversions.append(name) or convert(tensor)
         )
 
-    # The ways from a tensor to Python: `numpy()`, `float()`, and Keras's.
-    count(type(tf.constant(0.0)), "_numpy")
-    count(keras.ops, "convert_to_numpy")
+    # Conversions from tensors to Python: `numpy()`, `float()`, and that of Keras.
+    count_conversions(type(tf.constant(0.0)), "_numpy")
+    count_conversions(keras.ops, "convert_to_numpy")
     with trainer.epoch() as train_on:
         for seed in range(3):
             scores = train_on(
                 {name: tf.constant(value) for name, value in batch_of(seed).items()}
             )
-        assert not taken
+        assert not conversions
         scores = fetch(scores)
-    assert len(taken) == 1  # all scores at once
+    assert len(conversions) == 1  # all scores at once
     assert {type(value) for value in scores.values()} == {float}
     assert set(scores) == {
         "loss", "pixel_accuracy", "mean_accuracy", "mean_iou", "frequency_weighted_iou"
     }  # fmt: skip
-    # Of the whole epoch, less what lies outside the pictures.
+    # Counts of the whole epoch, without pixels outside the images.
     assert 2 * 2 * 32 * 32 < trainer.confusion.matrix().sum() <= 3 * 2 * 32 * 32
 
 
-def test_class_weights_act_in_training_alone():
+def test_class_weights_are_used_in_training_only():
     network = FCN("32s", 3, "compact", None, head_filters=8)
     augment = Augment((32, 32), 255)
     weights = np.array([1, 2, 100], "float32")
@@ -173,7 +173,7 @@ def test_random_numbers_depend_on_the_seeds_only(trainer):
         trainer.set_seeds(np.random.default_rng(seed))
         return np.asarray(trainer(batch_of(), training=True)["logits"])
 
-    # The first weights score zero everywhere: make them tell pixels apart.
+    # Initial logits are zero everywhere: random kernels make them differ.
     kernel = trainer.network.get_layer("score_fr").kernel
     kernel.assign(np.random.default_rng(0).normal(size=kernel.shape))
     first, second = augmented((0, 1)), augmented((0, 2))
@@ -181,7 +181,7 @@ def test_random_numbers_depend_on_the_seeds_only(trainer):
     np.testing.assert_array_equal(augmented((0, 1)), first)
 
 
-def test_each_seed_generator_gets_a_seed_of_its_own(trainer):
+def test_each_seed_generator_gets_a_different_seed(trainer):
     trainer.set_seeds(np.random.default_rng(0))
     states = [
         tuple(np.asarray(variable).tolist())
@@ -192,7 +192,7 @@ def test_each_seed_generator_gets_a_seed_of_its_own(trainer):
     assert len(set(states)) == 3
 
 
-def test_a_state_of_another_optimizer_changes_nothing(trainer, tmp_path):
+def test_loading_a_state_that_does_not_fit_changes_no_variable(trainer, tmp_path):
     trainer.build()
     trainer.optimizer.build(trainer.trainable_variables)
     path, other = tmp_path / "state.safetensors", tmp_path / "other.safetensors"

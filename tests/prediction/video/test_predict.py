@@ -24,7 +24,7 @@ UNEVEN = [0, 100, 150, 400, 450, 1000, 1900, 2000]
 
 
 class StandIn:
-    """Labels light pixels 1, dark ones 0."""
+    """Assigns class 1 to bright pixels and 0 to dark ones."""
 
     class_map = CLASS_MAP
 

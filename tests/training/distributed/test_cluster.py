@@ -1,4 +1,4 @@
-"""Workers as TF_CONFIG and Slurm name them, and what is refused."""
+"""Clusters from TF_CONFIG and Slurm variables, and invalid ones."""
 
 import json
 
@@ -25,21 +25,21 @@ def find(monkeypatch):
     return find
 
 
-def test_without_a_word_of_others_there_are_none(find, monkeypatch):
+def test_there_is_no_cluster_without_other_workers(find, monkeypatch):
     assert find_cluster() is None
     assert find({}) is None
-    assert find({"worker": ["one:1"]}) is None  # as Vertex AI names one machine
+    assert find({"worker": ["one:1"]}) is None  # Vertex AI with a single machine
     monkeypatch.setenv("TF_CONFIG", " ")
     assert find_cluster() is None
 
 
-def test_workers_have_the_order_of_their_list(find):
+def test_workers_are_in_the_order_of_tf_config(find):
     assert find({"worker": HOSTS}, index=2) == Cluster(tuple(HOSTS), 2)
     assert find({"worker": HOSTS}, index="1") == Cluster(tuple(HOSTS), 1)
 
 
 @pytest.mark.parametrize("name", ["chief", "master"])
-def test_a_chief_comes_first(find, name):
+def test_the_chief_is_the_first_worker(find, name):
     jobs = {"worker": HOSTS[1:], name: HOSTS[:1]}
     assert find(jobs, name, 0) == Cluster(tuple(HOSTS), 0)
     assert find(jobs, "worker", 1) == Cluster(tuple(HOSTS), 2)
@@ -66,19 +66,19 @@ def test_a_chief_comes_first(find, name):
         (["a:1"], "worker", 0, "lists of host:port"),
     ],
 )
-def test_what_names_no_workers_is_refused(find, cluster, kind, index, message):
+def test_an_invalid_tf_config_is_refused(find, cluster, kind, index, message):
     with pytest.raises(ValueError, match=message):
         find(cluster, kind, index)
 
 
 @pytest.mark.parametrize("text", ["{", "worker", "[1]", "3"])
-def test_tf_config_that_is_no_json_object_is_refused(monkeypatch, text):
+def test_tf_config_that_is_not_a_json_object_is_refused(monkeypatch, text):
     monkeypatch.setenv("TF_CONFIG", text)
     with pytest.raises(ValueError, match="TF_CONFIG must"):
         find_cluster()
 
 
-def test_slurm_names_workers_of_several_nodes(monkeypatch):
+def test_workers_of_several_slurm_nodes_are_found(monkeypatch):
     values = {
         "SLURM_STEP_NUM_TASKS": "4",
         "SLURM_STEP_NODELIST": "n[01-03]",

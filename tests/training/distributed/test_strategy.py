@@ -1,4 +1,4 @@
-"""Several devices and workers: what each computes, and what if one has ended."""
+"""Several devices and workers: their batches, errors and lost workers."""
 
 import csv
 import json
@@ -28,7 +28,7 @@ SAME = ("loss", "mean_iou", "val_loss", "val_mean_iou", "val_pixel_accuracy")
 
 
 class Strategy:
-    """Stands for one of tf.distribute with eight devices."""
+    """A stand-in for a tf.distribute strategy with eight devices."""
 
     num_replicas_in_sync = 8
 
@@ -53,7 +53,7 @@ def test_one_device_has_the_whole_batch_and_no_communication():
     assert alone.first_then_others(lambda: done.append(1) or 7) == 7 and done == [1]
 
 
-def test_pieces_of_the_batch_follow_the_workers(second_of_four):
+def test_positions_of_the_batch_are_in_the_order_of_the_workers(second_of_four):
     assert not second_of_four.is_first and second_of_four.num_local == 2
     assert second_of_four.local_positions(16) == [range(4, 6), range(6, 8)]
     assert second_of_four.describe() == "8 devices on 4 workers"
@@ -62,7 +62,7 @@ def test_pieces_of_the_batch_follow_the_workers(second_of_four):
 @pytest.mark.parametrize(
     ("batch_size", "nearest"), [(3, "8 is"), (9, "8 or 16 is"), (23, "16 or 24 is")]
 )
-def test_a_batch_that_is_no_multiple_of_the_devices_is_refused(
+def test_a_batch_size_that_is_no_multiple_of_the_devices_is_refused(
     second_of_four, batch_size, nearest
 ):
     second_of_four.check_batch_size(24)
@@ -70,12 +70,12 @@ def test_a_batch_that_is_no_multiple_of_the_devices_is_refused(
         second_of_four.check_batch_size(batch_size)
 
 
-def test_workers_that_differ_are_named(second_of_four, monkeypatch):
-    told = [{"`seed`": 1, "x": 2}, {"`seed`": 1, "x": 2}, {"`seed`": 3, "x": 2}]
-    monkeypatch.setattr(second_of_four, "all_gather", lambda value: told)
+def test_workers_with_different_values_are_named(second_of_four, monkeypatch):
+    gathered = [{"`seed`": 1, "x": 2}, {"`seed`": 1, "x": 2}, {"`seed`": 3, "x": 2}]
+    monkeypatch.setattr(second_of_four, "all_gather", lambda value: gathered)
     with pytest.raises(ValueError, match="same way.* worker 2: `seed` 3 instead of 1"):
         second_of_four.check_same({}, "way")
-    told.pop()
+    gathered.pop()
     second_of_four.check_same({}, "way")
 
 
@@ -127,7 +127,7 @@ def test_other_errors_of_tensorflow_are_raised_unchanged():
         raise tf.errors.InternalError(None, None, "no memory")
 
 
-def test_workers_that_do_not_answer_are_named(monkeypatch, caplog):
+def test_unreachable_workers_are_named(monkeypatch, caplog):
     monkeypatch.setattr(rendezvous, "START_TIMEOUT", 0.6)
     own, there, away = free_addresses(3)
     port = int(there.rpartition(":")[2])
@@ -146,12 +146,12 @@ def test_a_second_process_of_one_worker_is_refused():
             rendezvous.wait_for_peers(Cluster((own, other), 0))
 
 
-def test_a_call_that_blocks_in_c_is_ended():
+def test_a_call_that_blocks_in_c_is_killed_after_the_timeout():
     code = (
         "import ctypes, keras_fcn.training.distributed.rendezvous as rendezvous\n"
         "with rendezvous.killed_after(60): print('in time', flush=True)\n"
         "with rendezvous.killed_after(0.5):\n"
-        "    ctypes.PyDLL(None).sleep(60)"  # and Python can't run meanwhile
+        "    ctypes.PyDLL(None).sleep(60)"  # without releasing the GIL
     )
     started = time.monotonic()
     process = call("-c", code, check=False)
@@ -169,7 +169,7 @@ def test_jax_trains_on_one_device(monkeypatch, second_of_four):
         join(Cluster(("a:1", "b:1"), 0))
 
 
-def test_more_devices_than_there_are_is_refused():
+def test_more_devices_than_available_are_refused():
     with pytest.raises(ValueError, match="at most 1, .* Received: devices=9"):
         join(None, 9)
 
@@ -180,7 +180,7 @@ def history_of(run):
 
 
 @pytest.mark.slow
-def test_a_worker_that_is_killed_costs_steps_and_no_result(tmp_path):
+def test_a_training_resumed_after_a_killed_worker_has_the_same_scores(tmp_path):
     folder = write_folder(tmp_path / "mine", {"train": 11, "val": 3})
     options = {"optimizer": "sgd", "dropout": 0, "head-filters": 8, "epochs": 2}
     run = tmp_path / "run"
@@ -229,14 +229,14 @@ sys.exit(main(sys.argv[1:]))
 
 
 @pytest.mark.slow
-def test_two_devices_of_a_machine_train_as_one(tmp_path):
-    """Pictures of different sizes, a last batch that is not full, dropout off."""
+def test_two_devices_have_the_scores_of_one_device(tmp_path):
+    """Images of different sizes, an incomplete last batch, no dropout."""
     folder = write_folder(tmp_path / "mine", {"train": 6, "val": 3})
     for kind, mode in (("images", "RGB"), ("labels", "L")):
         for split, number in (("train", 9), ("val", 9)):
             color = (9, 90, len(split)) if mode == "RGB" else 1
-            picture = Image.new(mode, (80, 40), color)
-            picture.save(folder / kind / split / f"{split}_{number}.png")
+            image = Image.new(mode, (80, 40), color)
+            image.save(folder / kind / split / f"{split}_{number}.png")
     options = {"optimizer": "sgd", "dropout": 0, "head-filters": 8, "variant": "8s"}
     second = write_folder(tmp_path / "second", {"train": 3, "val": 1}, (30, 40))
     options["mix"] = second
