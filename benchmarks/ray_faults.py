@@ -71,7 +71,7 @@ def main() -> int:
 
 
 def write_images(folder, count):
-    """Write images of 32x32 pixels with squares of random colours."""
+    """Write images of 32x32 pixels with squares of random colors."""
     folder.mkdir(parents=True, exist_ok=True)
     random = np.random.default_rng(0)
     for number in range(count):

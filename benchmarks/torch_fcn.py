@@ -13,7 +13,7 @@ class TorchFCN(nn.Module):
 
     Args:
         network: FCN-8s of `keras_fcn.FCN` with transposed upsampling and batch
-            normalisation of the skips.
+            normalization of the skips.
         is_bfloat16: compute the encoder in bfloat16, by autocast.
     """
 

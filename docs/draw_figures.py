@@ -108,7 +108,7 @@ def draw_architecture():
 
 
 def box(axes, x, y, width, height, label, color):
-    """Draw a labelled rectangle."""
+    """Draw a labeled rectangle."""
     axes.add_patch(
         Rectangle((x, y), width, height, facecolor=color, edgecolor=INK, linewidth=0.8)
     )

@@ -1,4 +1,4 @@
-"""Names, colours and void of a data set's classes, which every artefact contains."""
+"""Names, colors and void of a data set's classes, which every artefact contains."""
 
 import colorsys
 from dataclasses import asdict
@@ -34,10 +34,10 @@ class ClassMap:
 
     Attributes:
         names: one name per class, without void.
-        colors: one RGB colour in [0, 255] per class.
+        colors: one RGB color in [0, 255] per class.
         void_id: id of pixels without a class: at least the number of classes, at most
             255.
-        void_color: RGB colour in which void is drawn.
+        void_color: RGB color in which void is drawn.
     """
 
     names: _Names
@@ -67,7 +67,7 @@ class ClassMap:
         return len(self.names)
 
     def palette(self) -> np.ndarray:
-        """Return the colours of all ids, uint8 RGB `(256, 3)`."""
+        """Return the colors of all ids, uint8 RGB `(256, 3)`."""
         palette = np.empty((256, 3), dtype="uint8")
         palette[:] = self.void_color
         palette[: self.num_classes] = self.colors
@@ -98,13 +98,13 @@ class ClassMap:
 
 
 def distinct_colors(count: int) -> tuple[Color, ...]:
-    """Return `count` RGB colours that differ in hue and brightness.
+    """Return `count` RGB colors that differ in hue and brightness.
 
     Args:
-        count: number of colours, 0 to `MAX_CLASSES`.
+        count: number of colors, 0 to `MAX_CLASSES`.
 
     Returns:
-        `(red, green, blue)` in [0, 255]; the same colours in the same order each time.
+        `(red, green, blue)` in [0, 255]; the same colors in the same order each time.
     """
     golden_ratio = 0.618034  # multiples of it are far from one another modulo 1
     colors = []

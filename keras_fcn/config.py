@@ -86,7 +86,7 @@ class TrainingConfig:
         "dataset=folder: suffix of the label map names, such as _mask; detected if "
         "not given",
     )
-    # Ids, colours and black and white are distinguished over all files together.
+    # Ids, colors and black and white are distinguished over all files together.
     label_values: Literal["auto", "ids", "colors", "black-white"] = _data(
         "auto", "dataset=folder: how the values in label maps are interpreted"
     )
@@ -267,7 +267,7 @@ class TrainingConfig:
         (0.5, 1.5), "range of the random scale; 1,1 disables it"
     )
     rotation: Degrees = _augmentation(5.0, "maximum rotation, degrees; 0 disables it")
-    # Colours: 0.35, 0.4, 0.5 and 0.05 instead lost 1.0 point of mean IoU in one trial
+    # Colors: 0.35, 0.4, 0.5 and 0.05 instead lost 1.0 point of mean IoU in one trial
     # and gained 0.1 in another (docs/results.md).
     brightness: Share = _augmentation(
         0.2, "maximum change of brightness, as a fraction of 255; 0 disables it"

@@ -251,7 +251,7 @@ def rectangle(
         width: metres.
         bottom: height of the lower edge, metres.
         top: height of the upper edge, metres.
-        left: metres to the left edge; None centres the rectangle.
+        left: metres to the left edge; None centers the rectangle.
     """
     left = -0.5 * width if left is None else left
     return [(left, bottom), (left + width, bottom), (left + width, top), (left, top)]

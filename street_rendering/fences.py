@@ -52,7 +52,7 @@ class Fence:
         return 0.5 * (max(self.near, 0.0) + self.far)
 
     def draw(self, canvas: Canvas) -> None:
-        """Draw the fence; its gaps are labelled fence too."""
+        """Draw the fence; its gaps are labeled fence too."""
         near = max(self.near, _NEAREST)
         if near >= self.far:
             return

@@ -81,7 +81,7 @@ class LampPost(StandingThing):
 
 @dataclasses.dataclass(frozen=True)
 class Clutter(StandingThing):
-    """A wheelie bin, a cabinet, a cone or rubbish bags, labelled void."""
+    """A wheelie bin, a cabinet, a cone or rubbish bags, labeled void."""
 
     kind: str
     color: Color

@@ -25,7 +25,7 @@ class Light:
         haze_distance: distance at which haze replaces 63 % of a color, metres.
         gains: white balance and exposure, a factor for each of R, G and B.
         gamma: exponent of the tone curve.
-        grain: standard deviation of the sensor's noise, grey levels.
+        grain: standard deviation of the sensor's noise, gray levels.
         softness: standard deviation of the lens's blur, pixels at 480x360.
         glare: strength of the glare around the vanishing point, 0 to 1.
         is_dusk: whether lamps and windows are lit.

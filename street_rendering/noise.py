@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 
 TILE_SIZE = 512  # pixels; a power of two, so that every octave wraps around
-SENSOR_STD = 32  # grey levels
-_MEAN = 128  # grey levels, of every tile
+SENSOR_STD = 32  # gray levels
+_MEAN = 128  # gray levels, of every tile
 
 
 def _wrapped_octave(rng, cells):

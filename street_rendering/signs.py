@@ -1,4 +1,4 @@
-"""Traffic signs and lights: their columns are labelled pole, their faces sign."""
+"""Traffic signs and lights: their columns are labeled pole, their faces sign."""
 
 import dataclasses
 
@@ -140,7 +140,7 @@ _SIGNS = {
 
 @dataclasses.dataclass(frozen=True)
 class TrafficLight(StandingThing):
-    """A traffic light: its column is labelled pole, its head sign, as in CamVid.
+    """A traffic light: its column is labeled pole, its head sign, as in CamVid.
 
     Attributes:
         shown: index of the lit lamp in `LAMPS`.

@@ -126,7 +126,7 @@ def tiny_camvid(tmp_path, monkeypatch):
 
 @pytest.fixture
 def tiny_folder(tmp_path):
-    """A folder for `--dataset folder`: three classes and void, 48x64, grey ids."""
+    """A folder for `--dataset folder`: three classes and void, 48x64, gray ids."""
     return write_folder(tmp_path / "mine")
 
 

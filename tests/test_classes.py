@@ -1,4 +1,4 @@
-"""Class names, colours and void."""
+"""Class names, colors and void."""
 
 import numpy as np
 import pytest
@@ -23,7 +23,7 @@ def test_num_classes_does_not_count_void(class_map):
     assert class_map.num_classes == 2
 
 
-def test_palette_has_the_class_colours_and_void_elsewhere(class_map):
+def test_palette_has_the_class_colors_and_void_elsewhere(class_map):
     palette = class_map.palette()
     assert palette.shape == (256, 3)
     assert palette.dtype == np.uint8
@@ -31,7 +31,7 @@ def test_palette_has_the_class_colours_and_void_elsewhere(class_map):
     np.testing.assert_array_equal(palette[2:], np.tile(GREY, (254, 1)))
 
 
-def test_palette_of_255_classes_has_one_colour_for_void():
+def test_palette_of_255_classes_has_one_color_for_void():
     colors = distinct_colors(255)
     class_map = ClassMap(tuple(map(str, range(255))), colors, 255, GREY)
     np.testing.assert_array_equal(class_map.palette(), [*colors, GREY])
@@ -94,7 +94,7 @@ def test_damaged_json_is_refused_by_name(class_map, tmp_path, damage, message):
 
 
 @pytest.mark.parametrize("color", [(1, 2), (1, 2, 256), (-1, 2, 3)])
-def test_colours_are_three_bytes(color):
+def test_colors_are_three_bytes(color):
     with pytest.raises(ValueError, match="three integers from 0 to 255"):
         ClassMap(("a", "b"), (RED, color), void_id=2)
     with pytest.raises(ValueError, match="three integers from 0 to 255"):
@@ -107,7 +107,7 @@ def test_fewer_than_1_or_more_than_255_classes_are_refused(count):
         ClassMap(("a",) * count, (RED,) * count, void_id=255)
 
 
-def test_there_must_be_one_colour_per_class():
+def test_there_must_be_one_color_per_class():
     with pytest.raises(ValueError, match="expected 2 colors, one per class, got 1"):
         ClassMap(("a", "b"), (RED,), void_id=2)
 
@@ -121,12 +121,12 @@ def test_the_void_id_is_above_the_classes_and_at_most_255(void_id):
 
 
 @pytest.mark.parametrize("count", [0, 1, 32, 255])
-def test_distinct_colours_are_distinct(count):
+def test_distinct_colors_are_distinct(count):
     colors = distinct_colors(count)
     assert len(set(colors)) == len(colors) == count
     assert all(0 <= value <= 255 for color in colors for value in color)
 
 
-def test_successive_colours_differ_clearly():
+def test_successive_colors_differ_clearly():
     colors = np.array(distinct_colors(32))
     assert np.abs(np.diff(colors, axis=0)).sum(axis=1).min() > 100

@@ -138,7 +138,7 @@ def _load_calibration(
             f"{config.dataset} (`data_dir`): {error}"
         ) from error
     train = dataset.split("train")
-    # Every `step`-th image, because neighbours of a video hardly differ.
+    # Every `step`-th image, because neighbors of a video hardly differ.
     step = -(-train.num_images // arguments.num_calibration)
     images = train.examples.shard(step, 0).map(lambda example: example["image"])
     return Calibration(

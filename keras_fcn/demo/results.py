@@ -25,11 +25,11 @@ def describe_image(
         image: uint8 RGB `(height, width, 3)`.
         label_map: uint8 `(height, width)`.
         confidence: float32 `(height, width)` in [0, 1].
-        class_map: names and colours.
+        class_map: names and colors.
 
     Returns:
         `image`, `labels` and `confidence`: data URLs of images of one size, at most
-        1600 pixels high and wide; the latter two are grey. `classes`: dicts of `id`,
+        1600 pixels high and wide; the latter two are gray. `classes`: dicts of `id`,
         `name`, `color` (None for void) and `share` in [0, 1], the largest share first.
     """
     height, width = label_map.shape

@@ -1,6 +1,6 @@
 """Draw predictions over images, with contours and a legend.
 
-Overlays use other colours than label files: dark class colours disappear on a
+Overlays use other colors than label files: dark class colors disappear on a
 photograph, and similar ones are confused with each other.
 """
 
@@ -21,7 +21,7 @@ TEXT_SIZE, LINE_HEIGHT = 14, 22  # pixels, at scale 1
 _SHORT_SIDE = 480  # pixels; larger images get larger legends and contours
 _MIN_WIDTH = 160  # pixels, of an image with a legend
 _MIN_LIGHTNESS, _MIN_DISTANCE = 60, 30  # in CIELAB
-_NUM_SAMPLES = 50_000  # pixels from which the colours of a legend are computed
+_NUM_SAMPLES = 50_000  # pixels from which the colors of a legend are computed
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class OverlayStyle:
     """Options of `overlay_with_legend`.
 
     Attributes:
-        opacity: weight of the class colours, 0 to 1.
+        opacity: weight of the class colors, 0 to 1.
         contours: draw the borders between regions.
         legend: add a legend of the predicted classes below the image.
     """
@@ -41,14 +41,14 @@ class OverlayStyle:
 
 @lru_cache
 def overlay_palette(class_map: ClassMap) -> np.ndarray:
-    """Return light class colours that are easy to distinguish.
+    """Return light class colors that are easy to distinguish.
 
-    Each class keeps its own colour, lightened if it is dark. If the result is too
-    similar to the colour of an earlier class, the class gets the candidate colour that
+    Each class keeps its own color, lightened if it is dark. If the result is too
+    similar to the color of an earlier class, the class gets the candidate color that
     is farthest from those of all earlier classes, in CIELAB.
 
     Args:
-        class_map: the classes and their own colours.
+        class_map: the classes and their own colors.
 
     Returns:
         uint8 RGB `(256, 3)`, indexed by class id; read-only.
@@ -77,14 +77,14 @@ def overlay(
     contours: bool = False,
     palette: np.ndarray | None = None,
 ) -> np.ndarray:
-    """Blend an image with the colours of its classes.
+    """Blend an image with the colors of its classes.
 
     Args:
         image: uint8 RGB `(height, width, 3)`.
         label_map: integer `(height, width)`.
         class_map: the classes.
-        opacity: weight of the colours, 0 to 1; void pixels are not changed.
-        contours: draw the borders between regions in full colour.
+        opacity: weight of the colors, 0 to 1; void pixels are not changed.
+        contours: draw the borders between regions in full color.
         palette: uint8 RGB `(256, 3)`; `overlay_palette(class_map)` when None.
 
     Returns:
@@ -113,12 +113,12 @@ def overlay_with_legend(
     Args:
         image: uint8 RGB `(height, width, 3)`.
         label_map: integer `(height, width)`.
-        class_map: names and colours.
+        class_map: names and colors.
         style: opacity, contours and legend; the defaults of `OverlayStyle` when None.
 
     Returns:
         uint8 RGB, higher than the image by the legend. The swatches have the mean
-        colours of the classes in the overlay, and the text grows with the image. Images
+        colors of the classes in the overlay, and the text grows with the image. Images
         narrower than 160 pixels are padded with white.
     """
     style = style or OverlayStyle()
@@ -154,10 +154,10 @@ def legend(
     """Draw a swatch and the name of each class, in as many lines as needed.
 
     Args:
-        class_map: names and colours.
+        class_map: names and colors.
         ids: class ids; may include void's.
         width: width of the legend, pixels.
-        colors: colours of the swatches by id; those of `class_map` when None.
+        colors: colors of the swatches by id; those of `class_map` when None.
         scale: size of text and swatches; 1 for text of 14 pixels.
 
     Returns:
@@ -203,7 +203,7 @@ def _borders(label_map: np.ndarray, thickness: int) -> np.ndarray:
 
 
 def _mean_colors(image: np.ndarray, label_map: np.ndarray) -> dict[int, Color]:
-    """Mean colour of each class id in the label map, from a sample of its pixels."""
+    """Mean color of each class id in the label map, from a sample of its pixels."""
     step = math.ceil(math.sqrt(label_map.size / _NUM_SAMPLES))
     ids = label_map[::step, ::step].ravel()
     sample = image[::step, ::step].reshape(-1, 3)
@@ -221,7 +221,7 @@ def _mean_colors(image: np.ndarray, label_map: np.ndarray) -> dict[int, Color]:
 
 
 def _candidate_colors() -> np.ndarray:
-    """Light colours of 30 hues, float32 RGB `(90, 3)`."""
+    """Light colors of 30 hues, float32 RGB `(90, 3)`."""
     hues = np.arange(0, 180, 6)  # OpenCV's unit: two degrees
     grid = [
         np.stack([hues, np.full(30, saturation), np.full(30, value)], axis=-1)
@@ -232,7 +232,7 @@ def _candidate_colors() -> np.ndarray:
 
 
 def _lighten(color: np.ndarray) -> np.ndarray:
-    """Scale a colour up, then mix it with white, until it reaches the lightness."""
+    """Scale a color up, then mix it with white, until it reaches the lightness."""
     color = np.maximum(color, 1)  # black could not be scaled
     while _to_lab(color[None])[0, 0] < _MIN_LIGHTNESS:
         if color.max() < 255:
@@ -243,5 +243,5 @@ def _lighten(color: np.ndarray) -> np.ndarray:
 
 
 def _to_lab(colors: np.ndarray) -> np.ndarray:
-    """CIELAB of RGB colours in [0, 255], `(n, 3)`."""
+    """CIELAB of RGB colors in [0, 255], `(n, 3)`."""
     return cv2.cvtColor((colors / 255).astype("float32")[None], cv2.COLOR_RGB2LAB)[0]

@@ -20,12 +20,12 @@ _CELL = 44  # pixels, side of a cell of a confusion matrix
 
 
 def colorize(label_map: np.ndarray, class_map: ClassMap) -> np.ndarray:
-    """Return the class colour of each pixel.
+    """Return the class color of each pixel.
 
     Args:
         label_map: integer `(height, width)`, ids in [0, 255]; ids without a class get
-            void's colour.
-        class_map: the colours.
+            void's color.
+        class_map: the colors.
 
     Returns:
         uint8 RGB `(height, width, 3)`.
@@ -36,7 +36,7 @@ def colorize(label_map: np.ndarray, class_map: ClassMap) -> np.ndarray:
 def error_map(
     label_map: np.ndarray, prediction: np.ndarray, class_map: ClassMap
 ) -> np.ndarray:
-    """Draw wrong pixels red, correct ones light grey and void ones black.
+    """Draw wrong pixels red, correct ones light gray and void ones black.
 
     Args:
         label_map: integer `(height, width)`, the ground truth.
@@ -63,7 +63,7 @@ def label_panel(
         title: text above the images.
         image: uint8 RGB `(height, width, 3)`.
         label_map: integer `(height, width)`.
-        class_map: names and colours.
+        class_map: names and colors.
     """
     ids = np.unique(label_map).tolist()
     step = math.ceil(max(label_map.shape) / _MAX_SIDE)
@@ -90,7 +90,7 @@ def sample_panel(
         image: uint8 RGB `(height, width, 3)`.
         label_map: integer `(height, width)`, the ground truth.
         prediction: integer `(height, width)`.
-        class_map: names and colours.
+        class_map: names and colors.
     """
     step = math.ceil(max(label_map.shape) / _MAX_SIDE)
     image, label_map, prediction = (

@@ -123,7 +123,7 @@ def count_on_device(
     prediction = ops.reshape(ops.cast(prediction, "int32"), [-1])
     num_cells = num_classes * num_classes
     # Void pixels get an additional cell, which is dropped: JAX compiles no operations
-    # whose shape depends on values, such as selecting the labelled pixels.
+    # whose shape depends on values, such as selecting the labeled pixels.
     cell = ops.where(
         label_map == ignore_class, num_cells, label_map * num_classes + prediction
     )

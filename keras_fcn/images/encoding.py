@@ -33,7 +33,7 @@ def encode_label_map(label_map: np.ndarray, class_map: ClassMap) -> bytes:
 
     Args:
         label_map: integer `(height, width)`, ids up to 255.
-        class_map: the colours of the palette.
+        class_map: the colors of the palette.
     """
     image = Image.fromarray(label_map.astype("uint8"))
     image.putpalette(class_map.palette().tobytes())
@@ -49,13 +49,13 @@ def encode_png(image: np.ndarray) -> bytes:
     OpenCV takes a tenth of Pillow's time; its files are 10 % larger.
 
     Args:
-        image: uint8, RGB `(height, width, 3)` or grey `(height, width)`.
+        image: uint8, RGB `(height, width, 3)` or gray `(height, width)`.
     """
     return _encode_png(image, ())
 
 
 def encode_photograph(image: np.ndarray) -> bytes:
-    """Encode an image with few regions of constant colour as PNG.
+    """Encode an image with few regions of constant color as PNG.
 
     Args:
         image: uint8 RGB `(height, width, 3)`.
@@ -87,7 +87,7 @@ def write_png(path: Path, image: np.ndarray) -> None:
 
     Args:
         path: the file; ends in `.png`.
-        image: uint8, RGB `(height, width, 3)` or grey `(height, width)`.
+        image: uint8, RGB `(height, width, 3)` or gray `(height, width)`.
     """
     write_content(path, encode_png(image))
 
@@ -98,7 +98,7 @@ def write_label_map(path: Path, label_map: np.ndarray, class_map: ClassMap) -> N
     Args:
         path: the file; ends in `.png`.
         label_map: integer `(height, width)`, ids up to 255.
-        class_map: the colours of the palette.
+        class_map: the colors of the palette.
     """
     write_content(path, encode_label_map(label_map, class_map))
 

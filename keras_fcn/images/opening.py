@@ -74,7 +74,7 @@ def open_image(path: Path, max_pixels: int) -> Iterator[ImageFile.ImageFile]:
     try:
         check_is_regular(path)
         # A file object, not the path: Pillow memory-maps files that it opens by name,
-        # and garbles rotated grey TIFFs then.
+        # and garbles rotated gray TIFFs then.
         with path.open("rb") as file, open_header(file) as image:
             check_pixels(path, image.size, max_pixels)
             yield image
@@ -152,7 +152,7 @@ def is_truncated(image: ImageFile.ImageFile, file: BinaryIO) -> bool:
         is_too_long = max(image.size) > 1_000_000  # pixels, the limit of OpenCV
         encoded = np.frombuffer(file.read(), "uint8")
         return not is_too_long and cv2.imdecode(encoded, cv2.IMREAD_UNCHANGED) is None
-    # Missing pixels are grey. Additional data change them, and no others.
+    # Missing pixels are gray. Additional data change them, and no others.
     if image.format in ("JPEG", "MPO") and np.isin(last, (127, 128)).all():
         content = file.read()
         longer = content[: content.rfind(_JPEG_END)] + b"\x55" * 64 + _JPEG_END

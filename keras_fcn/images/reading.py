@@ -30,7 +30,7 @@ _ORIENTATION = 0x0112  # EXIF tag
 def read_image(path: Path, max_pixels: int = MAX_IMAGE_PIXELS) -> np.ndarray:
     """Read an image as uint8 RGB `(height, width, 3)`.
 
-    Grey, palette, RGBA (the alpha channel is dropped), CMYK and 16-bit files (the
+    Gray, palette, RGBA (the alpha channel is dropped), CMYK and 16-bit files (the
     upper eight bits are kept) become RGB; an EXIF orientation is applied.
 
     Args:
@@ -88,7 +88,7 @@ def to_rgb(
         )
     orientation = _orientation(image)
     image = _upright(image, orientation)
-    if image.mode.startswith("I"):  # 16-bit grey; Pillow would clip it at 255
+    if image.mode.startswith("I"):  # 16-bit gray; Pillow would clip it at 255
         grey = (np.asarray(image).astype("uint32") >> 8).clip(0, 255).astype("uint8")
         image = Image.fromarray(grey)
     if image.mode != "RGB":  # `convert` would copy an RGB image
@@ -119,8 +119,8 @@ def read_stored_values(path: Path, max_pixels: int = MAX_IMAGE_PIXELS) -> np.nda
         max_pixels: as for `read_image`.
 
     Returns:
-        Palette indices or grey values, integer `(height, width)`; 0 and 1 for a bilevel
-        file; uint8 RGB `(height, width, 3)` for a colour file.
+        Palette indices or gray values, integer `(height, width)`; 0 and 1 for a bilevel
+        file; uint8 RGB `(height, width, 3)` for a color file.
 
     Raises:
         UnreadableImage, FileNotFoundError: as `read_image`.

@@ -64,7 +64,7 @@ class Architecture:
 
     @property
     def stride(self) -> int:
-        """Pixels between neighbours in the finest logits that are fused: 32 to 4."""
+        """Pixels between neighbors in the finest logits that are fused: 32 to 4."""
         return int(self.variant.removesuffix("s"))
 
     @property

@@ -2,7 +2,7 @@
 
 Layers have Keras's names in the encoder (`block4_pool`) and those of the paper's Caffe
 networks after it (`fc6`, `score_fr`, `upscore2`, `fuse_pool4` ...). The names are the
-same in all variants, so that the weights of a coarser one initialise a finer one.
+same in all variants, so that the weights of a coarser one initialize a finer one.
 """
 
 from collections.abc import Mapping
@@ -60,7 +60,7 @@ def FCN(
             7x7 kernel, and fc7 1x1 with 512 filters: 17 M parameters).
         weights: "imagenet" (VGG16's file with its dense layers, downloaded by Keras if
             it is missing), the path of an `.h5` file of `keras.applications.VGG16`,
-            with or without its dense layers, or None (He initialisation).
+            with or without its dense layers, or None (He initialization).
         head_filters: filters of fc6 and fc7; by default 4096 (vgg) or 512 (compact).
             The vgg head takes no other number than 4096.
         dropout: rate of dropout after fc6 and fc7 in training.

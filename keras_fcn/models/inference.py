@@ -65,7 +65,7 @@ def dropout_model(model: keras.Model) -> keras.Model:
     """Return a model that computes probabilities with dropout, for Monte-Carlo dropout.
 
     Each call samples new random numbers. All other layers work as in inference, also
-    batch normalisation.
+    batch normalization.
 
     Args:
         model: a network of `FCN`; its weights are shared, not copied.

@@ -9,7 +9,7 @@ from keras import layers, ops
 
 from keras_fcn.typing import Tensor
 
-# ImageNet's mean colour, in [0, 255], which VGG16 was trained with. Preprocessing maps
+# ImageNet's mean color, in [0, 255], which VGG16 was trained with. Preprocessing maps
 # it to zero, the value of the padding (keras/src/applications/imagenet_utils.py).
 MEAN_RGB = (123.68, 116.779, 103.939)
 DEEPEST_STRIDE = 32  # VGG16 pools five times by 2
@@ -82,7 +82,7 @@ class CropToImage(layers.Layer):
     """Removes the padding of `PadToMultiple`."""
 
     def call(self, padded: Tensor, image: Tensor) -> Tensor:
-        """Return the centre of a padded map, of the image's height and width.
+        """Return the center of a padded map, of the image's height and width.
 
         Args:
             padded: `(batch, padded height, padded width, channels)`.

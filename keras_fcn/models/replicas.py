@@ -37,13 +37,13 @@ def sum_over_replicas(value: Tensor) -> Tensor:
 
 @contextmanager
 def whole_batch_statistics(network: keras.Model) -> Iterator[None]:
-    """Let batch normalisation in a block use the statistics of all replicas.
+    """Let batch normalization in a block use the statistics of all replicas.
 
     The option is reset after the block, because the JAX backend can't load a network
     that was saved with it.
 
     Args:
-        network: its batch normalisation layers are changed.
+        network: its batch normalization layers are changed.
     """
     norms = [
         layer

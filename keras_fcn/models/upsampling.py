@@ -20,7 +20,7 @@ class BilinearUpsampling(keras.initializers.Initializer):
     """Kernel of a `Conv2DTranspose` that interpolates each channel bilinearly.
 
     With a kernel of `k = 2s`, stride `s` and `padding="same"`, the layer then upsamples
-    its input by `s` like `cv2.resize(..., INTER_LINEAR)` (half-pixel centres), except
+    its input by `s` like `cv2.resize(..., INTER_LINEAR)` (half-pixel centers), except
     in the outer `s / 2` pixels, because the input is padded with zeros. Weights between
     different channels are zero: one kernel per class.
 
@@ -61,7 +61,7 @@ class BilinearUpsampling(keras.initializers.Initializer):
 def bilinear_window(size: int) -> np.ndarray:
     """Return the `(size, size)` float32 window of bilinear interpolation.
 
-    It upsamples by `ceil(size / 2)`. Its weights fall linearly from the centre, which
+    It upsamples by `ceil(size / 2)`. Its weights fall linearly from the center, which
     lies between two pixels if `size` is even.
 
     Args:
@@ -75,7 +75,7 @@ def bilinear_window(size: int) -> np.ndarray:
 
 @keras.saving.register_keras_serializable(package="keras_fcn")
 class BilinearInterpolation(layers.Layer):
-    """Bilinear interpolation with half-pixel centres; the border values are repeated.
+    """Bilinear interpolation with half-pixel centers; the border values are repeated.
 
     The values are those of Keras's `UpSampling2D`, which can't be exported for images
     of any size.
@@ -243,9 +243,9 @@ def upsample(
         return layers.UpSampling2D(stride, name=name, dtype="float32")(logits)
     if method == "transposed":
         # Kernel 2s at stride s: each output pixel gets a share of the 2x2 input cells
-        # whose centres surround it, which is what bilinear interpolation needs. With
+        # whose centers surround it, which is what bilinear interpolation needs. With
         # "same" padding s / 2 is cropped on each side, so that the grids stay aligned
-        # at half-pixel centres and no crop offset is needed.
+        # at half-pixel centers and no crop offset is needed.
         return layers.Conv2DTranspose(
             kernel_size=2 * stride,
             strides=stride,

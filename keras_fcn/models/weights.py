@@ -1,6 +1,6 @@
 """Initial weights of a network: from VGG16's ImageNet file or from another FCN.
 
-A weight that is missing or of another shape is an error; re-initialised layers are
+A weight that is missing or of another shape is an error; re-initialized layers are
 logged by the callers.
 """
 
@@ -40,7 +40,7 @@ def load_vgg16_weights(model: keras.Model, weights: str | Path | None) -> None:
         model: a network of `keras_fcn.FCN`.
         weights: "imagenet", the path of an `.h5` file whose groups are named after
             the layers (written by keras.applications or Keras 2), or None for He
-            initialisation.
+            initialization.
 
     Raises:
         OSError: if the file is missing, unreadable or can't be downloaded.

@@ -40,7 +40,7 @@ def predict_images(
     """Predict images and write their label maps, overlays and confidence.
 
     The label map is a palette PNG of the image's size whose values are class ids; the
-    overlay is the image blended with the classes' colours, with a legend. Images that
+    overlay is the image blended with the classes' colors, with a legend. Images that
     cannot be read, predicted or written are logged and skipped.
 
     Args:

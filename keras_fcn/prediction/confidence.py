@@ -69,7 +69,7 @@ def mark_unknown(
 
 
 def encode_confidence(confidence: np.ndarray) -> bytes:
-    """Encode confidence as a grey PNG, 255 for a probability of 1.
+    """Encode confidence as a gray PNG, 255 for a probability of 1.
 
     Args:
         confidence: float32 `(height, width)`, in [0, 1].

@@ -43,11 +43,11 @@ class PredictionOptions:
             they are.
         tile: height and width of tiles, pixels, at least 32; None to process images of
             up to 4 million pixels whole.
-        overlap: pixels that two neighbouring tiles share; None for 416, or half of a
+        overlap: pixels that two neighboring tiles share; None for 416, or half of a
             smaller tile.
         temperature: divides the logits before the softmax, and changes no label; None
             for the temperature that the network was calibrated with, or 1.
-        unknown_below: probability below which a pixel is labelled void.
+        unknown_below: probability below which a pixel is labeled void.
     """
 
     tta: bool = False
@@ -91,7 +91,7 @@ class PredictionOptions:
         return [name for name, is_selected in selected.items() if is_selected]
 
     def tile_overlap(self, tile: Size) -> int:
-        """Return the pixels that two neighbouring tiles share.
+        """Return the pixels that two neighboring tiles share.
 
         Args:
             tile: height and width of the tiles, pixels.

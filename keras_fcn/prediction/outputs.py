@@ -78,7 +78,7 @@ def write_outputs(task: ImageTask, class_map: ClassMap, outputs: Outputs) -> Res
 
     Args:
         task: the image with its label map; without one, nothing is written.
-        class_map: names and colours of the classes.
+        class_map: names and colors of the classes.
         outputs: what is written.
 
     Returns:

@@ -35,8 +35,8 @@ def resize_images(images: np.ndarray, size: Size) -> np.ndarray:
 def resize_logits(logits: np.ndarray, size: Size) -> Iterator[np.ndarray]:
     """Resize logits bilinearly, strip by strip.
 
-    Pixel centres are aligned as in `resize_images`, and the outermost values are
-    repeated beyond the outermost centres.
+    Pixel centers are aligned as in `resize_images`, and the outermost values are
+    repeated beyond the outermost centers.
 
     Args:
         logits: float32 `(height, width, num_classes)`.
@@ -55,7 +55,7 @@ def resize_logits(logits: np.ndarray, size: Size) -> Iterator[np.ndarray]:
     rows = max(1, _VALUES_PER_STRIP // (len(planes) * width))
     for first in range(0, height, rows):
         strip = slice(first, min(first + rows, height))
-        # The rows here, the columns by OpenCV, which would align the centres of a
+        # The rows here, the columns by OpenCV, which would align the centers of a
         # strip as if it were the whole image.
         narrow = planes[:, low[strip]] * (1 - share[strip])
         narrow = narrow + planes[:, high[strip]] * share[strip]  # (C, rows, w)

@@ -32,13 +32,13 @@ class Segmenter:
     """Labels the pixels of images with a network.
 
     An image is a path, a Pillow image, or an array of RGB values from 0 to 255:
-    `(height, width, 3)`; with 1 channel or no channel axis it is grey, and a fourth
+    `(height, width, 3)`; with 1 channel or no channel axis it is gray, and a fourth
     channel, alpha, is dropped. The EXIF orientation of files and Pillow images is
     applied.
 
     Args:
         model: a network of `FCN`, or an exported network.
-        class_map: names and colours of its classes.
+        class_map: names and colors of its classes.
         tta: test-time augmentation: average the probabilities over five scales, 0.75 to
             1.75, of the image and of its mirror image. Takes about 17 times as long.
         dense: "upsampling" by the network's own layers, or "shift-and-stitch": logits
@@ -58,12 +58,12 @@ class Segmenter:
             averaged; each takes as long as a prediction. 0 for none.
         temperature: divides the logits before the softmax, and changes no label; None
             for 1.
-        unknown_below: probability below which a pixel is labelled void; 0 labels all.
+        unknown_below: probability below which a pixel is labeled void; 0 labels all.
         max_pixels: maximum number of pixels of a file or a Pillow image.
 
     Attributes:
         model: the network.
-        class_map: names and colours of its classes.
+        class_map: names and colors of its classes.
         options: the `PredictionOptions` made of the arguments.
         predictor: the `Predictor` of the network.
         max_pixels: maximum number of pixels of a file or a Pillow image.
@@ -195,7 +195,7 @@ class Segmenter:
     def overlay(
         self, image: AnyImage, label_map: np.ndarray | None = None, legend: bool = False
     ) -> np.ndarray:
-        """Blend an image with the classes' colours.
+        """Blend an image with the classes' colors.
 
         Args:
             image: one image.
@@ -296,7 +296,7 @@ def load(
             averaged; each takes as long as a prediction. 0 for none.
         temperature: divides the logits before the softmax, and changes no label; None
             for the temperature that the network was calibrated with, or 1.
-        unknown_below: probability below which a pixel is labelled void; 0 labels all.
+        unknown_below: probability below which a pixel is labeled void; 0 labels all.
         max_pixels: maximum number of pixels of a file or a Pillow image.
 
     Returns:

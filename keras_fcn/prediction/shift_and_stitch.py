@@ -2,7 +2,7 @@
 
 A network of stride `s` computes coarse logits, one vector for each cell of `s * s`
 pixels. An image shifted by a pixel gives the logits of cells that lie a pixel further;
-the outputs of all `s * s` shifts, interlaced, are logits a pixel apart. A cell's centre
+the outputs of all `s * s` shifts, interlaced, are logits a pixel apart. A cell's center
 lies between four pixels, so a pixel takes the mean of four cells. The same logits
 result from removing the strides of the pooling layers and dilating the filters behind
 them, which is the equivalence that the paper shows.
@@ -179,7 +179,7 @@ def make_shift_and_stitch(
                 f"Received: {image.shape}"
             )
         height, width = image.shape[:2]
-        # An output belongs to the centre of its cell, half a stride into it.
+        # An output belongs to the center of its cell, half a stride into it.
         before = stride // 2
         # The network would pad to multiples of 32, and so move its cells.
         rows, columns = (-(-(length + before) // 32) * 32 for length in (height, width))
@@ -191,7 +191,7 @@ def make_shift_and_stitch(
         batch_size = max(1, _PIXELS_PER_BATCH // (rows * columns))
         # (rows / step, columns / step, C)
         dense = interlace(coarse.predict_on_batch, canvas, stride, factor, batch_size)
-        # The first output lies at the centre of the canvas's first cell,
+        # The first output lies at the center of the canvas's first cell,
         # (stride - 1) / 2: half a pixel above and left of the image's first pixel.
         offset = before - (stride - 1) / 2
         dense = _interpolate(dense, height, offset, step)  # (H, columns / step, C)

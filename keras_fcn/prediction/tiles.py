@@ -119,7 +119,7 @@ class _Axis:
         # In a wide overlap, weights are 0 where a tile's context does not suffice.
         margin = min(max(shared - _REACH, 0), _REACH)
         ramp = max(1, shared - 2 * margin)
-        distance = np.arange(tile) + 0.5  # of pixel centres from the tile's first edge
+        distance = np.arange(tile) + 0.5  # of pixel centers from the tile's first edge
         total = np.zeros(padded, dtype="float32")
         weights = []
         for start in starts:
@@ -130,7 +130,7 @@ class _Axis:
                 weight *= ((tile - distance - margin) / ramp).clip(0, 1)
             total[start : start + tile] += weight
             weights.append(weight)
-        # The last tile may overlap its neighbour by more than the others: ramps alone
+        # The last tile may overlap its neighbor by more than the others: ramps alone
         # would not sum to 1.
         weights = [
             weight / total[start : start + tile]

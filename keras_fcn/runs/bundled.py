@@ -60,7 +60,7 @@ def from_pretrained(
         name: "fcn8s-camvid", FCN-8s with the compact head for CamVid's 11 classes, or
             "pretrained" for the default.
         num_classes: number of classes to fine-tune for, without void. The layers that
-            compute and upsample logits are then re-initialised, and their names logged.
+            compute and upsample logits are then re-initialized, and their names logged.
             None for the classes that the network was trained for.
 
     Returns:

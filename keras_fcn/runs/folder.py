@@ -2,7 +2,7 @@
 
 runs/NAME/
   config.json        the configuration, and the versions used
-  classes.json       names, colours and void
+  classes.json       names, colors and void
   best.keras         the network with the best validation mean IoU
   metrics.json       its validation scores
   calibration.json   the temperature of its probabilities, when the training has ended

@@ -3,7 +3,7 @@
 FOLDER/
   config.json       the configuration of the training, the size of its images, and the
                     versions used
-  classes.json      names, colours and void
+  classes.json      names, colors and void
   metrics.json      validation scores
   calibration.json  the temperature of the probabilities, and the data it was fitted on
 """

@@ -2,7 +2,7 @@
 
 NAME/
   config.json          the configuration of the training, and the versions used
-  classes.json         names, colours and void
+  classes.json         names, colors and void
   metrics.json         validation scores
   calibration.json     the temperature of the probabilities; 1 without this file
   weights.safetensors  the weights by layer and variable: kernels in float16; biases and

@@ -16,7 +16,7 @@ _MAX_NAMED = 10  # gRPC truncates or refuses messages of more than some kilobyte
 def decode_image(image_bytes: tf.Tensor) -> tf.Tensor:
     """Decode a PNG or JPEG to uint8 RGB `(height, width, 3)`, as `read_image` does.
 
-    Grey, palette, RGBA (the alpha channel is dropped), CMYK and 16-bit files (the upper
+    Gray, palette, RGBA (the alpha channel is dropped), CMYK and 16-bit files (the upper
     eight bits are kept) become RGB. The EXIF orientation is not applied.
 
     Args:
@@ -106,7 +106,7 @@ def describe_problems(image_bytes: tf.Tensor, max_pixels: int) -> tf.Tensor:
         problem = tf.where(tf.equal(tf.strings.length(file), 0), "is empty", problem)
         # A file with a problem is replaced by an image of one pixel, not decoded.
         image = decode_image(tf.where(tf.equal(problem, ""), file, good_png))
-        # An unused result would be removed from the optimised graph, and its decoder.
+        # An unused result would be removed from the optimized graph, and its decoder.
         return index, tf.where(tf.size(image) > 0, problem, "has no pixels")
 
     indices, problems = (

@@ -62,8 +62,8 @@ def upsample_in_strips(
     values = tf.cast(batch, tf.int64) * tf.cast(width, tf.int64) * num_classes
     rows = tf.cast(tf.maximum(_VALUES_PER_STRIP // values, 1), tf.int32)
     rows = tf.minimum(rows, height)
-    # Logits lie at the centres of their cells, as in tf.image.resize, and keep their
-    # value beyond the outermost centres.
+    # Logits lie at the centers of their cells, as in tf.image.resize, and keep their
+    # value beyond the outermost centers.
     count = tf.cast(tf.shape(logits)[1], tf.float64)
     centers = tf.range(tf.cast(height, tf.float64), dtype=tf.float64) + 0.5
     position = centers * count / tf.cast(height, tf.float64) - 0.5

@@ -1,4 +1,4 @@
-"""Post-training quantisation of exported networks to int8, by the tool of each format.
+"""Post-training quantization of exported networks to int8, by the tool of each format.
 
 Weights and features become int8; the ranges of the features are taken from calibration
 images. The score convolutions and the upsampling stay in float: they are little of the
@@ -15,13 +15,13 @@ import numpy as np
 
 from keras_fcn.progress import Progress
 
-# By format; TensorFlow itself quantises for LiteRT.
+# By format; TensorFlow itself quantizes for LiteRT.
 _QUANTIZERS = {"openvino": "nncf", "onnx": "onnxruntime.quantization"}
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """The data of a quantisation.
+    """The data of a quantization.
 
     Attributes:
         images: training images, uint8 RGB `(height, width, 3)`.
@@ -39,7 +39,7 @@ class Calibration:
 
 
 def import_quantizer(format: str) -> None:
-    """Import the package that quantises a format.
+    """Import the package that quantizes a format.
 
     Args:
         format: an export format other than savedmodel.
@@ -52,7 +52,7 @@ def import_quantizer(format: str) -> None:
 
 
 def quantize_openvino(model: Path, num_classes: int, calibration: Calibration) -> None:
-    """Quantise an OpenVINO model in place.
+    """Quantize an OpenVINO model in place.
 
     Args:
         model: the `.xml` file.
@@ -103,7 +103,7 @@ def save_openvino(network: object, path: Path, **options: bool) -> None:
 
 
 def quantize_onnx(model: Path, num_classes: int, calibration: Calibration) -> None:
-    """Quantise an ONNX model in place, with QDQ operators.
+    """Quantize an ONNX model in place, with QDQ operators.
 
     Args:
         model: the `.onnx` file.

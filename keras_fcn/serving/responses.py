@@ -35,7 +35,7 @@ def max_response_bytes(images: Sequence[bytes], num_outputs: int = 1) -> int:
 
     Args:
         images: PNG or JPEG files.
-        num_outputs: grey PNGs of each image's own size.
+        num_outputs: gray PNGs of each image's own size.
     """
     total = _OVERHEAD_BYTES
     for image in images:
@@ -50,7 +50,7 @@ def read_label_map(png: bytes, size: Size, name: object) -> np.ndarray:
     """Decode the label map of an image.
 
     Args:
-        png: a grey 8-bit PNG.
+        png: a gray 8-bit PNG.
         size: expected height and width; a PNG of another size is not decoded.
         name: the image, for the error message.
 

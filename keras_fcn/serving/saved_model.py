@@ -2,7 +2,7 @@
 
 FOLDER/
   saved_model.pb, variables/   the four signatures of `signatures.py`
-  assets/classes.json          names, colours and void
+  assets/classes.json          names, colors and void
   assets.extra/card.json       training options, classes, signatures and versions
   assets.extra/tf_serving_warmup_requests
                                requests that the server runs before the model is ready

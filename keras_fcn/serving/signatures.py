@@ -1,9 +1,9 @@
 """The signatures of an exported SavedModel: TensorFlow functions without Keras.
 
 serving_default: `image_bytes`, string `(batch,)`, PNG or JPEG files of any sizes, to
-    `label_png_bytes`, string `(batch,)`, grey PNGs of class ids of each image's own
+    `label_png_bytes`, string `(batch,)`, gray PNGs of class ids of each image's own
     size.
-confidence: `image_bytes` to `label_png_bytes` and `confidence_png_bytes`, grey PNGs of
+confidence: `image_bytes` to `label_png_bytes` and `confidence_png_bytes`, gray PNGs of
     the probability of each pixel's class; 255 is a probability of 1.
 label_map: `image`, uint8 RGB `(batch, height, width, 3)`, to `label_map`, uint8
     `(batch, height, width)`.
@@ -166,6 +166,6 @@ def _without_static_shape(tensor):
     """The tensor with a shape that is unknown until the graph runs.
 
     A server feeds requests unchecked. A check against the declared shape would always
-    hold, and be removed when the graph is optimised.
+    hold, and be removed when the graph is optimized.
     """
     return tf.raw_ops.PlaceholderWithDefault(input=tensor, shape=tf.TensorShape(None))

@@ -31,7 +31,7 @@ def calibrate(
 
     Raises:
         OSError, ValueError: if the network is damaged, its file can't be written, or
-            nothing is labelled.
+            nothing is labeled.
     """
     logits = logits_model(network.load_model())
     report = {

@@ -155,7 +155,7 @@ def _check_same_data(
 def _check_enough_images(
     train: Split, batch_size: int, distribution: Distribution
 ) -> None:
-    """Check that no device has fillers only: it would have no labelled pixel."""
+    """Check that no device has fillers only: it would have no labeled pixel."""
     if distribution.num_replicas > 1 and train.num_images < batch_size:
         raise ValueError(
             f"`batch_size` must be at most {train.num_images}, the training images, on "

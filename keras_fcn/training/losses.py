@@ -55,16 +55,16 @@ def masked_cross_entropy(
         class_weights = ops.convert_to_tensor(class_weights, dtype="float32")
         weights = weights * ops.take(class_weights, target, axis=0)
     # Divided by the weight of the whole batch: replicas have different numbers of
-    # labelled pixels, so the mean of their means is not the mean.
+    # labeled pixels, so the mean of their means is not the mean.
     whole_weight = sum_over_replicas(ops.sum(weights))
     return ops.divide_no_nan(ops.sum(cross_entropy * weights), whole_weight)
 
 
 class EpochLoss(keras.metrics.Metric):
-    """Mean of the losses of an epoch's batches, each weighted by its labelled pixels.
+    """Mean of the losses of an epoch's batches, each weighted by its labeled pixels.
 
     Images that fill up the last batch are void everywhere and have no weight. Without
-    class weights it is the mean over all labelled pixels.
+    class weights it is the mean over all labeled pixels.
 
     The sum stays on the device: fetching the loss of each step would make the host wait
     for the device. A loss that is not finite makes the sum not finite, so that looking
@@ -92,7 +92,7 @@ class EpochLoss(keras.metrics.Metric):
         """Add the loss of a batch.
 
         Args:
-            args: `loss`, float scalar, the mean over the batch's labelled pixels; and
+            args: `loss`, float scalar, the mean over the batch's labeled pixels; and
                 `num_labelled`, float scalar, the number of these.
             kwargs: none; void pixels have no weight.
 
@@ -110,7 +110,7 @@ class EpochLoss(keras.metrics.Metric):
         )
 
     def result(self) -> Tensor:
-        """Return the mean so far in nats, float32 scalar; 0 if nothing is labelled."""
+        """Return the mean so far in nats, float32 scalar; 0 if nothing is labeled."""
         return self._total / ops.maximum(self._weight, 1.0)
 
     def first_non_finite_step(self) -> int:

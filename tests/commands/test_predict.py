@@ -138,7 +138,7 @@ def test_control_characters_in_names_are_printed_escaped(image, tmp_path):
     assert rf"{folder}/large\x07.png must have at most" in process.stderr
 
 
-def test_confidence_is_a_grey_image_next_to_the_labels(run, image, tmp_path, capsys):
+def test_confidence_is_a_gray_image_next_to_the_labels(run, image, tmp_path, capsys):
     flags = ("--model", run.path, "--output-dir", tmp_path, "--confidence")
     assert outcome(predict, capsys, image, *flags)[0] == 0
     segmenter = load(run.path)

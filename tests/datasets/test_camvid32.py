@@ -1,4 +1,4 @@
-"""The `camvid32` builder: Kaggle's layout, exact colours, void, and the 11 classes."""
+"""The `camvid32` builder: Kaggle's layout, exact colors, void, and the 11 classes."""
 
 import csv
 import json

@@ -44,7 +44,7 @@ def test_overlay_blends_all_pixels_except_void(size):
     np.testing.assert_allclose(result, expected, atol=0.5)
 
 
-def test_overlay_of_opacity_0_is_the_image_and_of_1_the_colours():
+def test_overlay_of_opacity_0_is_the_image_and_of_1_the_colors():
     image, label_map, prediction = random_scene((5, 6))
     np.testing.assert_array_equal(overlay(image, label_map, CLASS_MAP, 0), image)
     np.testing.assert_array_equal(
@@ -60,7 +60,7 @@ def test_overlay_does_not_modify_its_arguments():
     np.testing.assert_array_equal(label_map, before[1])
 
 
-def test_legend_contains_the_colours_of_its_classes_only():
+def test_legend_contains_the_colors_of_its_classes_only():
     result = legend(CAMVID, [0, 3, CAMVID.void_id], 400)
     check_rgb(result)
     assert result.shape[1] == 400
@@ -98,7 +98,7 @@ def test_the_legend_is_below_the_overlay(size):
 
 
 def on_grey(value, class_map=CAMVID, size=(480, 640)):
-    """A uniform grey image, and a label map of vertical stripes of all classes."""
+    """A uniform gray image, and a label map of vertical stripes of all classes."""
     ids = np.arange(size[1]) * class_map.num_classes // size[1]
     return np.full((*size, 3), value, "uint8"), np.tile(ids, (size[0], 1))
 
@@ -130,20 +130,20 @@ def test_camvid_classes_are_distinguishable_on_a_dark_image():
     assert lightness_and_color(legible)[:, 0].min() > 59
 
 
-def test_light_and_distinct_colours_are_not_changed():
+def test_light_and_distinct_colors_are_not_changed():
     colors = ((255, 160, 160), (120, 255, 120), (140, 170, 255))
     class_map = ClassMap(("a", "b", "c"), colors, 255, (9, 9, 9))
     np.testing.assert_array_equal(overlay_palette(class_map)[:3], colors)
     np.testing.assert_array_equal(overlay_palette(class_map)[3:], [(9, 9, 9)] * 253)
 
 
-def test_each_of_40_classes_gets_a_colour_of_its_own():
+def test_each_of_40_classes_gets_a_color_of_its_own():
     class_map = ClassMap(tuple(map(str, range(40))), ((0, 0, 0),) * 40, 255)
     assert least_distance(overlay_palette(class_map)[:40]) > 5
 
 
 @pytest.mark.parametrize("opacity", [0.2, 0.5, 1.0])
-def test_swatches_have_the_blended_colours_of_the_overlay(opacity):
+def test_swatches_have_the_blended_colors_of_the_overlay(opacity):
     image, label_map = on_grey(90)
     style = OverlayStyle(opacity=opacity)
     result = overlay_with_legend(image, label_map, CAMVID, style)

@@ -41,7 +41,7 @@ def check_rgb(result):
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "int32", "int64"])
-def test_each_pixel_has_the_colour_of_its_class(dtype):
+def test_each_pixel_has_the_color_of_its_class(dtype):
     result = colorize(np.array([[0, 1, 255]], dtype), CLASS_MAP)
     check_rgb(result)
     np.testing.assert_array_equal(result, [[(200, 0, 0), (0, 100, 0), (1, 2, 3)]])
@@ -56,7 +56,7 @@ def test_image_grid_fills_rows_and_pads_the_last_with_white():
     assert result.shape == (4, 6, 3)
 
 
-def test_errors_are_red_correct_pixels_grey_and_void_black():
+def test_errors_are_red_correct_pixels_gray_and_void_black():
     result = error_map(np.array([[0, 1, 255]]), np.array([[0, 0, 0]]), CLASS_MAP)
     check_rgb(result)
     np.testing.assert_array_equal(result, [[(225,) * 3, (214, 39, 40), (0, 0, 0)]])

@@ -47,7 +47,7 @@ def scalars(metric):
 
 @pytest.fixture
 def three_classes():
-    """Six labelled pixels and one of void.
+    """Six labeled pixels and one of void.
 
     Confusion matrix, rows true:
         [2 1 0]

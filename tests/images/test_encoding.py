@@ -44,7 +44,7 @@ def test_an_image_too_wide_for_jpeg_is_refused():
         encode_jpeg(np.zeros((1, 65_501, 3), "uint8"))
 
 
-def test_label_map_png_contains_ids_and_class_colours(tmp_path):
+def test_label_map_png_contains_ids_and_class_colors(tmp_path):
     path = tmp_path / "label.png"
     label_map = np.array([[0, 1, 2], [255, 2, 1]])
     write_label_map(path, label_map, CLASS_MAP)

@@ -50,19 +50,19 @@ def test_lossless_formats_are_read_exactly(tmp_path, rgb, suffix):
     check_image(path, rgb)
 
 
-def test_grey_image_becomes_rgb(tmp_path, grey):
+def test_gray_image_becomes_rgb(tmp_path, grey):
     path = save(tmp_path, Image.fromarray(grey))
     check_image(path, as_rgb(grey))
     np.testing.assert_array_equal(read_stored_values(path), grey)
 
 
-def test_alpha_channel_of_a_colour_image_is_dropped(tmp_path, rgb, grey):
+def test_alpha_channel_of_a_color_image_is_dropped(tmp_path, rgb, grey):
     path = save(tmp_path, Image.fromarray(np.dstack([rgb, grey])))
     check_image(path, rgb)
     np.testing.assert_array_equal(read_stored_values(path), rgb)
 
 
-def test_alpha_channel_of_a_grey_image_is_dropped(tmp_path, grey):
+def test_alpha_channel_of_a_gray_image_is_dropped(tmp_path, grey):
     image = Image.fromarray(np.dstack([grey, grey[::-1]]))
     assert image.mode == "LA"
     path = save(tmp_path, image)
@@ -70,7 +70,7 @@ def test_alpha_channel_of_a_grey_image_is_dropped(tmp_path, grey):
     np.testing.assert_array_equal(read_stored_values(path), grey)
 
 
-def test_palette_image_is_read_as_colours_and_stores_indices(tmp_path):
+def test_palette_image_is_read_as_colors_and_stores_indices(tmp_path):
     indices = np.array([[0, 1, 2]], "uint8")
     image = Image.fromarray(indices)
     image.putpalette([10, 20, 30, 40, 50, 60, 70, 80, 90])
@@ -95,7 +95,7 @@ def test_bilevel_image_is_black_and_white_and_stores_0_and_1(tmp_path):
 
 
 @pytest.mark.parametrize("suffix", ["png", "tif"])
-def test_16_bit_grey_is_reduced_to_its_upper_eight_bits(tmp_path, suffix):
+def test_16_bit_gray_is_reduced_to_its_upper_eight_bits(tmp_path, suffix):
     values = np.array([[0, 255, 256, 256 * 77, 256 * 77 + 255, 65535]], "uint16")
     path = save(tmp_path, Image.fromarray(values), f"image.{suffix}")
     check_image(path, as_rgb(np.array([[0, 0, 1, 77, 77, 255]], "uint8")))
@@ -104,7 +104,7 @@ def test_16_bit_grey_is_reduced_to_its_upper_eight_bits(tmp_path, suffix):
     np.testing.assert_array_equal(stored, values)
 
 
-def test_16_bit_colour_is_reduced_to_its_upper_eight_bits(tmp_path, rgb):
+def test_16_bit_color_is_reduced_to_its_upper_eight_bits(tmp_path, rgb):
     path = tmp_path / "image.png"
     cv2.imwrite(str(path), rgb[..., ::-1].astype("uint16") * 256 + 200)
     check_image(path, rgb)

@@ -48,7 +48,7 @@ def test_black_pngs_of_every_mode_are_read(tmp_path, mode, size):
 
 
 def interlaced_png(width, height, rows_missing=0, value=0):
-    """A grey PNG of seven passes (Adam7), which Pillow reads but cannot write."""
+    """A gray PNG of seven passes (Adam7), which Pillow reads but cannot write."""
     rows = []
     for column, row, column_step, row_step in (
         *((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4)),
@@ -105,7 +105,7 @@ def test_an_end_marker_in_the_exif_data_does_not_hide_missing_rows(tmp_path):
 @pytest.mark.parametrize("options", [{}, {"progressive": True}, {"subsampling": 0}])
 @pytest.mark.parametrize("mode", ["L", "RGB", "CMYK"])
 @pytest.mark.parametrize("trailer", [b"", b"\0" * 50])
-def test_a_complete_jpeg_with_a_grey_corner_is_read(tmp_path, mode, options, trailer):
+def test_a_complete_jpeg_with_a_gray_corner_is_read(tmp_path, mode, options, trailer):
     noise = Image.fromarray(random_array(64, 80, 3)).convert(mode)
     noise.paste(Image.new(mode, (40, 40), (128,) * len(noise.getbands())), (40, 24))
     content = encode(noise, "JPEG", quality=95, **options) + trailer

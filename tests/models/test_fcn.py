@@ -193,7 +193,7 @@ def test_logits_are_zero_at_the_start(untrained, variant):
 
 def test_weights_of_the_encoder_start_random_and_biases_at_zero(untrained):
     kernel, bias = untrained["32s"].get_layer("block3_conv1").get_weights()
-    # He initialisation: variance 2 / fan-in, here of 3 x 3 x 128 inputs.
+    # He initialization: variance 2 / fan-in, here of 3 x 3 x 128 inputs.
     assert kernel.std() == pytest.approx(np.sqrt(2 / (9 * 128)), rel=0.02)
     assert not bias.any()
 
@@ -409,7 +409,7 @@ def test_one_batch_can_be_overfitted():
     assert accuracy > 0.8
 
 
-def test_pools_are_normalised_before_their_logits():
+def test_pools_are_normalized_before_their_logits():
     model = FCN("8s", 3, "compact", None, head_filters=8)  # the default
     for pool, block in (("pool4", "block4_pool"), ("pool3", "block3_pool")):
         norm = model.get_layer(f"norm_{pool}")

@@ -70,7 +70,7 @@ def upsampling_layer(stride, channels):
 
 
 def test_window_of_size_4_is_the_hand_worked_one():
-    # Factor 2, centre 1.5: weights 1 - |i - 1.5| / 2 = 1/4, 3/4, 3/4, 1/4.
+    # Factor 2, center 1.5: weights 1 - |i - 1.5| / 2 = 1/4, 3/4, 3/4, 1/4.
     expected = np.outer([1, 3, 3, 1], [1, 3, 3, 1]) / 16
     window = bilinear_window(4)
     assert window.dtype == np.float32
@@ -78,7 +78,7 @@ def test_window_of_size_4_is_the_hand_worked_one():
 
 
 def test_window_of_odd_size_peaks_at_its_middle_pixel():
-    # Size 3: factor 2, centre 1: weights 1/2, 1, 1/2.
+    # Size 3: factor 2, center 1: weights 1/2, 1, 1/2.
     np.testing.assert_array_equal(
         bilinear_window(3), np.outer([0.5, 1, 0.5], [0.5, 1, 0.5])
     )
@@ -301,7 +301,7 @@ def test_every_method_keeps_constant_logits(method):
     """Interpolation kernels keep a constant away from the border."""
     model = FCN("32s", 2, "compact", None, head_filters=8, upsampling=method)
     model.get_layer("score_fr").bias.assign([3.0, -1.0])
-    # The mean colour makes every feature 0, so that all places of maxima are the first.
+    # The mean color makes every feature 0, so that all places of maxima are the first.
     image = np.full((1, 160, 160, 3), MEAN_RGB, "float32")
     inner = ops.convert_to_numpy(model(image))[0, 48:-48, 48:-48]
     np.testing.assert_allclose(inner, np.broadcast_to([3, -1], inner.shape), rtol=1e-4)

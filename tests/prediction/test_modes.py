@@ -279,7 +279,7 @@ def test_monte_carlo_dropout_averages_over_dropout_masks(model, image):
     np.testing.assert_array_equal(make_predictor(model).probabilities(image), plain)
 
 
-def test_monte_carlo_dropout_uses_the_moving_averages_of_batch_normalisation(image):
+def test_monte_carlo_dropout_uses_the_moving_averages_of_batch_normalization(image):
     model = FCN("8s", 3, "compact", None, head_filters=8, dropout=1e-6)
     for layer in model.layers:
         if layer.name.startswith("score_"):

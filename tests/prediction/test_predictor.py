@@ -17,7 +17,7 @@ def image():
 
 
 class Recorder:
-    """A mode that records the shapes of its inputs; logits are the three colours."""
+    """A mode that records the shapes of its inputs; logits are the three colors."""
 
     def __init__(self, max_scale=1.0):
         self.shapes = []
@@ -70,7 +70,7 @@ def test_images_of_the_inference_size_are_not_resized(image):
 )
 @pytest.mark.parametrize("size", [None, 32])
 def test_temperature_changes_probabilities_and_no_label(model, choices, size):
-    """Probabilities at temperature T are those at 1 to the power of 1/T, normalised."""
+    """Probabilities at temperature T are those at 1 to the power of 1/T, normalized."""
     image = draw_blocks(48, 70, 3, seed=1)[0][None]
     plain = make_predictor(model, PredictionOptions(**choices, size=size or "native"))
     warm = make_predictor(

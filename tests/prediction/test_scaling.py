@@ -36,7 +36,7 @@ def test_the_shorter_side_becomes_the_size_and_the_aspect_ratio_is_kept(
 
 
 def test_images_are_antialiased_where_they_become_smaller():
-    """A checkerboard of pixels becomes grey; without antialiasing it does not."""
+    """A checkerboard of pixels becomes gray; without antialiasing it does not."""
     rows, columns = np.mgrid[:64, :64]
     board = np.uint8(255 * ((rows + columns) % 2))[None, ..., None].repeat(3, axis=-1)
     smaller = resize_images(board, (16, 16))

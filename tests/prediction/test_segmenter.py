@@ -122,7 +122,7 @@ def test_an_rgb_array_reaches_the_network_unchanged(recorder):
 
 
 @pytest.mark.parametrize("shape", [(5, 7), (5, 7, 1)])
-def test_grey_is_repeated_in_three_channels(recorder, shape):
+def test_gray_is_repeated_in_three_channels(recorder, shape):
     grey = random_image(*shape)
     recorder(grey)
     check_input(recorder, np.repeat(grey.reshape(5, 7, 1), 3, axis=-1))
@@ -166,7 +166,7 @@ def test_a_batch_gives_a_batch_and_is_predicted_in_fours(recorder):
 
 
 @pytest.mark.parametrize("channels", [1, 4])
-def test_a_batch_may_be_grey_or_have_alpha(recorder, channels):
+def test_a_batch_may_be_gray_or_have_alpha(recorder, channels):
     images = random_image(2, 5, 7, channels)
     recorder(images)
     (rgb,) = recorder.inputs

@@ -98,7 +98,7 @@ def test_logits_have_the_images_size(network):
 
 
 def test_a_factor_of_one_interpolates_the_coarse_logits(network):
-    """At the cells' centres these are the coarse logits."""
+    """At the cells' centers these are the coarse logits."""
     stride = coarse_stride(network)
     image = np.random.default_rng(1).uniform(0, 255, (96, 128, 3)).astype("float32")
     logits = shift_and_stitch(network, image, factor=1)
@@ -108,7 +108,7 @@ def test_a_factor_of_one_interpolates_the_coarse_logits(network):
     half = stride // 2
     canvas[half : half + 96, half : half + 128] = image
     coarse_logits = coarse.predict_on_batch(canvas[None])[0]
-    # Pixel p lies at canvas row p + s/2; cell k's centre at k s + s/2 - 1/2.
+    # Pixel p lies at canvas row p + s/2; cell k's center at k s + s/2 - 1/2.
     between = logits[: 96 - stride : stride, : 128 - stride : stride]
     near = coarse_logits[: between.shape[0], : between.shape[1]]
     spread = (
@@ -155,7 +155,7 @@ def test_mirrored_kernels_and_image_give_mirrored_logits():
 
 
 class CellMeans:
-    """A stand-in network: the logits of a cell are its mean colour."""
+    """A stand-in network: the logits of a cell are its mean color."""
 
     def __init__(self, stride):
         self.stride = stride
@@ -180,7 +180,7 @@ def cell_means(request, monkeypatch):
 
 
 def test_the_logits_of_a_linear_image_are_the_image(cell_means):
-    """The mean of a cell of a slope is its value at the cell's centre.
+    """The mean of a cell of a slope is its value at the cell's center.
 
     So this tests the position of the logits for every stride and factor.
     """
@@ -207,10 +207,10 @@ def interpolated_means(values, stride, step):
     )
 
 
-def test_images_are_padded_with_the_mean_colour(cell_means):
+def test_images_are_padded_with_the_mean_color(cell_means):
     model, stride, factor = cell_means
     image = np.random.default_rng(0).integers(0, 256, (37, 50, 3)).astype("uint8")
-    expected = image - np.float64(MEAN_RGB)  # so that zeros are the mean colour
+    expected = image - np.float64(MEAN_RGB)  # so that zeros are the mean color
     for _ in ("rows", "columns"):
         expected = interpolated_means(expected, stride, stride // factor)
         expected = expected.transpose(1, 0, 2)

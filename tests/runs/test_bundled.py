@@ -49,7 +49,7 @@ def test_from_pretrained_has_trained_weights_and_no_frozen_layers(packed, monkey
         np.testing.assert_array_equal(layer.kernel, weights[f"{name}/kernel"])
 
 
-def test_for_other_classes_only_the_logit_layers_are_initialised(
+def test_for_other_classes_only_the_logit_layers_are_initialized(
     packed, monkeypatch, caplog
 ):
     monkeypatch.setattr("keras_fcn.runs.names.FOLDER", packed.path.parent)

@@ -127,7 +127,7 @@ def sizes_in(file):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("mutate", MUTATIONS)
-def test_damaged_image_is_refused_or_labelled_at_its_size(signatures, mutate):
+def test_damaged_image_is_refused_or_labeled_at_its_size(signatures, mutate):
     rng = np.random.default_rng(MUTATIONS.index(mutate))
     originals = draw_originals()
     num_refused = 0

@@ -25,7 +25,7 @@ def blocks(values, size=(32, 40)):
 
 
 def write_labels(path, values=(0, 1, 2), size=(32, 40), dtype="uint8", palette=None):
-    """Write a label map with an area of each value or colour."""
+    """Write a label map with an area of each value or color."""
     path.parent.mkdir(parents=True, exist_ok=True)
     array = np.ascontiguousarray(blocks(np.asarray(values, dtype), size))
     if path.suffix == ".npy":

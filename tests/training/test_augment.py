@@ -361,7 +361,7 @@ def test_batch_size_may_be_unknown_while_compiling():
 
 
 @pytest.mark.parametrize("changes", [{name: 0.9} for name in COLOR if name != "hue"])
-def test_colours_stay_between_0_and_255(changes):
+def test_colors_stay_between_0_and_255(changes):
     image, label_map = random_images(16, 8, 8)
     image[0], image[1] = 0, 255
     new_image, _ = apply(augment_of((8, 8), hue=0.5, **changes), image, label_map)
@@ -370,7 +370,7 @@ def test_colours_stay_between_0_and_255(changes):
     assert np.isfinite(new_image).all()
 
 
-def test_label_map_does_not_depend_on_the_colours():
+def test_label_map_does_not_depend_on_the_colors():
     image, label_map = random_images(4, 20, 20)
     with_color = apply(augment_of((16, 16), **COLOR), image, label_map)
     without = apply(augment_of((16, 16)), image, label_map)
@@ -423,7 +423,7 @@ def test_saturation_keeps_luma_and_scales_color_differences():
 
 
 @pytest.mark.parametrize("name", ["saturation", "hue"])
-def test_grey_has_neither_saturation_nor_hue(name):
+def test_gray_has_neither_saturation_nor_hue(name):
     grey = np.random.default_rng(0).integers(0, 256, (3, 6, 6, 1), dtype="uint8")
     image, label_map = grey.repeat(3, axis=-1), np.zeros((3, 6, 6), int)
     new_image, _ = apply(augment_of((6, 6), **{name: 0.5}), image, label_map)

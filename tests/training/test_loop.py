@@ -233,7 +233,7 @@ def test_speed_and_data_wait_exclude_the_compiled_first_step(make_loop, caplog):
         step_logs = run_recorded(loop).logs_of("on_train_batch_end")
     assert "The first step, which is compiled, took 9.1 s" in caplog.messages
     assert [bool(logs) for logs in step_logs] == [False, True, True, True, True, True]
-    # Each step waits 0.1 of 0.4 seconds. The last batch has one labelled image.
+    # Each step waits 0.1 of 0.4 seconds. The last batch has one labeled image.
     step_logs = step_logs[1:]
     assert [logs["data_wait"] for logs in step_logs] == pytest.approx([0.25] * 5)
     speeds = [logs["images_per_second"] for logs in step_logs]

@@ -198,7 +198,7 @@ def test_no_class_weights_are_none():
 
 
 @pytest.mark.filterwarnings("error")
-def test_class_weights_without_any_labelled_pixel_are_one():
+def test_class_weights_without_any_labeled_pixel_are_one():
     weights = class_weights_from_counts("median-frequency", np.zeros(3), np.zeros(3))
     np.testing.assert_array_equal(weights, [1, 1, 1])
 

@@ -84,9 +84,9 @@ def test_void_examples_change_neither_loss_nor_scores(trainer):
     assert trainer.epoch_loss.first_non_finite_step() == 2  # of one step
 
 
-def test_the_loss_of_an_epoch_is_weighted_by_labelled_pixels():
+def test_the_loss_of_an_epoch_is_weighted_by_labeled_pixels():
     loss = EpochLoss()
-    # Two pixels at 1 nat, one at 4; a batch without labelled pixels is ignored.
+    # Two pixels at 1 nat, one at 4; a batch without labeled pixels is ignored.
     loss.update_state(1.0, 2.0)
     loss.update_state(4.0, 1.0)
     loss.update_state(7.0, 0.0)
@@ -104,7 +104,7 @@ def test_the_first_loss_that_is_not_finite_is_kept(bad):
     assert not np.isfinite(float(loss.result()))
     assert loss.first_non_finite_step() == 2
     loss.reset_state()
-    loss.update_state(bad, 0.0)  # also without labelled pixels
+    loss.update_state(bad, 0.0)  # also without labeled pixels
     assert not np.isfinite(float(loss.result()))
     assert loss.first_non_finite_step() == 1
 

@@ -247,7 +247,7 @@ def _gaps(names, in_any, is_auto):
 
     moved = [f"{old} to {new}" for new, old in enumerate(ids) if old != new]
     lines = "; ".join(f"{value},name of {value}" for value in ids[:3])
-    # Most probably the values are no ids: grey colours, or ids of another data set.
+    # Most probably the values are no ids: gray colors, or ids of another data set.
     is_fatal = num_gaps > len(ids) and is_auto
     message = (
         f"{num_gaps} of {len(names)} ids have no pixel: label maps have the ids "

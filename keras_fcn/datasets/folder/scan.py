@@ -41,7 +41,7 @@ class SampleFacts(NamedTuple):
         size: height and width of the image, upright; None if it can't be read.
         orientation: EXIF orientation, 1 to 8.
         label_size: height and width of the label map.
-        label: values or colours of the label map.
+        label: values or colors of the label map.
         errors: what can't be read, `(kind, message)`.
         color_sum: float64 `(3,)`, sum of RGB over the pixels; None if the image was not
             decoded.

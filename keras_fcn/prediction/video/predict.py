@@ -1,4 +1,4 @@
-"""Prediction of videos: each frame is labelled and written to new videos and files.
+"""Prediction of videos: each frame is labeled and written to new videos and files.
 
 Threads decode and encode while the network computes.
 """
@@ -40,7 +40,7 @@ def predict_video(
 
     The overlay is `STEM_overlay.mp4`, with the audio of the video. However the
     iteration ends, the file is completed: after an interruption it can be played. Label
-    maps are `STEM_labels/NUMBER.png`, or `STEM_labels.mkv`, a video whose grey values
+    maps are `STEM_labels/NUMBER.png`, or `STEM_labels.mkv`, a video whose gray values
     are the ids.
 
     Args:
@@ -182,7 +182,7 @@ class _VideoOutputs(ExitStack):
         if not style.legend:
             return np.empty((0, size[1], 3), dtype="uint8")
         colors = overlay_palette(class_map).astype("float32")
-        # Blended with mid-grey: one legend serves all frames, whatever their colours.
+        # Blended with mid-gray: one legend serves all frames, whatever their colors.
         blended = (style.opacity * colors + (1 - style.opacity) * 128).round()
         ids = range(class_map.num_classes)
         return legend(class_map, ids, size[1], blended, legend_scale(size))

@@ -12,7 +12,7 @@ from keras_fcn.typing import Size
 
 _TICK = Fraction(1, 90_000)  # seconds; the periods of all usual rates are multiples
 _QUALITY = {"crf": "20", "preset": "veryfast"}  # of x264
-_BT709 = 1  # FFmpeg's number for it, as colour space, primaries and curve
+_BT709 = 1  # FFmpeg's number for it, as color space, primaries and curve
 _LIMITED = 1  # FFmpeg's number for the value range of television
 # Codecs that browsers play in MP4; audio of other codecs is encoded as AAC.
 _COPIED_AUDIO = ("aac", "mp3", "opus", "flac", "alac")
@@ -114,7 +114,7 @@ class VideoWriter(_Writer):
 
 
 class LabelVideoWriter(_Writer):
-    """Writes label maps as a lossless grey video, FFV1 in Matroska."""
+    """Writes label maps as a lossless gray video, FFV1 in Matroska."""
 
     def __init__(self, path: Path, rate: Fraction, size: Size):
         """Open a file.
@@ -130,7 +130,7 @@ class LabelVideoWriter(_Writer):
         """Add a label map.
 
         Args:
-            label_map: uint8 `(height, width)`; the grey values are the ids.
+            label_map: uint8 `(height, width)`; the gray values are the ids.
             time: seconds since the first frame, more than before.
         """
         self._add(av.VideoFrame.from_ndarray(label_map, format="gray"), time)

@@ -31,7 +31,7 @@ class Candidate:
 
     Attributes:
         has_void: whether each of `void` is a class.
-        table: class id of each value or packed colour.
+        table: class id of each value or packed color.
         num_classes: number of classes that are not void.
     """
 
@@ -74,7 +74,7 @@ class Candidate:
                 self.table[int(pack(entry.color))] = class_id
 
     def unknown(self, contents: Contents) -> dict[str, int]:
-        """Return the pixels of values or colours without a class, such as "1,2,3"."""
+        """Return the pixels of values or colors without a class, such as "1,2,3"."""
         if self.kind == "colors":
             colors = contents.colors.items()
             return name_colors({c: n for c, n in colors if c not in self.table})
@@ -88,7 +88,7 @@ class Candidate:
         return {self.table[key] for key in keys if key in self.table} - {VOID_ID}
 
     def is_same(self, other: "Candidate", contents: Contents) -> bool:
-        """Return whether another candidate gives the same labels: by colour, by value.
+        """Return whether another candidate gives the same labels: by color, by value.
 
         Args:
             other: the other candidate.
@@ -97,7 +97,7 @@ class Candidate:
         by_color, by_value = sorted((self, other), key=lambda one: one.kind != "colors")
         if by_color.kind != "colors" or contents.has_rgb:
             return False
-        # Without one palette for all files, indices are read as grey values.
+        # Without one palette for all files, indices are read as gray values.
         color_of = contents.palette or {v: v * 0x010101 for v in contents.values}
         return all(
             by_color.table.get(color_of.get(value, NO_COLOR))
@@ -121,12 +121,12 @@ class Evidence:
         contents: of all files together.
         source: where the classes are from, for messages; "" if they are numbered.
         is_possible: whether the table allows the wanted `label_values`.
-        fits: whether a candidate has all values and colours.
+        fits: whether a candidate has all values and colors.
         best: the fitting candidate with most classes in use; the one with the fewest
             unknown pixels if none fits.
         rival: description of another fitting candidate with as many classes in use and
             other labels; "" if there is none, or `label_values` decides.
-        by_color: the candidate of the table's colours; `best` without one.
+        by_color: the candidate of the table's colors; `best` without one.
 
     Raises:
         ValueError: if `void` names no class.
@@ -181,7 +181,7 @@ class Evidence:
 
     @property
     def missing_colors(self) -> list[str]:
-        """Colours of the labels that the table lacks, if it has some of the others."""
+        """Colors of the labels that the table lacks, if it has some of the others."""
         unknown = self.by_color.unknown(self.contents)
         is_part = self.by_color.kind == "colors" and self.label_values == "auto"
         has_some = len(unknown) < len(self.contents.colors)
@@ -189,7 +189,7 @@ class Evidence:
 
     @property
     def class_map(self) -> ClassMap:
-        """The classes, with colours of the table, of the palette files, or others."""
+        """The classes, with colors of the table, of the palette files, or others."""
         entries = self.best.entries
         classes = [entry for entry in entries if not entry.is_void]
         colors = [entry.color for entry in classes]
@@ -200,7 +200,7 @@ class Evidence:
                 colors = [
                     unpack(palette[x.value]) for x in classes if x.value in palette
                 ]
-        # Colours only matter for drawing here: any distinct ones will do.
+        # Colors only matter for drawing here: any distinct ones will do.
         spare = iter(distinct_colors(len(classes)))
         void = [entry.color for entry in entries if entry.is_void and entry.color]
         return ClassMap(
@@ -218,7 +218,7 @@ def _options(contents, table, label_values, void, class_map):
     classes = [entry for entry in entries if not entry.is_void]
     if entries and all(entry.color for entry in classes):
         yield "colors", f"colors, as in {source}", entries
-    # Two names without ids or colours fit files of 0 and 1 and files of 0 and 255.
+    # Two names without ids or colors fit files of 0 and 1 and files of 0 and 255.
     if entries:
         may_be_two = len(classes) == 2 and not any(x.color or x.value for x in classes)
     else:
@@ -265,7 +265,7 @@ def _numbered(contents, class_map, void):
 
 
 def rgb_pixels(contents: Contents) -> dict[str, int]:
-    """Return the pixels of the colours that are not grey, such as "1,2,3".
+    """Return the pixels of the colors that are not gray, such as "1,2,3".
 
     Args:
         contents: of one or more label files.
@@ -274,10 +274,10 @@ def rgb_pixels(contents: Contents) -> dict[str, int]:
 
 
 def name_colors(pixels: Mapping[int, int]) -> dict[str, int]:
-    """Return pixels by colour as text, such as "1,2,3".
+    """Return pixels by color as text, such as "1,2,3".
 
     Args:
-        pixels: number of pixels by packed colour.
+        pixels: number of pixels by packed color.
     """
     return {
         "values above 255" if color == NO_COLOR else rgb(color): count

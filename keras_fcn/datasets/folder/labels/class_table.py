@@ -29,7 +29,7 @@ class ClassEntry(NamedTuple):
 
     Attributes:
         name: name of the class.
-        color: RGB in [0, 255]; None if the table has no colours.
+        color: RGB in [0, 255]; None if the table has no colors.
         value: id that label files store for it; None if the table has no ids.
         is_void: whether its pixels are ignored.
     """
@@ -87,7 +87,7 @@ def read_class_table(path: Path) -> list[ClassEntry]:
 
     Columns are separated by commas, semicolons, tabs or (in `.txt`) spaces; a header
     names them in any order and case: name or class_name; r, g, b; id or value; void.
-    Without a header, a line has a name and three numbers, its colour; a name and one
+    Without a header, a line has a name and three numbers, its color; a name and one
     number, its id; or a name only.
 
     Args:
@@ -98,7 +98,7 @@ def read_class_table(path: Path) -> list[ClassEntry]:
 
     Raises:
         ValueError: if a column is missing, a number is out of range, or a name, a
-            colour or an id occurs twice; names the line.
+            color or an id occurs twice; names the line.
     """
     lines = enumerate(_read_text(path).splitlines(), start=1)
     numbered = [(number, line.strip(" ")) for number, line in lines if line.strip()]

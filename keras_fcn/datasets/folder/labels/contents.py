@@ -1,4 +1,4 @@
-"""The different values and colours in label files: of one file, and of all together."""
+"""The different values and colors in label files: of one file, and of all together."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -11,19 +11,19 @@ from keras_fcn.datasets.folder.labels.class_table import WIDE_VOID
 from keras_fcn.datasets.folder.labels.decoder import VOID_ID, grey, is_grey, pack, rgb
 from keras_fcn.datasets.folder.labels.files import StoredLabels
 
-NO_COLOR = 256 * 0x010101  # above all packed colours, and no RGB colour
-_MAX_KEYS = 1024  # kept of a file; smoothed colour files have tens of thousands
+NO_COLOR = 256 * 0x010101  # above all packed colors, and no RGB color
+_MAX_KEYS = 1024  # kept of a file; smoothed color files have tens of thousands
 _MAX_THIN_SHARE = 0.25  # of the pixels, that smoothing changes
 
 
 class FileContents(NamedTuple):
-    """The different values or colours of a label file.
+    """The different values or colors of a label file.
 
     Attributes:
-        is_rgb: whether it has colours that are not grey, without a palette.
-        keys: int32, the values or packed colours.
+        is_rgb: whether it has colors that are not gray, without a palette.
+        keys: int32, the values or packed colors.
         counts: int64, number of pixels of each.
-        palette: int32, packed colour of each key of a palette file; None for others.
+        palette: int32, packed color of each key of a palette file; None for others.
         num_distinct: number of different ones; `keys` has the most frequent.
         areas: int32, those that cover an area; others are at edges only, as are those
             that resizing or JPEG adds.
@@ -40,7 +40,7 @@ class FileContents(NamedTuple):
 
     @property
     def colors(self) -> np.ndarray:
-        """Packed colour of each key, int32; a value above 255 has none: `NO_COLOR`."""
+        """Packed color of each key, int32; a value above 255 has none: `NO_COLOR`."""
         if self.palette is not None:
             return self.palette
         if self.is_rgb:
@@ -49,7 +49,7 @@ class FileContents(NamedTuple):
 
 
 def file_contents(stored: StoredLabels) -> FileContents:
-    """Find the different values or colours of a label file.
+    """Find the different values or colors of a label file.
 
     Args:
         stored: what `read_labels` returned.
@@ -59,7 +59,7 @@ def file_contents(stored: StoredLabels) -> FileContents:
     if values.ndim == 3:
         values = pack(values) if is_rgb else values[..., 0]
     keys, counts = _unique(values)
-    # A pixel that equals its upper and its left neighbour is part of an area.
+    # A pixel that equals its upper and its left neighbor is part of an area.
     inside = values[1:, 1:]
     is_area = (inside == values[:-1, 1:]) & (inside == values[1:, :-1])
     areas = _unique(inside[is_area])[0]
@@ -84,21 +84,21 @@ def _unique(values):
 
 
 class Contents:
-    """The values and colours of several label files together.
+    """The values and colors of several label files together.
 
     Args:
         files: the contents of each file.
 
     Attributes:
-        values: pixels of each grey value and palette index.
-        colors: pixels of each packed colour: of RGB files, grey values and palettes.
-        areas: values and colours that cover an area in a file.
-        has_rgb: whether a file has colours that are not grey.
+        values: pixels of each gray value and palette index.
+        colors: pixels of each packed color: of RGB files, gray values and palettes.
+        areas: values and colors that cover an area in a file.
+        has_rgb: whether a file has colors that are not gray.
         is_lossy: whether a file is a JPEG.
-        palette: packed colour of each palette index; None if files differ in it or no
+        palette: packed color of each palette index; None if files differ in it or no
             file has a palette.
         small_sets: the sets of at most three values that files have, some of them.
-        num_distinct: largest number of different values or colours of a file.
+        num_distinct: largest number of different values or colors of a file.
     """
 
     def __init__(self, files: Iterable[FileContents]):
@@ -113,7 +113,7 @@ class Contents:
             keys, counts = file.keys.tolist(), file.counts.tolist()
             colors = file.colors.tolist()
             for color, count in zip(colors, counts, strict=True):
-                self.colors[color] += count  # palettes may have a colour twice
+                self.colors[color] += count  # palettes may have a color twice
             self.areas.update(file.areas.tolist())
             self.is_lossy |= file.is_lossy
             self.num_distinct = max(self.num_distinct, file.num_distinct)
@@ -132,7 +132,7 @@ class Contents:
 
     @cached_property
     def smoothed(self) -> set[int]:
-        """Values (colours if there are RGB files) that smoothing has added.
+        """Values (colors if there are RGB files) that smoothing has added.
 
         Resizing with smoothing, and JPEG, put values between those of the classes:
         many of them, each on few pixels, and none covers an area.
@@ -152,7 +152,7 @@ class Contents:
 
     @property
     def main(self) -> dict[str, int]:
-        """Pixels of the values or colours that smoothing has not added."""
+        """Pixels of the values or colors that smoothing has not added."""
         pixels = self.colors if self.has_rgb else self.values
         text = rgb if self.has_rgb else str
         return {text(k): n for k, n in pixels.items() if k not in self.smoothed}

@@ -1,4 +1,4 @@
-"""From the values or colours of a label file to class ids, exactly."""
+"""From the values or colors of a label file to class ids, exactly."""
 
 from collections.abc import Mapping
 
@@ -14,13 +14,13 @@ _NUM_VALUES = 2**16
 
 
 class LabelDecoder:
-    """Turns the values or colours of a label file into class ids by a table.
+    """Turns the values or colors of a label file into class ids by a table.
 
     Args:
         values: class id, or `VOID_ID`, of each value that may be stored; in palette
             files, the indices are the values.
-        colors: class id, or `VOID_ID`, of each colour; grey values and palette indices
-            are replaced by their colour. Exactly one of the two is given.
+        colors: class id, or `VOID_ID`, of each color; gray values and palette indices
+            are replaced by their color. Exactly one of the two is given.
     """
 
     def __init__(
@@ -30,7 +30,7 @@ class LabelDecoder:
     ):
         self.uses_colors = colors is not None
         if colors is not None:
-            # An entry for each RGB colour, 32 MiB, makes decoding a single look-up.
+            # An entry for each RGB color, 32 MiB, makes decoding a single look-up.
             values = {int(pack(color)): class_id for color, class_id in colors.items()}
         size = 2**24 if self.uses_colors else _NUM_VALUES
         # int16, so that -1 marks values of no class.
@@ -44,7 +44,7 @@ class LabelDecoder:
             stored: what `read_labels` returned.
 
         Raises:
-            ValueError: if a value or colour has no class; gives its number of pixels.
+            ValueError: if a value or color has no class; gives its number of pixels.
         """
         keys = stored.values  # (H, W), or (H, W, 3) of RGB files
         if not self.uses_colors:
@@ -76,16 +76,16 @@ class LabelDecoder:
         return ids.astype("uint8")
 
     def class_ids(self, keys: np.ndarray) -> np.ndarray:
-        """Return the class ids of values or packed colours, int16; -1 for none.
+        """Return the class ids of values or packed colors, int16; -1 for none.
 
         Args:
-            keys: integers, values in [0, 65535] or packed colours.
+            keys: integers, values in [0, 65535] or packed colors.
         """
         return self._ids[keys]
 
 
 def is_grey(colors: np.ndarray) -> bool:
-    """Return whether all pixels of an RGB image are grey.
+    """Return whether all pixels of an RGB image are gray.
 
     Args:
         colors: uint8 `(height, width, 3)`.
@@ -95,7 +95,7 @@ def is_grey(colors: np.ndarray) -> bool:
 
 
 def pack(colors: np.ndarray | Color) -> np.ndarray:
-    """Return one integer for each RGB colour, int32 without the last axis.
+    """Return one integer for each RGB color, int32 without the last axis.
 
     Args:
         colors: in [0, 255], `(..., 3)`.
@@ -105,7 +105,7 @@ def pack(colors: np.ndarray | Color) -> np.ndarray:
 
 
 def unpack(packed: int) -> Color:
-    """Return red, green and blue of a packed colour.
+    """Return red, green and blue of a packed color.
 
     Args:
         packed: what `pack` returned.
@@ -114,7 +114,7 @@ def unpack(packed: int) -> Color:
 
 
 def rgb(packed: int) -> str:
-    """Return a packed colour as `red,green,blue`.
+    """Return a packed color as `red,green,blue`.
 
     Args:
         packed: what `pack` returned.
@@ -123,7 +123,7 @@ def rgb(packed: int) -> str:
 
 
 def grey(values: np.ndarray) -> np.ndarray:
-    """Return the packed colours of grey values, int32.
+    """Return the packed colors of gray values, int32.
 
     Args:
         values: integers in [0, 255].

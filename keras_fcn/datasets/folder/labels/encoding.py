@@ -1,6 +1,6 @@
 """How label files are read: one ordered list of rules over what all files contain.
 
-Values are class ids, or they stand for colours of classes, or a mask is black and
+Values are class ids, or they stand for colors of classes, or a mask is black and
 white. `RULES` decides it for all files together, or refuses them; docs/your-data.md
 prints the list.
 """
@@ -307,6 +307,6 @@ def _named(values):
 
 
 def _pixels(pixels, most=_MAX_NAMED):
-    """Values or colours and their numbers of pixels, the most frequent first."""
+    """Values or colors and their numbers of pixels, the most frequent first."""
     ordered = sorted(pixels, key=pixels.get, reverse=True)
     return summarize([f"{key} ({pixels[key]} pixels)" for key in ordered], most)

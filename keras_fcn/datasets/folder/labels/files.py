@@ -1,4 +1,4 @@
-"""Read label maps without any change of values: values, colours, palettes, shapes."""
+"""Read label maps without any change of values: values, colors, palettes, shapes."""
 
 import math
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ class StoredLabels:
     """The content of a label file.
 
     Attributes:
-        values: integer `(height, width)`, grey values, ids or palette indices, or
+        values: integer `(height, width)`, gray values, ids or palette indices, or
             uint8 RGB `(height, width, 3)`.
         palette: uint8 RGB `(256, 3)` of a palette file; None for other files.
         is_lossy: whether the file's compression changes values, as in JPEG files.
@@ -77,7 +77,7 @@ def read_labels(path: Path, max_pixels: int = MAX_IMAGE_PIXELS) -> StoredLabels:
     if image.mode == "1":
         return StoredLabels(np.asarray(image).astype("uint8"))  # 0 and 1
     if image.mode in ("P", "PA"):
-        # A palette may have fewer than 256 colours; indices beyond it become black.
+        # A palette may have fewer than 256 colors; indices beyond it become black.
         palette = np.zeros((256, 3), dtype="uint8")
         colors = np.asarray(image.getpalette("RGB"), dtype="uint8").reshape(-1, 3)
         palette[: len(colors)] = colors
@@ -101,7 +101,7 @@ def _read_array(path, max_pixels):
         header = open_memmap(path, mode="r")
         if header.offset + header.nbytes != path.stat().st_size:
             raise ValueError("its size is not the one in its header")
-        # Without the axis of the colours, which is the shortest of three.
+        # Without the axis of the colors, which is the shortest of three.
         check_pixels(path, (1, math.prod(sorted(header.shape)[-2:])), max_pixels)
         array = np.load(path, allow_pickle=False)
     except UnreadableImage:

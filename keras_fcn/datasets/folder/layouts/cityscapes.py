@@ -13,7 +13,7 @@ from keras_fcn.datasets.folder.samples import Layout
 from keras_fcn.images.reading import IMAGE_SUFFIXES
 
 _IMAGES, _LABELS = "leftImg8bit", "gtFine"
-# Name, colour and id of the 19 classes that are scored, in the order of their trainIds.
+# Name, color and id of the 19 classes that are scored, in the order of their trainIds.
 _CLASSES = (
     ("road", (128, 64, 128), 7),
     ("sidewalk", (244, 35, 232), 8),

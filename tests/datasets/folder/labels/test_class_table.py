@@ -32,7 +32,7 @@ def write(folder, content, name="class_dict.csv"):
         "name,r,g,b\nsky,255,0,0\nVoid,7,8,9\n".encode("utf-16"),
     ],
 )
-def test_a_table_of_colours_may_have_many_forms(tmp_path, text):
+def test_a_table_of_colors_may_have_many_forms(tmp_path, text):
     assert read_class_table(write(tmp_path, text)) == [SKY, VOID]
 
 
@@ -62,7 +62,7 @@ def test_a_table_may_have_names_only(tmp_path):
     ]
 
 
-def test_colours_and_names_may_be_separated_by_spaces(tmp_path):
+def test_colors_and_names_may_be_separated_by_spaces(tmp_path):
     path = write(
         tmp_path, "255 0 0 sky\n7 8 9\tVoid\n".replace("\t", " "), "label_colors.txt"
     )

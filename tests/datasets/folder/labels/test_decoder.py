@@ -1,4 +1,4 @@
-"""From the values or colours of a label file to class ids."""
+"""From the values or colors of a label file to class ids."""
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ def decode(decoder, values, dtype="uint8", palette=None):
     return decoder.decode(StoredLabels(np.array(values, dtype), palette))
 
 
-def test_colours_become_ids_and_the_colour_of_void_255():
+def test_colors_become_ids_and_the_color_of_void_255():
     ids = decode(COLORS, [[ROAD, SKY, VOID]])
     assert ids.dtype == np.uint8
     np.testing.assert_array_equal(ids, [[0, 1, 255]])
@@ -28,12 +28,12 @@ def test_values_become_ids(dtype):
     np.testing.assert_array_equal(ids, [[0, 1, 2, 255]])
 
 
-def test_grey_rgb_is_read_as_values_or_as_colours():
+def test_gray_rgb_is_read_as_values_or_as_colors():
     np.testing.assert_array_equal(decode(VALUES, [[[7, 7, 7], [0, 0, 0]]]), [[1, 0]])
     np.testing.assert_array_equal(decode(COLORS, [[9, 9]]), [[2, 2]])
 
 
-def test_palette_indices_are_values_or_are_replaced_by_their_colours():
+def test_palette_indices_are_values_or_are_replaced_by_their_colors():
     palette = np.zeros((256, 3), "uint8")
     palette[[0, 7]] = SKY, ROAD
     np.testing.assert_array_equal(decode(VALUES, [[0, 7]], palette=palette), [[0, 1]])
@@ -41,7 +41,7 @@ def test_palette_indices_are_values_or_are_replaced_by_their_colours():
 
 
 @pytest.mark.parametrize("pixel", [(4, 4, 5), (4, 5, 4), (5, 4, 4)])
-def test_one_pixel_of_colour_is_no_id(pixel):
+def test_one_pixel_of_color_is_no_id(pixel):
     with pytest.raises(ValueError, match="has colors, but the labels are read as ids"):
         decode(LabelDecoder(values={4: 0}), [[[4, 4, 4], pixel]])
 
@@ -57,6 +57,6 @@ def test_values_of_no_class_are_listed_by_their_number_of_pixels():
         decode(VALUES, [[9, 3, 9, 0]])
 
 
-def test_values_above_255_are_no_grey_colour():
+def test_values_above_255_are_no_gray_color():
     with pytest.raises(ValueError, match="the value 256, which is no gray color"):
         decode(COLORS, [[256]], "int32")

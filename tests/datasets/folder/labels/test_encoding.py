@@ -64,7 +64,7 @@ def test_black_and_white_is_background_and_object(tmp_path):
     assert data.decisions[-1].endswith(words)
 
 
-def test_black_and_white_has_the_names_of_a_table_without_colours(tmp_path):
+def test_black_and_white_has_the_names_of_a_table_without_colors(tmp_path):
     (tmp_path / "classes.txt").write_text("skin\nlesion\n")
     data = read(tmp_path, (0, 255), (0, 255))
     assert data.encoding.class_map.names == ("skin", "lesion")
@@ -92,7 +92,7 @@ def test_files_of_0_1_and_files_of_0_255_are_refused_with_both_readings(tmp_path
     assert decoded(data)["1"] == [0, 255]
 
 
-def test_grey_values_are_colours_if_the_table_has_them_all(tmp_path):
+def test_gray_values_are_colors_if_the_table_has_them_all(tmp_path):
     data = read(tmp_path, (0, 255), (255, 0), table=GREYS)
     data.refuse_problems()
     assert data.encoding.kind == "colors"
@@ -105,7 +105,7 @@ def test_ids_are_the_lines_of_a_table_without_ids(tmp_path):
     assert decoded(data) == {"0": [0, 1], "1": [0, 1]}
 
 
-def test_greys_that_are_also_lines_of_the_table_are_refused(tmp_path):
+def test_grays_that_are_also_lines_of_the_table_are_refused(tmp_path):
     table = "name,r,g,b\none,1,1,1\nzero,0,0,0\n"
     message = refusal(read(tmp_path, (0, 1), (0, 1), table=table))
     assert "as colors, as in class_dict.csv; or as ids, the lines" in message
@@ -114,7 +114,7 @@ def test_greys_that_are_also_lines_of_the_table_are_refused(tmp_path):
     data.refuse_problems()
 
 
-def test_colours_are_read_by_the_table(tmp_path):
+def test_colors_are_read_by_the_table(tmp_path):
     table = "name,r,g,b\nroad,128,64,128\nvoid,0,0,0\nsky,1,2,3\n"
     colors = [(128, 64, 128), (0, 0, 0), (1, 2, 3)]
     data = read(tmp_path, colors, colors[::-1], table=table)
@@ -122,7 +122,7 @@ def test_colours_are_read_by_the_table(tmp_path):
     assert decoded(data) == {"0": [0, 1, 255], "1": [0, 1, 255]}
 
 
-def test_rgba_and_palette_and_grey_files_may_be_mixed_by_colour(tmp_path):
+def test_rgba_and_palette_and_gray_files_may_be_mixed_by_color(tmp_path):
     table = "name,r,g,b\nroad,128,64,128\nsky,7,7,7\n"
     palette = np.zeros((256, 3), "uint8")
     palette[[3, 4]] = (128, 64, 128), (7, 7, 7)
@@ -154,7 +154,7 @@ def test_a_palette_in_the_order_of_the_table_is_read(tmp_path):
     assert decoded(data) == {"0": [0, 1], "1": [0, 1]}
 
 
-def test_classes_have_the_colours_of_the_palette(tmp_path):
+def test_classes_have_the_colors_of_the_palette(tmp_path):
     palette = np.zeros((256, 3), "uint8")
     palette[[0, 1]] = (9, 8, 7), (1, 2, 3)
     masks = [{"values": (0, 1), "palette": palette}] * 2
@@ -176,7 +176,7 @@ def test_ids_above_254_without_a_table_are_refused_with_the_limit(tmp_path):
     assert "labels/1.png (300)" in message
 
 
-def test_colours_without_a_table_are_refused_with_the_colours(tmp_path):
+def test_colors_without_a_table_are_refused_with_the_colors(tmp_path):
     message = refusal(read(tmp_path, [(1, 2, 3), (4, 4, 4)], (0, 1)))
     assert "have colors, and there is no class table" in message
     assert "Add a class_dict.csv with the columns name,r,g,b" in message
@@ -184,7 +184,7 @@ def test_colours_without_a_table_are_refused_with_the_colours(tmp_path):
     assert "labels/0.png (1,2,3)" in message
 
 
-def test_colours_of_no_class_are_named_with_file_and_count(tmp_path):
+def test_colors_of_no_class_are_named_with_file_and_count(tmp_path):
     colors = [(1, 2, 3), (250, 1, 7)]
     message = refusal(read(tmp_path, colors, [(1, 2, 3)], table="a,1,2,3\nb,9,9,9\n"))
     assert "1 are not in class_dict.csv: 250,1,7 (640 pixels)" in message

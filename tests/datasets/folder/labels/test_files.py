@@ -62,12 +62,12 @@ def test_one_bit_gives_0_and_1(tmp_path):
     np.testing.assert_array_equal(read_labels(tmp_path / "a.png").values, [[0, 1]])
 
 
-def test_grey_with_alpha_gives_its_grey(tmp_path):
+def test_gray_with_alpha_gives_its_gray(tmp_path):
     Image.fromarray(np.array([[[3, 255], [7, 0]]], "uint8")).save(tmp_path / "a.png")
     np.testing.assert_array_equal(read_labels(tmp_path / "a.png").values, [[3, 7]])
 
 
-def test_a_palette_gives_indices_and_colours(tmp_path):
+def test_a_palette_gives_indices_and_colors(tmp_path):
     palette = np.arange(768, dtype="uint16").reshape(256, 3) % 251
     stored = read_labels(write_labels(tmp_path / "a.png", (0, 5, 9), palette=palette))
     np.testing.assert_array_equal(stored.values, blocks(np.array((0, 5, 9))))
