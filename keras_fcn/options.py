@@ -140,7 +140,7 @@ Range = Annotated[
     tuple[PositiveFloat, PositiveFloat],
     AfterValidator(_check_order),
     BeforeValidator(_pair(",", float)),
-    Kind("LOW,HIGH, two numbers above 0, such as 0.5,2", "LOW,HIGH"),
+    Kind("LOW,HIGH, two numbers above 0 in ascending order, such as 0.5,2", "LOW,HIGH"),
 ]
 ImageScale = Annotated[
     Literal["auto", "native"] | PositiveInt,

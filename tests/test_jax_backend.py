@@ -213,6 +213,17 @@ def test_an_unusable_backend_is_a_one_line_error(
     assert message in line
 
 
+def test_jax_that_can_not_be_imported_is_a_one_line_error(
+    tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setenv("KERAS_BACKEND", "jax")
+    monkeypatch.setattr(command_line, "find_spec", lambda name: True)
+    monkeypatch.setitem(sys.modules, "jax", None)  # importing it raises ImportError
+    folder = write_folder(tmp_path / "mine")
+    line = refusal(commands_train, capsys, "--dataset", "folder", "--data-dir", folder)
+    assert "KERAS_BACKEND=jax requires JAX, which can't be imported: " in line
+
+
 @pytest.mark.slow
 @needs_jax
 def test_values_and_gradients_on_jax_equal_those_on_tensorflow():

@@ -81,7 +81,10 @@ def test_lists_become_tuples_and_integers_become_floats():
         ({"size": [3, 0]}, "`size` must be HEIGHTxWIDTH in pixels"),
         ({"size": [3, 4.0]}, "`size` must be HEIGHTxWIDTH in pixels"),
         ({"size": "3x4"}, "`size` must be HEIGHTxWIDTH in pixels"),
-        ({"zoom": [2, 1]}, "`zoom` must be LOW,HIGH, two numbers above 0, such as"),
+        (
+            {"zoom": [2, 1]},
+            "`zoom` must be LOW,HIGH, two numbers above 0 in ascending order, such as",
+        ),
         ({"zoom": [1, float("inf")]}, "`zoom` must be LOW,HIGH"),
         ({"title": "a\0b"}, "`title` must be text. Received: title='a\\x00b'"),
         ({"scale": 0}, "`scale` must be auto, native or a positive number of pixels."),

@@ -12,6 +12,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -168,6 +169,13 @@ def _start_backend() -> None:
     with quiet_start(), quick_imports():
         import tensorflow
 
+        if backend == "jax":
+            try:
+                import_module("jax")
+            except ImportError as error:
+                raise ValueError(
+                    f"KERAS_BACKEND=jax requires JAX, which can't be imported: {error}"
+                ) from error
         from keras_fcn.models.devices import allow_memory_growth, has_accelerator
 
         allow_memory_growth()

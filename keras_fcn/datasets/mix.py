@@ -43,7 +43,8 @@ def parse_mix(text: str | None) -> Mix | None:
         if not re.fullmatch("0*[1-9][0-9]{0,9}", count):
             raise ValueError(
                 f"`mix` expects a positive integer after {source}:, got "
-                f"{count or 'nothing'}"
+                + (count[:20] or "nothing")
+                + (", which is too large" if count.isdigit() and int(count) else "")
             )
         num_images = int(count)
     name, _, folder = source.partition("=")

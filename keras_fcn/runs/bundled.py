@@ -43,8 +43,9 @@ def find_network(name: str | Path, exported: bool = False) -> NetworkFolder:
         folder = ExportedFolder(path)
         return folder if exported else folder.refuse()
     packed = PackedFolder(path)
-    # A bundled network is a packed one even if its checksum is missing.
-    is_packed = is_bundled(name) or packed.checksum_file.is_file()
+    # Any of its files makes it a packed network, so that the missing one is named.
+    files = (packed.weights_file, packed.checksum_file)
+    is_packed = is_bundled(name) or any(file.is_file() for file in files)
     return packed if is_packed else RunFolder(path)
 
 

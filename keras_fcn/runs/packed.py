@@ -64,7 +64,7 @@ class PackedFolder(NetworkFolder):
         try:
             expected = self.checksum_file.read_text().split()[0]
             received = hashlib.sha256(self.weights_file.read_bytes()).hexdigest()
-        except (OSError, IndexError) as error:
+        except (OSError, IndexError, UnicodeDecodeError) as error:
             raise ValueError(
                 f"{self.path} is incomplete ({error}): pack or install it again"
             ) from error

@@ -258,7 +258,7 @@ def _load_state(
                 run.path / str(checkpoint.state), is_within_epoch=checkpoint.step > 0
             )
             return checkpoint
-        except ValueError as error:
+        except (OSError, ValueError) as error:
             logger.warning("%s; resuming from the previous checkpoint", error)
     last = checkpoints[-1]
     trainer.load_state(run.path / str(last.state), is_within_epoch=last.step > 0)

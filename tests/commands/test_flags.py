@@ -124,7 +124,10 @@ def test_selected_fields_become_flags_without_defaults():
         (["--crop", "32"], "HEIGHTxWIDTH in pixels, such as 360x480, got 32"),
         (["--crop=-3x4"], "HEIGHTxWIDTH in pixels"),
         (["--crop", "0x32"], "HEIGHTxWIDTH in pixels"),
-        (["--scale", "2"], "LOW,HIGH, two numbers above 0, such as 0.5,2, got 2"),
+        (
+            ["--scale", "2"],
+            "LOW,HIGH, two numbers above 0 in ascending order, such as 0.5,2, got 2",
+        ),
         (
             ["--variant", "7s"],
             "expected one of 32s, 16s, 8s, 4s, got 7s (did you mean 8s?)",

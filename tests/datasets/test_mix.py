@@ -57,6 +57,7 @@ def test_paths_become_absolute(tmp_path, monkeypatch):
         ("streets:0", "`mix` expects a positive integer after streets:, got 0$"),
         ("streets:-3", "a positive integer after streets:, got -3"),
         ("streets:1.5", "a positive integer after streets:, got 1.5"),
+        ("streets:99999999999", "got 99999999999, which is too large$"),
         ("streets:many", "a positive integer after streets:, got many"),
         ("streets:", "a positive integer after streets:, got nothing"),
         ("streets=x", "streets is rendered and takes no folder, got x"),

@@ -513,6 +513,10 @@ def test_variables_can_be_assigned_to_variables():
         ({"a": np.zeros(6), "c": None}, r"a of shape .*, got \(6,\)$"),
         ({"c": np.float32([1, 2])}, "c must be castable to int32. Received: float32"),
         ({"a": np.zeros((2, 3), "complex64")}, "a must be castable to float32"),
+        (
+            {"a": np.zeros((2, 3), "int32")},
+            "a must be castable to float32. Received: i",
+        ),
         ({"a": np.zeros((3, 2))}, r"\(2, 3\), got \(3, 2\)$"),
     ],
 )

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from keras_fcn.models.weights import variables_by_name
+from keras_fcn.runs.bundled import find_network
 from keras_fcn.runs.checkpoints import Checkpoint
 from keras_fcn.runs.folder import RunFolder
 from keras_fcn.runs.packed import PackedFolder, pack
@@ -74,6 +75,12 @@ def test_a_changed_byte_is_detected(packed):
 def test_a_missing_file_is_reported(packed, name):
     (packed.path / name).unlink()
     with pytest.raises(ValueError, match="is incomplete"):
+        find_network(packed.path).load_model()
+
+
+def test_a_checksum_that_is_not_text_is_reported(packed):
+    packed.checksum_file.write_bytes(b"\xff\xfe\0")
+    with pytest.raises(ValueError, match=f"^{packed.path} is incomplete"):
         packed.load_model()
 
 
