@@ -1,4 +1,4 @@
-// Displays the dictionary of `results.py`: the image with the colours of its classes at
+// Displays the dictionary of `results.py`: the image with the colors of its classes at
 // an adjustable opacity, the classes with their shares, and a tooltip with class and
 // confidence of a pixel. `element`, `props` and `watch` are defined by Gradio.
 let shown = null;
@@ -19,7 +19,7 @@ function pixels(image) {
   return context.getImageData(0, 0, image.width, image.height);
 }
 
-function grey(image) {
+function gray(image) {
   return pixels(image).data.filter((_, index) => index % 4 === 0);
 }
 
@@ -68,11 +68,11 @@ async function show() {
     [result.image, result.labels, result.confidence].map(decode),
   );
   const { width, height } = labels;
-  const ids = grey(labels);
+  const ids = gray(labels);
   const layer = paint(ids, result.classes, width, height);
   const names = new Map(result.classes.map((entry) => [entry.id, entry.name]));
   Object.assign(find("canvas"), { width, height });
-  shown = { image, layer, ids, names, confidence: grey(confidence), width };
+  shown = { image, layer, ids, names, confidence: gray(confidence), width };
   list(result.classes);
   draw();
   element.dataset.shown = "true";
