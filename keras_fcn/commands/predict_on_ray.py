@@ -135,7 +135,7 @@ def work_on_ray(arguments: argparse.Namespace, outputs: "Outputs") -> int:
             progress.update(len({row.path for row in rows}))
     if progress is not None:
         progress.close()
-        logger.info("%d images, %.2f images/s", progress.n, progress.rate)
+        logger.info("Predicted: %d images, %.2f images/s", progress.n, progress.rate)
     if num_failed and num_failed == num_images:
         return 2
     folder = without_options(arguments.output_dir)
