@@ -10,8 +10,8 @@ from tqdm import tqdm
 logger = logging.getLogger(__name__)
 
 _COUNT = "{desc}: {n_fmt}/{total_fmt}{unit}"
-_TIMES = "{rate_fmt}, {remaining} left{postfix}"
-_WITHOUT_TOTAL = "{desc}: {n_fmt}{unit}, {rate_fmt}{postfix}"
+_TIMES = "{rate_noinv_fmt}, {remaining} left{postfix}"
+_WITHOUT_TOTAL = "{desc}: {n_fmt}{unit}, {rate_noinv_fmt}{postfix}"
 
 
 class Progress(tqdm):

@@ -23,6 +23,13 @@ def test_lines_are_logged_where_there_is_no_terminal(lines, capsys):
     assert capsys.readouterr().err == ""
 
 
+def test_a_slow_rate_is_items_a_second_too(lines):
+    with Progress(description="Training", total=4, unit="steps", seconds=0) as progress:
+        time.sleep(1.3)
+        progress.update()
+    assert " steps/s, " in lines()[-1]
+
+
 def test_an_operation_shorter_than_the_interval_logs_nothing(lines):
     assert list(Progress(range(5), description="Reading", seconds=60)) == [*range(5)]
     assert lines() == []
