@@ -137,7 +137,7 @@ def test_progress_contains_steps_speed_and_remaining_time(logs, clock, caplog):
         progress.on_train_batch_end(step, logs if step == 4 else {})
     # 10 seconds per step; 15 of the 20 steps are left.
     assert caplog.messages == [
-        "epoch 3/4: 25/40 steps, 10.00s/ steps, 02:30 left, loss 0.500, mean IoU "
+        "epoch 3/4: 25/40 steps,  0.10 steps/s, 02:30 left, loss 0.500, mean IoU "
         "25.0%, 2.0 images/s, data wait 10%"
     ]
     progress.on_train_batch_end(9, logs)
