@@ -12,7 +12,7 @@ RUN := runs/streets-fcn32s-$(shell date +%Y%m%d-%H%M%S)
 train: $(VENV)/.installed
 	@echo "Training FCN-32s on rendered street scenes, from the bundled network"
 	@echo "(--init-from pretrained), which needs fewer epochs than random weights."
-	$(RUN_PYTHON) train.py --config recipes/streets-fcn32s.toml --run-dir $(RUN)
+	$(RUN_PYTHON) train.py --config streets-fcn32s --run-dir $(RUN)
 	$(RUN_PYTHON) evaluate.py --model $(RUN) --split test
 	@echo "Overlays:    $(RUN)/evaluation-test/overlays/"
 	@echo "Samples:     $(RUN)/samples/"

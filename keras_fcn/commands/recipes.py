@@ -1,11 +1,13 @@
 """Options of a training: recipes in TOML, options without effect, resumed runs."""
 
 import argparse
+import re
 import sys
 from collections.abc import Collection, Mapping
 from dataclasses import fields
 from pathlib import Path
 from shlex import quote
+from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 from keras_fcn.commands.parser import format_value
@@ -23,6 +25,7 @@ else:
 if TYPE_CHECKING:
     from keras_fcn.runs.folder import RunFolder
 
+_RECIPES = Path(__file__).parents[1] / "recipes"
 _OPTIONS = {field.name: field for field in fields(TrainingConfig)}
 _OFF = {"flip": False, "scale": (1.0, 1.0)}  # augmentation; the others are 0
 
@@ -38,7 +41,9 @@ def add_recipe(arguments: argparse.Namespace, given: set[str]) -> None:
         ValueError: if the recipe is invalid, or a flag has no effect.
         FileNotFoundError: if the recipe or the network of `init_from` is missing.
     """
-    recipe = {} if arguments.config is None else read_recipe(arguments.config)
+    recipe = (
+        {} if arguments.config is None else read_recipe(find_recipe(arguments.config))
+    )
     flags = given.intersection(_OPTIONS)
     # A flag for one kind of initial weights replaces the other kind in the recipe.
     if "init_from" in flags:
@@ -55,6 +60,42 @@ def add_recipe(arguments: argparse.Namespace, given: set[str]) -> None:
     given.update(recipe)
 
 
+def recipe_names() -> list[str]:
+    """Return the names of the recipes of the package, in order."""
+    return sorted(path.stem for path in _RECIPES.glob("*.toml"))
+
+
+def find_recipe(name: str) -> Path:
+    """Return the file of a recipe.
+
+    Args:
+        name: name of a recipe of the package, or path of a TOML file.
+
+    Raises:
+        FileNotFoundError: if it is neither; names the recipes.
+    """
+    if name in recipe_names():
+        return _RECIPES / f"{name}.toml"
+    if not Path(name).is_file():
+        raise FileNotFoundError(
+            f"`config` must be a TOML file or one of {', '.join(recipe_names())}. "
+            f"Received: config={name}{did_you_mean(Path(name).stem, recipe_names())}"
+        )
+    return Path(name)
+
+
+def describe_recipes() -> str:
+    """Return the names of the package's recipes with the first sentence of each."""
+    width = 2 + max(map(len, recipe_names()))
+    lines = []
+    for name in recipe_names():
+        text = find_recipe(name).read_text(encoding="utf-8")
+        comment = " ".join(re.findall(r"^# ?(.*)$", text, re.MULTILINE))
+        sentence = re.split(r"(?<=[.:]) ", comment, maxsplit=1)[0].rstrip(".:")
+        lines += wrap(f"{name:<{width}}{sentence}", 88, subsequent_indent=" " * width)
+    return "\n".join(lines)
+
+
 def read_recipe(path: Path) -> dict[str, Any]:
     """Read a recipe: values of `TrainingConfig`'s fields.
 
@@ -68,11 +109,9 @@ def read_recipe(path: Path) -> dict[str, Any]:
         Value by name of the field.
 
     Raises:
-        FileNotFoundError: if there is no such file.
+        OSError: if it can't be read.
         ValueError: if it is not TOML, or a name or a value is wrong.
     """
-    if not path.is_file():
-        raise FileNotFoundError(f"`config` must be a TOML file. Received: {path}")
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

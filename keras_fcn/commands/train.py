@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from keras_fcn.commands.command_line import Command
 from keras_fcn.commands.flags import add_config_arguments, add_flag, parse_run
-from keras_fcn.commands.recipes import add_recipe, check_unchanged
+from keras_fcn.commands.recipes import add_recipe, check_unchanged, describe_recipes
 from keras_fcn.config import GROUPS, TrainingConfig
 from keras_fcn.errors import TrainingStopped
 from keras_fcn.options import Kind, PositiveInt
@@ -32,12 +32,22 @@ _Devices = Annotated[
     Literal["all"] | PositiveInt, Kind("all or a positive integer", "all|N")
 ]
 _EXAMPLES = """examples:
-  %(prog)s --config recipes/camvid-fcn8s.toml --data-dir data/CamVid
+  %(prog)s --config camvid-fcn8s --data-dir data/CamVid
   %(prog)s --dataset folder --data-dir my_data --init-from pretrained
   %(prog)s --variant 16s --init-from runs/camvid-32s --run-dir runs/camvid-16s
   %(prog)s --resume runs/camvid-16s
-  %(prog)s --config recipes/camvid-fcn8s.toml --run-dir runs/mine --auto-resume
+  %(prog)s --config camvid-fcn8s --run-dir runs/mine --auto-resume
 """
+
+
+class _Config(argparse.Action):
+    """Keeps the recipe; `list` prints the recipes instead, and exits."""
+
+    def __call__(self, parser, namespace, values, option_string=None):
+        if values == "list":
+            print(describe_recipes())
+            parser.exit()
+        setattr(namespace, self.dest, values)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -45,9 +55,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     recipe = parser.add_argument_group("recipe")
     recipe.add_argument(
         "--config",
-        type=Path,
-        metavar="FILE",
-        help="TOML file with values of the options below; flags override it",
+        action=_Config,
+        metavar="NAME|FILE",
+        help="recipe of the package, or TOML file, with values of the options below; "
+        "flags override it; list prints the recipes",
     )
     for name in GROUPS:
         group = parser.add_argument_group(name)

@@ -5,14 +5,19 @@ import re
 import pytest
 
 from keras_fcn.commands import train
-from keras_fcn.commands.recipes import check_options, read_recipe
+from keras_fcn.commands.recipes import (
+    check_options,
+    find_recipe,
+    read_recipe,
+    recipe_names,
+)
 from keras_fcn.config import TrainingConfig
 from keras_fcn.runs.folder import RunFolder
-from tests.support.commands import outcome
+from tests.support.commands import outcome, refusal
 from tests.support.data import PROJECT
 from tests.support.narrow import narrow_vgg16
 
-RECIPES = sorted((PROJECT / "recipes").glob("*.toml"))
+RECIPES = [find_recipe(name) for name in recipe_names()]
 
 
 @pytest.fixture
@@ -38,7 +43,7 @@ def test_each_recipe_of_the_project_is_read(path):
 
 def test_there_is_a_recipe_for_make_train():
     makefile = (PROJECT / "Makefile").read_text()
-    assert [p.name for p in RECIPES if f"--config recipes/{p.name} " in makefile]
+    assert [p.name for p in RECIPES if f"--config {p.stem} " in makefile]
 
 
 def test_values_are_read_as_toml_or_as_flags(write):
@@ -90,12 +95,25 @@ def test_a_binary_file_is_refused(tmp_path):
         read_recipe(tmp_path / "recipe.toml")
 
 
-def test_a_missing_file_is_refused(tmp_path):
-    for path in (tmp_path / "no.toml", tmp_path):
-        with pytest.raises(
-            FileNotFoundError, match=f"`config` must be a TOML file. Received: {path}$"
-        ):
-            read_recipe(path)
+@pytest.mark.parametrize("name", ["own-clases", "recipes/own-classes.toml"])
+def test_an_unknown_recipe_is_answered_with_all_names(capsys, name):
+    line = refusal(train, capsys, "--config", name)
+    assert "--config must be a TOML file or one of camvid-1-streets, " in line
+    assert f"Received: --config {name} (did you mean own-classes?)" in line
+
+
+def test_a_folder_is_no_recipe(tmp_path, capsys):
+    assert f"Received: --config {tmp_path}\n" in refusal(
+        train, capsys, "--config", tmp_path
+    )
+
+
+def test_recipes_are_listed_with_their_first_sentence(capsys):
+    status, out, _ = outcome(train, capsys, "--config", "list")
+    assert status == 0
+    names = [line.split()[0] for line in out.splitlines() if line[0] != " "]
+    assert names == recipe_names()
+    assert "own-classes       Your own images and classes, starting from" in out
 
 
 def test_a_recipe_with_conflicting_options_is_refused(write):
@@ -168,10 +186,10 @@ def test_options_that_were_not_given_are_not_refused():
 def test_recipes_of_two_stages_run_one_after_the_other(tiny_camvid, tmp_path, capsys):
     """On few images and filters, with the stages' own options otherwise."""
     few = ("--epochs", 1, "--batch-size", 2, "--crop", "32x32", "--head-filters", 8)
-    first = ("--config", PROJECT / "recipes/camvid-1-streets.toml", "--num-images", 3)
+    first = ("--config", "camvid-1-streets", "--num-images", 3)
     first += ("--image-size", "48x64", "--weights", "none", "--freeze-blocks", 0)
     first += ("--encoder-rate", 1, "--run-dir", tmp_path / "streets")
-    second = ("--config", PROJECT / "recipes/camvid-2.toml", "--mix", "streets:3")
+    second = ("--config", "camvid-2", "--mix", "streets:3")
     second += ("--init-from", tmp_path / "streets", "--data-dir", tiny_camvid)
     second += ("--run-dir", tmp_path / "camvid")
     with narrow_vgg16():
@@ -183,4 +201,4 @@ def test_recipes_of_two_stages_run_one_after_the_other(tiny_camvid, tmp_path, ca
 
 
 def test_the_folder_of_recipes_holds_recipes_only():
-    assert {path.suffix for path in (PROJECT / "recipes").iterdir()} == {".toml"}
+    assert {path.suffix for path in RECIPES[0].parent.iterdir()} == {".toml"}

@@ -73,7 +73,7 @@ def test_each_bundled_network_is_small_and_described(name):
     folder = PackedFolder(FOLDER / name)
     assert folder.weights_file.stat().st_size <= 36e6
     card = (folder.path / "README.md").read_text()
-    for needed in ("license", "mean IoU", "seed", "recipes/", "CamVid", "VGG"):
+    for needed in ("license", "mean IoU", "seed", "--config", "CamVid", "VGG"):
         assert needed in card
     config = json.loads((folder.path / "config.json").read_text())
     assert "/" not in "".join(filter(None, map(str, config["config"].values())))
