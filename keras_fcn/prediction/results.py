@@ -154,7 +154,7 @@ class ResultTable:
         self._ids = [*range(class_map.num_classes), class_map.void_id]
         self._writer.writerow(
             ["path", "frame", "status", "height", "width", "seconds", "problem"]
-            + [*class_map.names, "void"]
+            + [*map(_cell, class_map.names), "void"]
         )
 
     def add(self, result: Result) -> None:
@@ -170,10 +170,17 @@ class ResultTable:
         frame = "" if result.frame is None else result.frame
         height, width = result.size or ("", "")
         seconds = f"{result.seconds:.4f}" if result.status == "done" else ""
+        path, problem = _cell(str(result.path)), _cell(result.problem)
         self._writer.writerow(
-            [result.path, frame, result.status, height, width, seconds, result.problem]
-            + shares
+            [path, frame, result.status, height, width, seconds, problem, *shares]
         )
+
+
+def _cell(text: str) -> str:
+    """Return a text that neither starts a formula nor ends the row."""
+    text = text.replace("\r", "\\r")  # the csv module quotes it from Python 3.13 on
+    # Quoted as OWASP recommends.
+    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t")) else text
 
 
 @contextmanager

@@ -5,7 +5,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 from urllib.parse import urlsplit
@@ -19,6 +18,7 @@ from keras_fcn.images.reading import read_image
 from keras_fcn.prediction.segmenter import load
 from street_rendering import render_street
 from tests.support.data import PROJECT
+from tests.support.ports import unused_port
 from tests.support.videos import write_video
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
@@ -38,12 +38,6 @@ DROP = """([selector, name, content]) => {
     const event = new DragEvent("drop", { dataTransfer, bubbles: true });
     document.querySelector(selector).dispatchEvent(event);
 }"""
-
-
-def unused_port():
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
 
 
 @pytest.fixture(scope="module")

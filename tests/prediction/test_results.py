@@ -1,13 +1,45 @@
-"""Per-image results as a line of text."""
+"""Per-image results as a line of text and as a table."""
+
+import csv
+from pathlib import Path
 
 import numpy as np
+import pytest
 
 from keras_fcn.classes import ClassMap
-from keras_fcn.prediction.results import Result, count_ids
+from keras_fcn.prediction.results import Result, count_ids, result_table
 
 CLASS_MAP = ClassMap(("a", "b", "c"), ((255, 0, 0), (0, 255, 0), (0, 0, 255)), 255)
 
 
 def test_classes_are_described_largest_first():
     counts = count_ids(np.array([[1, 1, 1, 0]], "uint8"))
-    assert Result("x", counts=counts).describe(CLASS_MAP) == "b 75.0%, a 25.0%"
+    assert Result(Path("x"), counts=counts).describe(CLASS_MAP) == "b 75.0%, a 25.0%"
+
+
+@pytest.mark.parametrize("name", ["=HYPERLINK(1)", "+1", "-1", "@a", "\t=1"])
+def test_names_are_not_formulas_in_a_table(tmp_path, name):
+    class_map = ClassMap((name, "b=c"), ((255, 0, 0), (0, 255, 0)), 255)
+    with result_table(tmp_path / "a.csv", class_map) as table:
+        table.add(Result(Path(name), problem=f"{name} is an empty file"))
+    with (tmp_path / "a.csv").open(newline="") as file:
+        header, row = csv.reader(file)
+    assert header[-3:] == [f"'{name}", "b=c", "void"]
+    assert (row[0], row[6]) == (f"'{name}", f"'{name} is an empty file")
+
+
+def test_carriage_return_in_a_name_does_not_end_the_row(tmp_path):
+    with result_table(tmp_path / "a.csv", CLASS_MAP) as table:
+        table.add(Result(Path("a\rb")))
+    assert len((tmp_path / "a.csv").read_text().splitlines()) == 2
+
+
+def test_table_has_the_share_of_void(tmp_path):
+    label_map = np.array([[0, 1, 255, 255]], "uint8")
+    with result_table(tmp_path / "a.csv", CLASS_MAP) as table:
+        table.add(Result(Path("a"), size=(1, 4), counts=count_ids(label_map)))
+    with (tmp_path / "a.csv").open() as file:
+        (row,) = csv.DictReader(file)
+    assert [row[name] for name in ("a", "b", "c", "void")] == [
+        "0.250000", "0.250000", "0.000000", "0.500000"
+    ]  # fmt: skip

@@ -1,9 +1,10 @@
 """Videos and cameras, read frame by frame through FFmpeg (PyAV)."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 
 import av
@@ -13,12 +14,33 @@ from keras_fcn.errors import one_line
 
 _USUAL_RATE = Fraction(25)  # frames per second, if a file does not contain its rate
 _CAMERA_FORMATS = {"linux": ("v4l2", "/dev/video{}"), "darwin": ("avfoundation", "{}")}
-# Formats that FFmpeg opens as videos: text, and single images.
-_OTHER_FORMATS = ("tty", "image2", "_pipe")
+# FFmpeg also opens text, images, and playlists (HLS, concat), which name other files
+# and URLs. These containers, found by content, hold their own frames.
+_DEMUXERS = (
+    "matroska", "mov", "avi", "mpeg", "mpegts", "mpegvideo", "m4v", "h264", "hevc",
+    "av1", "obu", "ivf", "mjpeg", "asf", "flv", "ogg", "mxf", "yuv4mpegpipe", "dv",
+)  # fmt: skip
+# `ArgumentError`: a format that is not on the list.
+_NO_VIDEO = (av.error.InvalidDataError, av.error.EOFError, av.error.ArgumentError)
 
 
 class UnreadableVideo(ValueError):
     """A file that cannot be decoded as a video; the message is one line."""
+
+
+def open_video_file(path: Path) -> "av.container.InputContainer":
+    """Open a video file without access to any other file or host.
+
+    Args:
+        path: the file; its content determines the format, not its name.
+
+    Raises:
+        av.FFmpegError: if it has none of the supported formats, or is damaged.
+        OSError: if it can't be read.
+    """
+    limits = {"format_whitelist": ",".join(_DEMUXERS), "protocol_whitelist": "file"}
+    # With the prefix, a name such as `http:a.mp4` is a file too.
+    return av.open(f"file:{path}", options=limits)
 
 
 @dataclass(frozen=True)
@@ -77,15 +99,17 @@ class VideoReader:
         if not path.exists():
             raise FileNotFoundError(f"There is no file {path}")
         self.path: Path | None = path
-        self._open(str(path), str(path), clip)
+        self._open(str(path), partial(open_video_file, path), clip)
 
-    def _open(self, name: str, source: str, clip: Clip, **options) -> None:
-        self.name, self.clip, self.damage = name, clip, ""
+    def _open(
+        self, name: str, opened: Callable[[], "av.container.InputContainer"], clip: Clip
+    ) -> None:
+        self.name, self.clip, self.damage, self._reopen = name, clip, "", opened
         try:
-            self._container = av.open(source, **options)
+            self._container = opened()
         except (av.FFmpegError, OSError) as error:
             reason = getattr(error, "strerror", None) or one_line(error)
-            if isinstance(error, av.error.InvalidDataError | av.error.EOFError):
+            if isinstance(error, _NO_VIDEO):
                 reason += "; it is not a video, or was cut off before its index"
             raise UnreadableVideo(f"{name} can't be opened ({reason})") from error
         streams = [
@@ -93,8 +117,8 @@ class VideoReader:
             for stream in self._container.streams.video
             if not stream.disposition & av.stream.Disposition.attached_pic  # a cover
         ]
-        problem, format_name = "", self._container.format.name
-        if not streams or any(part in format_name for part in _OTHER_FORMATS):
+        problem = ""
+        if not streams:
             kinds = sorted({stream.type for stream in self._container.streams})
             received = ", ".join(kinds) or "nothing"
             problem = f"must have a video stream. Received: {received}"
@@ -192,7 +216,7 @@ class VideoReader:
         self._first_time = stream.start_time * stream.time_base
         target = round((self.clip.start + self._first_time) / stream.time_base)
         # In a second container: a failed seek leaves the first one as it was opened.
-        with av.open(str(self.path)) as trial:
+        with self._reopen() as trial:
             trial_stream = trial.streams[stream.index]
             try:
                 trial.seek(target, stream=trial_stream)
@@ -204,7 +228,7 @@ class VideoReader:
         self._container.seek(target, stream=stream)
         # Packets are counted without being decoded, which is fast.
         count = 0
-        with av.open(str(self.path)) as container:
+        with self._reopen() as container:
             for packet in container.demux(container.streams[stream.index]):
                 if packet.dts is not None and packet.dts > found.pts:
                     break
@@ -274,7 +298,8 @@ class CameraReader(VideoReader):
         kind, device = _CAMERA_FORMATS[system]
         source = device.format(camera) if camera.isdecimal() else camera
         self.path, self.stem = None, f"camera-{source.replace('/', '-').strip('-')}"
-        self._open(f"camera {camera} ({source})", source, clip, format=kind)
+        opened = partial(av.open, source, format=kind)
+        self._open(f"camera {camera} ({source})", opened, clip)
 
     @property
     def duration(self) -> None:

@@ -8,6 +8,7 @@ import av
 import cv2
 import numpy as np
 
+from keras_fcn.prediction.video.reader import open_video_file
 from keras_fcn.typing import Size
 
 _TICK = Fraction(1, 90_000)  # seconds; the periods of all usual rates are multiples
@@ -147,7 +148,7 @@ class AudioCopy:
             begin: time of the clip's first frame in file time, seconds.
             end: time of the clip's end in file time, seconds; None for the video's.
         """
-        self._source = av.open(str(path))
+        self._source = open_video_file(path)
         self._begin, self._end = float(begin), end
         self._packets: Iterator[tuple[float, av.Packet]] = iter(())
         self._waiting: tuple[float, av.Packet] | None = None

@@ -1,5 +1,7 @@
 """Prediction of videos, with a stand-in for the network."""
 
+from pathlib import Path
+
 import av
 import numpy as np
 import pytest
@@ -227,6 +229,33 @@ def test_files_that_are_not_videos_are_refused(tmp_path, content):
     (tmp_path / "a.mp4").write_bytes(content)
     with pytest.raises(UnreadableVideo, match="a.mp4 (can't be opened|must have)"):
         VideoReader(tmp_path / "a.mp4")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "ffconcat version 1.0\nfile b.mp4\n",
+        "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nb.mp4\n#EXT-X-ENDLIST\n",
+        "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\nb.m3u8\n",
+        '<?xml version="1.0"?><MPD xmlns="urn:mpeg:dash:schema:mpd:2011"></MPD>',
+        "v=0\no=- 0 0 IN IP4 127.0.0.1\nm=video 5004 RTP/AVP 96\n",
+    ],
+)
+@pytest.mark.parametrize("name", ["a.mp4", "a.m3u8", "a.ffconcat", "a.mpd"])
+def test_lists_of_other_files_are_not_videos(tmp_path, monkeypatch, name, content):
+    monkeypatch.chdir(tmp_path)
+    write_video(tmp_path / "b.mp4", EVEN[:2])
+    (tmp_path / name).write_text(content)
+    for path in (tmp_path / name, Path(name)):
+        with pytest.raises(UnreadableVideo, match="it is not a video"):
+            VideoReader(path)
+
+
+def test_name_of_a_file_is_not_a_url(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_video(tmp_path / "a.mp4", EVEN[:2]).rename(tmp_path / "http:a.mp4")
+    with VideoReader(Path("http:a.mp4")) as video:
+        assert len(list(video.frames())) == 2
 
 
 def test_an_unknown_codec_is_refused(tmp_path):
