@@ -13,12 +13,13 @@ model. `FCN` and `from_pretrained` return networks to train:
     >>> model = keras_fcn.FCN("8s", num_classes=11, head="compact", weights=None)
     >>> model = keras_fcn.from_pretrained("fcn8s-camvid", num_classes=3)
 
-The first use of any of these names imports Keras and registers the layers, which
-`keras.saving.load_model` needs to read the `best.keras` of a run. If Keras has been
-imported already, importing `keras_fcn` registers them.
+The first use of any of these names imports Keras. `keras.saving.load_model` reads the
+`best.keras` of a run once both packages have been imported, in any order.
 """
 
 import importlib
+import importlib.abc
+import importlib.machinery
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -61,5 +62,34 @@ def __dir__() -> list[str]:
     return sorted(__all__)
 
 
+# They register the classes of saved networks with Keras.
+_REGISTERED = ("models",)
+
+
+def _register() -> None:
+    for name in _REGISTERED:
+        importlib.import_module(f"keras_fcn.{name}")
+
+
+class _RegisterAfterKeras(importlib.abc.MetaPathFinder):
+    """Imports the registered classes as soon as somebody has imported Keras."""
+
+    def find_spec(self, fullname: str, path: Any, target: Any = None) -> Any:
+        if fullname != "keras":
+            return None
+        spec = importlib.machinery.PathFinder.find_spec(fullname, path, target)
+        if spec is not None and spec.loader is not None:
+            execute = spec.loader.exec_module
+
+            def exec_module(module: Any) -> None:
+                execute(module)
+                _register()
+
+            spec.loader.exec_module = exec_module  # type: ignore[method-assign]
+        return spec
+
+
 if "keras" in sys.modules:
-    importlib.import_module("keras_fcn.models")
+    _register()
+else:
+    sys.meta_path.insert(0, _RegisterAfterKeras())

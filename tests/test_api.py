@@ -77,21 +77,37 @@ print(sorted(heavy & set(sys.modules)))
     assert run(program) == ("[]\n", "")
 
 
-def test_importing_after_keras_registers_the_layers():
-    program = """
-import os, sys
-from types import ModuleType
-sys.modules["keras"] = ModuleType("keras")  # stands for one that is imported
-imported = []
+@pytest.mark.parametrize(
+    "order", ["import keras, keras_fcn", "import keras_fcn, keras"]
+)
+def test_the_layers_are_imported_directly_after_keras_in_any_order(tmp_path, order):
+    program = f"""
+import sys
+sys.path.insert(0, sys.argv[1])
 class Finder:
     def find_spec(self, name, path=None, target=None):
         if name.startswith("keras_fcn.") and name != "keras_fcn.version":
-            imported.append(name)
-            raise SystemExit(print(*imported))
+            print(name, sys.modules["keras"].is_imported)
+            raise SystemExit
 sys.meta_path.insert(0, Finder())
-import keras_fcn
+{order}
 """
-    assert run(program) == ("keras_fcn.models\n", "")
+    (tmp_path / "keras.py").write_text("is_imported = True")  # stands for Keras
+    assert run(program, tmp_path) == ("keras_fcn.models True\n", "")
+
+
+def test_keras_that_is_imported_later_knows_the_registered_classes(monkeypatch):
+    # Of Keras's backends, NumPy's is imported fastest.
+    monkeypatch.setenv("KERAS_BACKEND", "numpy")
+    program = """
+import importlib.util
+import keras_fcn
+importlib.util.find_spec("keras")  # does not import it
+import keras
+for name in ("VGGPreprocessing", "MaxUnpooling"):
+    print(keras.saving.get_registered_object(f"keras_fcn>{name}").__name__)
+"""
+    assert run(program)[0].split() == ["VGGPreprocessing", "MaxUnpooling"]
 
 
 def test_help_has_an_example():
