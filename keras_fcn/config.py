@@ -72,8 +72,16 @@ class TrainingConfig:
     num_samples: PositiveInt = _run(
         4, "number of validation images whose predictions are drawn after each epoch"
     )
+    # Two states with the optimizer's moments: seven times the size of the network.
+    keep_checkpoints: bool = _run(
+        False,
+        "keep the last two checkpoints when the training has finished; the network in "
+        "best.keras is always kept",
+    )
 
-    dataset: Dataset = _data("camvid", "data set")
+    dataset: Dataset = _data(
+        "camvid", "data set; that of data_dir, by its layout, if only that is given"
+    )
     data_dir: Text | None = _data(
         None,
         "folder of the data set: CamVid (train/, trainannot/, ...), camvid32 (train/, "

@@ -135,7 +135,12 @@ def packed_run(tmp_path_factory):
     """A run of one epoch with an architecture other than the default."""
     folder = write_folder(tmp_path_factory.mktemp("data") / "mine")
     config = tiny_config(
-        folder, variant="8s", skip_scales="batch-norm", head_filters=8, epochs=1
+        folder,
+        variant="8s",
+        skip_scales="batch-norm",
+        head_filters=8,
+        epochs=1,
+        keep_checkpoints=False,
     )
     return train(config, tmp_path_factory.mktemp("runs") / "run")
 

@@ -1,6 +1,7 @@
 """Options of a training: recipes in TOML, options without effect, resumed runs."""
 
 import argparse
+import logging
 import re
 import sys
 from collections.abc import Collection, Mapping
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from keras_fcn.commands.parser import format_value
 from keras_fcn.config import FOLDER_FIELDS, TrainingConfig
 from keras_fcn.datasets.mix import absolute_mix, parse_mix
+from keras_fcn.datasets.recognize import recognize_dataset
 from keras_fcn.errors import did_you_mean
 from keras_fcn.options import parse
 from keras_fcn.runs.names import network_path, start_name
@@ -24,6 +26,8 @@ else:
 
 if TYPE_CHECKING:
     from keras_fcn.runs.folder import RunFolder
+
+logger = logging.getLogger(__name__)
 
 _RECIPES = Path(__file__).parents[1] / "recipes"
 _OPTIONS = {field.name: field for field in fields(TrainingConfig)}
@@ -52,12 +56,23 @@ def add_recipe(arguments: argparse.Namespace, given: set[str]) -> None:
         recipe.pop("init_from", None)
     for name in recipe.keys() - flags:
         setattr(arguments, name, recipe[name])
+    if arguments.data_dir is not None and "dataset" not in flags | recipe.keys():
+        _set_dataset(arguments, flags)
     # Only flags are checked here: a flag may make an option of the recipe useless, such
     # as --no-augment.
     check_options({name: getattr(arguments, name) for name in _OPTIONS}, flags)
     if arguments.init_from is not None:
         network_path(arguments.init_from)
     given.update(recipe)
+
+
+def _set_dataset(arguments: argparse.Namespace, flags: set[str]) -> None:
+    """Set the data set to that of the folder `data_dir`."""
+    folder = Path(arguments.data_dir)
+    # With an option for own data, CamVid's files are read as such, too.
+    has_options = not flags.isdisjoint(FOLDER_FIELDS)
+    arguments.dataset = "folder" if has_options else recognize_dataset(folder)
+    logger.info("Reading %s as `dataset` %s", folder, arguments.dataset)
 
 
 def recipe_names() -> list[str]:

@@ -19,6 +19,7 @@ from keras_fcn.commands.recipes import add_recipe, check_unchanged, describe_rec
 from keras_fcn.config import GROUPS, TrainingConfig
 from keras_fcn.errors import TrainingStopped
 from keras_fcn.options import Kind, PositiveInt
+from keras_fcn.runs.names import reserved_folder
 from keras_fcn.training.distributed.cluster import find_cluster
 
 if TYPE_CHECKING:
@@ -33,11 +34,18 @@ _Devices = Annotated[
 ]
 _EXAMPLES = """examples:
   %(prog)s --config camvid-fcn8s --data-dir data/CamVid
-  %(prog)s --dataset folder --data-dir my_data --init-from pretrained
+  %(prog)s --data-dir my_data
   %(prog)s --variant 16s --init-from runs/camvid-32s --run-dir runs/camvid-16s
   %(prog)s --resume runs/camvid-16s
   %(prog)s --config camvid-fcn8s --run-dir runs/mine --auto-resume
 """
+
+
+_GROUP_HELP = {
+    "network": "Without --variant, --head, --weights, --init-from or other options of\n"
+    "the network, training starts from the bundled network, a compact FCN-8s, or from\n"
+    "VGG16's ImageNet weights if they have been downloaded before.",
+}
 
 
 class _Config(argparse.Action):
@@ -61,7 +69,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "flags override it; list prints the recipes",
     )
     for name in GROUPS:
-        group = parser.add_argument_group(name)
+        group = parser.add_argument_group(name, _GROUP_HELP.get(name))
         if name == "run":
             _add_run_arguments(group)
         of_group = [
@@ -189,11 +197,12 @@ def _train(
     with distribution.fail_together():
         values = {f.name: getattr(arguments, f.name) for f in fields(TrainingConfig)}
         config = follow_start(TrainingConfig(**values), given)
-    if path is None:
-        # To the second, so that trainings of the same data get different folders.
-        started = datetime.now().strftime("%Y%m%d-%H%M%S")
-        path = RUNS / f"{config.dataset}-fcn{config.variant}-{started}"
-    return train(config, path, distribution, every)
+    if path is not None or not distribution.is_first:  # the others write no run
+        return train(config, path or RUNS, distribution, every)
+    started = datetime.now().strftime("%Y%m%d-%H%M%S")
+    name = f"{config.dataset}-fcn{config.variant}-{started}"
+    with reserved_folder(RUNS, name) as path:
+        return train(config, path, distribution, every)
 
 
 main = Command(__doc__, add_arguments, work, check, examples=_EXAMPLES).main

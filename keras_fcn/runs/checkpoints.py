@@ -1,5 +1,8 @@
 """Checkpoints of a run: the last two, from which training can resume.
 
+When the training has finished, only `checkpoint.json` is kept, unless the run's
+configuration has `keep_checkpoints`.
+
 checkpoint.json         progress of the training, with its history
 checkpoint-before.json  the same of the previous checkpoint
 checkpoint-EEEE.safetensors
@@ -235,6 +238,17 @@ class Checkpoints:
             except ValueError:
                 self.before_file.unlink()
         self._update_files(checkpoint, before)
+
+    def has_states(self) -> bool:
+        """Return whether there is a state from which a training can resume."""
+        return any(self.folder.glob("checkpoint-*.safetensors"))
+
+    def remove_states(self) -> None:
+        """Remove what only resuming needs, after the training has finished."""
+        self.before_file.unlink(missing_ok=True)  # first, because it names a state
+        for pattern in ("checkpoint-*.safetensors", "best-*"):
+            for path in self.folder.glob(pattern):
+                path.unlink()
 
     def is_complete(self, checkpoint: Checkpoint) -> bool:
         """Return whether the files that follow from a checkpoint are up to date.

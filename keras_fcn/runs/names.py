@@ -3,6 +3,9 @@
 This module does not import Keras, so that a command refuses a wrong name at once.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from itertools import count
 from pathlib import Path
 
 from keras_fcn.config import DEFAULT_NETWORK
@@ -106,3 +109,30 @@ def check_run(path: Path) -> None:
             f"{path} is a packed network, not a run: start a run from it with "
             f"`init_from` {path}"
         )
+
+
+@contextmanager
+def reserved_folder(parent: Path, name: str) -> Iterator[Path]:
+    """Create an empty folder that no other process uses, for the run of a block.
+
+    Args:
+        parent: folder of the runs; created if missing.
+        name: name of the folder; `-2`, `-3`, ... is added if it exists already.
+
+    Yields:
+        The folder. It is removed after the block if it is still empty.
+    """
+    parent.mkdir(parents=True, exist_ok=True)
+    for number in count(1):
+        path = parent / (name if number == 1 else f"{name}-{number}")
+        try:
+            path.mkdir()  # fails for all processes but one
+            break
+        except FileExistsError:
+            continue
+    try:
+        yield path
+    finally:
+        for folder in (path, parent):
+            with suppress(OSError):  # it is not empty
+                folder.rmdir()

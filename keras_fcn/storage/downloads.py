@@ -48,6 +48,17 @@ def fetch(
         raise OSError(f"{url} can't be downloaded ({reason}): {otherwise}") from error
 
 
+def is_downloaded(file_name: str, *, cache_subdir: str) -> bool:
+    """Return whether a file is in the cache.
+
+    Args:
+        file_name: its name in the cache.
+        cache_subdir: folder of the cache.
+    """
+    home = os.environ.get("KERAS_HOME") or Path.home() / ".keras"  # as Keras does
+    return Path(home, cache_subdir, file_name).is_file()
+
+
 def _unpack(archive):
     """Unpack an archive next to itself; remove it if it is damaged."""
     folder = archive.with_suffix("")

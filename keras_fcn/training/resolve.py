@@ -1,32 +1,48 @@
 """Checks of a configuration, and values for the options that depend on others."""
 
 import dataclasses
+import logging
 from pathlib import Path
 
-from keras_fcn.config import TrainingConfig
+from keras_fcn.config import DEFAULT_NETWORK, TrainingConfig
 from keras_fcn.datasets.mix import absolute_mix
 from keras_fcn.models.architecture import Architecture
 from keras_fcn.models.precision import resolve_precision
+from keras_fcn.models.weights import VGG16_URL
 from keras_fcn.runs.bundled import find_network
 from keras_fcn.runs.names import start_name
+from keras_fcn.storage.downloads import is_downloaded
+
+logger = logging.getLogger(__name__)
 
 _ARCHITECTURE = ("variant", "head", "head_filters", "skip_scales", "upsampling")
+_START = ("init_from", "weights", *_ARCHITECTURE)
 
 
 def follow_start(config: TrainingConfig, given: set[str]) -> TrainingConfig:
-    """Copy the architecture of the network from which a training starts.
+    """Select the initial network of a training, and copy its architecture.
 
     Args:
         config: the training; `init_from` is a run or a pretrained network.
-        given: names of fields that the user has set; they are kept.
+        given: names of fields that the user has set; they are kept. If neither initial
+            weights nor an option of the architecture are among them, the training
+            starts from the bundled network, or trains a compact FCN-8s from VGG16's
+            ImageNet weights if they have been downloaded.
 
     Returns:
-        The configuration with the network's values for the other fields.
+        The configuration with the values of the network of `init_from` for the other
+        options of the architecture.
 
     Raises:
         FileNotFoundError: if there is no such network.
         ValueError: if its `config.json` is not usable.
     """
+    if config.init_from is None and given.isdisjoint(_START):
+        if is_downloaded(Path(VGG16_URL).name, cache_subdir="models"):
+            logger.info("Training FCN-8s with `head` compact from `weights` imagenet")
+            return dataclasses.replace(config, variant="8s", head="compact")
+        logger.info("Starting from the bundled network, `init_from` pretrained")
+        config = dataclasses.replace(config, init_from=DEFAULT_NETWORK)
     if config.init_from is None:
         return config
     source = find_network(config.init_from).read_config()

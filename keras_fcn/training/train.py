@@ -164,12 +164,12 @@ def is_finished(run: RunFolder) -> bool:
 def _is_complete(
     run: RunFolder, config: TrainingConfig, checkpoint: Checkpoint
 ) -> bool:
+    if not checkpoint.is_last(config.epochs, config.patience):
+        return False
     # The process may have been killed between the last checkpoint and the end.
-    return (
-        checkpoint.is_last(config.epochs, config.patience)
-        and run.checkpoints.is_complete(checkpoint)
-        and run.calibration_file.exists()
-    )
+    is_complete = run.checkpoints.is_complete(checkpoint)
+    is_complete &= run.calibration_file.exists()
+    return is_complete or not run.checkpoints.has_states()
 
 
 def _check_can_resume(
@@ -221,6 +221,8 @@ def _run_loop(
         loop.run()
     if is_first:
         calibrate(run, data.dataset, config.batch_size)
+        if not config.keep_checkpoints:
+            run.checkpoints.remove_states()
     # A worker that ends early would be reported as lost.
     trainer.distribution.barrier()
 

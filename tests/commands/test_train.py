@@ -11,6 +11,8 @@ import pytest
 from keras_fcn.commands import calibrate, evaluate, train
 from keras_fcn.config import TrainingConfig
 from keras_fcn.runs.folder import RunFolder
+from keras_fcn.runs.names import reserved_folder
+from keras_fcn.training.train import is_finished
 from tests.support.commands import call, outcome, refusal, training_arguments
 from tests.support.data import PROJECT, write_folder
 from tests.support.narrow import narrow_vgg16
@@ -119,11 +121,83 @@ def test_flags_reach_the_configuration(folder, tmp_path, capsys, trained):
     )
 
 
-def test_without_flags_the_configuration_is_the_default(capsys, trained):
-    refusal(train, capsys)
-    ((config, run_path),) = trained
-    assert config == TrainingConfig()
-    assert str(run_path).startswith("runs/camvid-fcn32s-")
+@pytest.fixture
+def keras_home(tmp_path, monkeypatch):
+    """Keras's cache, without a file, and a working folder next to it."""
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "cache"))
+    (tmp_path / "work").mkdir()
+    monkeypatch.chdir(tmp_path / "work")
+    return tmp_path / "cache"
+
+
+def started(trained, capsys, *flags):
+    """Network and data of the configuration for some flags, and the run's name."""
+    outcome(train, capsys, *flags)
+    config, run_path = trained.pop()
+    found = (config.variant, config.head, config.init_from, config.weights)
+    return found, config.dataset, run_path
+
+
+def test_without_a_network_training_starts_from_the_bundled_one(
+    capsys, trained, keras_home
+):
+    start, dataset, run_path = started(trained, capsys, "--epochs", 3)
+    assert start == ("8s", "compact", "fcn8s-camvid", "imagenet")
+    assert dataset == "camvid" and str(run_path).startswith("runs/camvid-fcn8s-")
+    assert not run_path.exists()  # nor an empty folder of a failed training
+    file_name = "models/vgg16_weights_tf_dim_ordering_tf_kernels.h5"
+    (keras_home / file_name).parent.mkdir(parents=True)
+    (keras_home / file_name).touch()
+    assert started(trained, capsys)[0] == ("8s", "compact", None, "imagenet")
+
+
+@pytest.mark.parametrize(
+    ("flags", "start"),
+    [
+        ("--variant 32s", ("32s", "vgg", None, "imagenet")),
+        ("--head compact", ("32s", "compact", None, "imagenet")),
+        ("--weights none", ("32s", "vgg", None, "none")),
+        ("--init-from pretrained", ("8s", "compact", "pretrained", "imagenet")),
+    ],
+)
+def test_an_option_of_the_network_selects_the_documented_defaults(
+    capsys, trained, keras_home, flags, start
+):
+    assert started(trained, capsys, *flags.split())[0] == start
+
+
+def test_the_data_set_of_a_folder_is_recognized(
+    capsys, trained, keras_home, folder, tmp_path
+):
+    for name in ("train/0001TP_0.png", "trainannot/0001TP_0.png"):
+        (tmp_path / "copy" / name).parent.mkdir(parents=True)
+        (tmp_path / "copy" / name).touch()
+    for flags, expected in (
+        (("--data-dir", folder), "folder"),
+        (("--data-dir", tmp_path / "copy"), "camvid"),
+        (("--data-dir", tmp_path / "copy", "--void", "sky"), "folder"),
+        (("--data-dir", tmp_path / "copy", "--dataset", "folder"), "folder"),
+        (("--data-dir", folder, "--dataset", "camvid"), "camvid"),
+    ):
+        assert started(trained, capsys, *flags)[1] == expected, flags
+    (tmp_path / "copy/trainannot").rename(tmp_path / "copy/train_labels")
+    assert started(trained, capsys, "--data-dir", tmp_path / "copy")[1] == "camvid32"
+
+
+def test_runs_that_start_in_the_same_second_take_the_next_names(tmp_path, monkeypatch):
+    with reserved_folder(tmp_path / "runs", "a") as first:
+        with reserved_folder(tmp_path / "runs", "a") as second:
+            (second / "config.json").touch()
+            assert (first.name, second.name) == ("a", "a-2")
+    assert [path.name for path in (tmp_path / "runs").iterdir()] == ["a-2"]
+
+
+def test_a_finished_run_keeps_no_checkpoints(run, capsys):
+    assert not list(run.path.glob("checkpoint-*")) and is_finished(run)
+    assert run.best_model.is_file() and run.read_checkpoint().epoch == 1
+    line = refusal(train, capsys, "--resume", run.path)
+    assert f"{run.path} has finished its 1 epochs: start a new run from it" in line
+    assert outcome(train, capsys, "--auto-resume", "--run-dir", run.path)[0] == 0
 
 
 def test_flags_override_a_recipe_that_overrides_defaults(tmp_path, capsys, trained):
@@ -211,8 +285,8 @@ def test_a_missing_data_folder_is_one_line(tmp_path, capsys):
 
 
 def test_camvid_requires_its_layout(tmp_path, capsys):
-    line = refusal(train, capsys, "--data-dir", tmp_path, "--run-dir", tmp_path / "run")
-    assert "trainannot" in line
+    flags = ("--dataset", "camvid", "--data-dir", tmp_path)
+    assert "trainannot" in refusal(train, capsys, *flags, "--run-dir", tmp_path / "run")
 
 
 def test_the_data_set_folder_requires_a_data_dir(capsys, tmp_path):

@@ -63,5 +63,6 @@ def tiny_config(folder, **changes) -> TrainingConfig:
         "crop": (32, 32),
         "precision": "float32",
         "num_samples": 1,
+        "keep_checkpoints": True,
     }
     return TrainingConfig(**{**values, **changes})

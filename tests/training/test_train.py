@@ -571,7 +571,8 @@ def test_unset_architecture_options_are_those_of_the_initial_run(
     assert (followed.variant, followed.head) == ("8s", "compact")
     assert (followed.skip_scales, followed.head_filters) == ("paper", 8)
     assert follow_start(wanted, {"variant"}).variant == "32s"
-    assert follow_start(TrainingConfig(), set()) == TrainingConfig()
+    paper = TrainingConfig(variant="32s")
+    assert follow_start(paper, {"variant"}) == paper
     config = tiny_config(
         folder, variant="16s", head_filters=8, init_from=str(fine_run.path)
     )
