@@ -20,6 +20,7 @@ from keras_fcn.commands.predict_flags import (
     add_output_arguments,
     add_server_arguments,
     add_video_arguments,
+    check_output_arguments,
     check_server_arguments,
     check_video_arguments,
     clip_of,
@@ -99,6 +100,7 @@ def check(arguments: argparse.Namespace, given: set[str]) -> None:
             f"Received: output_dir={arguments.output_dir}"
         )
     arguments.jobs = find_jobs(arguments.images, arguments.output_dir, arguments.list)
+    check_output_arguments(arguments)
     videos = [job for job in arguments.jobs if job.is_video]
     if arguments.server and (videos or arguments.camera):
         name = videos[0].path if videos else f"camera {arguments.camera}"

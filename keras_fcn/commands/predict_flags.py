@@ -8,8 +8,9 @@ from pydantic import Field
 
 from keras_fcn.commands.flags import add_flag
 from keras_fcn.config import MAX_IMAGE_PIXELS
+from keras_fcn.errors import summarize
 from keras_fcn.options import Kind, NonNegativeInt, PositiveInt, Probability
-from keras_fcn.prediction.options import OverlayFormat, VideoLabels
+from keras_fcn.prediction.options import Annotations, OverlayFormat, VideoLabels
 
 if TYPE_CHECKING:
     from keras_fcn.prediction.outputs import Outputs
@@ -55,6 +56,26 @@ def add_output_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_flag(
         group,
+        "--annotations",
+        Annotations,
+        "write the regions as polygons for annotation tools: labelme (STEM.json, and "
+        "labels.txt), geojson (STEM.geojson), coco (annotations.coco.json, one file "
+        "for all images)",
+        (),
+    )
+    group.add_argument(
+        "--class-masks",
+        action="store_true",
+        help="write a black and white mask of each class, STEM_masks/ID_CLASS.png",
+    )
+    group.add_argument(
+        "--probabilities",
+        action="store_true",
+        help="write STEM_probabilities.npy: the probability of each class at each "
+        "pixel, float32 (height, width, classes)",
+    )
+    add_flag(
+        group,
         "--unknown-below",
         Probability,
         "label pixels as void if the probability of their class is below P",
@@ -85,7 +106,46 @@ def outputs_of(arguments: argparse.Namespace) -> "Outputs":
         arguments.video_labels,
         arguments.skip_existing,
         arguments.confidence,
+        arguments.annotations,
+        arguments.class_masks,
+        arguments.probabilities,
     )
+
+
+def check_output_arguments(arguments: argparse.Namespace) -> None:
+    """Check that the outputs can be written for all inputs.
+
+    Args:
+        arguments: of the command, with `jobs`.
+
+    Raises:
+        ValueError: if one can't.
+    """
+    for_images = ("annotations", "class_masks", "probabilities")
+    chosen = [f"`{name}`" for name in for_images if getattr(arguments, name)]
+    videos = [job.path for job in arguments.jobs if job.is_video]
+    if chosen and (videos or arguments.camera is not None):
+        name = videos[0] if videos else f"camera {arguments.camera}"
+        raise ValueError(f"{', '.join(chosen)} can't be written for videos: {name}")
+    # Next to its image, a labelme file may be the user's own work.
+    replaced = [
+        str(path)
+        for job in arguments.jobs
+        if job.stem.parent.resolve() == job.path.parent.resolve()
+        and (path := job.output("", ".json")).exists()
+    ]
+    if "labelme" in arguments.annotations and replaced:
+        raise ValueError(
+            f"`annotations` labelme would replace {summarize(replaced)}: choose "
+            "another `output_dir`"
+        )
+    if arguments.server and arguments.probabilities:
+        raise ValueError("`server` sends no probabilities: leave out `probabilities`")
+    if "coco" in arguments.annotations and arguments.skip_existing:
+        raise ValueError(
+            "`annotations` coco can't be combined with `skip_existing`: the file has "
+            "the images of one command"
+        )
 
 
 def add_video_arguments(parser: argparse.ArgumentParser) -> None:

@@ -25,6 +25,9 @@ _EXCLUDED = (
     "video_labels",
     "skip_existing",
     "csv",
+    "annotations",
+    "class_masks",
+    "probabilities",
 )
 
 
@@ -80,7 +83,10 @@ def check_ray_arguments(arguments: argparse.Namespace, given: set[str]) -> None:
         return
     wrong = [f"`{name}`" for name in _EXCLUDED if name in given]
     if wrong:
-        raise ValueError(f"`ray` predicts images only: leave out {', '.join(wrong)}")
+        raise ValueError(
+            "`ray` predicts images only, and writes label maps, overlays and "
+            f"confidence: leave out {', '.join(wrong)}"
+        )
     from keras_fcn.ray_prediction.cluster import check_address, check_installed
 
     check_address(arguments.ray)

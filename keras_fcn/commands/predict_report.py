@@ -12,6 +12,7 @@ from keras_fcn.errors import printable
 
 if TYPE_CHECKING:
     from keras_fcn.classes import ClassMap
+    from keras_fcn.prediction.annotations import CocoFile
     from keras_fcn.prediction.jobs import Job
     from keras_fcn.prediction.outputs import Outputs
     from keras_fcn.prediction.results import Result, ResultTable
@@ -37,7 +38,20 @@ def open_report(
         table = None
         if arguments.csv:
             table = stack.enter_context(result_table(arguments.csv, class_map))
-        yield PredictionReport(arguments, class_map, table)
+        coco = None
+        if "coco" in arguments.annotations:
+            from keras_fcn.prediction.annotations import CocoFile
+
+            coco = CocoFile(class_map)
+            # Also after an interruption, with the images until then.
+            stack.callback(coco.save, arguments.output_dir / "annotations.coco.json")
+        if "labelme" in arguments.annotations:
+            from keras_fcn.prediction.annotations import labelme_names
+            from keras_fcn.prediction.outputs import write_file
+
+            names = "".join(f"{name}\n" for name in labelme_names(class_map))
+            write_file(arguments.output_dir / "labels.txt", names.encode())
+        yield PredictionReport(arguments, class_map, table, coco)
 
 
 class PredictionReport:
@@ -47,6 +61,7 @@ class PredictionReport:
         arguments: of the command, with `jobs` and `output_dir`.
         class_map: names of the classes.
         table: gets a row for each image or frame; None for no table.
+        coco: gets the label map of each image; None for no COCO file.
     """
 
     def __init__(
@@ -54,9 +69,11 @@ class PredictionReport:
         arguments: argparse.Namespace,
         class_map: "ClassMap",
         table: "ResultTable | None",
+        coco: "CocoFile | None" = None,
     ):
         self._output_dir, self._total = arguments.output_dir, len(arguments.jobs)
-        self._class_map, self._table = class_map, table
+        self._class_map, self._table, self._coco = class_map, table, coco
+        self._stems = {job.path: job.stem for job in arguments.jobs}
         self._num_failed = self._num_predicted = 0
         self._last_path: Path | None = None
         self._file_number = 0
@@ -64,6 +81,13 @@ class PredictionReport:
     def add(self, result: "Result") -> None:
         """Count the result of an image, and print it."""
         self._count(result)
+        if self._coco and result.label_map is not None:
+            # Relative to the folder of inputs, which the outputs' subfolders mirror.
+            name = self._stems[result.path].relative_to(self._output_dir)
+            name = name.with_name(result.path.name)
+            if result.frame is not None:
+                name = name.with_suffix("") / f"{result.frame:06}{name.suffix}"
+            self._coco.add(name.as_posix(), result.label_map)
         if not result.problem:
             frame = "" if result.frame is None else f", frame {result.frame}"
             self._print(f"{result.path}{frame}: {result.describe(self._class_map)}")

@@ -3,13 +3,16 @@
 The polygons are exact: drawn by the tools' own rules, they give the label map again.
 """
 
+import json
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
 
 from keras_fcn.classes import ClassMap
+from keras_fcn.images.encoding import write_content
 
 VOID_LABEL = "__ignore__"  # labelme's name of pixels without a class
 _LABELME_VERSION = "5.5.0"
@@ -125,6 +128,15 @@ def to_labelme(
     }
 
 
+def labelme_names(class_map: ClassMap) -> list[str]:
+    """Return the labels for `labelme --labels FILE`, in the order of the classes.
+
+    Args:
+        class_map: the classes.
+    """
+    return [VOID_LABEL, *class_map.names]
+
+
 def to_coco(
     label_maps: Mapping[str, np.ndarray], class_map: ClassMap
 ) -> dict[str, Any]:
@@ -199,6 +211,19 @@ class CocoFile:
             "annotations": self._annotations,
             "categories": self._categories,
         }
+
+    def save(self, path: Path) -> None:
+        """Write the file, and create its folder.
+
+        Args:
+            path: the file; replaced atomically.
+
+        Raises:
+            OSError: if it can't be written.
+        """
+        path.parent.mkdir(parents=True, exist_ok=True)
+        text = json.dumps(self.content(), ensure_ascii=False)
+        write_content(path, text.encode("utf-8", "surrogateescape"))
 
 
 def to_geojson(label_map: np.ndarray, class_map: ClassMap) -> dict[str, Any]:

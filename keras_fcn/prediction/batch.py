@@ -16,6 +16,7 @@ from keras_fcn.config import MAX_IMAGE_PIXELS
 from keras_fcn.images.frames import read_frames
 from keras_fcn.images.prefetch import ordered_map, threads
 from keras_fcn.models.devices import has_accelerator
+from keras_fcn.prediction.confidence import mark_unknown
 from keras_fcn.prediction.jobs import Job
 from keras_fcn.prediction.outputs import Outputs, write_outputs
 from keras_fcn.prediction.results import ImageTask, Result
@@ -66,7 +67,11 @@ def predict_images(
     with threads(_NUM_THREADS) as executor:
         opened = ordered_map(executor, open_file, jobs, _AHEAD + batch_size)
         predicted = predict_tasks(
-            segmenter, chain.from_iterable(opened), batch_size, outputs.confidence
+            segmenter,
+            chain.from_iterable(opened),
+            batch_size,
+            outputs.confidence,
+            outputs.probabilities,
         )
         results = ordered_map(
             executor,
@@ -116,6 +121,7 @@ def predict_tasks(
     tasks: Iterable[Task],
     batch_size: int,
     with_confidence: bool = False,
+    with_probabilities: bool = False,
 ) -> Iterator[Task]:
     """Set the label maps of tasks.
 
@@ -125,6 +131,7 @@ def predict_tasks(
         batch_size: maximum number of consecutive images of one size that are predicted
             together.
         with_confidence: also set their confidence.
+        with_probabilities: also set their probabilities, and their confidence.
 
     Yields:
         The same tasks in order, with a label map or a problem.
@@ -133,27 +140,39 @@ def predict_tasks(
     for shape, run in runs:
         while group := list(islice(run, batch_size if shape else 1)):
             begun = time.perf_counter()
-            _predict_group(segmenter, group, with_confidence)
+            _predict_group(segmenter, group, with_confidence, with_probabilities)
             for task in group:
                 task.seconds += (time.perf_counter() - begun) / len(group)
                 yield task
 
 
-def _predict_group(segmenter, group, with_confidence):
+def _predict_group(segmenter, group, with_confidence, with_probabilities):
     """Predict images of one size together; one by one if that fails."""
     if group[0].image is None:
         return
     try:
         images = np.stack([task.image for task in group])  # (N, H, W, 3)
-        if with_confidence:
+        probabilities = confidence = [None] * len(group)
+        if with_probabilities:  # all from one pass, which may be a random one
+            probabilities = segmenter.probabilities(images)  # (N, H, W, C)
+            confidence = probabilities.max(axis=-1)
+            label_maps = mark_unknown(
+                probabilities.argmax(axis=-1).astype("uint8"),
+                confidence,
+                segmenter.options.unknown_below,
+                segmenter.class_map,
+            )
+        elif with_confidence:
             label_maps, confidence = segmenter.label_and_confidence(images)
         else:
-            label_maps, confidence = segmenter(images), [None] * len(group)
-        for task, *outputs in zip(group, label_maps, confidence, strict=True):
-            task.label_map, task.confidence = outputs
+            label_maps = segmenter(images)
+        for task, *outputs in zip(
+            group, label_maps, confidence, probabilities, strict=True
+        ):
+            task.label_map, task.confidence, task.probabilities = outputs
     except Exception as error:  # mostly a lack of memory
         if len(group) == 1:
             group[0].fail("predicted", error)
         else:
             for task in group:
-                _predict_group(segmenter, [task], with_confidence)
+                _predict_group(segmenter, [task], with_confidence, with_probabilities)

@@ -12,7 +12,8 @@ VIDEO_SUFFIXES = (
     ".m2ts", ".wmv", ".asf", ".flv", ".3gp", ".ogv", ".mxf", ".vob", ".y4m",
 )  # fmt: skip
 _SUFFIXES = frozenset((*IMAGE_SUFFIXES, *VIDEO_SUFFIXES))
-_OUTPUTS = ("_labels", "_overlay", "_confidence")  # ends of the names of outputs
+# Ends of the names of outputs.
+_OUTPUTS = ("_labels", "_overlay", "_confidence", "_masks", "_probabilities")
 
 Found = tuple[Path, Path]
 

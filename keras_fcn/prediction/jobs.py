@@ -17,6 +17,7 @@ from keras_fcn.storage.regular_files import read_lines
 
 # Ends of the outputs' names.
 LABELS, OVERLAY, CONFIDENCE = "_labels", "_overlay", "_confidence"
+MASKS, PROBABILITIES = "_masks", "_probabilities"
 
 
 @dataclass(frozen=True)

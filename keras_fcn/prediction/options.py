@@ -4,10 +4,14 @@ Nothing here imports TensorFlow or Keras: the commands check their flags with it
 """
 
 import logging
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator
 
 from keras_fcn.options import (
+    AsTuple,
     ImageScale,
+    Kind,
     NonNegativeInt,
     PositiveInt,
     Probability,
@@ -25,6 +29,12 @@ _DEFAULT_OVERLAP = 416  # the receptive field, rounded up to the grid
 Dense = Literal["upsampling", "shift-and-stitch"]
 OverlayFormat = Literal["png", "jpeg", "none"]
 VideoLabels = Literal["png", "video"]
+Annotations = Annotated[
+    tuple[Literal["labelme", "coco", "geojson"], ...],
+    AsTuple,
+    BeforeValidator(lambda text: text.split(",") if isinstance(text, str) else text),
+    Kind("some of labelme, coco and geojson, separated by commas", "KINDS"),
+]
 
 
 @validated

@@ -1,9 +1,15 @@
-"""The files that are written for each image: label map, overlay and confidence."""
+"""The files that are written for each image: label map, overlay, polygons ..."""
 
 import errno
+import io
+import json
+import os
+import re
 import time
 from dataclasses import replace
 from pathlib import Path
+
+import numpy as np
 
 from keras_fcn.classes import ClassMap
 from keras_fcn.drawing.overlays import OverlayStyle, overlay_with_legend
@@ -11,14 +17,25 @@ from keras_fcn.images.encoding import (
     encode_jpeg,
     encode_label_map,
     encode_photograph,
+    encode_png,
     write_content,
 )
 from keras_fcn.options import validated
+from keras_fcn.prediction.annotations import class_masks, to_geojson, to_labelme
 from keras_fcn.prediction.confidence import encode_confidence
-from keras_fcn.prediction.jobs import CONFIDENCE, LABELS, OVERLAY, Job
-from keras_fcn.prediction.options import OverlayFormat, VideoLabels
+from keras_fcn.prediction.jobs import (
+    CONFIDENCE,
+    LABELS,
+    MASKS,
+    OVERLAY,
+    PROBABILITIES,
+    Job,
+)
+from keras_fcn.prediction.options import Annotations, OverlayFormat, VideoLabels
 from keras_fcn.prediction.results import ImageTask, Result, count_ids
 
+# Suffix of the files of polygons: labelme opens STEM.json with its image.
+_POLYGONS = {"labelme": ".json", "geojson": ".geojson"}
 _ENCODERS = {"png": (".png", encode_photograph), "jpeg": (".jpg", encode_jpeg)}
 # After one of these no further image could be written: they end a batch.
 _DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EACCES)
@@ -35,6 +52,10 @@ class Outputs:
             lossless video of all of them.
         skip_existing: skip images whose outputs all exist.
         confidence: also write the confidence.
+        annotations: formats in which the regions are also written as polygons: labelme
+            and GeoJSON for each image, COCO for all of them. Not for videos.
+        class_masks: also write a black and white mask of each class. Not for videos.
+        probabilities: also write the probability of each class. Not for videos.
     """
 
     overlay: OverlayFormat = "png"
@@ -42,6 +63,9 @@ class Outputs:
     video_labels: VideoLabels = "png"
     skip_existing: bool = False
     confidence: bool = False
+    annotations: Annotations = ()
+    class_masks: bool = False
+    probabilities: bool = False
 
     def paths(self, job: Job, frame: int | None = None) -> dict[str, Path]:
         """Return the files of an image by their kind, in the order of writing.
@@ -51,7 +75,8 @@ class Outputs:
             frame: number of the image in a file of several, from 0.
 
         Returns:
-            Path by `OVERLAY` and `CONFIDENCE`, if they are written, and `LABELS`.
+            Path by `OVERLAY`, `CONFIDENCE` and the other kinds that are written, and
+            `LABELS`. That of `MASKS` is a folder.
         """
         paths = {}
         if self.overlay != "none":
@@ -59,6 +84,12 @@ class Outputs:
             paths[OVERLAY] = job.output(OVERLAY, suffix, frame)
         if self.confidence:
             paths[CONFIDENCE] = job.output(CONFIDENCE, ".png", frame)
+        if self.probabilities:
+            paths[PROBABILITIES] = job.output(PROBABILITIES, ".npy", frame)
+        for kind in _POLYGONS.keys() & self.annotations:
+            paths[kind] = job.output("", _POLYGONS[kind], frame)
+        if self.class_masks:
+            paths[MASKS] = job.output(MASKS, "", frame)
         paths[LABELS] = job.output(LABELS, ".png", frame)
         return paths
 
@@ -98,6 +129,11 @@ def write_outputs(task: ImageTask, class_map: ClassMap, outputs: Outputs) -> Res
                 write_file(paths[OVERLAY], _ENCODERS[outputs.overlay][1](drawn))
             if CONFIDENCE in paths and confidence is not None:
                 write_file(paths[CONFIDENCE], encode_confidence(confidence))
+            if PROBABILITIES in paths and task.probabilities is not None:
+                file = io.BytesIO()
+                np.save(file, task.probabilities)
+                write_file(paths[PROBABILITIES], file.getvalue())
+            _write_regions(label_map, class_map, task.job, paths)
             # Last: where there is a label map, the other files are complete.
             write_file(paths[LABELS], encode_label_map(label_map, class_map))
             result = replace(
@@ -105,6 +141,7 @@ def write_outputs(task: ImageTask, class_map: ClassMap, outputs: Outputs) -> Res
                 size=label_map.shape,
                 counts=count_ids(label_map),
                 confidence=None if confidence is None else float(confidence.mean()),
+                label_map=label_map if "coco" in outputs.annotations else None,
             )
         except Exception as error:
             if isinstance(error, OSError) and error.errno in _DISK_ERRORS:
@@ -112,6 +149,29 @@ def write_outputs(task: ImageTask, class_map: ClassMap, outputs: Outputs) -> Res
             task.fail("written", error)
     seconds = task.seconds + time.perf_counter() - begun
     return replace(result, seconds=seconds, problem=task.problem)
+
+
+def _write_regions(label_map, class_map, job, paths):
+    """Write polygons and masks."""
+    if path := paths.get("labelme"):
+        # Labelme takes it relative to the file, and opens the image from there.
+        image_path = os.path.relpath(job.path, path.parent).replace(os.sep, "/")
+        _write_json(path, to_labelme(label_map, class_map, image_path))
+    if path := paths.get("geojson"):
+        _write_json(path, to_geojson(label_map, class_map))
+    if folder := paths.get(MASKS):
+        for class_id, (name, mask) in enumerate(class_masks(label_map, class_map)):
+            name = re.sub(
+                r'[\x00-\x1f<>:"/\\|?*]', "_", name
+            )  # no system forbids others
+            content = encode_png(mask.astype("uint8") * 255)
+            write_file(folder / f"{class_id}_{name}.png", content)
+
+
+def _write_json(path, content):
+    write_file(
+        path, json.dumps(content, ensure_ascii=False).encode("utf-8", "surrogateescape")
+    )
 
 
 def write_file(path: Path, content: bytes) -> None:

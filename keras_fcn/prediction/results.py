@@ -33,6 +33,7 @@ class ImageTask:
         image: uint8 RGB `(height, width, 3)`; None if there is nothing to predict.
         label_map: uint8 `(height, width)`.
         confidence: float32 `(height, width)` in [0, 1], if it was requested.
+        probabilities: float32 `(height, width, num_classes)`, if they were requested.
         problem: why the image is skipped, on one line; "" if it is not.
         seconds: duration of the stages so far.
         started: `time.perf_counter()` at the beginning.
@@ -43,6 +44,7 @@ class ImageTask:
     image: np.ndarray | None = None
     label_map: np.ndarray | None = None
     confidence: np.ndarray | None = None
+    probabilities: np.ndarray | None = None
     problem: str = ""
     seconds: float = 0.0
     started: float = field(default_factory=time.perf_counter, repr=False)
@@ -58,7 +60,7 @@ class ImageTask:
         if self.frame is not None:
             name += f", frame {self.frame}"
         self.problem = describe_failure(name, action, error)
-        self.image = self.label_map = self.confidence = None
+        self.image = self.label_map = self.confidence = self.probabilities = None
         logger.debug("%s", self.problem, exc_info=error)
 
 
@@ -91,6 +93,7 @@ class Result:
         counts: pixels of each id, int64 `(256,)`; None if it was not predicted.
         problem: why it was skipped, on one line; "" if it was not.
         confidence: mean over its pixels, in [0, 1]; None if it was not requested.
+        label_map: uint8 `(height, width)`, if a COCO file was requested.
     """
 
     path: Path
@@ -100,6 +103,7 @@ class Result:
     counts: np.ndarray | None = None
     problem: str = ""
     confidence: float | None = None
+    label_map: np.ndarray | None = None
 
     @property
     def status(self) -> str:

@@ -1,0 +1,120 @@
+"""The files that are written for an image."""
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from keras_fcn.classes import ClassMap
+from keras_fcn.commands import inspect, predict
+from keras_fcn.datasets.folder.read import read_folder
+from keras_fcn.prediction.batch import predict_images
+from keras_fcn.prediction.jobs import find_jobs
+from keras_fcn.prediction.outputs import Outputs
+from keras_fcn.prediction.segmenter import Segmenter
+from tests.support.commands import outcome, refusal
+
+_CLASSES = ClassMap(("a", "b/c", "d"), ((255, 0, 0), (0, 255, 0), (0, 0, 255)), 255)
+
+
+@pytest.fixture
+def images(tmp_path):
+    """Four noisy images, two of them in a subfolder."""
+    rng = np.random.default_rng(1)
+    for name in ("p0.png", "p1.png", "below/p2.png", "below/p3.png"):
+        path = tmp_path / "images" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        coarse = Image.fromarray(rng.integers(0, 256, (6, 8, 3), dtype="uint8"))
+        coarse.resize((96, 64)).save(path)
+    return tmp_path / "images"
+
+
+@pytest.mark.parametrize("kind", ["labelme", "coco"])
+def test_polygons_can_be_trained_on_and_give_the_predicted_label_maps(
+    scored_run, images, tmp_path, capsys, kind
+):
+    """The same label maps, from annotation files that lie next to the images."""
+    flags = ("--model", scored_run.path, "--annotations", kind, "--overlay", "none")
+    label_maps = tmp_path / "out"
+    flags = (*flags, "--unknown-below", "0.6")
+    status, _, err = outcome(
+        predict, capsys, images, *flags, "--output-dir", label_maps
+    )
+    assert status == 0, err
+    for path in [*label_maps.rglob("*.json"), *label_maps.glob("labels.txt")]:
+        path.rename(images / path.relative_to(label_maps))
+    assert outcome(inspect, capsys, "--data-dir", images)[0] == 0
+    data = read_folder(images)
+    names = data.require_encoding().class_map.names
+    trained = scored_run.read_class_map().names
+    ids = [names.index(name) for name in trained] + [255] * (256 - len(trained))
+    found = set()
+    for _, sample, _ in data.pairs():
+        stored = np.asarray(Image.open(label_maps / f"{sample.name}_labels.png"))
+        found.update(np.unique(stored))
+        np.testing.assert_array_equal(data.read_sample(sample)[1], np.take(ids, stored))
+    assert {255} < found
+
+
+def test_a_labelme_file_names_its_image(model, images, tmp_path):
+    outputs = Outputs("none", annotations=("labelme",))
+    jobs = find_jobs([str(images)], tmp_path / "out")
+    list(predict_images(Segmenter(model, _CLASSES), jobs, outputs))
+    content = json.loads((tmp_path / "out/below/p2.json").read_text())
+    assert content["imagePath"] == "../../images/below/p2.png"
+    assert (content["imageHeight"], content["imageWidth"]) == (64, 96)
+
+
+def test_label_map_confidence_and_probabilities_agree(model, images, tmp_path):
+    outputs = Outputs("none", confidence=True, probabilities=True, class_masks=True)
+    segmenter = Segmenter(model, _CLASSES)
+    jobs = find_jobs([str(images / "p0.png")], tmp_path / "out")
+    (result,) = predict_images(segmenter, jobs, outputs)
+    probabilities = np.load(tmp_path / "out/p0_probabilities.npy")
+    assert probabilities.dtype == "float32" and probabilities.shape == (64, 96, 3)
+    np.testing.assert_allclose(probabilities.sum(axis=-1), 1, atol=1e-5)
+    label_map = np.asarray(Image.open(tmp_path / "out/p0_labels.png"))
+    np.testing.assert_array_equal(label_map, probabilities.argmax(axis=-1))
+    np.testing.assert_array_equal(label_map, segmenter(images / "p0.png"))
+    assert result.confidence == pytest.approx(probabilities.max(axis=-1).mean())
+    names = sorted(path.name for path in (tmp_path / "out/p0_masks").iterdir())
+    assert names == ["0_a.png", "1_b_c.png", "2_d.png"]
+    mask = np.asarray(Image.open(tmp_path / "out/p0_masks/1_b_c.png"))
+    np.testing.assert_array_equal(mask, 255 * (label_map == 1))
+
+
+def test_geojson_has_a_feature_for_each_region(model, images, tmp_path):
+    jobs = find_jobs([str(images / "p0.png")], tmp_path / "out")
+    outputs = Outputs("none", annotations=("geojson",))
+    list(predict_images(Segmenter(model, _CLASSES), jobs, outputs))
+    content = json.loads((tmp_path / "out/p0.geojson").read_text())
+    areas = [feature["properties"]["area"] for feature in content["features"]]
+    assert sum(areas) == 64 * 96
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (("--annotations", "labelme,svg"), "some of labelme, coco and geojson"),
+        (("--annotations", "coco", "--skip-existing"), "can't be combined"),
+        (("--class-masks", "--camera", "0"), "--class-masks can't be written for"),
+        (
+            ("--probabilities", "--server", "http://localhost:1/v1/models/m"),
+            "leave out --probabilities",
+        ),
+    ],
+)
+def test_outputs_that_cannot_be_written_are_refused(
+    scored_run, images, capsys, flags, message
+):
+    flags = (images, "--model", scored_run.path, *flags)
+    assert message in refusal(predict, capsys, *flags)
+
+
+def test_labelme_files_of_the_user_are_not_replaced(scored_run, images, capsys):
+    (images / "p0.json").write_text("{}")
+    flags = ("--model", scored_run.path, "--annotations", "labelme")
+    line = refusal(predict, capsys, images, *flags, "--output-dir", images)
+    assert f"--annotations labelme would replace {images}/p0.json" in line
+    assert (images / "p0.json").read_text() == "{}"
