@@ -66,7 +66,7 @@ def test_a_folder_with_a_layout_of_the_page_can_be_trained_on(tmp_path, capsys, 
 
 
 def test_the_page_has_all_layouts():
-    assert len(LAYOUTS) == 11
+    assert len(LAYOUTS) == 15
 
 
 def test_the_page_has_the_rules_for_reading_labels():

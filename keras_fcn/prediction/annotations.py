@@ -129,7 +129,7 @@ def to_labelme(
 
 
 def labelme_names(class_map: ClassMap) -> list[str]:
-    """Return the labels for `labelme --labels FILE`, in the order of the classes.
+    """Return the list of labels that labelme takes, in the order of the classes.
 
     Args:
         class_map: the classes.

@@ -7,12 +7,8 @@ import numpy as np
 import pytest
 
 from keras_fcn.classes import ClassMap
-from keras_fcn.datasets.folder.labels.shapes import (
-    BACKGROUND,
-    CocoLabel,
-    draw_coco,
-    draw_labelme,
-)
+from keras_fcn.datasets.folder.labels.image_shapes import BACKGROUND, draw_shapes
+from keras_fcn.datasets.folder.labels.shapes import CocoLabel, draw_coco
 from keras_fcn.prediction.annotations import (
     VOID_LABEL,
     class_masks,
@@ -56,7 +52,7 @@ def test_labelme_polygons_give_the_label_map(label_map, tmp_path):
     path = tmp_path / "image.json"
     path.write_text(json.dumps(to_labelme(label_map, _CLASSES, "image.png")))
     values = {"road": 0, "car": 1, "sky": 2, VOID_LABEL: 255, BACKGROUND: 77}
-    np.testing.assert_array_equal(draw_labelme(path, values, 10_000), label_map)
+    np.testing.assert_array_equal(draw_shapes(path, values, 10_000), label_map)
 
 
 @pytest.mark.parametrize("label_map", list(_label_maps()))

@@ -121,6 +121,10 @@ class FolderData:
         ]
         if not files:
             return
+        if table is not None:
+            table = table.without_unused(
+                {int(key) for _, label in files for key in label.keys}
+            )
         void, label_values = self.options.void, self.options.label_values
         decided = decide(files, table, label_values, void, class_map)
         if isinstance(decided, Problem):

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from keras_fcn.datasets.folder.labels.class_table import ClassTable
-from keras_fcn.datasets.folder.labels.shapes import CocoLabel
+from keras_fcn.datasets.folder.labels.files import AnyLabel, MaskSet
+from keras_fcn.datasets.folder.labels.yolo import YoloLabel
 from keras_fcn.errors import summarize
 
 
@@ -16,12 +17,22 @@ class Sample(NamedTuple):
     Attributes:
         name: path below the folder of images, without suffix.
         image: path of the image.
-        label: path of a label map or of a labelme file, or annotations of a COCO file.
+        label: path of a label map or of a labelme file, annotations of a COCO file,
+            polygons of a YOLO file, or several masks.
     """
 
     name: str
     image: str
-    label: str | CocoLabel
+    label: AnyLabel
+
+    @property
+    def label_files(self) -> Sequence[str]:
+        """The files of the label alone."""
+        if isinstance(self.label, MaskSet):
+            return self.label.paths
+        if isinstance(self.label, YoloLabel):
+            return [self.label.path]
+        return [self.label] if isinstance(self.label, str) else []
 
 
 @dataclass(frozen=True)
@@ -81,6 +92,7 @@ class Layout:
             if the folder has no splits.
         table: classes that the layout defines; None where it defines none.
         problems: errors and notes from reading the layout.
+        outer: folders around the root that hold nothing else.
     """
 
     root: Path
@@ -88,6 +100,7 @@ class Layout:
     splits: dict[str, list[Sample]] = field(default_factory=dict)
     table: ClassTable | None = None
     problems: list[Problem] = field(default_factory=list)
+    outer: list[Path] = field(default_factory=list)
 
 
 def relative(path: str | Path, folder: Path) -> str:

@@ -11,11 +11,11 @@ from PIL import Image
 from keras_fcn.datasets.folder.folder_data import FolderOptions
 from keras_fcn.datasets.folder.labels.class_table import read_class_table
 from keras_fcn.datasets.folder.labels.files import read_labels
+from keras_fcn.datasets.folder.labels.image_shapes import draw_shapes
 from keras_fcn.datasets.folder.labels.shapes import (
     CocoLabel,
     decode_run_lengths,
     draw_coco,
-    draw_labelme,
 )
 from keras_fcn.datasets.folder.layouts.coco import find_coco
 from keras_fcn.datasets.folder.layouts.listing import list_files
@@ -135,13 +135,13 @@ VALUES = {"_background_": 0, "a": 1}
 )
 def test_labelme_shapes_far_outside_are_refused(tmp_path, shape):
     with pytest.raises(ValueError, match="that can't be drawn|is no labelme file"):
-        draw_labelme(labelme(tmp_path, **shape), VALUES, MANY)
+        draw_shapes(labelme(tmp_path, **shape), VALUES, MANY)
 
 
 @pytest.mark.parametrize("size", [(10**6, 10**6), (float("inf"), 3), ("x", 3), (0, 3)])
 def test_labelme_files_of_a_huge_size_or_none_are_refused(tmp_path, size):
     with pytest.raises(ValueError, match="at most 1000000 pixels|is no labelme file"):
-        draw_labelme(labelme(tmp_path, size), VALUES, MANY)
+        draw_shapes(labelme(tmp_path, size), VALUES, MANY)
 
 
 def test_masks_in_labelme_files_must_be_pngs_of_at_most_the_images_size(tmp_path):
@@ -150,7 +150,7 @@ def test_masks_in_labelme_files_must_be_pngs_of_at_most_the_images_size(tmp_path
 
     def drawn(content):
         mask = base64.b64encode(content).decode()
-        return draw_labelme(labelme(tmp_path, mask=mask, **whole), VALUES, MANY)
+        return draw_shapes(labelme(tmp_path, mask=mask, **whole), VALUES, MANY)
 
     assert (drawn(encode(mask))[3:8, 2:8] == 1).all()
     for content in (

@@ -2,6 +2,7 @@
 
 import csv
 import re
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,7 +18,7 @@ _COLUMNS = {
     "r": ("r", "red"),
     "g": ("g", "green"),
     "b": ("b", "blue"),
-    "id": ("id", "value", "pixel_value", "class_id", "label_id", "index"),
+    "id": ("id", "value", "pixel_value", "class_id", "label_id", "index", "idx"),
     "void": ("void", "is_void", "ignore"),
 }
 _MAX_BYTES = 2**20  # 255 classes need a few kilobytes: a larger file is another one
@@ -76,10 +77,24 @@ class ClassTable(NamedTuple):
     Attributes:
         entries: the classes, void among them.
         source: a file's name or what else defines them, for messages.
+        background: value of a class of pixels outside all shapes, which was added to
+            the others; None if there is none.
     """
 
     entries: list[ClassEntry]
     source: str
+    background: int | None = None
+
+    def without_unused(self, values: Collection[int]) -> "ClassTable":
+        """Return the table without an added background that no pixel has.
+
+        Args:
+            values: those that the label maps have.
+        """
+        if self.background is None or self.background in values:
+            return self
+        kept = [entry for entry in self.entries if entry.value != self.background]
+        return ClassTable(kept, self.source)
 
 
 def read_class_table(path: Path) -> list[ClassEntry]:
@@ -100,7 +115,7 @@ def read_class_table(path: Path) -> list[ClassEntry]:
         ValueError: if a column is missing, a number is out of range, or a name, a
             color or an id occurs twice; names the line.
     """
-    lines = enumerate(_read_text(path).splitlines(), start=1)
+    lines = enumerate(read_text(path).splitlines(), start=1)
     numbered = [(number, line.strip(" ")) for number, line in lines if line.strip()]
     if not numbered:
         raise ValueError(f"{path} lists no class: it is empty")
@@ -129,6 +144,20 @@ def read_class_table(path: Path) -> list[ClassEntry]:
             raise ValueError(f"{path}, line {number}: {error}") from error
     if not entries:
         raise ValueError(f"{path} lists no class")
+    check_entries(path, entries)
+    return entries
+
+
+def check_entries(path: Path, entries: Sequence[ClassEntry]) -> None:
+    """Check that names, colors and ids differ, and that there are not too many.
+
+    Args:
+        path: file of the table, for messages.
+        entries: its classes.
+
+    Raises:
+        ValueError: if one occurs twice, or there are too many.
+    """
     if len(entries) > MAX_CLASSES + 1:  # void is one more
         raise ValueError(
             f"{path} must list at most {MAX_CLASSES} classes and void. "
@@ -144,10 +173,17 @@ def read_class_table(path: Path) -> list[ClassEntry]:
                     f"{path} has the {key[0]} {key[1]} twice: {other.name} and "
                     f"{entry.name}"
                 )
-    return entries
 
 
-def _read_text(path):
+def read_text(path: Path) -> str:
+    """Read a small text file.
+
+    Args:
+        path: UTF-8, UTF-16 with a byte order mark, or Latin-1.
+
+    Raises:
+        ValueError: if it has more than a megabyte, or is not text.
+    """
     check_is_regular(path)
     if path.stat().st_size > _MAX_BYTES:
         raise ValueError(

@@ -3,23 +3,44 @@
 import math
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.lib.format import open_memmap
 
 from keras_fcn.config import MAX_IMAGE_PIXELS
 from keras_fcn.datasets.folder.labels.class_table import WIDE_VOID
-from keras_fcn.datasets.folder.labels.shapes import (
-    CocoLabel,
-    draw_coco,
-    draw_labelme,
-    is_labelme,
+from keras_fcn.datasets.folder.labels.image_shapes import (
+    BACKGROUND,
+    draw_shapes,
+    is_shapes_file,
 )
+from keras_fcn.datasets.folder.labels.shapes import CocoLabel, draw_coco
+from keras_fcn.datasets.folder.labels.yolo import YoloLabel, draw_yolo
 from keras_fcn.images.opening import check_pixels
 from keras_fcn.images.reading import UnreadableImage, read_label_image
 from keras_fcn.storage.regular_files import check_is_regular
 
 _SAMPLE_FORMAT = 339  # tag of TIFF: 2 is signed, 3 floating point
+
+
+class MaskSet(NamedTuple):
+    """Several masks of one image.
+
+    Attributes:
+        paths: the files; pixels of a mask are not 0.
+        classes: class of each mask, later ones are drawn over earlier ones; None if
+            the label map has the largest of the values that the files have at a pixel.
+    """
+
+    paths: tuple[str, ...]
+    classes: tuple[str, ...] | None = None
+
+    def __str__(self):
+        return f"{self.paths[0]} (and {len(self.paths) - 1} masks)"
+
+
+AnyLabel = str | CocoLabel | MaskSet | YoloLabel
 
 
 @dataclass(frozen=True)
@@ -39,23 +60,53 @@ class StoredLabels:
 
 
 def read_stored(
-    label: str | CocoLabel, labelme_values: dict[str, int], max_pixels: int
+    label: AnyLabel, class_values: dict[str, int], max_pixels: int
 ) -> StoredLabels:
     """Read the label map of a sample, or draw its shapes.
 
     Args:
-        label: path of a label map or of a labelme file, or annotations of a COCO file.
-        labelme_values: value of each label of labelme files.
+        label: path of a label map or of a labelme file, annotations of a COCO file,
+            polygons of a YOLO file, or several masks.
+        class_values: value of each label of labelme files and of masks of classes.
         max_pixels: largest number of pixels that the label map may have.
 
     Raises:
         ValueError: if it can't be read, or has values that are not ids.
     """
+    if isinstance(label, MaskSet):
+        return StoredLabels(_join_masks(label, class_values, max_pixels))
+    if isinstance(label, YoloLabel):
+        return StoredLabels(draw_yolo(label, class_values[BACKGROUND], max_pixels))
     if not isinstance(label, str):
         return StoredLabels(draw_coco(label, max_pixels))
-    if is_labelme(label):
-        return StoredLabels(draw_labelme(Path(label), labelme_values, max_pixels))
+    if is_shapes_file(label):
+        return StoredLabels(draw_shapes(Path(label), class_values, max_pixels))
     return read_labels(Path(label), max_pixels)
+
+
+def _join_masks(masks, class_values, max_pixels):
+    """One label map of several masks, int32 `(height, width)`."""
+    joined: np.ndarray | None = None
+    for index, path in enumerate(masks.paths):
+        values = read_labels(Path(path), max_pixels).values
+        values = values[..., 0] if values.ndim == 3 else values
+        if joined is None:
+            background = 0 if masks.classes is None else class_values[BACKGROUND]
+            joined = np.full(values.shape, background, dtype="int32")
+        elif joined.shape != values.shape:
+            raise ValueError(f"has masks of several sizes: {masks.paths[0]} and {path}")
+        if masks.classes is None:
+            joined = np.maximum(joined, values)
+        elif len(found := np.unique(values)) > 2:
+            shown = ", ".join(map(str, found[:4]))
+            raise ValueError(
+                f"must be black and white masks. Received: {path}, {shown}"
+            )
+        elif masks.classes[index] not in class_values:
+            raise ValueError(f"has the label {masks.classes[index]}, which is no class")
+        else:
+            joined[values > 0] = class_values[masks.classes[index]]
+    return joined
 
 
 def read_labels(path: Path, max_pixels: int = MAX_IMAGE_PIXELS) -> StoredLabels:

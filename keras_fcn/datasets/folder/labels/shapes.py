@@ -1,27 +1,20 @@
-"""The shapes in annotation files of COCO and labelme, drawn as label maps.
+"""The shapes in annotation files of COCO, drawn as label maps.
 
 The libraries that draw them are written in C and check nothing: a point far outside
 takes minutes, or crashes the process. So points and run lengths are checked first.
 """
 
-import base64
-import io
 import json
 import math
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from PIL import Image, ImageDraw
 from pycocotools import mask as coco_masks
 
-from keras_fcn.images.opening import check_pixels, open_header
-from keras_fcn.storage.regular_files import check_is_regular
+from keras_fcn.images.opening import check_pixels
 from keras_fcn.typing import Size
 
-BACKGROUND = "_background_"  # labelme's name of it
-_MAX_SHAPES = 100_000
 _MAX_DISTANCE = 10  # of a point from the image, times the image's longer side
 _MAX_LENGTH = 2**22  # of an outline, pixels; pycocotools takes 40 bytes for each
 
@@ -67,7 +60,7 @@ def draw_coco(label: CocoLabel, max_pixels: int) -> np.ndarray:
         if not segmentation:
             continue
         try:
-            label_map[_coco_mask(segmentation, height, width)] = category_id
+            label_map[polygon_mask(segmentation, height, width)] = category_id
         except Exception as error:  # of any class: pycocotools' C code checks nothing
             raise ValueError(
                 f"has a shape of category {category_id} that can't be drawn ({error})"
@@ -75,8 +68,19 @@ def draw_coco(label: CocoLabel, max_pixels: int) -> np.ndarray:
     return label_map
 
 
-def _coco_mask(segmentation, height, width):
-    """Boolean `(height, width)` of polygons or run lengths."""
+def polygon_mask(
+    segmentation: dict[str, Any] | list[list[float]], height: int, width: int
+) -> np.ndarray:
+    """Return the boolean mask `(height, width)` of polygons or run lengths.
+
+    Args:
+        segmentation: `[[x, y, x, y, ...], ...]` in pixels, or `size` and `counts`.
+        height: height of the image, pixels.
+        width: width of the image, pixels.
+
+    Raises:
+        ValueError: if it is damaged.
+    """
     if isinstance(segmentation, dict):
         if list(segmentation["size"]) != [height, width]:
             raise ValueError(f"its run lengths are of size {segmentation['size']}")
@@ -127,100 +131,6 @@ def decode_run_lengths(text: str | bytes) -> list[int]:
             raise ValueError("its run lengths are damaged")
         value = shift = 0
     return counts
-
-
-def is_labelme(path: str) -> bool:
-    """Return whether a label file is one of labelme, by its suffix."""
-    return path.lower().endswith(".json")
-
-
-def read_labelme(path: Path) -> dict[str, Any]:
-    """Read a labelme file.
-
-    Args:
-        path: the JSON file.
-
-    Returns:
-        Its content: `shapes`, `imageHeight`, `imageWidth` ...
-
-    Raises:
-        ValueError: if it is not JSON, or not a labelme file.
-    """
-    check_is_regular(path)
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        for shape in content["shapes"]:
-            str(shape["label"]), shape["points"]
-        size = int(content["imageHeight"]), int(content["imageWidth"])
-    except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
-        raise ValueError(
-            f"is no labelme file ({type(error).__name__}: {error})"
-        ) from error
-    if min(size) < 1 or len(content["shapes"]) > _MAX_SHAPES:
-        raise ValueError(f"is no labelme file (its image is {size[1]}x{size[0]})")
-    return content
-
-
-def draw_labelme(path: Path, values: dict[str, int], max_pixels: int) -> np.ndarray:
-    """Draw the shapes of a file, later ones over earlier ones.
-
-    Args:
-        path: the JSON file.
-        values: value of each label; that of `_background_` is drawn where no shape is.
-        max_pixels: largest number of pixels that the image may have.
-
-    Returns:
-        int32 `(height, width)`.
-
-    Raises:
-        ValueError: if the file is no labelme file, or a shape has no area or a label
-            that is not in `values`.
-    """
-    content = read_labelme(path)
-    size = int(content["imageHeight"]), int(content["imageWidth"])
-    check_pixels(path, size[::-1], max_pixels)
-    label_map = np.full(size, values[BACKGROUND], dtype="int32")
-    for shape in content["shapes"]:
-        label = str(shape["label"])
-        if label not in values:
-            raise ValueError(f"has the label {label}, which is no class")
-        kind = shape.get("shape_type") or "polygon"
-        try:
-            label_map[_labelme_mask(shape, kind, size)] = values[label]
-        except Exception as error:  # of any class: Pillow's, of numbers, of the JSON
-            raise ValueError(
-                f"has a {kind} {label} that can't be drawn ({error}): expected a "
-                "polygon, rectangle, circle or mask"
-            ) from error
-    return label_map
-
-
-def _labelme_mask(shape, kind, size):
-    """Boolean `(height, width)` of a shape."""
-    mask = Image.new("1", (size[1], size[0]))
-    draw = ImageDraw.Draw(mask)
-    points = [(float(x), float(y)) for x, y in shape["points"]]
-    check_points(points, size)
-    if kind == "polygon" and len(points) > 2:
-        draw.polygon(points, fill=1, outline=1)
-    elif kind == "rectangle" and len(points) == 2:
-        xs, ys = zip(*points, strict=True)
-        draw.rectangle((min(xs), min(ys), max(xs), max(ys)), fill=1, outline=1)
-    elif kind == "circle" and len(points) == 2:
-        (x, y), edge = points
-        radius = math.dist((x, y), edge)
-        draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill=1)
-    elif kind == "mask" and len(points) == 2:
-        stored = io.BytesIO(base64.b64decode(shape["mask"]))
-        # PNG only: Pillow would start Ghostscript for some other formats.
-        with open_header(stored, ("PNG",)) as part:
-            if part.width > size[1] or part.height > size[0]:
-                raise ValueError(f"its mask is of {part.width}x{part.height} pixels")
-            x, y = points[0]
-            mask.paste(part.convert("L").point(bool, "1"), (round(x), round(y)))
-    else:
-        raise ValueError("it has no area")
-    return np.asarray(mask)
 
 
 def check_points(points: Sequence[tuple[float, float]], size: Size) -> None:

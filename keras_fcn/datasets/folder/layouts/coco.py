@@ -1,8 +1,10 @@
 """COCO instances files: classes by category, shapes drawn in the order of the file."""
 
 import json
+import os
+import unicodedata
 from collections import defaultdict
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 
 from keras_fcn.datasets.folder.labels.class_table import (
     VOID_NAMES,
@@ -70,18 +72,12 @@ def find_coco(folder: Path) -> Layout | None:
         split = split_of_name(path.stem)
         if split == "all" and path.parent != folder:
             split = split_of_name(path.parent.name)
-        _add_samples(layout, split, path, images, _background(own))
+        _add_samples(layout, split, path, images, background_of(own))
     if categories is None:
         return None
     names = ", ".join(relative(path, folder) for path in paths)
     layout.description = f"COCO instances in {names}"
-    entries = [
-        ClassEntry(name, None, category_id, name.lower() in VOID_NAMES)
-        for category_id, name in sorted(categories.items())
-    ]
-    if _background(categories) not in categories:
-        entries.insert(0, ClassEntry(BACKGROUND, None, _background(categories), False))
-    layout.table = ClassTable(entries, f"the categories of {names}")
+    layout.table = category_table(categories, f"the categories of {names}")
     return layout
 
 
@@ -120,7 +116,9 @@ def _parse(content):
     images = []
     for item in content["images"]:
         # Outputs get this name as well, and must not be written outside their folder.
-        name = Path(str(item["file_name"]))
+        name = Path(unicodedata.normalize("NFC", str(item["file_name"])))
+        if "\\" in str(name):  # written on Windows
+            name = Path(str(PureWindowsPath(name).as_posix()))
         if name.is_absolute() or ".." in name.parts or not name.name:
             raise ValueError(f"file_name {name} is outside the folder of images")
         size = int(item["height"]), int(item["width"])
@@ -130,8 +128,30 @@ def _parse(content):
     return categories, images
 
 
-def _background(categories):
-    """The id that is drawn where no shape is: a category's, or a new one."""
+def category_table(categories: dict[int, str], source: str) -> ClassTable:
+    """Return the classes of categories; background comes first if it is none of them.
+
+    Args:
+        categories: names by id.
+        source: what defines them, for messages.
+    """
+    entries = [
+        ClassEntry(name, None, category_id, name.lower() in VOID_NAMES)
+        for category_id, name in sorted(categories.items())
+    ]
+    background = background_of(categories)
+    if background not in categories:
+        entries.insert(0, ClassEntry(BACKGROUND, None, background, False))
+        return ClassTable(entries, source, background)
+    return ClassTable(entries, source)
+
+
+def background_of(categories: dict[int, str]) -> int:
+    """Return the id that is drawn where no shape is: a category's, or a new one.
+
+    Args:
+        categories: names by id.
+    """
     for category_id, name in categories.items():
         if name.lower() == BACKGROUND:
             return category_id
@@ -144,8 +164,9 @@ def _add_samples(layout, split, path, images, background):
     images_dir = _images_dir(path, folder, images[0][0]) if images else path.parent
     samples, missing, num_boxes = [], [], 0
     for name, image_id, size, shapes in images:
-        image = images_dir / name
-        if not image.is_file():
+        image = _existing(images_dir / name)
+        if image is None:
+            image = images_dir / name
             missing.append(relative(image, folder))
             continue
         num_boxes += sum(not segmentation for _, segmentation in shapes)
@@ -178,4 +199,16 @@ def _images_dir(path, folder, first):
         for below in subfolders(root).values()
         if split_of_name(below.name) == split_of_name(path.stem)
     ]
-    return next((place for place in places if (place / first).is_file()), path.parent)
+    found = (place for place in places if _existing(place / first))
+    return next(found, path.parent)
+
+
+def _existing(path):
+    """The file of a name, in whatever of Unicode's forms; None if there is none."""
+    if path.is_file():
+        return path
+    if not str(path).isascii() and path.parent.is_dir():
+        for name in os.listdir(path.parent):
+            if unicodedata.normalize("NFC", name) == path.name:
+                return path.parent / name
+    return None

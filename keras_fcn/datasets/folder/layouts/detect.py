@@ -4,6 +4,7 @@ from pathlib import Path
 
 from keras_fcn.datasets.folder.layouts.cityscapes import find_cityscapes
 from keras_fcn.datasets.folder.layouts.coco import find_coco
+from keras_fcn.datasets.folder.layouts.label_studio import find_label_studio
 from keras_fcn.datasets.folder.layouts.listing import is_hidden
 from keras_fcn.datasets.folder.layouts.pairs import (
     KNOWN_FOLDERS,
@@ -17,8 +18,8 @@ from keras_fcn.images.reading import IMAGE_SUFFIXES
 _LAYOUTS = (
     "images/ and labels/ (or masks/, annotations/), train/images/ and train/masks/, "
     "train/ and train_labels/, JPEGImages/ and SegmentationClass/, leftImg8bit/ and "
-    "gtFine/, a COCO file, or labels next to the images, such as a.jpg with a_mask.png "
-    "or a.json"
+    "gtFine/, a COCO or Label Studio file, or labels next to the images, such as a.jpg "
+    "with a_mask.png or a.json"
 )
 
 
@@ -40,6 +41,7 @@ def find_layout(folder: Path, label_suffix: str | None = None) -> Layout:
             "`data_dir` must be a folder with images and labels. Received: "
             f"{folder}, {'a file' if folder.exists() else 'which does not exist'}"
         )
+    outer = []
     for _ in range(3):  # archives often have the data in a folder of their own
         inside = [path for path in folder.iterdir() if not is_hidden(path.name)]
         folders = [path for path in inside if path.is_dir()]
@@ -47,11 +49,16 @@ def find_layout(folder: Path, label_suffix: str | None = None) -> Layout:
         is_single = len(folders) == 1 and not has_images
         if not is_single or folders[0].name.lower() in KNOWN_FOLDERS:
             break
+        outer.append(folder)
         folder = folders[0]
     if cityscapes := find_cityscapes(folder):
         return cityscapes
-    found = [find_coco(folder), find_image_label_dirs(folder, label_suffix)]
+    coco = find_coco(folder)
+    # JSON files next to images/ are COCO's own, or labelme's.
+    found = [coco, find_image_label_dirs(folder, label_suffix, with_json=not coco)]
     layouts = [layout for layout in found if layout]
+    if not coco and (label_studio := find_label_studio(folder)):
+        layouts = [label_studio]
     if len(layouts) > 1:
         raise ValueError(
             f"{folder} can be read as "
@@ -70,4 +77,5 @@ def find_layout(folder: Path, label_suffix: str | None = None) -> Layout:
             f"{folder} has no images with labels: expected {_LAYOUTS}. Received: "
             f"{summarize(names, most=6) or 'an empty folder'}"
         )
+    layout.outer = outer
     return layout

@@ -1,7 +1,9 @@
 """The files and folders of a data folder, without those of the operating system."""
 
 import os
-from collections.abc import Iterator
+import unicodedata
+from collections import defaultdict
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,15 +20,39 @@ class Listing(NamedTuple):
 
     Attributes:
         folder: the folder.
-        files: paths by name: the path below the folder, without the ending.
+        files: paths by name: the path below the folder, without the ending. Names are
+            in Unicode's composed form (NFC). Files whose names differ in their ending
+            only are under their whole names.
         hidden: paths of the operating system's hidden files.
         others: paths of files with another ending.
+        doubles: whole names of the files whose names differ in their ending only, by
+            the name that they share.
     """
 
     folder: Path
     files: dict[str, str]
     hidden: list[str]
     others: list[str]
+    doubles: dict[str, list[str]] = {}
+
+    def check_doubles(self, names: Collection[str] | None = None) -> None:
+        """Refuse files whose names differ in their ending only.
+
+        Args:
+            names: whole names; None for all.
+
+        Raises:
+            ValueError: if one of them is such a file.
+        """
+        for doubles in self.doubles.values():
+            if names is None or not set(names).isdisjoint(doubles):
+                first, second = (self.files[name] for name in doubles[:2])
+                raise ValueError(
+                    f"{first} and {second} have the same name without suffix, by which "
+                    "images and label maps are matched: rename or remove one, or give "
+                    f"the label maps the whole names, {doubles[0]}.png and "
+                    f"{doubles[1]}.png"
+                )
 
 
 def list_files(
@@ -39,11 +65,9 @@ def list_files(
         endings: endings of the wanted files, in lower case, such as suffixes; the first
             that fits is removed from a name.
         is_recursive: include subfolders.
-
-    Raises:
-        ValueError: if two names differ in their ending only.
     """
-    listing = Listing(folder, {}, [], [])
+    listing = Listing(folder, {}, [], [], {})
+    by_name: dict[str, list[tuple[str, str]]] = defaultdict(list)
     visited = set()
     for root, folders, names in os.walk(folder, followlinks=True):
         # A link to a parent folder would otherwise be followed forever.
@@ -65,14 +89,16 @@ def list_files(
                 listing.hidden.append(path)
             elif ending is None:
                 listing.others.append(path)
-            elif (key := prefix + name[: -len(ending)]) in listing.files:
-                raise ValueError(
-                    f"{listing.files[key]} and {path} have the same name without "
-                    "suffix, by which images and label maps are matched: rename or "
-                    "remove one"
-                )
             else:
-                listing.files[key] = path
+                # File systems and archives of macOS have the decomposed form.
+                whole = unicodedata.normalize("NFC", prefix + name)
+                by_name[whole[: -len(ending)]].append((whole, path))
+    for name, files in by_name.items():
+        if len(files) == 1:
+            listing.files[name] = files[0][1]
+        else:
+            listing.files.update(files)
+            listing.doubles[name] = [whole for whole, _ in files]
     return listing
 
 

@@ -3,11 +3,13 @@
 import os
 import re
 from bisect import bisect_left
-from collections import Counter
-from collections.abc import Collection
+from collections import Counter, defaultdict
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
+from keras_fcn.datasets.folder.labels.yolo import YoloLabel, is_yolo
 from keras_fcn.datasets.folder.layouts.listing import Listing, list_files
+from keras_fcn.datasets.folder.layouts.masks import Masks, find_masks, more_masks
 from keras_fcn.datasets.folder.samples import Layout, Problem, Sample, listed, relative
 from keras_fcn.errors import summarize
 from keras_fcn.images.reading import IMAGE_SUFFIXES
@@ -20,6 +22,20 @@ _EXPECTED = (
 )
 # An ending begins with a letter: in `1` and `10`, the 0 is no ending.
 _ENDING = re.compile(r"[_\-. ]?[A-Za-z][A-Za-z_\-. ]*$")
+
+# Names of the masks that Label Studio exports.
+_LABEL_STUDIO = re.compile(r"task-\d+-annotation-\d+")
+
+# Words of the names of labels, next to images with another word.
+_LABEL_WORDS = frozenset(
+    "mask masks label labels lbl gt seg segmentation annotation groundtruth".split()
+)
+_LAST_WORD = re.compile(
+    r"(?P<folder>(?:.*/)?)(?P<rest>[^/]+)[_\-. ](?P<word>[A-Za-z]+)"
+)
+_FIRST_WORD = re.compile(
+    r"(?P<folder>(?:.*/)?)(?P<word>[A-Za-z]+)[_\-. ](?P<rest>[^/]+)"
+)
 
 Pair = tuple[Path, Path]  # an image and its label map
 
@@ -44,7 +60,9 @@ def pair_files(
         FileNotFoundError: if a folder has no images, or an image has no label map.
         ValueError: if a label map has no image, or two files have one name.
     """
-    images = list_files(images_dir, IMAGE_SUFFIXES, is_recursive=False).files
+    found = list_files(images_dir, IMAGE_SUFFIXES, is_recursive=False)
+    found.check_doubles()
+    images = found.files
     endings = tuple(label_suffix.lower() + suffix for suffix in IMAGE_SUFFIXES)
     labels = list_files(labels_dir, endings, is_recursive=False).files
     for what, folder, files in (
@@ -74,11 +92,14 @@ def add_split(
     images: Listing,
     labels: Listing,
     label_suffix: str | None,
+    group: str = "",
 ) -> str:
     """Match images with labels, and add the samples and problems to a layout.
 
-    The names are the same, or all labels have one ending more, or images and labels
-    have each their own beginning and ending (`image_7.jpg`, `mask_7.png`).
+    The names are the same, or all labels have one ending more, or the suffix of their
+    image too (`a.jpg.png`), or images and labels have each their own beginning and
+    ending (`image_7.jpg`, `mask_7.png`). An image may have several masks, which
+    `find_masks` describes.
 
     Args:
         layout: `splits` and `problems` are extended.
@@ -86,6 +107,7 @@ def add_split(
         images: files of the images.
         labels: files of the labels.
         label_suffix: ending of the labels' names; None to find it.
+        group: folder of the images and labels, which is added to their names.
 
     Returns:
         How the names differ, for people; "" where they do not.
@@ -98,24 +120,19 @@ def add_split(
         for path in images.others + labels.others
         if not path.lower().endswith(_EXPECTED)
     ]
-    if label_suffix is None:
-        label_suffix = find_suffix(images.files, labels.files)
-    rule = f"labels end in {label_suffix}" if label_suffix else ""
-    label_names = {name: name + label_suffix for name in images.files}
-    # Only if nothing else fits: common beginnings may be a coincidence.
-    if labels.files.keys().isdisjoint(label_names.values()):
-        label_names, rule = _rename_frames(images.files, labels.files)
+    matched, rule = _match(images, labels, label_suffix)
     samples = [
-        Sample(name, path, labels.files[label_names[name]])
+        Sample(f"{group}/{name}" if group else name, path, _label(matched[name], path))
         for name, path in images.files.items()
-        if label_names.get(name) in labels.files
+        if name in matched
     ]
+    images.check_doubles(images.files.keys() - matched.keys())
     layout.splits.setdefault(split, []).extend(samples)
     of_split = "" if split == "all" else f" of {split}"
     if not images.files:
         message = f"There are no images{of_split} in {images.folder}"
         layout.problems.append(Problem("no-images", True, message))
-    used = {path for sample in samples for path in (sample.image, sample.label)}
+    used = {path for sample in samples for path in (sample.image, *sample.label_files)}
     hidden, others, unlabelled, unused = (
         [relative(path, layout.root) for path in paths if path not in used]
         for paths in (
@@ -131,6 +148,11 @@ def add_split(
     )
     if unused and not samples:
         advice += f". Labels in this folder: {summarize(unused, 2)}"
+        if any(_LABEL_STUDIO.search(name) for name in unused):
+            advice += (
+                ". Label Studio's masks have numbers of tasks instead of the images' "
+                "names: export JSON or COCO"
+            )
     what = f"of {len(images.files)} images{of_split} have no label in {labels.folder}"
     layout.problems += [
         *listed("hidden-files", "hidden files are ignored", hidden),
@@ -141,6 +163,41 @@ def add_split(
         what = f"labels{of_split} have no image"
         layout.problems += listed("left-over", what, unused)
     return rule if samples else ""
+
+
+def _label(label, image):
+    is_text = isinstance(label, str) and is_yolo(label)
+    return YoloLabel(label, image) if is_text else label
+
+
+def _match(images, labels, label_suffix):
+    """Label of each image that has one, and how the names differ."""
+    files = labels.files
+    whole = {
+        name: name if name in _all_doubles(images) else name + Path(path).suffix
+        for name, path in images.files.items()
+    }
+    masks: Masks | None = None
+    if label_suffix is None and files.keys().isdisjoint(images.files):
+        if not files.keys().isdisjoint(whole.values()):
+            names, rule = whole, "labels have the whole names of the images"
+            return {n: files[key] for n, key in names.items() if key in files}, rule
+        masks = find_masks(images, labels)
+    if masks is not None:
+        return masks.labels, masks.description
+    if label_suffix is None:
+        label_suffix = find_suffix(images.files, files)
+    rule = f"labels end in {label_suffix}" if label_suffix else ""
+    label_names = {name: name + label_suffix for name in images.files}
+    # Only if nothing else fits: common beginnings may be a coincidence.
+    if files.keys().isdisjoint(label_names.values()):
+        label_names, rule = _rename_frames(images.files, files)
+    found = {n: files[key] for n, key in label_names.items() if key in files}
+    return found | more_masks(labels, label_names), rule
+
+
+def _all_doubles(listing):
+    return {name for doubles in listing.doubles.values() for name in doubles}
 
 
 def find_suffix(
@@ -182,6 +239,39 @@ def find_suffix(
             f"{' and in '.join(best[:4])}: set `label_suffix` to one of them"
         )
     return best[0] if best else ""
+
+
+def split_by_word(
+    files: Mapping[str, str],
+) -> tuple[dict[str, str], dict[str, str], str]:
+    """Separate images from labels whose names have another word: `7_sat`, `7_mask`.
+
+    Args:
+        files: paths of images and labels by name.
+
+    Returns:
+        Images and labels by the name that they share, and the words, for people; no
+        labels if there are no such words.
+    """
+    for pattern in (_LAST_WORD, _FIRST_WORD):
+        by_word: dict[str, dict[str, str]] = defaultdict(dict)
+        for name, path in files.items():
+            if match := pattern.fullmatch(name):
+                rest = match["folder"] + match["rest"]
+                by_word[match["word"].lower()][rest] = path
+        of_labels = [word for word in by_word if word in _LABEL_WORDS]
+        others = [word for word in by_word if word not in _LABEL_WORDS]
+        pairs = [
+            (image, label)
+            for label in of_labels
+            for image in others
+            if not by_word[image].keys().isdisjoint(by_word[label])
+        ]
+        if len(pairs) == 1:
+            [(image, label)] = pairs
+            words = f"images are named {image}, their labels {label}"
+            return by_word[image], by_word[label], words
+    return dict(files), {}, ""
 
 
 def _rename_frames(images, labels):

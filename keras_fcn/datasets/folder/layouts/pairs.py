@@ -1,6 +1,7 @@
 """Folders of images with folders of labels, and labels next to their images."""
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -13,9 +14,15 @@ from keras_fcn.datasets.folder.layouts.listing import (
     split_folders,
     subfolders,
 )
-from keras_fcn.datasets.folder.layouts.matching import add_split, find_suffix
+from keras_fcn.datasets.folder.layouts.masks import find_masks
+from keras_fcn.datasets.folder.layouts.matching import (
+    add_split,
+    find_suffix,
+    split_by_word,
+)
 from keras_fcn.datasets.folder.layouts.splits import split_by_lists
 from keras_fcn.datasets.folder.samples import Layout, Problem, relative
+from keras_fcn.errors import summarize
 from keras_fcn.images.reading import IMAGE_SUFFIXES
 
 IMAGE_WORDS = (
@@ -23,11 +30,20 @@ IMAGE_WORDS = (
 ).split()
 LABEL_WORDS = (
     "labels label masks mask annotations annotation annots annot labelmaps label_maps "
-    "segmentationclass segmentation segmentations gt ground_truth targets"
+    "segmentationclass segmentation segmentations gt ground_truth targets semantic ann "
+    "sem_seg trimaps"
 ).split()
+# After these words: `images_png`, `masks_png`, `image_2`.
+_FORMAT = re.compile(r"[_\- ](?:png|jpe?g|tiff?|\d+)$")
+# Folders of pictures of the label maps, or of labels of another kind.
+_OTHER_LABELS = re.compile(
+    r"(?:colou?r|rgb|visuali[sz]|overlay|instance|object|panoptic|depth)", re.I
+)
 # Names of folders that are part of a layout, not a folder that holds the data.
 KNOWN_FOLDERS = {*IMAGE_WORDS, *LABEL_WORDS, *sum(SPLIT_WORDS.values(), ())}
+_LOSSY = (".jpg", ".jpeg", ".jpe", ".jfif")  # suffixes that label maps can't have
 _LABEL_SUFFIXES = (*IMAGE_SUFFIXES, ".npy", ".json")
+_YOLO = (".txt",)
 # Folders of images and labels may be siblings, such as `train` with these.
 _SIBLINGS = "{split}_{labels} {split}-{labels} {split}{labels} {labels}_{split}".split()
 
@@ -39,31 +55,73 @@ class _DirPair(NamedTuple):
     images: Path
     labels: Path
     is_recursive: bool = True
+    group: str = ""
+    suffixes: tuple[str, ...] = ()
 
     def describe(self, folder):
         return f"{relative(self.images, folder)}/ with {relative(self.labels, folder)}/"
+
+    def narrowed(self, folder):
+        """The pair, or that of the subfolders whose files have the same names.
+
+        Archives have folders such as images/10k/ and labels/sem_seg/masks/.
+        """
+        images = self.images
+        while len(below := list(subfolders(images).values())) == 1:
+            has_images = any(map(_is_image, images.iterdir()))
+            if has_images or below[0].name.lower() in KNOWN_FOLDERS:
+                break
+            images = below[0]
+        names = list_files(images, IMAGE_SUFFIXES).files
+        places = [self.labels, *_folders_below(self.labels)]
+        listings = [list_files(place, self.suffixes) for place in places]
+        counts = [sum(name in listing.files for name in names) for listing in listings]
+        if (
+            counts[0]
+            or not max(counts)
+            or find_masks(list_files(images, IMAGE_SUFFIXES), listings[0])
+        ):
+            return self._replace(images=images) if counts[0] else self
+        best = [
+            place
+            for place, count in zip(places, counts, strict=True)
+            if count == max(counts)
+        ]
+        likely = [place for place in best if not _OTHER_LABELS.search(place.name)]
+        if len(likely or best) > 1:
+            words = " or ".join(f"{relative(p, folder)}/" for p in likely or best)
+            raise ValueError(
+                f"{folder}: the labels of {relative(images, folder)}/ can be {words}: "
+                "remove or rename the folders that are not meant"
+            )
+        return self._replace(images=images, labels=(likely or best)[0])
 
     def parts(self):
         """The pairs of the splits' folders in images/ and labels/, or the pair."""
         label_dirs = subfolders(self.labels)
         found = [
-            _DirPair(split, path, label_dirs[path.name.lower()])
+            self._replace(
+                split=split, images=path, labels=label_dirs[path.name.lower()]
+            )
             for split, path in split_folders(self.images)
             if self.split == "all" and path.name.lower() in label_dirs
         ]
         # images/ with val/ in it, and training images directly in images/.
         if found and "train" not in [part.split for part in found]:
-            if any(p.suffix.lower() in IMAGE_SUFFIXES for p in self.images.iterdir()):
+            if any(map(_is_image, self.images.iterdir())):
                 found.append(self._replace(is_recursive=False))
         return found or [self]
 
 
-def find_image_label_dirs(folder: Path, label_suffix: str | None) -> Layout | None:
+def find_image_label_dirs(
+    folder: Path, label_suffix: str | None, with_json: bool = True
+) -> Layout | None:
     """Find folders of images and folders of their labels.
 
     Args:
         folder: the data.
         label_suffix: ending of the labels' names; None to find it.
+        with_json: whether labels may be JSON files.
 
     Returns:
         The layout; None if there are no such folders.
@@ -71,12 +129,17 @@ def find_image_label_dirs(folder: Path, label_suffix: str | None) -> Layout | No
     Raises:
         ValueError: if a split has two of them.
     """
-    pairs = list(_find_pairs(folder))
+    pairs = [
+        pair._replace(suffixes=suffixes).narrowed(folder)
+        for pair in _find_pairs(folder)
+        if (suffixes := _label_suffixes(pair.labels, with_json))
+    ]
     if not pairs:
         return None
-    found = [pair.split for pair in pairs]
+    found = [(pair.split, pair.group) for pair in pairs]
     words = [pair.describe(folder) for pair in pairs]
-    if len(set(found)) < len(found) or ("all" in found and len(found) > 1):
+    splits = {pair.split for pair in pairs}
+    if len(set(found)) < len(found) or ("all" in splits and len(splits) > 1):
         raise ValueError(
             f"{folder} can be read as {' or as '.join(words)}: remove or rename the "
             "folders that are not meant"
@@ -84,11 +147,13 @@ def find_image_label_dirs(folder: Path, label_suffix: str | None) -> Layout | No
     layout, rules = Layout(folder), set()
     for part in (part for pair in pairs for part in pair.parts()):
         images = list_files(part.images, IMAGE_SUFFIXES, part.is_recursive)
-        labels = list_files(part.labels, _LABEL_SUFFIXES, part.is_recursive)
-        rules.add(add_split(layout, part.split, images, labels, label_suffix))
-    description = "; ".join(words)
+        labels = list_files(part.labels, part.suffixes, part.is_recursive)
+        rules.add(
+            add_split(layout, part.split, images, labels, label_suffix, part.group)
+        )
+    description = summarize(words, 4)
     folders = [split for split in layout.splits if split != "all"]
-    if found == ["all"] and folders:
+    if splits == {"all"} and folders:
         description += f" with folders {', '.join(folders)}"
     if "all" in layout.splits:
         rules.add(split_by_lists(layout))
@@ -104,30 +169,86 @@ def find_image_label_dirs(folder: Path, label_suffix: str | None) -> Layout | No
 
 def _find_pairs(folder) -> Iterator[_DirPair]:
     folders = subfolders(folder)
-    for split, path in split_folders(folder):
-        yield from _dirs_in(path, split)
-        for labels in LABEL_WORDS:
+    is_found = False
+    for split, path in [*split_folders(folder), ("all", folder)]:
+        pairs = _dirs_in(path, split)
+        for labels in LABEL_WORDS if split != "all" else ():
             for form in _SIBLINGS:
                 sibling = form.format(split=path.name.lower(), labels=labels)
                 if sibling in folders:
-                    yield _DirPair(split, path, folders[sibling])
-    yield from _dirs_in(folder, "all")
+                    pairs.append(_DirPair(split, path, folders[sibling]))
+        # Each of the folders in it may have both: of a region, a scene, an image.
+        if not pairs and not (split == "all" and is_found):
+            for group in subfolders(path).values():
+                for pair in _dirs_in(group, split):
+                    pairs.append(pair._replace(group=group.name))
+        is_found |= bool(pairs)
+        yield from pairs
 
 
-def _dirs_in(folder, split) -> Iterator[_DirPair]:
+def _label_suffixes(folder, with_json=True):
+    """Suffixes of the labels in a folder; none if it has no labels."""
+    found = {
+        os.path.splitext(name.lower())[1]
+        for _, _, names in os.walk(folder, followlinks=True)
+        for name in names
+        if not is_hidden(name)
+    }
+    suffixes = _LABEL_SUFFIXES if with_json else _LABEL_SUFFIXES[:-1]
+    if not found.isdisjoint(suffixes):
+        return suffixes
+    # YOLO's; in folders of other names, text files are lists.
+    is_yolo = ".txt" in found and folder.name.lower() in ("labels", "label")
+    return _YOLO if is_yolo else ()
+
+
+def _is_image(path):
+    return path.suffix.lower() in IMAGE_SUFFIXES
+
+
+def _folders_below(folder, depth=3) -> Iterator[Path]:
+    """The folders in a folder, and those in them."""
+    for path in subfolders(folder).values() if depth else ():
+        yield path
+        yield from _folders_below(path, depth - 1)
+
+
+def _dirs_in(folder, split) -> list[_DirPair]:
     """Folders of images and of labels that a folder has."""
-    folders = subfolders(folder)
-    for images in (word for word in IMAGE_WORDS if word in folders):
-        for labels in (word for word in LABEL_WORDS if word in folders):
+    folders: dict[str, Path] = {}
+    for name, path in subfolders(folder).items():
+        folders.setdefault(_FORMAT.sub("", name), path)
+    label_dirs = [(word, folders[word]) for word in LABEL_WORDS if word in folders]
+    image_dirs = [folders[word] for word in IMAGE_WORDS if word in folders]
+    if image_dirs and not label_dirs:  # Mapillary has training/v2.0/labels/
+        label_dirs = [
+            (name, path)
+            for other in folders.values()
+            for name, path in subfolders(other).items()
+            if name in LABEL_WORDS and other not in image_dirs
+        ]
+    found = []
+    for images in image_dirs:
+        for word, labels in label_dirs:
             # Pascal VOC has bounding boxes in Annotations/.
-            is_voc = labels == "annotations" and "segmentationclass" in folders
-            has_labels = any(
-                name.lower().endswith(_LABEL_SUFFIXES) and not is_hidden(name)
-                for _, _, names in os.walk(folders[labels], followlinks=True)
-                for name in names
-            )
-            if has_labels and not is_voc:
-                yield _DirPair(split, folders[images], folders[labels])
+            is_voc = word == "annotations" and "segmentationclass" in folders
+            if not is_voc and _label_suffixes(labels):
+                found.append(_DirPair(split, images, labels))
+    # YOLO's boxes may be next to masks.
+    return [p for p in found if _label_suffixes(p.labels) != _YOLO] or found
+
+
+def _split_by_suffix(listing):
+    """Images and labels of one name: `a.jpg` and `a.png`."""
+    images, labels = dict(listing.files), {}
+    for name, doubles in listing.doubles.items():
+        lossy = [whole for whole in doubles if whole.lower().endswith(_LOSSY)]
+        if len(doubles) != 2 or len(lossy) != 1:
+            listing.check_doubles()
+        files = {whole: images.pop(whole) for whole in doubles}
+        images[name] = files.pop(lossy[0])
+        [labels[name]] = files.values()
+    return images, labels
 
 
 def find_side_by_side(folder: Path, label_suffix: str | None) -> Layout | None:
@@ -147,15 +268,23 @@ def find_side_by_side(folder: Path, label_suffix: str | None) -> Layout | None:
         labelme = list_files(path, (".json",)).files
         labels = {name: labelme[name] for name in images if name in labelme}
         rule, ending = "labelme files next to the images", ""
-        if not labels:
+        if not labels and listing.doubles:
+            images, labels = _split_by_suffix(listing)
+            rule = "PNG labels next to JPEG images of the same names"
+        elif not labels:
             ending = label_suffix or find_suffix(images, images, is_one_folder=True)
-            labels = {n: p for n, p in images.items() if ending and n.endswith(ending)}
+            is_label = re.compile(f".*{re.escape(ending)}([_\\-. ]?\\(?\\d+\\)?)?")
+            labels = {
+                n: p for n, p in images.items() if ending and is_label.fullmatch(n)
+            }
             images = {name: path for name, path in images.items() if name not in labels}
             rule = f"labels next to the images, ending in {ending}"
+        if not labels:
+            images, labels, rule = split_by_word(images)
         if labels:
             rules.add(rule)
             label_files = Listing(path, labels, [], [])
-            images_only = listing._replace(files=images)
+            images_only = listing._replace(files=images, doubles={})
             add_split(layout, split, images_only, label_files, ending)
     if not any(layout.splits.values()):
         return None

@@ -3,7 +3,7 @@
 import pytest
 
 from keras_fcn.datasets.folder.labels.class_table import ClassEntry, read_class_table
-from keras_fcn.datasets.folder.labels.classes import find_class_table
+from keras_fcn.datasets.folder.labels.table_files import find_class_table
 from tests.support.data import SHARED_DATA
 
 SKY = ClassEntry("sky", (255, 0, 0), None, False)
@@ -105,9 +105,9 @@ def test_the_line_of_an_error_is_named(tmp_path, text, message):
 def test_a_table_is_found_by_its_usual_names(tmp_path):
     assert find_class_table([tmp_path]) is None
     other = write(tmp_path, "a\nb\n", "classes.txt")
-    assert find_class_table([tmp_path]) == other
+    assert find_class_table([tmp_path])[0] == other
     first = write(tmp_path, "id,name\n0,a\n", "Class_Dict.csv")
-    assert find_class_table([tmp_path]) == first
+    assert find_class_table([tmp_path])[0] == first
 
 
 def test_class_dict_of_camvid_is_read():

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from keras_fcn.datasets.folder.labels.shapes import draw_labelme
+from keras_fcn.datasets.folder.labels.image_shapes import draw_shapes
 from keras_fcn.datasets.folder.read import read_folder
 from tests.support.folders import write_image
 
@@ -24,7 +24,7 @@ def write(path, *shapes):
 
 
 def draw(folder, *shapes):
-    return draw_labelme(write(folder / "a.json", *shapes), VALUES, MAX_PIXELS)
+    return draw_shapes(write(folder / "a.json", *shapes), VALUES, MAX_PIXELS)
 
 
 def shape(label, points, kind="polygon", **more):
@@ -57,7 +57,7 @@ def test_rectangles_circles_and_masks_are_drawn(tmp_path):
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        (shape("cat", [[1, 1], [5, 5]], "line"), "a line cat that can't be drawn"),
+        (shape("cat", [[1, 1], [5, 5]], "cone"), "a cone cat that can't be drawn"),
         (shape("cat", [[1, 1], [5, 5]]), "a polygon cat that can't be drawn"),
         (shape("cow", BOX), "the label cow, which is no class"),
         (shape("cat", "xy"), "can't be drawn"),
@@ -72,7 +72,7 @@ def test_shapes_that_are_no_area_of_a_class_are_refused(tmp_path, wrong, message
 def test_what_is_no_labelme_file_is_refused(tmp_path, content):
     (tmp_path / "a.json").write_text(content)
     with pytest.raises(ValueError, match="is no labelme file"):
-        draw_labelme(tmp_path / "a.json", VALUES, MAX_PIXELS)
+        draw_shapes(tmp_path / "a.json", VALUES, MAX_PIXELS)
 
 
 def test_a_folder_has_the_classes_of_its_shapes_and_ignored_ones_are_void(tmp_path):
