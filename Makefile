@@ -1,25 +1,40 @@
 # `make train` and `make test` do everything on a fresh machine with Python 3.10-3.13.
 
+SHELL := bash
 PYTHON ?= python3
 UV ?= uv
 VENV := .venv
 RUN_PYTHON := $(VENV)/bin/python
-RUN := runs/streets-fcn32s-$(shell date +%Y%m%d-%H%M%S)
+RUN := runs/streets-fcn8s-$(shell date +%Y%m%d-%H%M%S)
+
+# Create the environment with the packages of a requirements file. uv is faster than pip
+# and reports its progress; where it finds no index, pip's configuration may name one.
+# --no-build-isolation builds with the setuptools that requirements.txt pins.
+define install
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 14) and "keras-fcn needs Python 3.10, 3.11, 3.12 or 3.13; select one with PYTHON=python3.12. Received: " + sys.version.split()[0])'
+	@echo "Installing the packages of $(1) into $(VENV)/"
+	@$(PYTHON) -m venv $(VENV)
+	@$(RUN_PYTHON) -m pip install --quiet uv || true
+	@set -o pipefail; \
+	$(RUN_PYTHON) -m uv pip install --python $(RUN_PYTHON) --compile-bytecode -r $(1) 2>&1 \
+		| grep --line-buffered -v '^ [+~-] ' \
+	|| $(RUN_PYTHON) -m pip install --quiet -r $(1)
+	@$(RUN_PYTHON) -m pip install --quiet --no-deps --no-build-isolation --editable .
+endef
 
 .PHONY: train test torture lint docs-figures requirements clean
 
-# Train FCN-32s on rendered street scenes, evaluate it on test, and write overlays.
+# Train FCN-8s on rendered street scenes, evaluate it on test, and write overlays.
 train: $(VENV)/.installed
-	@echo "Training FCN-32s on rendered street scenes, from the bundled network"
-	@echo "(--init-from pretrained), which needs fewer epochs than random weights."
-	$(RUN_PYTHON) train.py --config streets-fcn32s --run-dir $(RUN)
+	@echo "Training FCN-8s on rendered street scenes, from the bundled network"
+	$(RUN_PYTHON) train.py --config streets-fcn8s --run-dir $(RUN)
 	$(RUN_PYTHON) evaluate.py --model $(RUN) --split test
 	@echo "Overlays:    $(RUN)/evaluation-test/overlays/"
 	@echo "Samples:     $(RUN)/samples/"
 	@echo "Curves:      $(VENV)/bin/tensorboard --logdir runs"
 
 test: $(VENV)/.installed-dev
-	$(RUN_PYTHON) -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
+	$(RUN_PYTHON) -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --durations 25
 
 # Long-running robustness tests; docs/reliability.md has the results.
 torture: $(VENV)/.installed-dev
@@ -50,14 +65,11 @@ requirements:
 clean:
 	rm -rf $(VENV) build dist *.egg-info
 
-# --no-build-isolation builds with the setuptools that requirements.txt pins.
 $(VENV)/.installed: requirements.txt pyproject.toml
-	$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 14) and "keras-fcn needs Python 3.10, 3.11, 3.12 or 3.13; select one with PYTHON=python3.12. Received: " + sys.version.split()[0])'
-	$(PYTHON) -m venv $(VENV)
-	$(RUN_PYTHON) -m pip install --quiet -r requirements.txt
-	$(RUN_PYTHON) -m pip install --quiet --no-deps --no-build-isolation --editable .
-	touch $@
+	$(call install,requirements.txt)
+	@touch $@
 
-$(VENV)/.installed-dev: $(VENV)/.installed requirements-dev.txt
-	$(RUN_PYTHON) -m pip install --quiet -r requirements-dev.txt
-	touch $@
+# requirements-dev.txt has the packages of requirements.txt too.
+$(VENV)/.installed-dev: requirements-dev.txt pyproject.toml
+	$(call install,requirements-dev.txt)
+	@touch $@ $(VENV)/.installed
