@@ -1,157 +1,31 @@
-"""Tiny data sets and runs that the tests share."""
-
-# ruff: noqa: E402
-from keras_fcn.commands.startup import quiet_start
-
-with quiet_start():
-    import keras
-    import tensorflow_datasets as tfds
+"""Set-up of pytest. The shared fixtures are in `tests/support/fixtures.py`."""
 
 import gc
-import shutil
 import signal
-
-import numpy as np
-import pytest
-from PIL import Image
-
-import keras_fcn.datasets.camvid as camvid
-from keras_fcn.classes import ClassMap
-from keras_fcn.config import TrainingConfig
-from keras_fcn.models.fcn import FCN
-from keras_fcn.runs.folder import RunFolder, save_model
-from keras_fcn.runs.packed import PackedFolder, pack
-from keras_fcn.serving.export import export
-from keras_fcn.serving.options import ExportOptions
-from keras_fcn.training.train import train
-from tests.support.data import draw_blocks, tiny_config, write_folder
+from collections import Counter
 
 
-def pytest_configure():
-    """Restore the SIGINT handler, for subprocesses of a pytest in the background.
+def pytest_configure(config):
+    """Register the shared fixtures, and restore the SIGINT handler.
+
+    With several processes, the first one distributes the tests only. It starts without
+    the fixtures, which import TensorFlow.
 
     Shells start background processes with SIGINT ignored, and children inherit this.
     """
+    if hasattr(config, "workerinput") or not config.getoption("numprocesses", 0):
+        config.pluginmanager.import_plugin("tests.support.fixtures")
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_modifyitems(items):
+    """Run files with slow tests first, so that all processes end at the same time."""
+    slow = Counter(item.path for item in items if item.get_closest_marker("slow"))
+    items.sort(key=lambda item: -slow[item.path])
 
 
 def pytest_collection_finish():
     """Freeze imported objects, which saves a second per garbage collection."""
     gc.collect()
     gc.freeze()
-
-
-@pytest.fixture(scope="session", autouse=True)
-def prepared_data_dir(tmp_path_factory):
-    """Use a temporary TFDS data directory instead of the user's."""
-    folder = tmp_path_factory.mktemp("tensorflow_datasets")
-    with pytest.MonkeyPatch.context() as monkeypatch:
-        monkeypatch.setattr(tfds.core.constants, "DATA_DIR", str(folder))
-        monkeypatch.setenv("TFDS_DATA_DIR", str(folder))  # for subprocesses
-        yield folder
-
-
-@pytest.fixture(scope="module", autouse=True)
-def freed_memory():
-    """Free the networks of a module, whose reference cycles are collected late."""
-    yield
-    gc.collect()
-
-
-@pytest.fixture(scope="session")
-def model():
-    """A network of three classes with random logits, so that it predicts several.
-
-    It is shared by the tests, which must not modify it.
-    """
-    keras.utils.set_random_seed(0)
-    model = FCN("32s", 3, "compact", None, head_filters=8)
-    layer = model.get_layer("score_fr")
-    kernel = np.random.default_rng(0).normal(size=layer.kernel.shape)
-    layer.set_weights([kernel, np.zeros(3)])
-    return model
-
-
-@pytest.fixture(scope="session")
-def scored_run(model, tmp_path_factory):
-    """An untrained run whose best network is `model`."""
-    # A run on a folder without `training_size`: images are predicted at their size.
-    config = TrainingConfig(
-        variant="32s", head="compact", head_filters=8, dataset="folder"
-    )
-    names, colors = ("sky", "road", "tree"), ((0, 0, 255), (90, 90, 90), (0, 90, 0))
-    class_map = ClassMap(names, colors, void_id=255)
-    run = RunFolder.create(
-        tmp_path_factory.mktemp("runs") / "scored", config, class_map
-    )
-    save_model(model, run.best_model)
-    return run
-
-
-@pytest.fixture(scope="session")
-def saved_model(scored_run, tmp_path_factory):
-    """Folder of a SavedModel of `model` for images of at most 40,000 pixels."""
-    folder = tmp_path_factory.mktemp("export")
-    return export(scored_run, folder, ExportOptions(max_pixels=40_000))
-
-
-@pytest.fixture
-def tiny_camvid(tmp_path, monkeypatch):
-    """A folder in CamVid's layout, with patched image size, counts and digests."""
-    folder = tmp_path / "CamVid"
-    counts = {"train": 4, "val": 2, "test": 2}
-    monkeypatch.setattr(camvid, "IMAGE_SIZE", (48, 64))
-    for split, count in counts.items():
-        images, labels = folder / split, folder / f"{split}annot"
-        images.mkdir(parents=True)
-        labels.mkdir()
-        for index in range(count):
-            image, label_map = draw_blocks(48, 64, 11, seed=index)
-            label_map[:3] = camvid.CLASS_MAP.void_id
-            Image.fromarray(image).save(images / f"{split}_{index}.png")
-            Image.fromarray(label_map).save(labels / f"{split}_{index}.png")
-    monkeypatch.setattr(
-        camvid,
-        "SPLITS",
-        {
-            split: camvid.PublishedSplit(
-                count, camvid.label_digest(sorted((folder / f"{split}annot").iterdir()))
-            )
-            for split, count in counts.items()
-        },
-    )
-    return folder
-
-
-@pytest.fixture
-def tiny_folder(tmp_path):
-    """A folder for `--dataset folder`: three classes and void, 48x64, gray ids."""
-    return write_folder(tmp_path / "mine")
-
-
-@pytest.fixture(scope="session")
-def packed_run(tmp_path_factory):
-    """A run of one epoch with an architecture other than the default."""
-    folder = write_folder(tmp_path_factory.mktemp("data") / "mine")
-    config = tiny_config(
-        folder,
-        variant="8s",
-        skip_scales="batch-norm",
-        head_filters=8,
-        epochs=1,
-        keep_checkpoints=False,
-    )
-    return train(config, tmp_path_factory.mktemp("runs") / "run")
-
-
-@pytest.fixture(scope="session")
-def packed_once(packed_run, tmp_path_factory):
-    """`packed_run`, packed; shared by the tests, which must not modify it."""
-    return pack(packed_run, tmp_path_factory.mktemp("packed") / "packed")
-
-
-@pytest.fixture
-def packed(packed_once, tmp_path):
-    """A copy of `packed_once` that a test may modify."""
-    return PackedFolder(shutil.copytree(packed_once.path, tmp_path / "packed"))

@@ -32,9 +32,11 @@ from keras_fcn.models.upsampling import upsample
 from keras_fcn.training.augment import Augment
 from keras_fcn.training.optimizer import make_optimizer
 from keras_fcn.training.trainer import Trainer, fetch
+from tests.support.narrow import narrow_vgg16
 
 assert keras.backend.backend() == sys.argv[1]
-network = FCN("8s", 3, "compact", None, head_filters=8)
+with narrow_vgg16():
+    network = FCN("8s", 3, "compact", None, head_filters=8)
 rng = np.random.default_rng(0)
 for weight in network.trainable_weights:
     scale = (2 / max(1, np.prod(weight.shape[:-1]))) ** 0.5

@@ -5,6 +5,7 @@ maps `image`, float32 RGB in [0, 255] `(batch, height, width, 3)`, to probabilit
 """
 
 import os
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from importlib import import_module
@@ -13,6 +14,10 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
+
+# OpenVINO and NNCF send usage statistics when they are imported and used, each from a
+# fork of this process. They do without this package where it is not installed.
+sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
 
 
 class MissingRuntime(ValueError):

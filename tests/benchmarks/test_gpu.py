@@ -12,7 +12,9 @@ SCRIPT = """
 import sys
 sys.modules["tensorflow"] = None  # as if it were not installed
 from benchmarks.gpu import main
-main(sys.argv[1:])
+from tests.support.narrow import narrow_vgg16
+with narrow_vgg16():
+    main(sys.argv[1:])
 """
 
 

@@ -12,9 +12,10 @@ from keras_fcn.commands.signals import Stopped, stop_line, stopped_by_signals
 from tests.support.data import PROJECT
 
 WORK = """
-import sys, tempfile, time
+import signal, sys, tempfile, time
 from pathlib import Path
 from keras_fcn.commands import command_line
+signal.signal(signal.SIGHUP, getattr(signal, sys.argv[1]))  # pytest's may be nohup's
 command_line._start_backend = lambda: None
 
 def work(arguments, given):
@@ -26,15 +27,14 @@ sys.exit(command_line.Command("Work.", lambda parser: None, work).main([], "work
 """
 
 
-def start(tmp_path, **options):
+def start(tmp_path, on_sighup="SIG_DFL"):
     process = subprocess.Popen(
-        [sys.executable, "-c", WORK],
+        [sys.executable, "-c", WORK, on_sighup],
         cwd=PROJECT,
         env={**os.environ, "TMPDIR": str(tmp_path)},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        **options,
     )
     assert process.stdout.readline() == "working\n"
     return process
@@ -60,10 +60,7 @@ def test_a_signal_is_one_line_a_status_and_no_temporary_files(
 
 
 def test_sighup_is_ignored_under_nohup(tmp_path):
-    def ignore():
-        signal.signal(signal.SIGHUP, signal.SIG_IGN)
-
-    with start(tmp_path, preexec_fn=ignore) as process:
+    with start(tmp_path, "SIG_IGN") as process:
         process.send_signal(signal.SIGHUP)
         time.sleep(0.2)
         assert process.poll() is None

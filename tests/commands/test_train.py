@@ -15,7 +15,6 @@ from keras_fcn.runs.names import reserved_folder
 from keras_fcn.training.train import is_finished
 from tests.support.commands import call, outcome, refusal, training_arguments
 from tests.support.data import PROJECT, write_folder
-from tests.support.narrow import narrow_vgg16
 
 
 @pytest.fixture
@@ -31,6 +30,7 @@ def trained(monkeypatch):
     return seen
 
 
+@pytest.mark.usefixtures("narrow")
 def test_a_training_prints_its_scores_and_files(folder, tmp_path, capsys):
     run_dir = tmp_path / "run"
     status, out, _ = outcome(train, capsys, *training_arguments(folder, run_dir))
@@ -48,6 +48,7 @@ def test_a_training_prints_its_scores_and_files(folder, tmp_path, capsys):
     assert curves == f"Curves:      tensorboard --logdir {tmp_path}"
 
 
+@pytest.mark.usefixtures("narrow")
 def test_training_validation_and_evaluation_use_the_size(folder, tmp_path, capsys):
     run_dir = tmp_path / "run"
     arguments = training_arguments(folder, run_dir)
@@ -68,6 +69,7 @@ def test_training_validation_and_evaluation_use_the_size(folder, tmp_path, capsy
     assert run.read_temperature() == temperature  # fitted at the same size
 
 
+@pytest.mark.usefixtures("narrow")
 def test_a_second_data_set_is_in_the_runs_configuration(folder, tmp_path, capsys):
     second = write_folder(tmp_path / "second")
     arguments = training_arguments(folder, tmp_path / "run", mix=f"{second}:2")
@@ -242,6 +244,7 @@ def test_recipe_and_flags_override_the_architecture_of_init_from(
     assert found == [("8s", "compact"), ("16s", "compact"), ("32s", "compact")]
 
 
+@pytest.mark.usefixtures("narrow")
 def test_the_runs_configuration_contains_the_recipe(folder, tmp_path, capsys):
     recipe = tmp_path / "recipe.toml"
     recipe.write_text(
@@ -249,8 +252,7 @@ def test_the_runs_configuration_contains_the_recipe(folder, tmp_path, capsys):
         'epochs = 1\nbatch_size = 4\ncrop = "32x32"\nhue = 0.5\n'
     )
     flags = ("--data-dir", folder, "--run-dir", tmp_path / "run", "--seed", 5)
-    with narrow_vgg16():
-        assert outcome(train, capsys, "--config", recipe, *flags)[0] == 0
+    assert outcome(train, capsys, "--config", recipe, *flags)[0] == 0
     written = json.loads((tmp_path / "run/config.json").read_text())["config"]
     assert written["head_filters"] == 8 and written["crop"] == [32, 32]
     assert written["hue"] == 0.5 and written["seed"] == 5

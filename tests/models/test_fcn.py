@@ -14,11 +14,12 @@ from keras_fcn.models.precision import use_precision
 from keras_fcn.models.upsampling import bilinear_window
 from keras_fcn.training.losses import masked_cross_entropy
 from tests.support.data import PROJECT
+from tests.support.narrow import VGG16_CONVOLUTIONS, narrow_vgg16
 
 NUM_CLASSES = 3
 ENCODER = [
     f"block{block}_{name}"
-    for block, convolutions in enumerate((2, 2, 3, 3, 3), start=1)
+    for block, convolutions in enumerate(VGG16_CONVOLUTIONS, start=1)
     for name in [*(f"conv{i + 1}" for i in range(convolutions)), "pool"]
 ]
 HEAD = ["fc6", "drop6", "fc7", "drop7", "score_fr"]
@@ -43,9 +44,13 @@ SCORES = {
 }
 
 
+COMPACT = {"head": "compact", "head_filters": 8}
+
+
 def build(variant="8s", **options):
-    common = {"head": "compact", "head_filters": 8, "skip_scales": "none"}
-    return FCN(variant, NUM_CLASSES, weights=None, **{**common, **options})
+    options = {**COMPACT, "skip_scales": "none", **options}
+    with narrow_vgg16(VGG16_CONVOLUTIONS):
+        return FCN(variant, NUM_CLASSES, weights=None, **options)
 
 
 def randomize_logit_layers(model, seed=0):
@@ -191,8 +196,9 @@ def test_logits_are_zero_at_the_start(untrained, variant):
     np.testing.assert_array_equal(logits, np.zeros((1, 33, 40, NUM_CLASSES)))
 
 
-def test_weights_of_the_encoder_start_random_and_biases_at_zero(untrained):
-    kernel, bias = untrained["32s"].get_layer("block3_conv1").get_weights()
+def test_weights_of_the_encoder_start_random_and_biases_at_zero():
+    model = FCN("32s", NUM_CLASSES, weights=None, **COMPACT)
+    kernel, bias = model.get_layer("block3_conv1").get_weights()
     # He initialization: variance 2 / fan-in, here of 3 x 3 x 128 inputs.
     assert kernel.std() == pytest.approx(np.sqrt(2 / (9 * 128)), rel=0.02)
     assert not bias.any()
@@ -392,7 +398,8 @@ np.save("logits.npy", model(np.load("image.npy"), training=False))
 @pytest.mark.slow
 def test_one_batch_can_be_overfitted():
     keras.utils.set_random_seed(0)
-    model = build("8s", head_filters=16, dropout=0.0)
+    options = {"skip_scales": "none", "dropout": 0.0}
+    model = FCN("8s", NUM_CLASSES, "compact", None, head_filters=16, **options)
     # Two images of 4x4 blocks of 8 pixels whose brightness depends on the class.
     blocks = np.arange(32).reshape(2, 4, 4) % NUM_CLASSES
     label_map = blocks.repeat(8, axis=1).repeat(8, axis=2)
@@ -410,7 +417,8 @@ def test_one_batch_can_be_overfitted():
 
 
 def test_pools_are_normalized_before_their_logits():
-    model = FCN("8s", 3, "compact", None, head_filters=8)  # the default
+    with narrow_vgg16():
+        model = FCN("8s", 3, weights=None, **COMPACT)  # the default
     for pool, block in (("pool4", "block4_pool"), ("pool3", "block3_pool")):
         norm = model.get_layer(f"norm_{pool}")
         assert norm.input is model.get_layer(block).output
@@ -439,7 +447,7 @@ def test_pools_are_scaled_by_the_given_method(variant, skip_scales):
 
 @pytest.mark.parametrize("freeze_blocks", [0, 2, 5])
 def test_the_first_blocks_keep_their_weights(freeze_blocks):
-    model = FCN("16s", 3, "compact", None, head_filters=8, freeze_blocks=freeze_blocks)
+    model = build("16s", freeze_blocks=freeze_blocks)
     blocks = {
         int(weight.path[len("block")])
         for weight in model.trainable_weights

@@ -15,6 +15,7 @@ from keras_fcn.prediction.predictor import make_predictor
 from keras_fcn.prediction.shift_and_stitch import shift_and_stitch
 from keras_fcn.prediction.tta import SCALES, make_mean_probabilities
 from tests.support.data import draw_blocks
+from tests.support.narrow import narrow_vgg16
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +27,8 @@ def image():
 def model(image):
     """A network with random logits that predicts each of its classes in `image`."""
     keras.utils.set_random_seed(0)
-    model = FCN("32s", 3, "compact", None, head_filters=8)
+    with narrow_vgg16():
+        model = FCN("32s", 3, "compact", None, head_filters=8)
     layer = model.get_layer("score_fr")
     kernel = np.random.default_rng(0).normal(size=layer.kernel.shape)
     layer.set_weights([kernel, np.zeros(3)])

@@ -18,6 +18,13 @@ from keras_fcn.prediction.shift_and_stitch import (
     resolve_factor,
     shift_and_stitch,
 )
+from tests.support.narrow import narrow_vgg16
+
+
+@pytest.fixture(scope="module", autouse=True)
+def narrow():
+    with narrow_vgg16():
+        yield
 
 
 def random(*shape, seed=0):
@@ -122,7 +129,8 @@ def test_dense_logits_shift_with_the_image():
     """With the stride as factor, an image shifted by a pixel has shifted logits."""
     keras.utils.set_random_seed(0)
     model = FCN("8s", 2, "compact", None, head_filters=8)
-    model.get_layer("score_pool3").kernel.assign(0.01 * random(1, 1, 256, 2))
+    kernel = model.get_layer("score_pool3").kernel
+    kernel.assign(0.01 * random(*kernel.shape))
     image = np.random.default_rng(2).uniform(0, 255, (161, 161, 3)).astype("float32")
     one = shift_and_stitch(model, image[:160, :160])
     other = shift_and_stitch(model, image[1:, 1:])
@@ -137,7 +145,8 @@ def test_mirrored_kernels_and_image_give_mirrored_logits():
     """Logits have no offset: mirroring would detect an offset of a single pixel."""
     keras.utils.set_random_seed(0)
     model = FCN("8s", 2, "compact", None, head_filters=8)
-    model.get_layer("score_pool3").kernel.assign(0.01 * random(1, 1, 256, 2))
+    kernel = model.get_layer("score_pool3").kernel
+    kernel.assign(0.01 * random(*kernel.shape))
     for layer in model.layers:
         if layer.name.startswith("block") and "conv" in layer.name:
             kernel = ops.convert_to_numpy(layer.kernel)

@@ -16,6 +16,7 @@ from keras_fcn.prediction.predictor import make_predictor
 from keras_fcn.prediction.tiles import tiled_logits
 from keras_fcn.progress import Progress
 from tests.support.data import draw_blocks
+from tests.support.narrow import VGG16_CONVOLUTIONS, narrow_vgg16
 
 
 def red(images):
@@ -93,7 +94,8 @@ def networks():
     keras.utils.set_random_seed(0)
     made = {}
     for variant in VARIANTS:
-        model = FCN(variant, 3, "compact", None, head_filters=8)
+        with narrow_vgg16(VGG16_CONVOLUTIONS):  # with VGG16's receptive field
+            model = FCN(variant, 3, "compact", None, head_filters=8)
         rng = np.random.default_rng(0)
         for layer in model.layers:
             if layer.name.startswith("score_"):

@@ -157,3 +157,9 @@ def test_the_card_contains_data_set_and_inference_size(folder):
     (folder / "card.json").write_text(json.dumps(changed))
     config = ExportedFolder(folder).read_config()
     assert (config.dataset, config.size) == ("streets", 72)
+
+
+def test_openvino_sends_no_usage_statistics():
+    pytest.importorskip("openvino")
+    ovc = importlib.import_module("openvino.tools.ovc")
+    assert ovc.telemetry.__module__ == "openvino.tools.ovc.telemetry_stub"

@@ -490,14 +490,19 @@ def test_class_names_are_those_of_the_bundled_network_by_default(
     assert status == 0 and "sky" in out
 
 
+@pytest.fixture(scope="module")
+def signature(packed_run, tmp_path_factory):
+    """The signature for files of a SavedModel of `packed_run`."""
+    options = ExportOptions(max_pixels=8192)
+    version = export(packed_run, tmp_path_factory.mktemp("export"), options)
+    return tf.saved_model.load(str(version)).signatures["serving_default"]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("api", APIS)
 def test_served_label_maps_are_those_of_predicting_without_a_server(
-    api, packed_run, tmp_path, capsys, caplog
+    api, packed_run, signature, tmp_path, capsys, caplog
 ):
-    version = export(packed_run, tmp_path / "export", ExportOptions(max_pixels=8192))
-    signature = tf.saved_model.load(str(version)).signatures["serving_default"]
-
     def saved_model(images):
         try:
             answers = signature(image_bytes=tf.constant(images))

@@ -41,7 +41,7 @@ def agreement_with(model):
 @pytest.mark.slow
 @pytest.mark.parametrize("format", PACKAGES)
 def test_int8_label_maps_are_close_to_those_of_float(
-    format, scored_run, model, tmp_path
+    format, scored_run, model, float_export, tmp_path
 ):
     pytest.importorskip(PACKAGES[format])
     calibration = Calibration(IMAGES, agreement_with(model))
@@ -59,8 +59,8 @@ def test_int8_label_maps_are_close_to_those_of_float(
     expected = np.argmax(model.predict_on_batch(IMAGES[0][None]), axis=-1)[0]
     assert (label_map == expected).mean() > 0.9
     size = sum(file.stat().st_size for file in path.iterdir())
-    whole = export(scored_run, tmp_path, ExportOptions(format=format))
-    assert size < 0.4 * sum(file.stat().st_size for file in whole.iterdir())
+    in_float = float_export(format).iterdir()
+    assert size < 0.4 * sum(file.stat().st_size for file in in_float)
 
 
 @pytest.fixture
@@ -135,12 +135,12 @@ def test_conflicting_flags_are_a_one_line_error(capsys, tmp_path, flags, message
 
 @pytest.mark.slow
 @pytest.mark.parametrize("format", PACKAGES)
-def test_float16_halves_the_file_size(format, scored_run, model, tmp_path):
+def test_float16_halves_the_file_size(format, scored_run, float_export, tmp_path):
     pytest.importorskip(PACKAGES[format])
     path = export(
         scored_run, tmp_path, ExportOptions(format=format, precision="float16")
     )
-    whole = export(scored_run, tmp_path, ExportOptions(format=format))
+    whole = float_export(format)
     sizes = [
         sum(f.stat().st_size for f in folder.iterdir()) for folder in (path, whole)
     ]

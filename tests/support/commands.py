@@ -1,9 +1,11 @@
 """Run the commands in this process or in a subprocess."""
 
+import json
 import os
 import re
 import subprocess
 import sys
+from contextlib import contextmanager
 
 from tests.support.data import PROJECT
 
@@ -58,6 +60,46 @@ def call_and_watch(*arguments):
     imported = {found[1] for line in lines if (found := _IMPORTED.match(line))}
     process.stderr = "".join(line for line in lines if line[:12] != "import time:")
     return process, imported
+
+
+_CALLS = """
+import contextlib, io, json, sys
+from keras_fcn.commands.main import main
+
+for line in sys.stdin:
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            status = main(json.loads(line))
+        except SystemExit as exit_:
+            status = exit_.code
+    print(json.dumps([status, out.getvalue(), err.getvalue(), [*sys.modules]]))
+    sys.stdout.flush()
+"""
+
+
+@contextmanager
+def calls_in_a_new_process():
+    """A function that runs `keras-fcn ARGUMENTS` in a process of all its calls.
+
+    It returns the exit status, standard output, standard error, and the modules that
+    have been imported since the process was started.
+    """
+    with subprocess.Popen(
+        [sys.executable, "-c", _CALLS],
+        cwd=PROJECT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+
+        def run(*arguments):
+            print(json.dumps([*map(str, arguments)]), file=process.stdin, flush=True)
+            status, out, err, imported = json.loads(process.stdout.readline())
+            return status, out, err, set(imported)
+
+        yield run
+        process.stdin.close()
 
 
 def training_arguments(folder, run_dir, **changes):

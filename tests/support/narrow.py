@@ -1,31 +1,48 @@
 """VGG16 with few filters, for fast tests of code that uses the network.
 
-It has the layers of VGG16, trains faster and has small files. Tests that depend on the
-widths of VGG16 (its weights, the bundled network, commands in a subprocess) use VGG16.
+It trains faster and has small files. Tests that depend on the widths of VGG16 (its
+weights, the bundled network, commands in a subprocess) use VGG16.
 """
 
 from contextlib import contextmanager
+from functools import partial
 from unittest import mock
 
 import keras
 from keras import layers
 
-_CONVOLUTIONS = (2, 2, 3, 3, 3)  # of each block
+import keras_fcn.models.weights as weights_module
+
+VGG16_CONVOLUTIONS = (2, 2, 3, 3, 3)  # of each block
 _FILTERS = (4, 8, 16, 32, 32)
 
 
 @contextmanager
-def narrow_vgg16():
-    """Replace VGG16 in `FCN` by the narrow network inside the `with` block."""
-    with mock.patch.object(keras.applications, "VGG16", _narrow_vgg16):
+def narrow_vgg16(convolutions=(1, 1, 1, 1, 1)):
+    """Replace VGG16 in `FCN` by the narrow network inside the `with` block.
+
+    Args:
+        convolutions: number of convolutions of each block. One is the default, because
+            the time of a training of a few steps is that of tracing its layers.
+    """
+    names = [
+        f"block{block}_conv{number}"
+        for block, count in enumerate(convolutions, 1)
+        for number in range(1, count + 1)
+    ]
+    vgg16 = partial(_narrow_vgg16, convolutions)
+    with (
+        mock.patch.object(keras.applications, "VGG16", vgg16),
+        mock.patch.object(weights_module, "_ENCODER_LAYERS", names),
+    ):
         yield
 
 
-def _narrow_vgg16(include_top, weights, input_tensor):
+def _narrow_vgg16(convolutions, include_top, weights, input_tensor):
     assert not include_top and weights is None
     x = input_tensor
     for block, (count, filters) in enumerate(
-        zip(_CONVOLUTIONS, _FILTERS, strict=True), 1
+        zip(convolutions, _FILTERS, strict=True), 1
     ):
         for number in range(1, count + 1):
             name = f"block{block}_conv{number}"

@@ -10,12 +10,14 @@ from keras_fcn.storage.arrays import read_arrays, write_arrays
 from keras_fcn.training.augment import Augment
 from keras_fcn.training.losses import EpochLoss
 from keras_fcn.training.trainer import Trainer, fetch
+from tests.support.narrow import narrow_vgg16
 
 
 @pytest.fixture(scope="module")
 def trainer():
     keras.utils.set_random_seed(0)
-    network = FCN("32s", 3, "compact", None, head_filters=8)
+    with narrow_vgg16():
+        network = FCN("32s", 3, "compact", None, head_filters=8)
     trainer = Trainer(network, Augment((32, 32), 255, seed=1), 3, 255)
     trainer.compile(optimizer=keras.optimizers.AdamW(1e-4), jit_compile=False)
     return trainer
