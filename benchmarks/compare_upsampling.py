@@ -17,13 +17,13 @@ from keras_fcn.commands.command_line import Command
 from keras_fcn.commands.flags import add_flag, flag_type
 from keras_fcn.config import UPSAMPLING, TrainingConfig, Variant
 from keras_fcn.datasets.dataset import SegmentationDataset
-from keras_fcn.datasets.load import load_dataset
-from keras_fcn.evaluation.metrics import (
+from keras_fcn.datasets.loading import load_dataset
+from keras_fcn.evaluation.predictions import predict_split
+from keras_fcn.evaluation.trimap import trimap
+from keras_fcn.metrics.confusion_matrix import (
     confusion_matrix_of,
     segmentation_scores,
-    trimap,
 )
-from keras_fcn.evaluation.predictions import predict_split
 from keras_fcn.models.inference import prediction_model
 from keras_fcn.options import PositiveInt
 from keras_fcn.prediction.predictor import make_predictor

@@ -81,8 +81,11 @@ def work(arguments: argparse.Namespace, given: set[str]) -> int:
 
 
 def _print_row(model, size, columns, pairs):
-    from keras_fcn.evaluation.metrics import confusion_matrix_of, segmentation_scores
     from keras_fcn.images.reading import read_image, read_stored_values
+    from keras_fcn.metrics.confusion_matrix import (
+        confusion_matrix_of,
+        segmentation_scores,
+    )
     from keras_fcn.prediction.segmenter import load
 
     segmenter = load(model, size=size)

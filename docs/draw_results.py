@@ -18,7 +18,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from keras_fcn.classes import ClassMap
-from keras_fcn.datasets.load import load_dataset
+from keras_fcn.datasets.loading import load_dataset
 from keras_fcn.drawing.overlays import legend
 from keras_fcn.drawing.panels import (
     colorize,
@@ -27,9 +27,9 @@ from keras_fcn.drawing.panels import (
     stack_panels,
     titled,
 )
-from keras_fcn.evaluation.metrics import segmentation_scores
 from keras_fcn.evaluation.predictions import ImageResult, predict_split
 from keras_fcn.images.encoding import write_png
+from keras_fcn.metrics.confusion_matrix import segmentation_scores
 from keras_fcn.prediction.predictor import make_predictor
 from keras_fcn.runs.bundled import find_network
 from keras_fcn.storage.atomic import atomic_file

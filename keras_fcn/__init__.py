@@ -8,10 +8,18 @@
 
 A `Segmenter` takes a path, a Pillow image or a uint8 RGB array, or a list of them. It
 also has `probabilities(image)`, `overlay(image, label_map)` and `model`, the Keras
-model. `FCN` and `from_pretrained` return networks to train:
+model. `FCN` and `from_pretrained` return networks to train, with `datasets`, `Augment`,
+`losses`, `metrics` and `callbacks` that follow Keras's conventions:
 
-    >>> model = keras_fcn.FCN("8s", num_classes=11, head="compact", weights=None)
-    >>> model = keras_fcn.from_pretrained("fcn8s-camvid", num_classes=3)
+    >>> data = keras_fcn.datasets.load("folder", data_dir="my_data")
+    >>> model = keras_fcn.from_pretrained("fcn8s-camvid", num_classes=data.num_classes)
+    >>> model.compile(
+    ...     optimizer=keras.optimizers.AdamW(1e-4),
+    ...     loss=keras_fcn.losses.CrossEntropy(ignore_class=data.void_id),
+    ...     metrics=[keras_fcn.metrics.MeanIoU(data.num_classes, data.void_id)],
+    ... )
+    >>> batches = data.train.batches(8, augment=keras_fcn.Augment(crop=(256, 256)))
+    >>> model.fit(batches, validation_data=data.val.batches(8), epochs=10)
 
 The first use of any of these names imports Keras. `keras.saving.load_model` reads the
 `best.keras` of a run once both packages have been imported, in any order.
@@ -26,23 +34,31 @@ from typing import TYPE_CHECKING, Any
 from keras_fcn.version import __version__
 
 if TYPE_CHECKING:
+    from keras_fcn import callbacks, datasets, losses, metrics
     from keras_fcn.classes import ClassMap
     from keras_fcn.models.fcn import FCN
     from keras_fcn.prediction.segmenter import Segmenter, load
     from keras_fcn.prediction.shift_and_stitch import shift_and_stitch
     from keras_fcn.runs.bundled import from_pretrained
+    from keras_fcn.training.augment import Augment
 
 __all__ = [
+    "Augment",
     "FCN",
     "ClassMap",
     "Segmenter",
     "__version__",
+    "callbacks",
+    "datasets",
     "from_pretrained",
     "load",
+    "losses",
+    "metrics",
     "shift_and_stitch",
 ]
 # Imported on first use: `keras_fcn.version` must not take the seconds of TensorFlow.
 _MODULES = {
+    "Augment": "training.augment",
     "FCN": "models.fcn",
     "ClassMap": "classes",
     "Segmenter": "prediction.segmenter",
@@ -52,7 +68,12 @@ _MODULES = {
 }
 
 
+_SUBPACKAGES = ("callbacks", "datasets", "losses", "metrics")
+
+
 def __getattr__(name: str) -> Any:
+    if name in _SUBPACKAGES:
+        return importlib.import_module(f"keras_fcn.{name}")
     if name in _MODULES:
         return getattr(importlib.import_module(f"keras_fcn.{_MODULES[name]}"), name)
     raise AttributeError(f"module 'keras_fcn' has no attribute {name!r}")
@@ -63,7 +84,7 @@ def __dir__() -> list[str]:
 
 
 # They register the classes of saved networks with Keras.
-_REGISTERED = ("models",)
+_REGISTERED = ("models", "losses", "metrics", "training.augment")
 
 
 def _register() -> None:

@@ -3,15 +3,20 @@
 Comments give the reason for a default, and where it was measured.
 """
 
+import re
 from functools import partial
-from typing import Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
+from pydantic import AfterValidator, BeforeValidator, ValidationInfo
+
+from keras_fcn.errors import did_you_mean, shortened
 from keras_fcn.options import (
     BlockCount,
     Degrees,
     Factor,
     Fraction,
     HalfTurn,
+    Kind,
     NonNegativeFloat,
     PositiveFloat,
     PositiveInt,
@@ -40,20 +45,81 @@ Dataset = Literal[
     "streets",
     "folder",
 ]
-ClassWeights = Literal[
+ClassWeightMethod = Literal[
     "none",
     "median-frequency",
     "sqrt-median-frequency",
     "fourth-root-median-frequency",
 ]
+PIXELWISE = ("ce", "focal", "ohem")  # have class weights
+LOSSES = (*PIXELWISE, "dice", "tversky", "lovasz")
 DATASETS: tuple[str, ...] = get_args(Dataset)
 VARIANTS: tuple[str, ...] = get_args(Variant)
 HEADS: tuple[str, ...] = get_args(Head)
 SKIP_SCALES: tuple[str, ...] = get_args(SkipScales)
 UPSAMPLING: tuple[str, ...] = get_args(Upsampling)
-CLASS_WEIGHTS: tuple[str, ...] = get_args(ClassWeights)
+CLASS_WEIGHTS: tuple[str, ...] = get_args(ClassWeightMethod)
 MAX_IMAGE_PIXELS = 100_000_000  # reading such an image takes 1.4 GB
 GROUPS = ("run", "data", "network", "schedule", "augmentation")
+
+
+def parse_loss(name: str) -> list[tuple[float, str]]:
+    """Parse a sum of losses, such as "ce+0.5*dice".
+
+    Args:
+        name: names of `LOSSES`, each with an optional factor above 0, joined by +.
+
+    Returns:
+        Factor and name of each loss.
+
+    Raises:
+        ValueError: if a name is unknown, or a factor is not a number above 0.
+    """
+    terms = []
+    for text in name.split("+"):
+        factor, _, term = text.strip().rpartition("*")
+        if term not in LOSSES:
+            raise ValueError(
+                f"`loss` must be {', '.join(LOSSES)} or a sum such as ce+0.5*dice. "
+                f"Received: loss={shortened(name)}{did_you_mean(term, LOSSES)}"
+            )
+        if factor and not re.fullmatch(r"\d*\.?\d+", factor):
+            raise ValueError(
+                f"`loss` expects a number before *, as in 0.5*{term}. Received: "
+                f"loss={shortened(name)}"
+            )
+        terms.append((float(factor or 1), term))
+    return terms
+
+
+def _check_loss(name: str) -> str:
+    parse_loss(name)
+    return name
+
+
+def _numbers(value: Any, info: ValidationInfo) -> Any:
+    """Convert "1,2.5" on a command line and [1, 2.5] in JSON."""
+    if isinstance(value, str) and value[:1].isdigit() and info.mode == "string":
+        return tuple(float(number) for number in value.split(","))
+    if isinstance(value, list | tuple):
+        return tuple(map(float, value))
+    return value
+
+
+LossName = Annotated[
+    str,
+    AfterValidator(_check_loss),
+    Kind(f"{', '.join(LOSSES)} or a sum of them, such as ce+0.5*dice", "LOSS", LOSSES),
+]
+ClassWeights = Annotated[
+    ClassWeightMethod | tuple[PositiveFloat, ...],
+    BeforeValidator(_numbers),
+    Kind(
+        f"{', '.join(CLASS_WEIGHTS)}, or numbers above 0, one for each class",
+        "METHOD|W,W,...",
+        CLASS_WEIGHTS,
+    ),
+]
 
 _data = partial(option, group="data")
 _network = partial(option, group="network")
@@ -251,11 +317,17 @@ class TrainingConfig:
     poly_power: NonNegativeFloat = _schedule(  # DeepLab's; the paper's rate is constant
         0.9, "power of the polynomial decay of the learning rate", metavar="POWER"
     )
+    loss: LossName = _schedule(
+        "ce",
+        "loss: ce (cross-entropy), focal, ohem (cross-entropy of the hardest pixels), "
+        "dice, tversky, lovasz, or a sum such as ce+dice or ce+0.5*lovasz",
+    )
     # Weights gave 0.4 to 3.2 points of mean IoU more than none; stronger ones than the
     # fourth root predict rare classes too often (docs/results.md).
     class_weights: ClassWeights = _schedule(
         "fourth-root-median-frequency",
-        "class weights in the loss, by the frequency of the classes in training labels",
+        "class weights in the losses ce, focal and ohem: a method, by the frequency of "
+        "the classes in training labels, or a number for each class",
     )
     seed: Seed = _schedule(0, "random seed")
 
@@ -289,6 +361,14 @@ class TrainingConfig:
     hue: HalfTurn = _augmentation(
         0.02, "maximum change of hue, as a fraction of the hue circle; 0 disables it"
     )
+
+    def __post_init__(self) -> None:
+        names = {name for _, name in parse_loss(self.loss)}
+        if isinstance(self.class_weights, tuple) and names.isdisjoint(PIXELWISE):
+            raise ValueError(
+                f"`class_weights` are used by the losses {', '.join(PIXELWISE)}. "
+                f"Received: loss={self.loss}"
+            )
 
 
 # Fields that select the data; other commands have flags for them too.

@@ -61,10 +61,12 @@ class Kind:
     Attributes:
         expected: what a value must be, as in "a positive integer".
         metavar: stands for the value in the help of a command.
+        words: accepted words, of which the nearest to a wrong one is named.
     """
 
     expected: str
     metavar: str | None = None
+    words: tuple[str, ...] = ()
 
 
 def _pair(separator: str, number: type) -> Callable[[Any, ValidationInfo], Any]:
@@ -211,7 +213,9 @@ def parse(annotation: Any, value: object) -> Any:
         return adapter.validate_python(value)
     except ValidationError:
         got = shortened(value) if isinstance(value, str) else shown(value)
-        nearest = did_you_mean(str(value), choices(annotation) or ())
+        nearest = did_you_mean(
+            str(value), choices(annotation) or kind_of(annotation).words
+        )
         raise ValueError(
             f"expected {kind_of(annotation).expected}, got {got}{nearest}"
         ) from None

@@ -16,9 +16,11 @@ from keras_fcn.models.fcn import FCN
 from keras_fcn.prediction.segmenter import Segmenter, load
 from keras_fcn.prediction.shift_and_stitch import shift_and_stitch
 from keras_fcn.runs.bundled import from_pretrained
+from keras_fcn.training.augment import Augment
 from tests.support.data import PROJECT
 
 PUBLIC = {
+    "Augment": Augment,
     "FCN": FCN,
     "ClassMap": ClassMap,
     "Segmenter": Segmenter,
@@ -42,7 +44,8 @@ def run(program, *arguments):
 
 
 def test_dir_shows_public_names_alone():
-    assert dir(keras_fcn) == sorted([*PUBLIC, "__version__"])
+    subpackages = ["callbacks", "datasets", "losses", "metrics"]
+    assert dir(keras_fcn) == sorted([*PUBLIC, *subpackages, "__version__"])
     assert set(keras_fcn.__all__) == set(dir(keras_fcn))
 
 

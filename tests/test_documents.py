@@ -9,7 +9,7 @@ from PIL import Image
 import keras_fcn
 from keras_fcn.commands.main import _COMMANDS
 from keras_fcn.commands.parser import OneLineParser
-from tests.support.data import PROJECT
+from tests.support.data import PROJECT, write_folder
 
 DOCUMENTS = [
     *PROJECT.glob("*.md"),
@@ -127,5 +127,6 @@ EXAMPLES = [path for path in PYTHON if path.name != "serving.md"]  # needs a ser
 def test_the_python_examples_run(path, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Image.new("RGB", (64, 48)).save("image.png")
+    write_folder(tmp_path / "my_data")
     for code in re.findall(r"^```python\n(.*?)^```", path.read_text(), re.M | re.S):
         exec(code, {})

@@ -28,6 +28,7 @@ import json, sys
 import keras, numpy as np
 from keras_fcn import FCN
 from keras_fcn.config import UPSAMPLING, TrainingConfig
+from keras_fcn.losses import CrossEntropy
 from keras_fcn.models.upsampling import upsample
 from keras_fcn.training.augment import Augment
 from keras_fcn.training.optimizer import make_optimizer
@@ -73,7 +74,8 @@ for method in UPSAMPLING:
     gradients[method] = np.asarray(slope).ravel().tolist()
 
 augment = Augment((32, 32), 255, seed=1)
-trainer = Trainer(network, augment, 3, 255, class_weights=np.array([1.0, 2.0, 0.5]))
+loss = CrossEntropy(255, [1.0, 2.0, 0.5])
+trainer = Trainer(network, augment, 3, 255, loss)
 config = TrainingConfig(learning_rate=1e-6, encoder_rate=0.5)
 trainer.compile(optimizer=make_optimizer(config, 10))
 trainer.build()

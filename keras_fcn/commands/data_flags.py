@@ -56,7 +56,7 @@ def load_data(
         ValueError: if the data set has other classes than the network.
         OSError: if an image can't be read.
     """
-    from keras_fcn.datasets.load import as_in_training, load_dataset
+    from keras_fcn.datasets.loading import as_in_training, load_dataset
 
     if "test" in splits:
         config = replace(config, val_pattern=None)

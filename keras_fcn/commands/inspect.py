@@ -60,12 +60,12 @@ def check(arguments: argparse.Namespace, given: set[str]) -> None:
 
 def work(arguments: argparse.Namespace, given: set[str]) -> int:
     """Read the folder, print the report, and write the page and the JSON file."""
+    from keras_fcn.datasets.class_weights import class_weights_from_counts
     from keras_fcn.datasets.folder.folder_data import FolderOptions
     from keras_fcn.datasets.folder.read import read_folder
     from keras_fcn.datasets.folder.report import format_report, report, sample_page
     from keras_fcn.images.encoding import write_png
     from keras_fcn.storage.atomic import write_json
-    from keras_fcn.training.class_weights import class_weights_from_counts
 
     names = {option.name for option in fields(TrainingConfig)}.intersection(_FIELDS)
     config = TrainingConfig(**{name: getattr(arguments, name) for name in names})

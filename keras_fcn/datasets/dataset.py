@@ -3,11 +3,13 @@
 import dataclasses
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from keras_fcn.classes import ClassMap
+from keras_fcn.datasets.class_weights import class_weights_from_counts
 from keras_fcn.errors import summarize
 from keras_fcn.typing import Size
 
@@ -127,7 +129,98 @@ class Split:
         return sum(4 * height * width for height, width in self.image_sizes)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
+class LabeledImages:
+    """One split of a data set, for `fit`, `evaluate` or your own loop.
+
+    Attributes:
+        dataset: name of the data set.
+        name: "train", "val" or "test".
+        split: the images.
+        class_map: the classes.
+    """
+
+    dataset: str
+    name: str
+    split: Split
+    class_map: ClassMap
+
+    @property
+    def num_images(self) -> int:
+        """Number of images."""
+        return self.split.num_images
+
+    @property
+    def examples(self) -> tf.data.Dataset:
+        """Examples in order: `{"name", "image", "label_map"}`.
+
+        A string scalar, uint8 RGB `(height, width, 3)` and uint8 `(height, width)`.
+        """
+        return self.split.examples
+
+    def batches(
+        self,
+        batch_size: int,
+        augment: Any = None,
+        *,
+        shuffle: bool | None = None,
+        seed: int = 0,
+        cache_budget: int = 1024,
+    ) -> tf.data.Dataset:
+        """Return batches for `Model.fit` and `Model.evaluate`.
+
+        Args:
+            batch_size: images in a batch; the last one may have fewer. Without
+                `augment`, images of different sizes are in batches of one.
+            augment: `keras_fcn.Augment`, or another function of an image and its label
+                map that returns a pair of them, of one size.
+            shuffle: whether to shuffle the images anew in each epoch; None for the
+                training images only.
+            seed: seed of the order. tf.data mixes TensorFlow's global seed into it: set
+                that by `keras.utils.set_random_seed` to repeat an order.
+            cache_budget: memory for decoded images, MiB; images of a larger split are
+                decoded in each epoch.
+
+        Returns:
+            A dataset of pairs: images, uint8 `(batch, height, width, 3)`, RGB, and
+            label maps, uint8 `(batch, height, width)`. With `keras_fcn.Augment`,
+            float32 in [0, 255] and int32.
+
+        Raises:
+            ValueError: if `batch_size` is not a positive integer.
+        """
+        if not isinstance(batch_size, int) or batch_size < 1:
+            raise ValueError(
+                "`batch_size` must be a positive integer. Received: "
+                f"batch_size={batch_size}"
+            )
+        split = self.split
+        is_cached = split.num_bytes <= cache_budget * 2**20
+        images = split.examples.cache() if is_cached else split.records
+        if self.name == "train" if shuffle is None else shuffle:
+            images = images.shuffle(split.num_images, seed)
+        examples = images if is_cached else split.decoded(images)
+        pairs = examples.map(lambda example: (example["image"], example["label_map"]))
+        has_one_size = split.has_one_size
+        if augment is not None:
+            if getattr(augment, "ignore_class", 0) is None:
+                void = {"ignore_class": self.class_map.void_id}
+                augment = type(augment).from_config({**augment.get_config(), **void})
+            # One after another, so that the random numbers depend on the seed only.
+            pairs, has_one_size = pairs.map(augment), True
+        return pairs.batch(batch_size if has_one_size else 1).prefetch(tf.data.AUTOTUNE)
+
+    def __repr__(self) -> str:
+        sizes = sorted(set(self.split.image_sizes))
+        shown = [f"{width}x{height}" for height, width in sizes]
+        size = shown[0] if len(shown) == 1 else f"{shown[0]} to {shown[-1]}"
+        return (
+            f"<{self.dataset} {self.name}: {self.num_images} images of {size} pixels, "
+            f"{self.class_map.num_classes} classes>"
+        )
+
+
+@dataclass(frozen=True, repr=False)
 class SegmentationDataset:
     """A data set.
 
@@ -160,6 +253,82 @@ class SegmentationDataset:
                 f"Received: split={name}"
             )
         return self.splits[name]
+
+    @property
+    def train(self) -> LabeledImages:
+        """The training images.
+
+        Raises:
+            ValueError: if the data set has none.
+        """
+        return self._labeled("train")
+
+    @property
+    def val(self) -> LabeledImages:
+        """The validation images.
+
+        Raises:
+            ValueError: if the data set has none.
+        """
+        return self._labeled("val")
+
+    @property
+    def test(self) -> LabeledImages:
+        """The test images.
+
+        Raises:
+            ValueError: if the data set has none.
+        """
+        return self._labeled("test")
+
+    def _labeled(self, name: str) -> LabeledImages:
+        return LabeledImages(self.name, name, self.split(name), self.class_map)
+
+    @property
+    def num_classes(self) -> int:
+        """Number of classes, without void."""
+        return self.class_map.num_classes
+
+    @property
+    def void_id(self) -> int:
+        """Id of void in the label maps."""
+        return self.class_map.void_id
+
+    def class_weights(self, method: str = "median-frequency") -> np.ndarray | None:
+        """Compute class weights for a loss from the training labels.
+
+        With f the share of a class among all pixels of the images that contain it,
+        "median-frequency" is median(f) / f, "sqrt-median-frequency" its square root and
+        "fourth-root-median-frequency" its fourth root. The first call reads all
+        training labels, unless they have been counted.
+
+        Args:
+            method: one of these, or "none".
+
+        Returns:
+            float32 `(num_classes,)`, or None for "none".
+
+        Raises:
+            ValueError: if the method is unknown, there are no training images, or a
+                label is neither a class nor void.
+        """
+        if method == "none":
+            return None
+        split = self.split("train")
+        statistics = split.statistics or label_statistics(
+            split.examples, self.class_map
+        )
+        return class_weights_from_counts(
+            method, statistics.pixels, statistics.pixels_of_images_with_class
+        )
+
+    def __repr__(self) -> str:
+        counts = [f"{name} {part.num_images}" for name, part in self.splits.items()]
+        classes = summarize(self.class_map.names, most=5)
+        return (
+            f"<data set {self.name}: {', '.join(counts)} images; "
+            f"{self.num_classes} classes: {classes}>"
+        )
 
 
 def label_statistics(examples: tf.data.Dataset, class_map: ClassMap) -> LabelStatistics:

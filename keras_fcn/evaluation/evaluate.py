@@ -11,7 +11,6 @@ from keras_fcn.datasets.dataset import SegmentationDataset
 from keras_fcn.drawing.overlays import overlay_with_legend
 from keras_fcn.drawing.panels import draw_confusion_matrix, sample_panel
 from keras_fcn.evaluation.calibration import ConfidenceCounts, draw_reliability
-from keras_fcn.evaluation.metrics import confusion_matrix_of, segmentation_scores
 from keras_fcn.evaluation.predictions import (
     ImageResult,
     Predict,
@@ -20,6 +19,7 @@ from keras_fcn.evaluation.predictions import (
 )
 from keras_fcn.evaluation.report import SINGLE_SCALE, scores_report
 from keras_fcn.images.encoding import write_png
+from keras_fcn.metrics.confusion_matrix import confusion_matrix_of, segmentation_scores
 from keras_fcn.progress import Progress
 from keras_fcn.storage.atomic import write_json
 

@@ -10,8 +10,8 @@ import numpy as np
 from keras_fcn.classes import ClassMap
 from keras_fcn.datasets.dataset import Split
 from keras_fcn.datasets.pipeline import evaluation_batches
-from keras_fcn.evaluation.metrics import confusion_matrix_of
 from keras_fcn.images.prefetch import prefetch, threads
+from keras_fcn.metrics.confusion_matrix import confusion_matrix_of
 
 # `Predictor.label_maps_and_confidence`.
 Predict = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]

@@ -4,7 +4,7 @@ import numpy as np
 
 from keras_fcn.datasets.dataset import SegmentationDataset
 from keras_fcn.errors import printable
-from keras_fcn.evaluation.metrics import segmentation_scores
+from keras_fcn.metrics.confusion_matrix import segmentation_scores
 
 SINGLE_SCALE = "single scale"  # the default inference mode's name in reports
 

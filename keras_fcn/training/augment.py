@@ -5,6 +5,7 @@ backend.
 """
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import keras
@@ -24,8 +25,16 @@ _RGB_TO_YIQ = (
 )
 
 
+@keras.saving.register_keras_serializable(package="keras_fcn")
 class Augment(keras.layers.Layer):
     """Flip, scale, rotate, crop and change the colors of each example at random.
+
+    It is used in tf.data, or as a layer of a model. In inference, `training=False`, it
+    changes nothing but the dtypes.
+
+    >>> augment = keras_fcn.Augment(crop=(320, 416), ignore_class=255)
+    >>> dataset = dataset.map(augment)  # pairs (image, label_map), batched or not
+    >>> augmented = augment({"image": images, "label_map": label_maps})
 
     Image and label map are transformed by the same function: bilinear interpolation for
     the image, nearest neighbor for the label map. Outside the image, pixels are void
@@ -34,7 +43,8 @@ class Augment(keras.layers.Layer):
 
     Args:
         crop: `(height, width)` of the output, pixels.
-        ignore_class: id of void.
+        ignore_class: id of void. If None, `batches` of a data set uses that of the data
+            set.
         flip: mirror examples from left to right with probability 0.5.
         scale: `(low, high)` of the zoom factor; its logarithm is uniform.
         rotation: maximum angle in either direction, degrees.
@@ -49,7 +59,7 @@ class Augment(keras.layers.Layer):
     def __init__(
         self,
         crop: tuple[int, int],
-        ignore_class: int,
+        ignore_class: int | None = None,
         *,
         flip: bool = True,
         scale: tuple[float, float] = (0.5, 1.5),
@@ -62,7 +72,7 @@ class Augment(keras.layers.Layer):
         **kwargs: Any,
     ):
         super().__init__(dtype="float32", **kwargs)
-        self.crop = crop
+        self.crop = tuple(crop)
         self.ignore_class = ignore_class
         self.flip = flip
         self.scale = scale
@@ -71,31 +81,122 @@ class Augment(keras.layers.Layer):
         self.contrast = contrast
         self.saturation = saturation
         self.hue = hue
+        self.seed = seed
         self.seed_generator = keras.random.SeedGenerator(seed)
 
+    def __call__(self, inputs: Any, *args: Any, **kwargs: Any) -> Any:
+        """Augment examples; see `call`."""
+        first = keras.tree.flatten(inputs)[0]
+        is_foreign = keras.backend.backend() != "tensorflow"
+        if is_foreign and type(first).__module__.startswith("tensorflow"):
+            return self._call_in_tf_data(inputs, *args)
+        return super().__call__(inputs, *args, **kwargs)
+
     def call(
-        self, image: Tensor, label_map: Tensor, size: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """Augment a batch.
+        self,
+        inputs: Tensor | tuple[Tensor, Tensor] | Mapping[str, Tensor],
+        label_map: Tensor | None = None,
+        size: Tensor | None = None,
+        training: bool = True,
+    ) -> tuple[Tensor, Tensor] | dict[str, Tensor]:
+        """Augment a batch or an example.
 
         Args:
-            image: uint8 or float `(batch, height, width, 3)`, RGB in [0, 255].
-            label_map: integer `(batch, height, width)`.
+            inputs: uint8 or float `(batch, height, width, 3)` or `(height, width, 3)`,
+                RGB in [0, 255]; a pair of it and the label map; or a dictionary of
+                `image`, `label_map` and, if needed, `size`.
+            label_map: integer `(batch, height, width)` or `(height, width)`, if
+                `inputs` is an image.
             size: int32 `(batch, 2)`, height and width of each image, which is in the
-                upper left corner of its padded array.
+                upper left corner of its padded array; None if images are not padded.
+            training: False returns the images and label maps as they are.
 
         Returns:
-            image float32 `(batch, *crop, 3)` in [0, 255] and label map int32
-            `(batch, *crop)`.
+            A pair, or a dictionary with the other entries of `inputs`, without `size`:
+            image float32 `(batch, *crop, 3)` in [0, 255] and label map int32 `(batch,
+            *crop)`, without the first axis for an example.
+
+        Raises:
+            ValueError: if `ignore_class` is None, or there is no label map.
         """
+        if isinstance(inputs, Mapping):
+            image, label_map = inputs["image"], inputs["label_map"]
+            pair = self._augment(image, label_map, inputs.get("size"), training)
+            others = {k: v for k, v in inputs.items() if k != "size"}
+            return {**others, "image": pair[0], "label_map": pair[1]}
+        if isinstance(inputs, list | tuple):
+            inputs, label_map = inputs
+        if label_map is None:
+            raise ValueError("`label_map` is required: image and label map are changed")
+        return self._augment(inputs, label_map, size, training)
+
+    def _augment(self, image, label_map, size, training):
+        if self.ignore_class is None:
+            raise ValueError(
+                "`ignore_class` is required, the id of the pixels outside the image"
+            )
+        if not training:
+            return ops.cast(image, "float32"), ops.cast(label_map, "int32")
+        if len(image.shape) == 3:
+            image, label_map = self._augment(image[None], label_map[None], size, True)
+            return image[0], label_map[0]
+        if size is None:
+            shape = ops.shape(label_map)
+            size = ops.broadcast_to(
+                ops.cast(ops.stack(shape[1:3]), "int32"), (shape[0], 2)
+            )
         row, column = self._sample_view(ops.cast(size, "float32"))
         image, label_map = warp(image, label_map, row, column, size, self.ignore_class)
         return self._change_colors(image), label_map
 
-    def compute_output_shape(self, image_shape, label_map_shape, size_shape):
-        """Return the shapes of the two outputs."""
-        batch = image_shape[0]
-        return (batch, *self.crop, 3), (batch, *self.crop)
+    def _call_in_tf_data(self, inputs, *args):
+        """Augment TensorFlow's tensors on another backend, outside of their graph."""
+        import tensorflow as tf
+
+        if isinstance(inputs, Mapping):
+            names = ["image", "label_map", *(["size"] if "size" in inputs else [])]
+            tensors = [inputs[name] for name in names]
+        else:
+            tensors = [*keras.tree.flatten(inputs), *args]
+
+        def augment(*arrays):
+            image, label_map = self(*map(ops.convert_to_tensor, arrays))
+            return np.asarray(image), np.asarray(label_map)
+
+        image, label_map = tf.numpy_function(augment, tensors, (tf.float32, tf.int32))
+        first = tensors[0].shape[:-3]
+        image.set_shape((*first, *self.crop, 3))
+        label_map.set_shape((*first, *self.crop))
+        if not isinstance(inputs, Mapping):
+            return image, label_map
+        others = {k: v for k, v in inputs.items() if k != "size"}
+        return {**others, "image": image, "label_map": label_map}
+
+    def compute_output_spec(self, inputs: Any, *args: Any, **kwargs: Any) -> Any:
+        """Return the shapes and dtypes of the outputs."""
+        is_mapping = isinstance(inputs, Mapping)
+        if is_mapping:
+            image = inputs["image"]
+        else:
+            image = inputs[0] if isinstance(inputs, list | tuple) else inputs
+        first = image.shape[:-3]
+        pair = (
+            keras.KerasTensor((*first, *self.crop, 3), "float32"),
+            keras.KerasTensor((*first, *self.crop), "int32"),
+        )
+        if not is_mapping:
+            return pair
+        others = {k: v for k, v in inputs.items() if k != "size"}
+        return {**others, "image": pair[0], "label_map": pair[1]}
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the arguments of the constructor, for saved networks."""
+        names = (
+            *("crop", "ignore_class", "flip", "scale", "rotation"),
+            *("brightness", "contrast", "saturation", "hue", "seed"),
+        )
+        own = {name: getattr(self, name) for name in names}
+        return {"name": self.name, "trainable": self.trainable, **own}
 
     def _uniform(self, batch: Tensor, low: float, high: float) -> Tensor:
         """Return a random float32 in [low, high) for each example, `(batch, 1, 1)`.

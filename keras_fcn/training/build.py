@@ -4,6 +4,7 @@ import logging
 
 import keras
 
+from keras_fcn import losses
 from keras_fcn.config import TrainingConfig
 from keras_fcn.errors import summarize
 from keras_fcn.models.architecture import Architecture
@@ -52,7 +53,8 @@ def make_trainer(
             make_augment(config, data.crop, class_map.void_id),
             class_map.num_classes,
             class_map.void_id,
-            data.class_weights,
+            losses.get(config.loss, class_map.void_id, data.class_weights),
+            losses.get(config.loss, class_map.void_id),
             distribution,
         )
         trainer.compile(

@@ -5,13 +5,15 @@ Epochs are counted from 1, steps of an epoch from 0.
 
 import logging
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from os import PathLike
 from pathlib import Path
 
 import keras
 import numpy as np
 import tensorflow as tf
+from keras import ops
 
 from keras_fcn.classes import ClassMap
 from keras_fcn.drawing.panels import (
@@ -19,8 +21,12 @@ from keras_fcn.drawing.panels import (
     sample_panel,
     stack_panels,
 )
-from keras_fcn.evaluation.metrics import segmentation_scores
 from keras_fcn.images.encoding import write_label_map, write_png
+from keras_fcn.metrics import (
+    ConfusionMatrix,
+    SegmentationMetric,
+    segmentation_scores,
+)
 from keras_fcn.models.inference import prediction_model
 from keras_fcn.progress import Progress
 from keras_fcn.runs.checkpoints import Checkpoint
@@ -30,14 +36,7 @@ from keras_fcn.training.event_files import naming_full_disk
 logger = logging.getLogger(__name__)
 Logs = dict[str, float] | None
 
-SCALARS = (
-    "loss",
-    "pixel_accuracy",
-    "mean_accuracy",
-    "mean_iou",
-    "frequency_weighted_iou",
-)
-_SPEED = ("learning_rate", "images_per_second", "data_wait")
+_SPEED = ("learning_rate", "images_per_second", "data_wait", "all_reduce")
 
 
 class ProgressReporter(keras.callbacks.Callback):
@@ -152,8 +151,125 @@ class SampleWriter(keras.callbacks.Callback):
         write_png(self.folder / f"epoch-{epoch:04}.png", self.figure)
 
 
-class TensorBoardLogger(keras.callbacks.Callback):
-    """Writes curves and figures of each epoch for TensorBoard.
+class SegmentationTensorBoard(keras.callbacks.Callback):
+    """Writes scores, IoU of each class and figures of each epoch for TensorBoard.
+
+    IoU by class and the confusion matrix require one of `keras_fcn.metrics` in
+    `compile`. Tags: `epoch_NAME` for the loss and each metric, `iou/CLASS`,
+    `confusion_matrix` and `samples`, in one file for training and one for validation.
+
+    >>> samples = data.val.examples.take(4).as_numpy_iterator()
+    >>> board = keras_fcn.callbacks.SegmentationTensorBoard(
+    ...     "logs", data.class_map, [(s["image"], s["label_map"]) for s in samples]
+    ... )
+    >>> model.fit(batches, validation_data=validation, callbacks=[board])
+
+    Args:
+        log_dir: parent of the folders `train` and `validation`.
+        class_map: names and colors of the classes.
+        samples: `(image, label_map)` pairs, uint8 RGB `(height, width, 3)` and uint8
+            `(height, width)`, whose predictions are drawn.
+
+    Raises:
+        OSError: in `fit`, if a file can't be written.
+    """
+
+    def __init__(
+        self,
+        log_dir: str | PathLike,
+        class_map: ClassMap,
+        samples: Sequence[tuple[np.ndarray, np.ndarray]] = (),
+    ):
+        super().__init__()
+        self.log_dir = Path(log_dir)
+        self.class_map = class_map
+        self.samples = samples
+        self._train_matrix: np.ndarray | None = None
+
+    def on_train_begin(self, logs: Logs = None) -> None:
+        """Open the files."""
+        self._writers = {
+            split: tf.summary.create_file_writer(str(self.log_dir / split))
+            for split in ("train", "validation")
+        }
+
+    def on_train_end(self, logs: Logs = None) -> None:
+        """Close the files."""
+        for writer in self._writers.values():
+            writer.close()
+
+    def on_test_begin(self, logs: Logs = None) -> None:
+        """Keep the training's confusion matrix, which Keras resets for validation."""
+        self._train_matrix = self._matrix()
+
+    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
+        """Write the points of an epoch."""
+        logs = logs or {}
+        is_validated = any(name.startswith("val_") for name in logs)
+        with self._writer("train", epoch):
+            for name, value in logs.items():
+                if name in _SPEED:
+                    tf.summary.scalar(name, value)
+                elif not name.startswith("val_"):
+                    tf.summary.scalar(f"epoch_{name}", value)
+            matrix = self._train_matrix if is_validated else self._matrix()
+            self._write_per_class_iou(matrix)
+        figure = self._figure()
+        with self._writer("validation", epoch):
+            for name, value in logs.items():
+                if name.startswith("val_"):
+                    tf.summary.scalar(f"epoch_{name.removeprefix('val_')}", value)
+            if is_validated and (matrix := self._matrix()) is not None:
+                self._write_per_class_iou(matrix)
+                drawn = draw_confusion_matrix(matrix, self.class_map)
+                tf.summary.image("confusion_matrix", drawn[None])
+            if figure is not None:
+                tf.summary.image("samples", figure[None])
+
+    def _matrix(self) -> np.ndarray | None:
+        """Return the counts of the model's first metric that has a confusion matrix."""
+        metrics = list(self.model.metrics)
+        for metric in metrics:
+            if isinstance(metric, ConfusionMatrix):
+                return metric.matrix()
+            if isinstance(metric, SegmentationMetric):
+                return metric.confusion_matrix.matrix()
+            metrics += getattr(metric, "metrics", [])  # those of `compile`
+        return None
+
+    def _figure(self) -> np.ndarray | None:
+        if not self.samples:
+            return None
+        panels = []
+        for image, label_map in self.samples:
+            # (1, H, W, C) of a batch of one: the samples may differ in size.
+            logits = ops.convert_to_numpy(self.model(image[None], training=False))
+            prediction = logits[0].argmax(axis=-1).astype("uint8")
+            panels.append(sample_panel(image, label_map, prediction, self.class_map))
+        return stack_panels(panels)
+
+    @contextmanager
+    def _writer(self, split: str, epoch: int) -> Iterator[None]:
+        writer = self._writers[split]
+        with naming_full_disk(self.log_dir / split), writer.as_default(step=epoch):
+            yield
+            writer.flush()
+
+    def _write_per_class_iou(self, matrix: np.ndarray | None) -> None:
+        """Write a point for each class that occurs in the epoch."""
+        if matrix is None:
+            return
+        for name, iou in zip(
+            self.class_map.names,
+            segmentation_scores(matrix)["per_class_iou"],
+            strict=True,
+        ):
+            if not np.isnan(iou):
+                tf.summary.scalar(f"iou/{name}", iou)
+
+
+class TensorBoardLogger(SegmentationTensorBoard):
+    """The TensorBoard files of a run.
 
     A session writes one file for training and one for validation; `keep_events_until`
     prepares them when a training resumes.
@@ -172,19 +288,14 @@ class TensorBoardLogger(keras.callbacks.Callback):
         sample_writer: SampleWriter,
         configuration: dict,
     ):
-        super().__init__()
-        self.configuration = configuration
-        self.log_dir = log_dir
-        self.class_map = class_map
+        super().__init__(log_dir, class_map)
         self.sample_writer = sample_writer
+        self.configuration = configuration
 
     def on_train_begin(self, logs: Logs = None) -> None:
-        """Open the files."""
+        """Open the files, and write the configuration into new ones."""
         is_new = not any((self.log_dir / "train").glob("events.*"))
-        self._writers = {
-            split: tf.summary.create_file_writer(str(self.log_dir / split))
-            for split in ("train", "validation")
-        }
+        super().on_train_begin(logs)
         if is_new:
             options = self.configuration.items()
             rows = (f"| {name} | {value} |" for name, value in options)
@@ -192,49 +303,8 @@ class TensorBoardLogger(keras.callbacks.Callback):
                 table = "\n".join(["| option | value |", "|---|---|", *rows])
                 tf.summary.text("configuration", table)
 
-    def on_train_end(self, logs: Logs = None) -> None:
-        """Close the files."""
-        for writer in self._writers.values():
-            writer.close()
-
-    def on_test_begin(self, logs: Logs = None) -> None:
-        """Keep the training's confusion matrix, which Keras resets for validation."""
-        self._train_matrix = self.model.confusion.matrix()
-
-    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
-        """Write the points of an epoch."""
-        logs = logs or {}
-        validation_matrix = self.model.confusion.matrix()
-        with self._writer("train", epoch):
-            for name in SCALARS:
-                tf.summary.scalar(f"epoch_{name}", logs[name])
-            for name in _SPEED:
-                tf.summary.scalar(name, logs[name])
-            self._write_per_class_iou(self._train_matrix)
-        with self._writer("validation", epoch):
-            for name in SCALARS:
-                tf.summary.scalar(f"epoch_{name}", logs[f"val_{name}"])
-            self._write_per_class_iou(validation_matrix)
-            matrix = draw_confusion_matrix(validation_matrix, self.class_map)
-            tf.summary.image("confusion_matrix", matrix[None])
-            tf.summary.image("samples", self.sample_writer.figure[None])
-
-    @contextmanager
-    def _writer(self, split: str, epoch: int) -> Iterator[None]:
-        writer = self._writers[split]
-        with naming_full_disk(self.log_dir / split), writer.as_default(step=epoch):
-            yield
-            writer.flush()
-
-    def _write_per_class_iou(self, matrix: np.ndarray) -> None:
-        """Write a point for each class that occurs in the epoch."""
-        for name, iou in zip(
-            self.class_map.names,
-            segmentation_scores(matrix)["per_class_iou"],
-            strict=True,
-        ):
-            if not np.isnan(iou):
-                tf.summary.scalar(f"iou/{name}", iou)
+    def _figure(self) -> np.ndarray:
+        return self.sample_writer.figure
 
 
 class CheckpointWriter(keras.callbacks.Callback):

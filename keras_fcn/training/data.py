@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from keras_fcn.classes import ClassMap
 from keras_fcn.config import TrainingConfig
+from keras_fcn.datasets.class_weights import class_weights_from_counts
 from keras_fcn.datasets.dataset import (
     LabelStatistics,
     SegmentationDataset,
@@ -15,9 +16,8 @@ from keras_fcn.datasets.dataset import (
     label_statistics,
 )
 from keras_fcn.datasets.lanes import Lane, cached_lanes
-from keras_fcn.datasets.load import as_in_training, load_dataset, load_mix
+from keras_fcn.datasets.loading import as_in_training, load_dataset, load_mix
 from keras_fcn.datasets.pipeline import cached_examples, validation_batches
-from keras_fcn.training.class_weights import class_weights_from_counts
 from keras_fcn.training.distributed.strategy import Distribution
 from keras_fcn.typing import Size
 
@@ -34,7 +34,7 @@ class TrainingData:
         mixed: training images of a second data set, or None.
         validation_batches: for each device of this worker, its batches.
         train_pixels: int64 `(num_classes,)`, training pixels of each class.
-        class_weights: float32 `(num_classes,)` or None.
+        class_weights: float `(num_classes,)` or None.
         crop: `(height, width)` of the training crops, pixels.
     """
 

@@ -12,13 +12,14 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_fcn.evaluation.metrics import ConfusionMatrix, count_on_device
+from keras_fcn.losses import CrossEntropy, SegmentationLoss
+from keras_fcn.metrics.confusion_matrix import ConfusionMatrix, count_on_device
 from keras_fcn.models.replicas import sum_over_replicas, whole_batch_statistics
 from keras_fcn.models.weights import assign_arrays
 from keras_fcn.storage.arrays import read_arrays, write_arrays
 from keras_fcn.training.augment import Augment
 from keras_fcn.training.distributed.strategy import Distribution
-from keras_fcn.training.losses import EpochLoss, masked_cross_entropy
+from keras_fcn.training.epoch_loss import EpochLoss
 from keras_fcn.typing import Tensor
 
 # A training step: takes a batch, returns the scores of the epoch so far, on the device.
@@ -33,8 +34,9 @@ class Trainer(keras.Model):
         augment: applied to images and label maps in training, on the device.
         num_classes: number of classes.
         ignore_class: id of void.
-        class_weights: float `(num_classes,)` or None; weights in the training loss.
-            The validation loss is not weighted.
+        loss: the loss in training; None for the cross-entropy.
+        validation_loss: the loss in validation, usually without class weights; None for
+            the cross-entropy.
         distribution: the devices; the trainer must be made in their `scope`.
     """
 
@@ -44,7 +46,8 @@ class Trainer(keras.Model):
         augment: Augment,
         num_classes: int,
         ignore_class: int,
-        class_weights: np.ndarray | None = None,
+        loss: SegmentationLoss | None = None,
+        validation_loss: SegmentationLoss | None = None,
         distribution: Distribution | None = None,
     ):
         super().__init__(name="trainer", dtype="float32")
@@ -52,7 +55,8 @@ class Trainer(keras.Model):
         self.network = network
         self.augment = augment
         self.ignore_class = ignore_class
-        self.class_weights = class_weights
+        self.training_loss = loss or CrossEntropy(ignore_class)
+        self.validation_loss = validation_loss or CrossEntropy(ignore_class)
         self.epoch_loss = EpochLoss()
         self.confusion = ConfusionMatrix(num_classes, ignore_class)
 
@@ -120,7 +124,7 @@ class Trainer(keras.Model):
         """Return all variables by number: names are not unique."""
         variables = [*self.variables, *self.optimizer.variables]
         if is_within_epoch:
-            variables += [*self.epoch_loss.variables, *self.confusion.variables]
+            variables += [*self.epoch_loss.variables, *self.confusion.digits]
         return {f"{index:05}": variable for index, variable in enumerate(variables)}
 
     @contextmanager
@@ -206,10 +210,11 @@ class Trainer(keras.Model):
     def compute_loss(
         self, x=None, y=None, y_pred=None, sample_weight=None, training=True
     ):
-        """Return the mean cross-entropy in nats; weighted by class in training only."""
+        """Return the loss of a batch."""
         label_map, logits = y_pred["label_map"], y_pred["logits"]
-        weights = self.class_weights if training else None
-        loss = masked_cross_entropy(label_map, logits, self.ignore_class, weights)
+        function = self.training_loss if training else self.validation_loss
+        # `call` does not check the ids: all labels are checked before a training.
+        loss = function.call(label_map, logits)
         is_labelled = ops.cast(label_map != self.ignore_class, "float32")
         self.epoch_loss.update_state(
             *(sum_over_replicas(value) for value in (loss, ops.sum(is_labelled)))

@@ -13,7 +13,7 @@ from PIL import Image
 
 import keras_fcn.datasets.camvid as camvid
 from keras_fcn.config import TrainingConfig
-from keras_fcn.datasets.load import load_dataset
+from keras_fcn.datasets.loading import load_dataset
 from keras_fcn.datasets.prepared import prepared_dataset
 from tests.support.data import SHARED_DATA
 

@@ -11,7 +11,7 @@ import evaluate as evaluate_command
 import train as train_command
 from keras_fcn.config import TrainingConfig
 from keras_fcn.datasets import camvid, camvid32
-from keras_fcn.datasets.load import load_dataset
+from keras_fcn.datasets.loading import load_dataset
 from keras_fcn.runs.folder import RunFolder
 from tests.support.data import PROJECT, SHARED_DATA
 from tests.support.narrow import narrow_vgg16

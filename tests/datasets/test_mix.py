@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from keras_fcn.config import TrainingConfig
-from keras_fcn.datasets.load import load_dataset, load_mix
+from keras_fcn.datasets.loading import load_dataset, load_mix
 from keras_fcn.datasets.mix import Mix, absolute_mix, parse_mix
 from street_rendering import render_street
 from street_rendering.parallel import render_pngs

@@ -9,7 +9,7 @@ import tensorflow as tf
 from keras_fcn.classes import ClassMap
 from keras_fcn.config import TrainingConfig
 from keras_fcn.datasets.dataset import SegmentationDataset, Split
-from keras_fcn.datasets.load import as_in_training
+from keras_fcn.datasets.loading import as_in_training
 from keras_fcn.datasets.resized import resized
 from tests.support.data import draw_blocks
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from keras_fcn.config import TrainingConfig
-from keras_fcn.datasets.load import load_dataset
+from keras_fcn.datasets.loading import load_dataset
 from keras_fcn.progress import Progress
 from street_rendering import render_street
 

@@ -8,11 +8,11 @@ import pytest
 from keras import layers, ops
 
 from keras_fcn.config import SKIP_SCALES, VARIANTS
+from keras_fcn.losses import CrossEntropy
 from keras_fcn.models.fcn import FCN
 from keras_fcn.models.inference import prediction_model
 from keras_fcn.models.precision import use_precision
 from keras_fcn.models.upsampling import bilinear_window
-from keras_fcn.training.losses import masked_cross_entropy
 from tests.support.data import PROJECT
 from tests.support.narrow import VGG16_CONVOLUTIONS, narrow_vgg16
 
@@ -407,7 +407,7 @@ def test_one_batch_can_be_overfitted():
     image = (60 + 60 * label_map[..., None] + noise).astype("float32")
     model.compile(
         keras.optimizers.SGD(3e-4, momentum=0.9, clipnorm=1.0),
-        loss=lambda label_map, logits: masked_cross_entropy(label_map, logits, 255),
+        loss=CrossEntropy(255),
     )
     losses = [float(model.train_on_batch(image, label_map)) for _ in range(25)]
     assert losses[0] == pytest.approx(np.log(NUM_CLASSES), rel=1e-3)

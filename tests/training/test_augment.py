@@ -453,12 +453,14 @@ def test_hue_rotation_by_a_third_makes_red_blue_or_green():
         assert int(np.argmax(rotated[0, 0, 0])) == strongest
 
 
-def test_compute_output_shape_matches_the_outputs():
+def test_compute_output_spec_matches_the_outputs():
     augment = augment_of((8, 10))
     image, label_map = random_images(3, 12, 12)
-    declared = augment.compute_output_shape(image.shape, label_map.shape, (3, 2))
+    declared = augment.compute_output_spec(image, label_map)
     results = apply(augment, image, label_map)
-    assert declared == tuple(result.shape for result in results)
+    assert [(spec.shape, spec.dtype) for spec in declared] == [
+        (result.shape, result.dtype) for result in results
+    ]
 
 
 def test_computation_is_float32_under_mixed_precision():

@@ -10,10 +10,10 @@ from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from keras_fcn.classes import ClassMap
+from keras_fcn.metrics.confusion_matrix import SCORES, ConfusionMatrix
 from keras_fcn.runs.checkpoints import Checkpoint
 from keras_fcn.runs.folder import RunFolder
 from keras_fcn.training.callbacks import (
-    SCALARS,
     CheckpointWriter,
     ProgressReporter,
     SampleWriter,
@@ -21,6 +21,7 @@ from keras_fcn.training.callbacks import (
 )
 from tests.support.data import draw_blocks
 
+SCALARS = ("loss", *SCORES)
 CLASS_MAP = ClassMap(("a", "b", "c"), ((0, 0, 0), (200, 0, 0), (0, 200, 0)), 255)
 
 
@@ -51,9 +52,9 @@ def test_training_and_validation_have_separate_curves(tmp_path):
     logger = TensorBoardLogger(
         tmp_path, CLASS_MAP, SimpleNamespace(figure=np.zeros((4, 4, 3), "uint8")), {}
     )
-    logger.set_model(
-        SimpleNamespace(confusion=SimpleNamespace(matrix=lambda: next(matrices)))
-    )
+    confusion = ConfusionMatrix(3, 255)
+    confusion.matrix = lambda: next(matrices)
+    logger.set_model(SimpleNamespace(metrics=[confusion]))
     logger.on_train_begin()
     logger.on_test_begin()
     logs = dict.fromkeys(SCALARS, 0.25) | {f"val_{name}": 0.75 for name in SCALARS}

@@ -5,10 +5,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from keras_fcn.losses import CrossEntropy
 from keras_fcn.models.fcn import FCN
 from keras_fcn.storage.arrays import read_arrays, write_arrays
 from keras_fcn.training.augment import Augment
-from keras_fcn.training.losses import EpochLoss
+from keras_fcn.training.epoch_loss import EpochLoss
 from keras_fcn.training.trainer import Trainer, fetch
 from tests.support.narrow import narrow_vgg16
 
@@ -142,8 +143,8 @@ def test_steps_transfer_no_values_to_the_host_before_fetch(trainer, monkeypatch)
 def test_class_weights_are_used_in_training_only():
     network = FCN("32s", 3, "compact", None, head_filters=8)
     augment = Augment((32, 32), 255)
-    weights = np.array([1, 2, 100], "float32")
-    weighted = Trainer(network, augment, 3, 255, weights)
+    loss = CrossEntropy(255, class_weights=[1, 2, 100])
+    weighted = Trainer(network, augment, 3, 255, loss)
     prediction = {
         "logits": np.random.default_rng(0).normal(size=(1, 4, 4, 3)).astype("float32"),
         "label_map": np.arange(16).reshape(1, 4, 4) % 3,

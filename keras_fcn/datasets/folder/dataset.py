@@ -17,7 +17,7 @@ logger = logging.getLogger(__name__)
 
 def load_folder(
     folder: Path,
-    splits: tuple[str, ...],
+    splits: tuple[str, ...] | None,
     class_map: ClassMap | None = None,
     options: FolderOptions | None = None,
 ) -> SegmentationDataset:
@@ -25,13 +25,14 @@ def load_folder(
 
     Args:
         folder: images and label maps in one of the layouts of docs/your-data.md.
-        splits: names of the splits that are needed; each must have images.
+        splits: names of the splits that are needed; each must have images. None for
+            those that have.
         class_map: classes to use if there is no class table; None numbers those
             that are found.
         options: the user's options.
 
     Returns:
-        The data set with the needed splits. Void is id 255.
+        The data set with these splits. Void is id 255.
 
     Raises:
         FileNotFoundError: if a folder, a list or an image is missing.
@@ -49,7 +50,7 @@ def load_folder(
     return SegmentationDataset(
         "folder",
         encoding.class_map,
-        {split: make_split(data, split) for split in splits},
+        {split: make_split(data, split) for split in data.splits},
         label_values=encoding.kind,
     )
 

@@ -9,12 +9,11 @@ from sklearn.metrics import (
     jaccard_score,
 )
 
-from keras_fcn.evaluation.metrics import (
+from keras_fcn.metrics.confusion_matrix import (
     ConfusionMatrix,
     confusion_matrix_of,
     count_on_device,
     segmentation_scores,
-    trimap,
 )
 
 VOID = 255
@@ -210,12 +209,22 @@ def test_the_metric_has_the_given_name():
     assert ConfusionMatrix(3, VOID, name="validation").name == "validation"
 
 
-def test_sample_weights_are_refused(three_classes):
+@pytest.mark.parametrize("compile_update", [False, True])
+def test_pixels_count_as_often_as_their_weight(three_classes, compile_update):
     label_map, prediction = three_classes
-    with pytest.raises(ValueError, match="sample_weight"):
-        ConfusionMatrix(3, VOID).update_state(
-            label_map, logits_of(prediction, 3), sample_weight=np.ones(1)
-        )
+    logits = logits_of(prediction, 3)
+    metric = ConfusionMatrix(3, VOID)
+    update = tf.function(metric.update_state) if compile_update else metric.update_state
+    weights = np.float32([[[0.5, 0, 2, 1.25, 1, 1, 9]]])
+    for _ in range(4):  # fractions add up
+        update(tf.constant(label_map), tf.constant(logits), tf.constant(weights))
+    expected = 4 * np.array([[0.5, 2, 0], [0, 1.25, 0], [1, 0, 1]])
+    np.testing.assert_array_equal(metric.matrix(), expected)
+    update(tf.constant(label_map), tf.constant(logits), tf.constant([0.25]))
+    expected += 0.25 * np.array([[2, 1, 0], [0, 1, 0], [1, 0, 1]])
+    np.testing.assert_array_equal(metric.matrix(), expected)
+    scores = segmentation_scores(expected)
+    assert scalars(metric)["mean_iou"] == pytest.approx(scores["mean_iou"])
 
 
 @pytest.mark.parametrize("jit_compile", [False, True])
@@ -297,25 +306,3 @@ def test_scores_of_counts_beyond_int32():
     assert result["pixel_accuracy"] == pytest.approx(7 / 8)
     scores = segmentation_scores(metric.matrix())
     assert scores["mean_iou"] == pytest.approx((3 / 4 + 4 / 5) / 2)
-
-
-def test_a_trimap_lies_on_both_sides_of_an_edge():
-    label_map = np.zeros((5, 8), int)
-    label_map[:, 4:] = 1
-    for width, columns in ((1, (3, 5)), (2, (2, 6)), (3, (1, 7))):
-        expected = np.zeros((5, 8), bool)
-        expected[:, slice(*columns)] = True
-        np.testing.assert_array_equal(trimap(label_map, 255, width), expected)
-
-
-def test_a_border_to_void_is_not_an_edge_and_void_is_not_in_the_trimap():
-    label_map = np.zeros((6, 6), int)
-    label_map[:, 2:4] = 255
-    assert not trimap(label_map, 255, 3).any()
-    label_map[3:, :2] = 1
-    mask = trimap(label_map, 255, 6)
-    assert mask[:, :2].all() and not mask[:, 2:4].any()
-
-
-def test_the_trimap_of_a_single_class_is_empty():
-    assert not trimap(np.ones((4, 4), int), 255, 2).any()

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_fcn.classes import ClassMap
-from keras_fcn.config import TrainingConfig
+from keras_fcn.config import MAX_IMAGE_PIXELS, Dataset, TrainingConfig
 from keras_fcn.datasets import camvid, streets
 from keras_fcn.datasets.camvid32 import load_camvid32
 from keras_fcn.datasets.dataset import SegmentationDataset, Split
@@ -27,14 +27,14 @@ _STREETS_SEED = 0  # not the training's, so that another seed renders nothing ne
 
 def load_dataset(
     config: TrainingConfig,
-    splits: tuple[str, ...],
+    splits: tuple[str, ...] | None,
     class_map: ClassMap | None = None,
 ) -> SegmentationDataset:
     """Return the data set of a configuration, prepared and checked.
 
     Args:
         config: the fields of `DATA_FIELDS` are read.
-        splits: the splits that are needed.
+        splits: the splits that are needed; None for those that it has.
         class_map: classes for a folder that has no table of classes.
 
     Raises:
@@ -74,7 +74,77 @@ def load_dataset(
         raise ValueError(f"`dataset` {config.dataset} needs `data_dir` with {needed}")
     if config.dataset == "folder":
         return load_folder(folder, splits, class_map, FolderOptions.of(config))
-    return load_camvid32(folder, splits, config.dataset)
+    return load_camvid32(folder, splits or (), config.dataset)
+
+
+def load(
+    name: Dataset,
+    data_dir: str | Path | None = None,
+    *,
+    size: int | None = None,
+    val_pattern: str | None = None,
+    label_suffix: str | None = None,
+    label_values: str = "auto",
+    void: str | None = None,
+    val_share: float = 0.2,
+    group_by: str | None = None,
+    accept: str | None = None,
+    max_pixels: int = MAX_IMAGE_PIXELS,
+    num_images: int = 400,
+    image_size: Size = (360, 480),
+) -> SegmentationDataset:
+    """Load a data set, as `keras-fcn train` reads it.
+
+    >>> data = keras_fcn.datasets.load("folder", data_dir="my_data")
+    >>> data.train.batches(8, augment=keras_fcn.Augment(crop=(320, 416)))
+    >>> data.num_classes, data.void_id, data.class_map.names
+
+    Args:
+        name: "camvid", "camvid32", "camvid32-with-void", "camvid32-merged", "streets"
+            (rendered) or "folder" (your own images and labels).
+        data_dir: folder of the data; None to download "camvid".
+        size: resize images to this number of pixels on the shorter side; None for the
+            images' own size.
+        val_pattern: validate on the images of train and val whose names match, such as
+            "0016E5*", and train on all others.
+        label_suffix: folder: suffix of the label map names, such as "_mask"; None to
+            detect it.
+        label_values: folder: "auto", "ids", "colors" or "black-white".
+        void: folder: classes to ignore, by name or id, separated by commas.
+        val_share: folder: share of the images used for validation if there is no
+            validation split.
+        group_by: folder: regular expression for file names; images with the same
+            matched text stay in one split.
+        accept: folder: problems to ignore: duplicates, one-class, unlabelled.
+        max_pixels: folder: maximum number of pixels of an image or label map.
+        num_images: streets: number of training images; val and test have a quarter as
+            many each.
+        image_size: streets: height and width, pixels.
+
+    Returns:
+        The data set with `train`, `val`, `test` and `class_map`. A folder without a
+        validation split gets one; there may be no `test`.
+
+    Raises:
+        OSError: if files are missing or can't be downloaded.
+        ValueError: if an argument or the data are not usable; names the files.
+    """
+    config = TrainingConfig(
+        dataset=name,
+        data_dir=None if data_dir is None else str(data_dir),
+        size=size,
+        val_pattern=val_pattern,
+        label_suffix=label_suffix,
+        label_values=label_values,  # type: ignore[arg-type]  # checked
+        void=void,
+        val_share=val_share,
+        group_by=group_by,
+        accept=accept,
+        max_pixels=max_pixels,
+        num_images=num_images,
+        image_size=image_size,
+    )
+    return as_in_training(load_dataset(config, None), config)
 
 
 def load_mix(config: TrainingConfig, first: SegmentationDataset) -> Split | None:

@@ -1,0 +1,163 @@
+"""`compile` and `fit` with the public parts, as in the documentation."""
+
+import json
+import os
+import subprocess
+import sys
+from importlib.util import find_spec
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+import keras_fcn
+from keras_fcn.evaluation.evaluate import quick_scores
+from tests.support.data import PROJECT, write_folder
+from tests.support.fit import fit
+from tests.support.narrow import narrow_vgg16
+
+CURVES = ("loss", "pixel_accuracy", "mean_iou", "val_loss", "val_mean_iou", "val_iou_1")
+
+
+@pytest.fixture(scope="module")
+def fitted(tmp_path_factory):
+    """Folder, model, history and data of a short `fit`, and its folder of logs."""
+    folder = write_folder(tmp_path_factory.mktemp("data") / "mine")
+    logs = tmp_path_factory.mktemp("logs")
+    with narrow_vgg16():
+        model, history, data = fit(folder, logs)
+    return model, history, data, logs
+
+
+def test_fit_trains_with_the_public_parts(fitted):
+    _, history, _, _ = fitted
+    assert set(CURVES) <= history.keys()
+    assert history["loss"][-1] < history["loss"][0]
+    assert np.isfinite([history[name] for name in CURVES]).all()
+
+
+def test_the_metrics_of_fit_are_those_of_evaluation(fitted):
+    model, history, data, _ = fitted
+
+    def predict(images):
+        return np.argmax(model.predict_on_batch(images), axis=-1)
+
+    scores = quick_scores(predict, data, "val")
+    for name, value in scores.items():
+        assert abs(history[f"val_{name}"][-1] - value) < 1e-9
+
+
+def test_the_callback_writes_curves_figures_and_iou_by_class(fitted):
+    *_, logs = fitted
+    tags = {}
+    for split in ("train", "validation"):
+        events = EventAccumulator(str(logs / split))
+        events.Reload()
+        tags[split] = events.Tags()
+        scalars = {"epoch_loss", "epoch_mean_iou", "iou/class_0", "iou/class_1"}
+        assert scalars <= set(tags[split]["tensors"])
+    assert {"confusion_matrix", "samples"} <= set(tags["validation"]["tensors"])
+
+
+def test_a_compiled_model_is_saved_and_loaded_with_its_parts(fitted, tmp_path):
+    model, _, data, _ = fitted
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    batches = data.val.batches(2)
+    expected = model.evaluate(batches, verbose=0, return_dict=True)
+    found = loaded.evaluate(batches, verbose=0, return_dict=True)
+    assert found == pytest.approx(expected, rel=1e-6)
+
+
+def test_fit_refuses_labels_above_the_classes(fitted):
+    _, _, data, _ = fitted
+    with narrow_vgg16():
+        model = keras_fcn.FCN("32s", 2, "compact", None, head_filters=8)
+    model.compile(loss=keras_fcn.losses.CrossEntropy(data.void_id))
+    message = "`y_true` must be class ids from 0 to 1 or 255 for void"
+    with pytest.raises(tf.errors.InvalidArgumentError, match=message):
+        model.fit(data.train.batches(2), verbose=0, shuffle=False)
+
+
+def test_batches_are_pairs_in_a_new_order_in_each_epoch(fitted):
+    _, _, data, _ = fitted
+    batches = data.train.batches(3)
+    assert batches.element_spec[0].dtype == batches.element_spec[1].dtype == tf.uint8
+    shapes = [(image.shape[:3], label_map.shape) for image, label_map in batches]
+    assert shapes == [((3, 48, 64), (3, 48, 64)), ((1, 48, 64), (1, 48, 64))]
+    epochs = [
+        [image.numpy().tobytes() for image, _ in data.train.batches(1)]
+        for _ in range(2)
+    ]
+    assert sorted(epochs[0]) == sorted(epochs[1])
+    val = [image.numpy() for image, _ in data.val.batches(1)]
+    examples = [example["image"] for example in data.val.examples.as_numpy_iterator()]
+    for one, other in zip(val, examples, strict=True):
+        np.testing.assert_array_equal(one[0], other)
+
+
+def test_augmented_batches_are_crops_whose_outside_is_void(fitted):
+    _, _, data, _ = fitted
+    augment = keras_fcn.Augment(crop=(96, 96), scale=(1, 1), rotation=0)
+    for image, label_map in data.train.batches(2, augment=augment):
+        assert image.shape[1:] == (96, 96, 3) and label_map.shape[1:] == (96, 96)
+        assert image.dtype == tf.float32 and label_map.dtype == tf.int32
+        outside = (label_map.numpy() == 255).sum(axis=(1, 2))
+        np.testing.assert_array_equal(outside, 96 * 96 - 47 * 64)
+    assert augment.ignore_class is None
+
+
+def test_data_sets_and_splits_describe_themselves(fitted):
+    _, _, data, _ = fitted
+    assert repr(data.val) == "<folder val: 2 images of 64x48 pixels, 3 classes>"
+    assert repr(data) == (
+        "<data set folder: train 4, val 2, test 2 images; 3 classes: class_0; class_1; "
+        "class_2>"
+    )
+
+
+def test_bad_arguments_of_data_sets_are_refused(fitted, tmp_path):
+    _, _, data, _ = fitted
+    with pytest.raises(ValueError, match="batch_size=0"):
+        data.train.batches(0)
+    with pytest.raises(ValueError, match="Received: method=inverse"):
+        data.class_weights("inverse")
+    with pytest.raises(ValueError, match="`dataset` must be one of camvid, "):
+        keras_fcn.datasets.load("camvit")
+    folder = write_folder(tmp_path / "mine", {"train": 2, "val": 1})
+    with pytest.raises(ValueError, match="has the splits train, val. .*split=test"):
+        _ = keras_fcn.datasets.load("folder", folder).test
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(find_spec("jax") is None, reason="needs JAX")
+def test_fit_and_the_losses_on_jax_equal_those_on_tensorflow(tmp_path):
+    folder = write_folder(tmp_path / "mine")
+    results = {}
+    for backend in ("tensorflow", "jax"):
+        result = subprocess.run(
+            [sys.executable, "-m", "tests.support.fit", folder, tmp_path / backend],
+            cwd=PROJECT,
+            env={**os.environ, "KERAS_BACKEND": backend},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert result.returncode == 0, result.stderr
+        results[backend] = json.loads(result.stdout.splitlines()[-1])
+    one, other = results["tensorflow"], results["jax"]
+    assert one["refused"] and other["refused"]
+    for name, (value, gradient) in one["losses"].items():
+        assert other["losses"][name][0] == pytest.approx(value, rel=1e-5)
+        np.testing.assert_allclose(other["losses"][name][1], gradient, atol=1e-6)
+    for history in (one["history"], other["history"]):
+        assert history["loss"][-1] < history["loss"][0]
+    # Each backend has its own random numbers.
+    assert other["history"]["val_loss"][-1] == pytest.approx(
+        one["history"]["val_loss"][-1], rel=0.3
+    )
+    # The metrics in the logs have more digits than float32.
+    for scores in (one["scores"], other["scores"]):
+        assert abs(scores["metric"] - scores["evaluation"]) < 1e-9
