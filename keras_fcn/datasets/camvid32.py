@@ -1,10 +1,10 @@
-"""CamVid with its 32 classes, 960x720, in the layout of the copy on Kaggle.
+"""CamVid with its 32 classes in the layout of the copy on Kaggle, at any image size.
 
     train/NAME.png  train_labels/NAME_L.png  val/  val_labels/  test/  test_labels/
     class_dict.csv  name,r,g,b
 
-Label maps are RGB images of the classes' colors, decoded color by color and not
-resized. Void is one of the 32 names.
+The copy on Kaggle has images of 960x720. Label maps are RGB images of the classes'
+colors, decoded color by color and not resized. Void is one of the 32 names.
 
 Brostow, Fauqueur and Cipolla, "Semantic object classes in video: A high-definition
 ground truth database", 2009; for research use.
@@ -32,7 +32,6 @@ from keras_fcn.datasets.prepared import prepared_dataset, segmentation_info
 from keras_fcn.errors import summarize
 from keras_fcn.images.reading import UnreadableImage, read_size, read_stored_values
 
-IMAGE_SIZE = (720, 960)
 ClassDict = list[tuple[str, tuple[int, int, int]]]  # names and colors
 SPLITS = ("train", "val", "test")
 
@@ -66,10 +65,10 @@ class Camvid32Config(tfds.core.BuilderConfig):
 class Camvid32(tfds.core.GeneratorBasedBuilder):
     """TFDS builder of `camvid32`; label maps hold line numbers of `class_dict.csv`."""
 
-    VERSION = tfds.core.Version("1.0.0")
+    VERSION = tfds.core.Version("1.1.0")  # 1.0.0: only images of 960x720
 
     def _info(self):
-        return segmentation_info(self, __doc__, IMAGE_SIZE)
+        return segmentation_info(self, __doc__, (None, None))
 
     def _split_generators(self, dl_manager):
         folder = Path(self.builder_config.source_dir)
@@ -124,14 +123,19 @@ def load_camvid32(
     class_map, ids = _number(class_dict, name)
     for split in splits:
         find_pairs(folder, split)
-    pairs = [pair for split in _present(folder) for pair in find_pairs(folder, split)]
+    split_pairs = {split: find_pairs(folder, split) for split in _present(folder)}
+    pairs = [pair for split in split_pairs.values() for pair in split]
+    sizes = {
+        split: tuple(read_size(image) for image, _ in split_pairs[split])
+        for split in split_pairs
+    }
     config = Camvid32Config(
         name=f"labels_{_digest(pairs, path)}", source_dir=str(folder)
     )
     prepared = prepared_dataset(
         partial(Camvid32, config=config),
         class_map,
-        IMAGE_SIZE,
+        sizes,
         check=lambda: _check(pairs, class_dict),
     )
     table = tf.constant(ids, dtype=tf.uint8)
@@ -238,12 +242,12 @@ def _check(pairs: list[Pair], class_dict: ClassDict) -> None:
     wrong = []
     for image, label_path in pairs:
         try:
-            for path in (image, label_path):
-                if (size := read_size(path)) != IMAGE_SIZE:
-                    wrong.append(
-                        f"{path} is {size[1]}x{size[0]}, not "
-                        f"{IMAGE_SIZE[1]}x{IMAGE_SIZE[0]}"
-                    )
+            (height, width), label_size = read_size(image), read_size(label_path)
+            if label_size != (height, width):
+                wrong.append(
+                    f"{label_path} is {label_size[1]}x{label_size[0]}, but its image "
+                    f"is {width}x{height}"
+                )
             _decode(decoder, label_path)
         except UnreadableImage as error:
             wrong.append(str(error))

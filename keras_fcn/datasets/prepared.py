@@ -6,7 +6,7 @@ import logging
 import os
 import struct
 import textwrap
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -26,15 +26,16 @@ MakeBuilder = Callable[..., tfds.core.DatasetBuilder]
 def segmentation_info(
     builder: tfds.core.DatasetBuilder,
     description: str,
-    size: Size,
+    size: Size | tuple[None, None],
     homepage: str | None = None,
 ) -> tfds.core.DatasetInfo:
-    """Describe images with label maps of one size to TFDS.
+    """Describe images with label maps to TFDS.
 
     Args:
         builder: yields `name`, `image` (uint8 RGB) and `label_map`, a PNG of ids.
         description: text about the data set.
-        size: height and width of every image and label map, pixels.
+        size: height and width of every image and label map, pixels; `(None, None)` if
+            they differ.
         homepage: URL of the data set.
     """
     return tfds.core.DatasetInfo(
@@ -58,7 +59,7 @@ def segmentation_info(
 def prepared_dataset(
     make_builder: MakeBuilder,
     class_map: ClassMap,
-    size: Size,
+    size: Size | Mapping[str, tuple[Size, ...]],
     check: Callable[[], None] = lambda: None,
 ) -> SegmentationDataset:
     """Prepare a builder's data if that has not been done, and return its splits.
@@ -69,7 +70,8 @@ def prepared_dataset(
         make_builder: returns the builder, which yields `name`, `image` and `label_map`;
             takes TFDS's `data_dir`.
         class_map: the classes.
-        size: height and width of every image.
+        size: height and width of every image, pixels; or those of each image of each
+            split, in the order in which the builder yields them.
         check: called before the data are prepared; raises an error if they are not
             usable.
 
@@ -87,7 +89,11 @@ def prepared_dataset(
     splits = {
         split: Split(
             tf.data.Dataset.range(info.num_examples),
-            image_sizes=(size,) * info.num_examples,
+            image_sizes=(
+                size[split]
+                if isinstance(size, Mapping)
+                else (size,) * info.num_examples
+            ),
             decode=_decoder(builder.info.features, _find_records(info.filepaths)),
         )
         for split, info in builder.info.splits.items()

@@ -13,7 +13,7 @@ from keras_fcn.config import TrainingConfig
 from keras_fcn.datasets import camvid, camvid32
 from keras_fcn.datasets.loading import load_dataset
 from keras_fcn.runs.folder import RunFolder
-from tests.support.data import PROJECT, SHARED_DATA
+from tests.support.data import SHARED_DATA
 from tests.support.narrow import narrow_vgg16
 
 SIZE = (24, 32)
@@ -43,9 +43,8 @@ def class_rows_of(seed):
 
 
 @pytest.fixture
-def folder(tmp_path, monkeypatch):
+def folder(tmp_path):
     """Kaggle's layout with tiny images that contain all 32 classes."""
-    monkeypatch.setattr(camvid32, "IMAGE_SIZE", SIZE)
     folder = tmp_path / "kaggle"
     colors = np.array([color for _, color in CLASSES], "uint8")
     for split, count in (("train", 3), ("val", 2)):
@@ -164,7 +163,7 @@ def test_the_commands_train_and_evaluate_on_it(folder, tmp_path, name, num_class
 @pytest.mark.slow
 def test_its_recipe_trains_on_the_unmodified_kaggle_layout(folder, tmp_path):
     run = tmp_path / "run"
-    recipe = str(PROJECT / "recipes" / "camvid32-fcn8s.toml")
+    recipe = "camvid32-fcn8s"
     with narrow_vgg16():
         assert not train_command.main(
             ["--config", recipe, "--data-dir", str(folder), "--run-dir", str(run)]
@@ -177,8 +176,24 @@ def test_its_recipe_trains_on_the_unmodified_kaggle_layout(folder, tmp_path):
 def test_a_label_map_of_another_size_is_refused_by_name(folder):
     path = folder / "val_labels" / "val_0_L.png"
     Image.fromarray(np.zeros((12, 16, 3), "uint8")).save(path)
-    with pytest.raises(ValueError, match="val_0_L.png is 16x12, not 32x24"):
+    with pytest.raises(
+        ValueError, match="val_0_L.png is 16x12, but its image is 32x24"
+    ):
         load(folder)
+
+
+def test_images_of_several_sizes_keep_their_sizes(folder):
+    for name in ("val/val_1.png", "val_labels/val_1_L.png"):
+        image = Image.open(folder / name)
+        image.crop((0, 0, 20, 10)).save(folder / name)
+    dataset = load(folder)
+    assert dataset.split("val").image_sizes == (SIZE, (10, 20))
+    shapes = [
+        example[key].shape[:2]
+        for example in dataset.split("val").examples.as_numpy_iterator()
+        for key in ("image", "label_map")
+    ]
+    assert shapes == [SIZE, SIZE, (10, 20), (10, 20)]
 
 
 @pytest.mark.parametrize(
