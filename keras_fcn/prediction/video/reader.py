@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -127,7 +128,8 @@ class VideoReader:
         if problem:
             self._container.close()
             raise UnreadableVideo(f"{name} {problem}")
-        self._stream = streams[0]
+        # Any: in PyAV's types, a stream's time base is optional.
+        self._stream: Any = streams[0]
         self._stream.thread_type = "AUTO"
         rate = self._stream.average_rate or self._stream.guessed_rate
         self.rate = rate if rate and rate <= 1000 else _USUAL_RATE
