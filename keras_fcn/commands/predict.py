@@ -6,8 +6,10 @@ frame in STEM_labels/.
 """
 
 import argparse
+from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from keras_fcn.commands.command_line import Command
@@ -34,13 +36,17 @@ from keras_fcn.commands.predict_on_ray import (
 from keras_fcn.commands.predict_report import PredictionReport, open_report
 
 if TYPE_CHECKING:
-    from keras_fcn.prediction.video.reader import CameraReader
+    from collections.abc import Iterator, Sequence
+
+    from keras_fcn.prediction.outputs import Outputs
+    from keras_fcn.prediction.video.reader import VideoReader
 
 _EXAMPLES = """examples:
   %(prog)s image.png
   %(prog)s photos/ 'more/*.jpg' --model runs/camvid-8s --output-dir labelled
   %(prog)s video.mp4 --start 1:30 --end 2:00
   %(prog)s --camera 0
+  %(prog)s rtsp://camera.local/stream --max-frames 1000
   %(prog)s image.png --server http://localhost:8501/v1/models/fcn
   %(prog)s s3://bucket/photos --ray HOST:6379 --output-dir s3://bucket/labels
 """
@@ -52,7 +58,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "images",
         nargs="*",
         metavar="INPUT",
-        help="images, videos, folders (with their subfolders) or glob patterns",
+        help="images, videos, folders (with their subfolders), glob patterns, or URLs "
+        "of images (http, https), videos and streams (http, rtsp, rtmp, srt ...)",
     )
     parser.add_argument(
         "--list",
@@ -89,7 +96,8 @@ def check(arguments: argparse.Namespace, given: set[str]) -> None:
     check_video_arguments(arguments)
     if not arguments.images and arguments.list is None and arguments.camera is None:
         raise ValueError(
-            "expected an image, a video, a folder, a glob pattern, `list` or `camera`"
+            "expected an image, a video, a folder, a glob pattern, a URL, `list` or "
+            "`camera`"
         )
     check_ray_arguments(arguments, given)
     if arguments.ray is not None:
@@ -99,11 +107,18 @@ def check(arguments: argparse.Namespace, given: set[str]) -> None:
             "`output_dir` must be a folder; URLs require `ray`. "
             f"Received: output_dir={arguments.output_dir}"
         )
-    arguments.jobs = find_jobs(arguments.images, arguments.output_dir, arguments.list)
+    from keras_fcn.prediction.urls import is_stream, is_url
+
+    urls = [text for text in arguments.images if is_url(text)]
+    paths = [text for text in arguments.images if not is_url(text)]
+    arguments.streams = [url for url in urls if is_stream(url)]
+    arguments.urls = [url for url in urls if not is_stream(url)]
+    arguments.jobs = find_jobs(paths, arguments.output_dir, arguments.list)
     check_output_arguments(arguments)
-    videos = [job for job in arguments.jobs if job.is_video]
+    videos = [str(job.path) for job in arguments.jobs if job.is_video]
+    videos += arguments.streams
     if arguments.server and (videos or arguments.camera):
-        name = videos[0].path if videos else f"camera {arguments.camera}"
+        name = videos[0] if videos else f"camera {arguments.camera}"
         raise ValueError(f"`server` predicts images only. Received: {name}")
 
 
@@ -112,6 +127,18 @@ def work(arguments: argparse.Namespace, given: set[str]) -> int:
     outputs = outputs_of(arguments)
     if arguments.ray is not None:
         return work_on_ray(arguments, outputs)
+    with ExitStack() as stack:
+        if arguments.urls:
+            from keras_fcn.prediction.jobs import download_jobs
+
+            folder = Path(stack.enter_context(TemporaryDirectory(prefix="keras-fcn-")))
+            arguments.jobs += download_jobs(
+                arguments.urls, arguments.output_dir, folder, arguments.jobs
+            )
+        return _work(arguments, outputs)
+
+
+def _work(arguments: argparse.Namespace, outputs: "Outputs") -> int:
     from keras_fcn.runs.bundled import find_network
 
     class_map = find_network(arguments.model, exported=True).read_class_map()
@@ -133,22 +160,31 @@ def work(arguments: argparse.Namespace, given: set[str]) -> int:
                 max_pixels=arguments.max_pixels,
             )
             report.add_images(results)
-        elif arguments.camera is None:
-            _predict_here(arguments, report)
         else:
-            from keras_fcn.prediction.video.reader import CameraReader
-
-            # Opened before the network is loaded, because it may be missing.
-            camera = CameraReader(arguments.camera, clip_of(arguments))
-            with camera:
-                _predict_here(arguments, report, camera)
+            # Opened before the network is loaded, because one may be missing.
+            with ExitStack() as stack:
+                live = [stack.enter_context(one) for one in _open_live(arguments)]
+                _predict_here(arguments, report, live)
         return report.end()
+
+
+def _open_live(arguments: argparse.Namespace) -> "Iterator[VideoReader]":
+    """Open the streams and the camera."""
+    clip = clip_of(arguments)
+    if arguments.streams:
+        from keras_fcn.prediction.video.stream import StreamReader
+
+        yield from (StreamReader(url, clip) for url in arguments.streams)
+    if arguments.camera is not None:
+        from keras_fcn.prediction.video.reader import CameraReader
+
+        yield CameraReader(arguments.camera, clip)
 
 
 def _predict_here(
     arguments: argparse.Namespace,
     report: PredictionReport,
-    camera: "CameraReader | None" = None,
+    live: "Sequence[VideoReader]",
 ) -> None:
     from keras_fcn.prediction.batch import predict_images
     from keras_fcn.prediction.jobs import Job
@@ -165,9 +201,9 @@ def _predict_here(
     for job in arguments.jobs:
         if job.is_video:
             report.add_video_file(segmenter, job, outputs, clip_of(arguments))
-    if camera is not None:
-        stem = arguments.output_dir / camera.stem
-        report.add_video(segmenter, camera, Job(Path(camera.name), stem), outputs)
+    for video in live:
+        stem = arguments.output_dir / video.stem
+        report.add_video(segmenter, video, Job(Path(video.name), stem), outputs)
 
 
 main = Command(

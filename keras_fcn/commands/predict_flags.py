@@ -116,14 +116,15 @@ def check_output_arguments(arguments: argparse.Namespace) -> None:
     """Check that the outputs can be written for all inputs.
 
     Args:
-        arguments: of the command, with `jobs`.
+        arguments: of the command, with `jobs` and `streams`.
 
     Raises:
         ValueError: if one can't.
     """
     for_images = ("annotations", "class_masks", "probabilities")
     chosen = [f"`{name}`" for name in for_images if getattr(arguments, name)]
-    videos = [job.path for job in arguments.jobs if job.is_video]
+    videos = [str(job.path) for job in arguments.jobs if job.is_video]
+    videos += arguments.streams
     if chosen and (videos or arguments.camera is not None):
         name = videos[0] if videos else f"camera {arguments.camera}"
         raise ValueError(f"{', '.join(chosen)} can't be written for videos: {name}")
@@ -150,7 +151,7 @@ def check_output_arguments(arguments: argparse.Namespace) -> None:
 
 def add_video_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the flags for videos and cameras."""
-    group = parser.add_argument_group("videos and cameras")
+    group = parser.add_argument_group("videos, cameras and streams")
     group.add_argument(
         "--camera",
         metavar="N",
@@ -170,6 +171,12 @@ def add_video_arguments(parser: argparse.ArgumentParser) -> None:
         help="time at which to stop, exclusive",
     )
     add_flag(group, "--every", PositiveInt, "predict every N-th frame", 1)
+    add_flag(
+        group,
+        "--max-frames",
+        PositiveInt,
+        "number of predicted frames after which to stop",
+    )
     add_flag(
         group,
         "--video-labels",
@@ -198,7 +205,7 @@ def clip_of(arguments: argparse.Namespace) -> "Clip":
     """Return the part of a video that the flags of `add_video_arguments` select."""
     from keras_fcn.prediction.video.reader import Clip
 
-    return Clip(arguments.start, arguments.end, arguments.every)
+    return Clip(arguments.start, arguments.end, arguments.every, arguments.max_frames)
 
 
 def parse_time(text: str) -> float:

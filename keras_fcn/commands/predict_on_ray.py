@@ -22,6 +22,7 @@ _EXCLUDED = (
     "start",
     "end",
     "every",
+    "max_frames",
     "video_labels",
     "skip_existing",
     "csv",

@@ -73,7 +73,7 @@ class PredictionReport:
     ):
         self._output_dir, self._total = arguments.output_dir, len(arguments.jobs)
         self._class_map, self._table, self._coco = class_map, table, coco
-        self._stems = {job.path: job.stem for job in arguments.jobs}
+        self._jobs = {job.path: job for job in arguments.jobs}
         self._num_failed = self._num_predicted = 0
         self._last_path: Path | None = None
         self._file_number = 0
@@ -83,14 +83,16 @@ class PredictionReport:
         self._count(result)
         if self._coco and result.label_map is not None:
             # Relative to the folder of inputs, which the outputs' subfolders mirror.
-            name = self._stems[result.path].relative_to(self._output_dir)
+            name = self._jobs[result.path].stem.relative_to(self._output_dir)
             name = name.with_name(result.path.name)
             if result.frame is not None:
                 name = name.with_suffix("") / f"{result.frame:06}{name.suffix}"
             self._coco.add(name.as_posix(), result.label_map)
         if not result.problem:
             frame = "" if result.frame is None else f", frame {result.frame}"
-            self._print(f"{result.path}{frame}: {result.describe(self._class_map)}")
+            job = self._jobs.get(result.path)
+            name = job.url if job and job.url else result.path
+            self._print(f"{name}{frame}: {result.describe(self._class_map)}")
 
     def add_images(self, results: "Generator[Result, None, None]") -> None:
         """Count and print results as they come, and log the rate."""

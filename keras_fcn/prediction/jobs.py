@@ -13,6 +13,7 @@ from keras_fcn.prediction.inputs import (
     expand_list,
     find_files,
 )
+from keras_fcn.prediction.urls import download_image, shown_url, stem_of_url
 from keras_fcn.storage.regular_files import read_lines
 
 # Ends of the outputs' names.
@@ -27,10 +28,12 @@ class Job:
     Attributes:
         path: an image, a file with several images, or a video.
         stem: path of the outputs without the ends of their names: `DIR/STEM`.
+        url: URL from which the file was downloaded, for messages; "" for other files.
     """
 
     path: Path
     stem: Path
+    url: str = ""
 
     @property
     def is_video(self) -> bool:
@@ -95,6 +98,36 @@ def find_jobs(
     ]
     _check_outputs(jobs)
     return jobs
+
+
+def download_jobs(
+    urls: Sequence[str], output_dir: Path, folder: Path, jobs: Sequence[Job] = ()
+) -> list[Job]:
+    """Download images.
+
+    Args:
+        urls: their URLs, http or https.
+        output_dir: folder of the outputs.
+        folder: an existing folder for the downloaded files.
+        jobs: other files whose outputs are written.
+
+    Raises:
+        OSError: if one can't be downloaded.
+        ValueError: if one is no image, or two would have the same output.
+    """
+    names = {job.stem: str(job.path) for job in jobs}
+    found = []
+    for url in dict.fromkeys(urls):
+        name, stem = shown_url(url), output_dir / stem_of_url(url)
+        if stem in names:
+            raise ValueError(
+                f"{names[stem]} and {name} would both be written to "
+                f"{stem}{LABELS}.png: predict them into different folders, by "
+                "`output_dir`"
+            )
+        names[stem] = name
+        found.append(Job(download_image(url, folder), stem, name))
+    return found
 
 
 def check_output_dir(output_dir: Path) -> None:

@@ -156,6 +156,8 @@ def _write_regions(label_map, class_map, job, paths):
     if path := paths.get("labelme"):
         # Labelme takes it relative to the file, and opens the image from there.
         image_path = os.path.relpath(job.path, path.parent).replace(os.sep, "/")
+        if job.url:
+            image_path = job.path.name
         _write_json(path, to_labelme(label_map, class_map, image_path))
     if path := paths.get("geojson"):
         _write_json(path, to_geojson(label_map, class_map))

@@ -20,7 +20,7 @@ HEADINGS = (
     "Inference size",
     "Tiles",
     "Confidence",
-    "Videos and cameras",
+    "Videos, cameras and streams",
     "Web demo",
 )
 

@@ -44,9 +44,11 @@ def test_polygons_can_be_trained_on_and_give_the_predicted_label_maps(
     assert status == 0, err
     for path in [*label_maps.rglob("*.json"), *label_maps.glob("labels.txt")]:
         path.rename(images / path.relative_to(label_maps))
-    assert outcome(inspect, capsys, "--data-dir", images)[0] == 0
+    flags = ("--data-dir", images, "--page", tmp_path / "page.png")
+    assert outcome(inspect, capsys, *flags)[0] == 0
     data = read_folder(images)
     names = data.require_encoding().class_map.names
+    assert "background" not in names  # no pixel is outside all polygons
     trained = scored_run.read_class_map().names
     ids = [names.index(name) for name in trained] + [255] * (256 - len(trained))
     found = set()

@@ -52,11 +52,13 @@ class Clip:
         start: seconds after its first frame.
         end: seconds after its first frame, exclusive; None for the video's end.
         every: 1 for each frame, 2 for every second one, and so on.
+        max_frames: number of frames after which to stop; None for no limit.
     """
 
     start: float = 0.0
     end: float | None = None
     every: int = 1
+    max_frames: int | None = None
 
 
 @dataclass(frozen=True)
@@ -78,13 +80,16 @@ class VideoReader:
     """Reads the frames of a video; a context manager that closes it.
 
     Attributes:
-        path: the file; None for a camera.
+        path: the file; None for a camera or a stream.
+        stem: stem of the names of the outputs of a camera or a stream.
         name: the video's name in messages.
         rate: average number of frames per second of the whole video.
         clip: the frames that are read.
         damage: once all frames are read, the damage of the file, on one line; "" if
             there is none.
     """
+
+    stem = ""
 
     def __init__(self, path: Path, clip: Clip = Clip()):
         """Open a video.
@@ -158,7 +163,8 @@ class VideoReader:
             return None
         end = self.duration if self.clip.end is None else self.clip.end
         seconds = min(end, self.duration) - self.clip.start
-        return max(0, round(seconds * float(self.rate) / self.clip.every))
+        count = max(0, round(seconds * float(self.rate) / self.clip.every))
+        return min(count, self.clip.max_frames or count)
 
     @property
     def origin(self) -> Fraction:
@@ -189,11 +195,17 @@ class VideoReader:
             if float(time) < clip.start:
                 continue
             if num_taken % clip.every == 0:
-                self._turns = round(decoded.rotation / 90)
-                image = np.rot90(decoded.to_ndarray(format="rgb24"), self._turns)
-                yield Frame(index, time, np.ascontiguousarray(image))
+                yield Frame(index, time, self._upright(decoded))
+                if num_taken // clip.every + 1 == clip.max_frames:
+                    return
             num_taken += 1
         self._check_damage(index + 1, last)
+
+    def _upright(self, decoded: av.VideoFrame) -> np.ndarray:
+        """A frame as uint8 RGB `(height, width, 3)`."""
+        self._turns = round(decoded.rotation / 90)
+        image = np.rot90(decoded.to_ndarray(format="rgb24"), self._turns)
+        return np.ascontiguousarray(image)
 
     def _numbered(self) -> Iterator[tuple[int, Fraction, av.VideoFrame]]:
         """Number, time and frame, of all frames from the clip's start or before it."""

@@ -1,0 +1,91 @@
+"""Inputs given by URL, from servers on this machine."""
+
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from keras_fcn.commands import predict
+from keras_fcn.prediction.jobs import download_jobs
+from keras_fcn.prediction.urls import is_stream, is_url, shown_url, stem_of_url
+from tests.support.commands import outcome, refusal
+from tests.support.image_files import make_png
+from tests.support.ports import unused_port
+
+
+class _Handler(BaseHTTPRequestHandler):
+    content = make_png(96, 64, 64 * (b"\0" + 48 * b"\x10\x80\xf0\xff\x00\x20"))
+
+    def do_GET(self):
+        kind, content = "image/png", self.content
+        if self.path.startswith("/page"):
+            kind, content = "text/html; charset=utf-8", b"<html>"
+        self.send_response(404 if self.path.startswith("/none") else 200)
+        self.send_header("Content-Type", kind)
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, *arguments):
+        pass
+
+
+@pytest.fixture(scope="module")
+def server():
+    """URL of a server that sends an image for each path but /none and /page."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def test_an_image_is_downloaded_and_predicted(scored_run, server, tmp_path, capsys):
+    flags = ("--model", scored_run.path, "--output-dir", tmp_path / "out")
+    url = f"{server}/street%20view.png?token=secret"
+    status, out, err = outcome(predict, capsys, url, *flags)
+    assert status == 0, err
+    assert out.startswith(f"[1/1] {server}/street%20view.png: ")
+    assert "secret" not in out + err
+    names = {path.name for path in (tmp_path / "out").iterdir()}
+    assert names == {"street-view_labels.png", "street-view_overlay.png"}
+    with Image.open(tmp_path / "out/street-view_labels.png") as labels:
+        assert np.asarray(labels).shape == (64, 96)
+
+
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [
+        ("/none.png", "/none.png can't be downloaded \\(HTTP status 404\\)"),
+        ("/page", "/page is no image: the server sent text/html"),
+    ],
+)
+def test_what_is_no_image_is_refused(server, tmp_path, path, message):
+    with pytest.raises((OSError, ValueError), match=message):
+        download_jobs([server + path], tmp_path, tmp_path)
+
+
+def test_a_missing_server_and_an_unknown_scheme_are_one_line(scored_run, capsys):
+    url = f"http://127.0.0.1:{unused_port()}/a.png"
+    flags = ("--model", scored_run.path)
+    line = refusal(predict, capsys, url, *flags)
+    assert f"{url} can't be downloaded (no connection to the server)" in line
+    line = refusal(predict, capsys, "s3://bucket/a.png", *flags)
+    assert "expected a URL of http, https, rtsp" in line
+
+
+def test_two_urls_with_one_output_are_refused(server, tmp_path):
+    urls = [f"{server}/one/a.png", f"{server}/two/a.png"]
+    with pytest.raises(ValueError, match="a.png and .*a.png would both be written"):
+        download_jobs(urls, tmp_path / "out", tmp_path)
+
+
+def test_streams_are_recognized_by_scheme_and_suffix():
+    assert is_stream("rtsp://camera/1") and is_stream("https://host/live/index.m3u8")
+    assert is_stream("http://host/video.mp4?x=1") and not is_stream("http://host/a.jpg")
+    assert is_url("rtsp://a") and not is_url("a://b"[1:]) and not is_url("c:\\a.png")
+
+
+def test_passwords_and_queries_are_not_shown():
+    assert shown_url("rtsp://me:word@camera:554/1?key=2") == "rtsp://camera:554/1"
+    assert stem_of_url("rtsp://me:word@camera:554/") == "camera-554"
