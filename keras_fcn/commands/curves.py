@@ -5,6 +5,7 @@ from pathlib import Path
 
 from keras_fcn.commands.command_line import Command
 from keras_fcn.commands.flags import check_output_file, parse_run
+from keras_fcn.runs.names import network_files
 
 _EXAMPLES = """examples:
   %(prog)s runs/camvid-32s runs/camvid-8s --output curves.png
@@ -26,8 +27,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def check(arguments: argparse.Namespace, given: set[str]) -> None:
-    """Refuse an output that can't be written."""
-    check_output_file("output", arguments.output, (".png", ".svg"))
+    """Refuse an output that can't be written, or replaces a file of a run."""
+    inputs = [file for run in arguments.runs for file in network_files(run)]
+    check_output_file("output", arguments.output, (".png", ".svg"), inputs)
 
 
 def work(arguments: argparse.Namespace, given: set[str]) -> int:

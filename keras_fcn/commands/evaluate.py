@@ -23,6 +23,7 @@ from keras_fcn.commands.inference_flags import (
     inference_options,
 )
 from keras_fcn.options import Temperature
+from keras_fcn.runs.names import network_files
 
 logger = logging.getLogger(__name__)
 
@@ -68,7 +69,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def check(arguments: argparse.Namespace, given: set[str]) -> None:
     """Refuse bad combinations of flags, and a JSON file that can't be written."""
     inference_options(arguments)
-    check_output_file("json", arguments.json)
+    check_output_file("json", arguments.json, (), network_files(arguments.model))
 
 
 def work(arguments: argparse.Namespace, given: set[str]) -> int:
@@ -83,6 +84,9 @@ def work(arguments: argparse.Namespace, given: set[str]) -> int:
 
     network = find_network(arguments.model, exported=True)
     config = data_config(network, arguments, given)
+    if config.data_dir is not None:
+        inputs, own = [Path(config.data_dir)], b'"confusion_matrix"'
+        check_output_file("json", arguments.json, (), inputs, own)
     # As the validation of the training, whose scores are compared with these.
     usual_size = "native" if config.size is None else "auto"
     # The images keep their size, so that logits are compared with the labels' pixels.

@@ -10,6 +10,7 @@ from keras_fcn.config import DEFAULT_NETWORK, TrainingConfig
 from keras_fcn.errors import did_you_mean
 from keras_fcn.options import choices, kind_of, parse
 from keras_fcn.runs.names import bundled_names, check_run, network_path
+from keras_fcn.storage.outputs import check_replaces_no_input
 
 
 def flag_type(annotation: Any) -> Callable[[str], Any]:
@@ -119,17 +120,24 @@ def parse_run(text: str) -> Path:
 
 
 def check_output_file(
-    name: str, path: Path | None, suffixes: Collection[str] = ()
+    name: str,
+    path: Path | None,
+    suffixes: Collection[str] = (),
+    inputs: Collection[Path] = (),
+    own: bytes | None = None,
 ) -> None:
     """Check that a file can be written, before hours of work.
 
     Args:
         name: the argument's name.
         path: the file; None is accepted.
+        inputs: files and folders that the command reads.
+        own: content by which an earlier output of the command is recognized; it may be
+            replaced in a folder of `inputs`.
         suffixes: those that its name may have, in lower case; any if empty.
 
     Raises:
-        ValueError: if the suffix is another one.
+        ValueError: if the suffix is another one, or an input would be replaced.
         FileNotFoundError: if its folder does not exist, or it is a folder itself.
     """
     if path is None:
@@ -143,3 +151,5 @@ def check_output_file(
         raise FileNotFoundError(
             f"`{name}` must be a file in an existing folder. Received: {name}={path}"
         )
+    if own is None or not path.is_file() or own not in path.read_bytes():
+        check_replaces_no_input([path], inputs)

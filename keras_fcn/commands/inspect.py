@@ -54,8 +54,11 @@ def check(arguments: argparse.Namespace, given: set[str]) -> None:
     """Refuse a missing folder, and files that can't be written."""
     if arguments.data_dir is None:
         raise ValueError("`data_dir` DIR is required")
-    check_output_file("page", arguments.page, (".png",))
-    check_output_file("json", arguments.json)
+    from keras_fcn.images.encoding import MARK  # imports OpenCV
+
+    inputs = [Path(arguments.data_dir)]
+    check_output_file("page", arguments.page, (".png",), inputs, MARK)
+    check_output_file("json", arguments.json, (), inputs, b'"can_be_trained"')
 
 
 def work(arguments: argparse.Namespace, given: set[str]) -> int:
@@ -64,7 +67,7 @@ def work(arguments: argparse.Namespace, given: set[str]) -> int:
     from keras_fcn.datasets.folder.folder_data import FolderOptions
     from keras_fcn.datasets.folder.read import read_folder
     from keras_fcn.datasets.folder.report import format_report, report, sample_page
-    from keras_fcn.images.encoding import write_png
+    from keras_fcn.images.encoding import encode_png, marked, write_content
     from keras_fcn.storage.atomic import write_json
 
     names = {option.name for option in fields(TrainingConfig)}.intersection(_FIELDS)
@@ -84,7 +87,7 @@ def work(arguments: argparse.Namespace, given: set[str]) -> int:
     print(arguments.parser.with_flags(format_report(data, described)))
     page = sample_page(data, arguments.num_samples)
     if page is not None:
-        write_png(arguments.page, page)
+        write_content(arguments.page, marked(encode_png(page)))
         print(f"\nSamples: {arguments.page}")
     if arguments.json is not None:
         write_json(arguments.json, described)

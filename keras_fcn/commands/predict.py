@@ -34,6 +34,7 @@ from keras_fcn.commands.predict_on_ray import (
     work_on_ray,
 )
 from keras_fcn.commands.predict_report import PredictionReport, open_report
+from keras_fcn.runs.names import network_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -90,6 +91,7 @@ def check(arguments: argparse.Namespace, given: set[str]) -> None:
         given: names of the flags that were given.
     """
     from keras_fcn.prediction.jobs import find_jobs  # imports NumPy
+    from keras_fcn.prediction.outputs import check_outputs
 
     check_server_arguments(given)
     arguments.options = inference_options(arguments)
@@ -115,6 +117,10 @@ def check(arguments: argparse.Namespace, given: set[str]) -> None:
     arguments.urls = [url for url in urls if not is_stream(url)]
     arguments.jobs = find_jobs(paths, arguments.output_dir, arguments.list)
     check_output_arguments(arguments)
+    inputs = network_files(arguments.model)
+    if arguments.list not in (None, "-"):
+        inputs.append(Path(arguments.list))
+    check_outputs(arguments.jobs, outputs_of(arguments), inputs, arguments.csv)
     videos = [str(job.path) for job in arguments.jobs if job.is_video]
     videos += arguments.streams
     if arguments.server and (videos or arguments.camera):

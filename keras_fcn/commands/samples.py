@@ -14,6 +14,7 @@ from pydantic import Field
 from keras_fcn.commands.command_line import Command
 from keras_fcn.commands.flags import add_flag, check_output_file, parse_run
 from keras_fcn.options import Kind, PositiveInt
+from keras_fcn.runs.names import network_files
 
 _Seconds = Annotated[
     float, Field(gt=0, lt=60), Kind("a number above 0 and below 60", "SECONDS")
@@ -42,8 +43,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def check(arguments: argparse.Namespace, given: set[str]) -> None:
-    """Refuse an output that can't be written."""
-    check_output_file("output", arguments.output, (".png", ".gif"))
+    """Refuse an output that can't be written, or replaces a file of a run."""
+    inputs = [file for run in arguments.runs for file in network_files(run)]
+    check_output_file("output", arguments.output, (".png", ".gif"), inputs)
 
 
 def work(arguments: argparse.Namespace, given: set[str]) -> int:

@@ -5,6 +5,7 @@ for an image outside the network.
 """
 
 import io
+import struct
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
@@ -26,6 +27,17 @@ _PHOTOGRAPH = (
     *(cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_UP),
     *(cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_HUFFMAN_ONLY),
 )
+# Comments that mark the outputs of a prediction, behind the parts that must be first:
+# the header of a PNG, the first two bytes of a JPEG.
+MARK = b"Software\0keras-fcn"
+_PNG_MARK = (
+    struct.pack(">I", len(MARK))
+    + b"tEXt"
+    + MARK
+    + struct.pack(">I", zlib.crc32(b"tEXt" + MARK))
+)
+_JPEG_MARK = b"\xff\xfe" + struct.pack(">H", 2 + len(MARK)) + MARK
+_MARKS = {b"\x89PNG": (33, _PNG_MARK), b"\xff\xd8": (2, _JPEG_MARK)}
 
 
 def encode_label_map(label_map: np.ndarray, class_map: ClassMap) -> bytes:
@@ -101,6 +113,29 @@ def write_label_map(path: Path, label_map: np.ndarray, class_map: ClassMap) -> N
         class_map: the colors of the palette.
     """
     write_content(path, encode_label_map(label_map, class_map))
+
+
+def marked(content: bytes) -> bytes:
+    """Mark a PNG or JPEG as an output of a prediction; return other content unchanged.
+
+    Args:
+        content: the file.
+    """
+    for start, (place, mark) in _MARKS.items():
+        if content.startswith(start):
+            return content[:place] + mark + content[place:]
+    return content
+
+
+def is_marked(path: Path) -> bool:
+    """Return whether an image file was marked by `marked`.
+
+    Args:
+        path: the file.
+    """
+    with path.open("rb") as file:
+        start = file.read(128)
+    return any(start[place:].startswith(mark) for place, mark in _MARKS.values())
 
 
 def write_content(path: Path, content: bytes) -> None:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
-from keras_fcn.errors import summarize
 from keras_fcn.prediction.inputs import (
     VIDEO_SUFFIXES,
     expand_list,
@@ -82,8 +81,7 @@ def find_jobs(
         FileNotFoundError: if a path does not exist, or a folder has no image or video.
         NotADirectoryError: if `output_dir` is a file.
         PermissionError: if a folder cannot be read, or `output_dir` not written to.
-        ValueError: if two files would have the same output, or an output would replace
-            an input.
+        ValueError: if two files would have the same output.
     """
     check_output_dir(output_dir)
     files = find_files(inputs, output_dir)
@@ -166,19 +164,3 @@ def _check_outputs(jobs: Iterable[Job]) -> None:
                 f"{other} and {job.path} would both be written to {job.labels_path()}: "
                 "predict them into different folders, by `output_dir`"
             )
-    inputs = {job.path.resolve() for job in jobs}
-    replaced = [
-        str(output)
-        for job in jobs
-        for output in (
-            job.labels_path(),
-            job.output(CONFIDENCE, ".png"),
-            *(job.output(OVERLAY, suffix) for suffix in (".png", ".jpg", ".mp4")),
-        )
-        if output.resolve() in inputs
-    ]
-    if replaced:
-        raise ValueError(
-            f"The prediction would replace the input {summarize(replaced)}: choose "
-            "another `output_dir`"
-        )

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import time
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,11 +14,14 @@ import numpy as np
 
 from keras_fcn.classes import ClassMap
 from keras_fcn.drawing.overlays import OverlayStyle, overlay_with_legend
+from keras_fcn.errors import summarize
 from keras_fcn.images.encoding import (
     encode_jpeg,
     encode_label_map,
     encode_photograph,
     encode_png,
+    is_marked,
+    marked,
     write_content,
 )
 from keras_fcn.options import validated
@@ -33,6 +37,7 @@ from keras_fcn.prediction.jobs import (
 )
 from keras_fcn.prediction.options import Annotations, OverlayFormat, VideoLabels
 from keras_fcn.prediction.results import ImageTask, Result, count_ids
+from keras_fcn.storage.outputs import check_replaces_no_input
 
 # Suffix of the files of polygons: labelme opens STEM.json with its image.
 _POLYGONS = {"labelme": ".json", "geojson": ".geojson"}
@@ -92,6 +97,21 @@ class Outputs:
             paths[MASKS] = job.output(MASKS, "", frame)
         paths[LABELS] = job.output(LABELS, ".png", frame)
         return paths
+
+    def all_paths(self, job: Job) -> list[Path]:
+        """Return the files and folders that are written for a file.
+
+        Args:
+            job: the file. Whether an image file has several images is not known before
+                it is read: the folders of their outputs are included.
+        """
+        frames = {path.parent for path in self.paths(job, 0).values()} - {job.stem}
+        if not job.is_video:
+            return [*self.paths(job).values(), *frames]
+        files = [job.output(OVERLAY, ".mp4")] if self.overlay != "none" else []
+        if self.video_labels == "video":
+            files.append(job.output(LABELS, ".mkv"))
+        return [*files, *frames]
 
     def are_complete(self, job: Job, frame: int | None = None) -> bool:
         """Return whether an image is skipped because all of its outputs exist.
@@ -181,7 +201,39 @@ def write_file(path: Path, content: bytes) -> None:
 
     Args:
         path: the file.
-        content: its bytes.
+        content: its bytes; PNG and JPEG files are marked as outputs.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_content(path, content)
+    write_content(path, marked(content))
+
+
+def check_outputs(
+    jobs: Collection[Job], outputs: Outputs, inputs: Iterable[Path], csv: Path | None
+) -> None:
+    """Check that a prediction replaces only files that a prediction has written.
+
+    Args:
+        jobs: the files to predict.
+        outputs: what is written for them.
+        inputs: other files that are read.
+        csv: the table that is written; None for no table.
+
+    Raises:
+        ValueError: if an input or an image of the user would be replaced.
+    """
+    written = [path for job in jobs for path in outputs.all_paths(job)]
+    tables = [] if csv is None else [csv]
+    check_replaces_no_input([*written, *tables], [*(job.path for job in jobs), *inputs])
+    if outputs.skip_existing:
+        return
+    existing = [
+        file
+        for path in written
+        for file in (path.iterdir() if path.is_dir() else [path])
+        if file.suffix in (".png", ".jpg") and file.is_file() and not is_marked(file)
+    ]
+    if existing:
+        raise ValueError(
+            f"{summarize([*map(str, existing)])} was not written by keras-fcn and "
+            "would be replaced: move it, or choose another `output_dir`"
+        )

@@ -13,6 +13,12 @@ from keras_fcn.config import DEFAULT_NETWORK
 FOLDER = Path(__file__).parents[1] / "pretrained"
 CONFIG_FILE = "config.json"  # every run and packed network has it
 WEIGHTS_FILE = "weights.safetensors"  # packed networks alone have it
+_FILES = (
+    "config.json", "classes.json", "metrics.json", "calibration.json", "card.json",
+    "checkpoint*.json", "history.csv", "README.md", "model.*", "*.keras", "*.pb",
+    "*.safetensors", "*.sha256", "samples/*", "tensorboard/*/*", "variables/*",
+    "assets*/*",
+)  # fmt: skip
 _ALIAS = "pretrained"  # of the default network
 
 
@@ -69,6 +75,19 @@ def network_path(name: str | Path) -> Path:
             "card.json)"
         )
     return path
+
+
+def network_files(name: str | Path) -> list[Path]:
+    """Return the files of a network, which no output may replace.
+
+    Args:
+        name: as for `network_path`. Evaluations in the folder of a run are left out.
+
+    Raises:
+        FileNotFoundError: as by `network_path`.
+    """
+    folder = network_path(name)
+    return [path for pattern in _FILES for path in folder.glob(pattern)]
 
 
 def is_exported(path: Path) -> bool:

@@ -26,3 +26,9 @@ def test_a_run_without_history_is_one_line(run, tmp_path, capsys):
 def test_a_missing_output_folder_is_one_line(run, tmp_path, capsys):
     line = refusal(curves, capsys, run.path, "--output", tmp_path / "no/curves.png")
     assert "--output must be a file in an existing folder" in line
+
+
+def test_a_file_of_a_run_is_not_replaced(run, capsys):
+    sample = next(run.samples.glob("*.png"))
+    message = refusal(curves, capsys, run.path, "--output", sample)
+    assert f"would replace the input {sample}" in message

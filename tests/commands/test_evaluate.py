@@ -142,3 +142,11 @@ def test_a_different_image_scale_is_warned_of(run, capsys, caplog):
     line = first_line(capsys, "--model", run.path, "--size", "auto")
     assert "shorter side 320" in line
     assert not caplog.text
+
+
+def test_scores_do_not_replace_inputs(run, folder, capsys):
+    for path in (run.config_file, run.best_model, folder / "images/test/test_0.png"):
+        before = path.read_bytes()
+        message = refusal(evaluate, capsys, "--model", run.path, "--json", path)
+        assert f"would replace the input {path}" in message
+        assert path.read_bytes() == before

@@ -115,3 +115,16 @@ def test_tensorflow_is_not_imported(flags):
     assert process.returncode == 0, process.stderr
     assert process.stderr.startswith("Reading ")
     assert not {"tensorflow", "keras"} & imported
+
+
+def test_reports_replace_earlier_reports_but_no_data(flags, tmp_path, capsys):
+    data, report = tmp_path / "train/images/a.png", tmp_path / "report.json"
+    (tmp_path / "annotations.json").write_text('{"images": []}')
+    for flag, path in (("--page", data), ("--json", tmp_path / "annotations.json")):
+        before = path.read_bytes()
+        message = refusal(inspect, capsys, *flags, flag, path)
+        assert f"would replace the input {path}" in message
+        assert path.read_bytes() == before
+    (tmp_path / "annotations.json").unlink()
+    for _ in range(2):
+        assert outcome(inspect, capsys, *flags, "--json", report)[0] == 0

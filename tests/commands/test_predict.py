@@ -324,3 +324,27 @@ def test_an_image_with_too_many_pixels_is_skipped(
     status, out, _ = outcome(predict, capsys, *flags, "--max-pixels", 48 * 64 - 1)
     assert (status, out) == (2, "")
     assert f"c.png must have at most {48 * 64 - 1} pixels" in caplog.text
+
+
+def test_outputs_do_not_replace_inputs(run, folder, image, tmp_path, capsys):
+    flags = ("--model", run.path, "--output-dir", tmp_path)
+    before = run.config_file.read_bytes()
+    listed = tmp_path / "list.txt"
+    listed.write_text(f"{image}\n")
+    for table in (image, listed, run.config_file, run.best_model):
+        message = refusal(predict, capsys, "--list", listed, *flags, "--csv", table)
+        assert f"would replace the input {table}" in message
+    assert run.config_file.read_bytes() == before
+
+
+def test_a_prediction_beside_the_images_can_be_repeated(run, image, tmp_path, capsys):
+    own = tmp_path / "own"
+    own.mkdir()
+    (own / "x.png").write_bytes(image.read_bytes())
+    flags = (own, "--model", run.path, "--output-dir", own)
+    for _ in range(2):
+        assert outcome(predict, capsys, *flags)[0] == 0
+    Image.new("L", (64, 48), 1).save(own / "x_labels.png")
+    before = (own / "x_labels.png").read_bytes()
+    assert "was not written by keras-fcn" in refusal(predict, capsys, *flags)
+    assert (own / "x_labels.png").read_bytes() == before

@@ -29,3 +29,9 @@ def test_the_suffix_selects_strip_or_animation(runs, tmp_path, capsys, name, fra
 def test_a_missing_sample_is_one_line(runs, capsys):
     line = refusal(samples, capsys, runs[0].path, "--sample", 9)
     assert f"{runs[0].samples} has no prediction of sample 9" in line
+
+
+def test_a_file_of_a_run_is_not_replaced(runs, capsys):
+    sample = next(runs[0].samples.glob("*.png"))
+    message = refusal(samples, capsys, runs[0].path, "--output", sample)
+    assert f"would replace the input {sample}" in message

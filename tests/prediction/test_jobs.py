@@ -63,10 +63,3 @@ def test_two_images_with_the_same_output_are_refused(tmp_path):
         find_jobs(
             [str(tmp_path / "a/x.png"), str(tmp_path / "b/x.jpg")], tmp_path / "o"
         )
-
-
-def test_an_output_that_would_replace_an_input_is_refused(tmp_path):
-    save_image(tmp_path / "x.png")
-    save_image(tmp_path / "x_labels.png")
-    with pytest.raises(ValueError, match="would replace the input"):
-        find_jobs([str(tmp_path / "x.png"), str(tmp_path / "x_labels.png")], tmp_path)

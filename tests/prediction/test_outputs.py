@@ -1,7 +1,9 @@
-"""The files that are written for an image."""
+"""The files that are written for an image, and those that they may replace."""
 
 import json
+from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
@@ -9,12 +11,15 @@ from PIL import Image
 from keras_fcn.classes import ClassMap
 from keras_fcn.commands import inspect, predict
 from keras_fcn.datasets.folder.read import read_folder
+from keras_fcn.images.encoding import encode_jpeg, encode_png
 from keras_fcn.prediction.batch import predict_images
-from keras_fcn.prediction.jobs import find_jobs
-from keras_fcn.prediction.outputs import Outputs
+from keras_fcn.prediction.jobs import Job, find_jobs
+from keras_fcn.prediction.outputs import Outputs, check_outputs, write_file
 from keras_fcn.prediction.segmenter import Segmenter
 from tests.support.commands import outcome, refusal
 
+OUTPUTS = Outputs()
+PIXELS = np.full((6, 8, 3), 7, "uint8")
 _CLASSES = ClassMap(("a", "b/c", "d"), ((255, 0, 0), (0, 255, 0), (0, 0, 255)), 255)
 
 
@@ -120,3 +125,74 @@ def test_labelme_files_of_the_user_are_not_replaced(scored_run, images, capsys):
     line = refusal(predict, capsys, images, *flags, "--output-dir", images)
     assert f"--annotations labelme would replace {images}/p0.json" in line
     assert (images / "p0.json").read_text() == "{}"
+
+
+@pytest.fixture
+def job(tmp_path):
+    Image.new("RGB", (8, 6)).save(tmp_path / "a.gif")
+    return Job(tmp_path / "a.gif", tmp_path / "a")
+
+
+def check(*jobs, outputs=OUTPUTS, inputs=(), csv=None):
+    check_outputs(jobs, outputs, inputs, csv)
+
+
+@pytest.mark.parametrize(
+    ("name", "outputs"),
+    [
+        ("a_labels.png", OUTPUTS),
+        ("a_overlay.png", OUTPUTS),
+        ("a_overlay.jpg", Outputs("jpeg")),
+        ("a_confidence.png", Outputs(confidence=True)),
+        ("a_labels/000000.png", OUTPUTS),
+        ("a_overlay/000007.png", OUTPUTS),
+    ],
+)
+def test_inputs_are_not_replaced(job, tmp_path, name, outputs):
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    write_file(tmp_path / name, encode_png(PIXELS))
+    other = Job(tmp_path / name, tmp_path / "other")
+    with pytest.raises(ValueError, match=f"would replace the input .*{name}"):
+        check(job, other, outputs=outputs)
+    check(replace(job, stem=tmp_path / "out/a"), other, outputs=outputs)
+
+
+@pytest.mark.parametrize("name", ["v_overlay.mp4", "v_labels.mkv", "v_labels/1.png"])
+def test_outputs_of_a_video_do_not_replace_inputs(tmp_path, name):
+    for path in (tmp_path / "v.mp4", tmp_path / name):
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(b"video")
+    jobs = Job(tmp_path / "v.mp4", tmp_path / "v"), Job(tmp_path / name, tmp_path / "x")
+    kind = "png" if "/" in name else "video"
+    with pytest.raises(ValueError, match="would replace the input"):
+        check(*jobs, outputs=Outputs(video_labels=kind))
+
+
+def test_table_does_not_replace_an_input(job, tmp_path):
+    (tmp_path / "list.txt").write_text("a.gif")
+    for path in (job.path, tmp_path / "list.txt"):
+        with pytest.raises(ValueError, match="would replace the input"):
+            check(job, inputs=[tmp_path / "list.txt"], csv=path)
+
+
+@pytest.mark.parametrize("name", ["a_labels.png", "a_labels/000000.png"])
+def test_hand_made_label_map_is_not_replaced(job, tmp_path, name):
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    Image.fromarray(PIXELS[..., 0]).save(tmp_path / name)
+    with pytest.raises(ValueError, match=f"{name} was not written by keras-fcn"):
+        check(job)
+    check(job, outputs=Outputs(skip_existing=True))
+
+
+@pytest.mark.parametrize("suffix", ["png", "jpeg"])
+def test_outputs_of_an_earlier_prediction_are_replaced(job, tmp_path, suffix):
+    encode = {"png": encode_png, "jpeg": encode_jpeg}[suffix]
+    outputs = Outputs(suffix)
+    for path in outputs.paths(job).values():
+        write_file(
+            path, encode(PIXELS) if "overlay" in path.name else encode_png(PIXELS)
+        )
+        assert cv2.imread(str(path)).shape == PIXELS.shape
+        with Image.open(path) as image:
+            np.testing.assert_allclose(image.convert("RGB"), PIXELS, atol=2)
+    check(job, outputs=outputs)
