@@ -103,6 +103,12 @@ def _add_run_arguments(group: argparse._ArgumentGroup) -> None:
         help="resume --run-dir if it is a run, and start it otherwise: the same "
         "command can be repeated after an interruption",
     )
+    group.add_argument(
+        "--accept-changed-data",
+        action="store_true",
+        help="resume although images or labels have changed, and record the changes in "
+        "config.json",
+    )
     add_flag(
         group,
         "--checkpoint-every",
@@ -127,6 +133,10 @@ def check(arguments: argparse.Namespace, given: set[str]) -> None:
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     if arguments.auto_resume and arguments.run_dir is None:
         raise ValueError("`auto_resume` requires `run_dir`, the run to start or resume")
+    if arguments.accept_changed_data and not (
+        arguments.resume or arguments.auto_resume
+    ):
+        raise ValueError("`accept_changed_data` requires `resume` or `auto_resume`")
     if arguments.resume is not None:
         for name, why in (
             ("auto_resume", "`resume` always resumes"),
@@ -193,7 +203,13 @@ def _train(
         logger.info("The run is already complete")
         return RunFolder(path)
     if action == "resume":
-        return resume(path, arguments.data_dir, distribution, every)
+        return resume(
+            path,
+            arguments.data_dir,
+            distribution,
+            every,
+            arguments.accept_changed_data,
+        )
     with distribution.fail_together():
         values = {f.name: getattr(arguments, f.name) for f in fields(TrainingConfig)}
         config = follow_start(TrainingConfig(**values), given)

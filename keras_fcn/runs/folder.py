@@ -15,6 +15,7 @@ runs/NAME/
 """
 
 import csv
+import logging
 import platform
 import subprocess
 from collections.abc import Iterator, Mapping
@@ -27,6 +28,7 @@ import keras
 
 from keras_fcn.classes import ClassMap
 from keras_fcn.config import TrainingConfig
+from keras_fcn.datasets.fingerprint import describe_changes
 from keras_fcn.errors import shown
 from keras_fcn.models.weights import variables_by_name
 from keras_fcn.runs.checkpoints import Checkpoint, Checkpoints
@@ -43,6 +45,8 @@ from keras_fcn.storage.atomic import (
 from keras_fcn.storage.locks import Locked, lock
 from keras_fcn.version import __version__
 
+logger = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True)
 class RunFolder(NetworkFolder):
@@ -55,6 +59,7 @@ class RunFolder(NetworkFolder):
         config: TrainingConfig,
         class_map: ClassMap,
         training_size: int | None = None,
+        data: Mapping[str, Mapping[str, int]] | None = None,
     ) -> "RunFolder":
         """Make the folder of a new run.
 
@@ -64,6 +69,8 @@ class RunFolder(NetworkFolder):
             class_map: written to `classes.json`.
             training_size: median of the training images' shorter sides, pixels; written
                 to `config.json`. None if it is unknown.
+            data: fingerprints of the splits, written to `config.json`; None if they are
+                unknown.
 
         Raises:
             FileExistsError: if the folder exists and is not empty.
@@ -81,6 +88,7 @@ class RunFolder(NetworkFolder):
                 {
                     "config": asdict(config),
                     "training_size": training_size,
+                    "data": data,
                     "versions": versions(),
                     "git_commit": git_commit(),
                 },
@@ -105,6 +113,44 @@ class RunFolder(NetworkFolder):
         """
         check_run(Path(path))
         return cls(Path(path))
+
+    def check_data(
+        self, data: Mapping[str, Mapping[str, int]], is_accepted: bool, epoch: int
+    ) -> None:
+        """Check that the data are those of the epochs before, and record them.
+
+        Args:
+            data: fingerprints of the splits.
+            is_accepted: record other data in `config.json`, instead of refusing them.
+            epoch: the last finished epoch.
+
+        Raises:
+            ValueError: if they differ; describes the changes.
+        """
+        description = self.read_description()
+        before = description.get("data")
+        if before == data:
+            return
+        if before is not None:  # None: a run of version 0.3.0
+            try:
+                changes = describe_changes(before, data)
+            except (AttributeError, TypeError) as error:
+                raise ValueError(
+                    f"{self.config_file}: expected data with checksums by split, got "
+                    f"{shown(before)}"
+                ) from error
+            if not is_accepted:
+                raise ValueError(
+                    f"The data have changed since {self.path} was trained: {changes}. "
+                    "Restore them, start a new run from it by `init_from`, or resume "
+                    "with `accept_changed_data`: scores before and after can't be "
+                    "compared"
+                )
+            logger.warning("The data have changed after epoch %d: %s", epoch, changes)
+            description.setdefault("data_changes", []).append(
+                {"after_epoch": epoch, "changes": changes}
+            )
+        write_json(self.config_file, description | {"data": data})
 
     def check_is_free(self) -> None:
         """Raise FileExistsError if the path exists and is not an empty folder."""

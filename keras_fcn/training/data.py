@@ -1,6 +1,7 @@
 """The data of a training: loaded, checked, counted and cached."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,8 +16,10 @@ from keras_fcn.datasets.dataset import (
     Split,
     label_statistics,
 )
+from keras_fcn.datasets.fingerprint import Fingerprint, combine, fingerprint
 from keras_fcn.datasets.lanes import Lane, cached_lanes
 from keras_fcn.datasets.loading import as_in_training, load_dataset, load_mix
+from keras_fcn.datasets.mix import parse_mix
 from keras_fcn.datasets.pipeline import cached_examples, validation_batches
 from keras_fcn.training.distributed.strategy import Distribution
 from keras_fcn.typing import Size
@@ -36,6 +39,7 @@ class TrainingData:
         train_pixels: int64 `(num_classes,)`, training pixels of each class.
         class_weights: float `(num_classes,)` or None.
         crop: `(height, width)` of the training crops, pixels.
+        fingerprints: of all images and label maps, by "train", "val" and "mix".
     """
 
     dataset: SegmentationDataset
@@ -45,6 +49,7 @@ class TrainingData:
     train_pixels: np.ndarray
     class_weights: np.ndarray | None
     crop: Size
+    fingerprints: Mapping[str, Fingerprint]
 
     @property
     def train(self) -> Split:
@@ -126,13 +131,29 @@ def load_training_data(
         counted = _count(train, own, dataset.class_map)
         _count(dataset.split("val"), validation_examples, dataset.class_map)  # checks
     statistics = train.statistics or _sum_statistics(counted, distribution)
+    fingerprints = {
+        "train": _fingerprint(own, distribution),
+        "val": _fingerprint(validation_examples, distribution),
+    }
+    # Rendered streets follow from the configuration.
+    mix = parse_mix(config.mix)
+    if mixed is not None and mix is not None and mix.name != "streets":
+        with distribution.fail_together():
+            fingerprints["mix"] = fingerprint(mixed.examples.as_numpy_iterator())
     class_weights = class_weights_from_counts(
         config.class_weights,
         statistics.pixels,
         statistics.pixels_of_images_with_class,
     )
     return TrainingData(
-        dataset, lanes, mixed, batches, statistics.pixels, class_weights, crop
+        dataset,
+        lanes,
+        mixed,
+        batches,
+        statistics.pixels,
+        class_weights,
+        crop,
+        fingerprints,
     )
 
 
@@ -205,6 +226,19 @@ def _count(
     for other in others:
         first = first.concatenate(other)
     return label_statistics(first, class_map)
+
+
+def _fingerprint(
+    all_examples: list[tf.data.Dataset], distribution: Distribution
+) -> Fingerprint:
+    """Return the fingerprint of the examples of all workers; cached ones are cached."""
+    with distribution.fail_together():
+        own = fingerprint(
+            example
+            for examples in all_examples
+            for example in examples.as_numpy_iterator()
+        )
+    return combine(distribution.all_gather(own))
 
 
 def _sum_statistics(

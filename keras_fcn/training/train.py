@@ -77,6 +77,7 @@ def train(
                     config,
                     data.dataset.class_map,
                     data.train.median_shorter_side,
+                    data.fingerprints,
                 )
                 stack.enter_context(run.locked())
         try:
@@ -93,6 +94,7 @@ def resume(
     data_dir: str | None = None,
     distribution: Distribution | None = None,
     checkpoint_every: int | None = None,
+    accept_changed_data: bool = False,
 ) -> RunFolder:
     """Resume a training from its last checkpoint.
 
@@ -105,12 +107,15 @@ def resume(
         data_dir: folder of the data if they have moved.
         distribution: as for `train`.
         checkpoint_every: as for `train`.
+        accept_changed_data: resume with other images or labels than before, and record
+            the changes in `config.json`.
 
     Returns:
         The finished run.
 
     Raises:
-        ValueError, OSError: if the run or the data are not usable.
+        ValueError, OSError: if the run or the data are not usable, or the data have
+            changed.
         FloatingPointError, TrainingStopped, PeerLost: as by `train`.
     """
     distribution = distribution or Distribution()
@@ -133,6 +138,9 @@ def resume(
         with distribution.fail_together():
             if distribution.is_first:
                 run.check_classes(data.dataset.class_map)
+                run.check_data(
+                    data.fingerprints, accept_changed_data, checkpoints[0].epoch
+                )
         trainer, checkpoint = _restore_trainer(
             config, data, run, checkpoints, distribution
         )

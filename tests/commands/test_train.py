@@ -396,3 +396,9 @@ def test_an_interrupted_training_prints_the_command_to_resume(tmp_path):
     assert process.returncode == 130
     assert f"To resume: keras-fcn train --resume '{path}'" in said
     assert said[-1] == "keras-fcn train: interrupted"
+
+
+def test_changed_data_are_accepted_only_when_resuming(folder, tmp_path, capsys):
+    flags = training_arguments(folder, tmp_path / "run")
+    message = refusal(train, capsys, *flags, "--accept-changed-data")
+    assert "--accept-changed-data requires --resume or --auto-resume" in message

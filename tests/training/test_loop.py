@@ -139,7 +139,7 @@ def make_loop(trainer, tmp_path):
             void_id=255,
         )
         data = TrainingData(
-            dataset, [lanes], mixed, [batches], np.ones(2), None, (2, 2)
+            dataset, [lanes], mixed, [batches], np.ones(2), None, (2, 2), {}
         )
         return TrainingLoop(
             trainer,

@@ -710,3 +710,59 @@ def test_another_head_than_the_runs_is_refused_before_data_are_read(run, tmp_pat
     config = tiny_config(tmp_path / "no data", head="vgg", init_from=str(run.path))
     with pytest.raises(ValueError, match="has `head` compact"):
         train(config, tmp_path / "run")
+
+
+def swap_splits(folder):
+    for kind in ("images", "labels"):
+        (folder / kind / "train").rename(folder / kind / "other")
+        (folder / kind / "val").rename(folder / kind / "train")
+        (folder / kind / "other").rename(folder / kind / "val")
+
+
+def remove_image(folder):
+    for kind in ("images", "labels"):
+        (folder / kind / "train/train_0.png").unlink()
+
+
+def change_label_map(folder):
+    shutil.copy(folder / "labels/val/val_0.png", folder / "labels/val/val_1.png")
+
+
+def remove_validation(folder):
+    for kind in ("images", "labels"):
+        shutil.rmtree(folder / kind / "val")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (swap_splits, "train has 2 images instead of 4; val has 4 images instead of 2"),
+        (remove_image, "train has 3 images instead of 4"),
+        (change_label_map, "val has other label maps"),
+        (remove_validation, "train has .*; val has "),
+    ],
+)
+def test_a_training_is_not_resumed_on_changed_data(
+    folder, stopped_run, tmp_path, change, message
+):
+    data = shutil.copytree(folder, tmp_path / "data")
+    change(data)
+    config, files = (
+        stopped_run.config_file.read_bytes(),
+        sorted(stopped_run.path.iterdir()),
+    )
+    with pytest.raises(ValueError, match=f"{message}.*`accept_changed_data`"):
+        resume(stopped_run.path, str(data))
+    assert stopped_run.config_file.read_bytes() == config
+    assert sorted(stopped_run.path.iterdir()) == files
+
+
+def test_changed_data_are_accepted_and_recorded(folder, stopped_run, tmp_path, caplog):
+    data = shutil.copytree(folder, tmp_path / "data")
+    remove_image(data)
+    resume(stopped_run.path, str(data), accept_changed_data=True)
+    change = {"after_epoch": 2, "changes": "train has 3 images instead of 4"}
+    description = stopped_run.read_description()
+    assert description["data_changes"] == [change]
+    assert description["data"]["train"]["number of images"] == 3
+    assert "The data have changed after epoch 2: train has 3" in caplog.text
