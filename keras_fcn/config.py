@@ -11,11 +11,14 @@ from pydantic import AfterValidator, BeforeValidator, ValidationInfo
 
 from keras_fcn.errors import did_you_mean, shortened
 from keras_fcn.options import (
+    MAX_PIXELS,
     BlockCount,
     Degrees,
     Factor,
+    FilterCount,
     Fraction,
     HalfTurn,
+    ImageCount,
     Kind,
     NonNegativeFloat,
     PositiveFloat,
@@ -23,6 +26,7 @@ from keras_fcn.options import (
     Range,
     Seed,
     Share,
+    Side,
     Size,
     Text,
     option,
@@ -59,7 +63,7 @@ HEADS: tuple[str, ...] = get_args(Head)
 SKIP_SCALES: tuple[str, ...] = get_args(SkipScales)
 UPSAMPLING: tuple[str, ...] = get_args(Upsampling)
 CLASS_WEIGHTS: tuple[str, ...] = get_args(ClassWeightMethod)
-MAX_IMAGE_PIXELS = 100_000_000  # reading such an image takes 1.4 GB
+MAX_IMAGE_PIXELS = MAX_PIXELS
 GROUPS = ("run", "data", "network", "schedule", "augmentation")
 
 
@@ -196,7 +200,7 @@ class TrainingConfig:
     )
     # As many as CamVid has, roughly; 12,000 give 5 points of mean IoU more than none
     # as a start for CamVid (docs/results.md).
-    num_images: PositiveInt = _data(
+    num_images: ImageCount = _data(
         400,
         "dataset=streets: number of training images; val and test have a quarter "
         "as many each",
@@ -220,7 +224,7 @@ class TrainingConfig:
     )
     # None, because time grows with the pixels: 540 rows in place of 360 give 2.9 points
     # of mean IoU on CamVid's test images in 2.25 times the time (docs/results.md).
-    size: PositiveInt | None = _data(
+    size: Side | None = _data(
         None,
         "resize images to N pixels on the shorter side, in training and in "
         "prediction; no resizing if not given",
@@ -256,7 +260,7 @@ class TrainingConfig:
         "score layers if the classes differ",
         metavar="RUN",
     )
-    head_filters: PositiveInt | None = _network(
+    head_filters: FilterCount | None = _network(
         None, "filters of fc6 and fc7 in the compact head; 512 if not given"
     )
     # 52.3 % mean IoU on CamVid's held-out drive, none 43.4 % (docs/results.md).

@@ -90,6 +90,12 @@ def _check_order(value: tuple[float, float]) -> tuple[float, float]:
     return value
 
 
+def _check_area(value: tuple[int, int]) -> tuple[int, int]:
+    if value[0] * value[1] > MAX_PIXELS:
+        raise ValueError("too many pixels")
+    return value
+
+
 def _check_text(value: Any) -> str:
     # pydantic's own `str` refuses file names that are not UTF-8.
     if not isinstance(value, str) or "\0" in value:
@@ -105,10 +111,22 @@ def _plain_int(value: Any, info: ValidationInfo) -> Any:
     return int(value) if is_other else value
 
 
+MAX_PIXELS = 100_000_000  # reading an image of that size takes 1.4 GB
 AsTuple = BeforeValidator(_from_list)  # JSON has no tuples
 _Int = Annotated[int, BeforeValidator(_plain_int)]
 PositiveInt = Annotated[_Int, Field(ge=1), Kind("a positive integer", "N")]
 NonNegativeInt = Annotated[_Int, Field(ge=0), Kind("an integer of at least 0", "N")]
+# Sides of images; products of two fit into the integers of all libraries.
+Side = Annotated[
+    _Int, Field(ge=1, le=16384), Kind("a number of pixels from 1 to 16384", "N")
+]
+# Of a layer: 8192 filters in fc6 and fc7 take 420 MB.
+FilterCount = Annotated[
+    _Int, Field(ge=1, le=8192), Kind("an integer from 1 to 8192", "N")
+]
+ImageCount = Annotated[
+    _Int, Field(ge=1, le=10**7), Kind("an integer from 1 to 10000000", "N")
+]
 Byte = Annotated[_Int, Field(ge=0, le=255), Kind("an integer from 0 to 255", "N")]
 Seed = Annotated[
     int, Field(ge=0, lt=2**31), Kind("an integer from 0 to 2147483647", "N")
@@ -131,12 +149,13 @@ Degrees = Annotated[
     float, Field(ge=0, le=180), Kind("an angle from 0 to 180 degrees", "DEG")
 ]
 Temperature = Annotated[
-    float, Field(gt=0, lt=1000), Kind("a number above 0 and below 1000", "T")
+    float, Field(ge=0.001, le=1000), Kind("a number from 0.001 to 1000", "T")
 ]
 Size = Annotated[
     tuple[PositiveInt, PositiveInt],
+    AfterValidator(_check_area),
     BeforeValidator(_pair("x", int)),
-    Kind("HEIGHTxWIDTH in pixels, such as 360x480", "HxW"),
+    Kind("HEIGHTxWIDTH in pixels, such as 360x480, 100 million at most", "HxW"),
 ]
 Range = Annotated[
     tuple[PositiveFloat, PositiveFloat],
@@ -145,8 +164,8 @@ Range = Annotated[
     Kind("LOW,HIGH, two numbers above 0 in ascending order, such as 0.5,2", "LOW,HIGH"),
 ]
 ImageScale = Annotated[
-    Literal["auto", "native"] | PositiveInt,
-    Kind("auto, native or a positive number of pixels", "auto|native|N"),
+    Literal["auto", "native"] | Side,
+    Kind("auto, native or a positive number of pixels, at most 16384", "auto|native|N"),
 ]
 Text = Annotated[str, PlainValidator(_check_text), Kind("text", "TEXT")]
 

@@ -6,7 +6,8 @@ A child process writes what training writes at the end of an epoch, with small f
 place of networks. It kills itself before the first change of the folder; in another
 folder before the second, and so on for all changes. The folder must then contain this
 epoch or the previous one, complete, and after resuming it must be equal, byte for byte,
-to that of an uninterrupted run.
+to that of an uninterrupted run. It must also contain state and best network of the
+checkpoint before, which a damaged last one needs.
 """
 
 import argparse
@@ -92,6 +93,8 @@ def _resume(run, epoch, was_killed):
         for folder in (run, straight)
     ]
     shutil.rmtree(straight)
+    if missing := _missing(run, epoch):
+        return f"{', '.join(missing)} missing, or not as written"
     differing = {
         str(path)
         for path in contents[0].keys() | contents[1].keys()
@@ -100,18 +103,39 @@ def _resume(run, epoch, was_killed):
     return f"{', '.join(sorted(differing))} differ" if differing else None
 
 
+def _missing(run, epoch):
+    """Files of the last two checkpoints that the folder lacks, by what they contain."""
+    best, before = _checkpoint(epoch).best_epoch, _checkpoint(epoch - 1).best_epoch
+    networks = {"best.keras": best}
+    if before not in (0, best):
+        networks[f"best-{before:04}.keras"] = before
+    states = [number for number in (epoch - 1, epoch) if number]
+    expected = {name: _network(number) for name, number in networks.items()}
+    expected |= {f"checkpoint-{n:04}.safetensors": _state(n) for n in states}
+    return [
+        name
+        for name, content in expected.items()
+        if not (run / name).is_file() or (run / name).read_text() != content
+    ]
+
+
+def _network(epoch):
+    return f"network {epoch}" * 1000
+
+
+def _state(epoch):
+    return f"state {epoch}" * 1000
+
+
 def _finish(run, epoch):
     """Write what training writes at the end of an epoch."""
     checkpoints = Checkpoints(run)
     before, after = _checkpoint(epoch - 1), _checkpoint(epoch)
     if after.best_epoch == epoch:
-        network = f"network {epoch}" * 1000
         checkpoints.stage_best(
-            epoch, lambda path: path.write_text(network), {"epoch": epoch}
+            epoch, lambda path: path.write_text(_network(epoch)), {"epoch": epoch}
         )
-    checkpoints.write(
-        after, before, lambda path: path.write_text(f"state {epoch}" * 1000)
-    )
+    checkpoints.write(after, before, lambda path: path.write_text(_state(epoch)))
 
 
 def _checkpoint(epoch):

@@ -4,8 +4,8 @@
 
 Each kind is read in a new process. It is a fault if a file crashes the process, takes
 more than 20 seconds, raises another exception than ValueError or OSError, or one whose
-message has several lines or lacks the file name. Such files are kept, and the exit
-status is 1.
+message has several lines or lacks the file name; or if an image is read whose last rows
+are missing. Such files are kept, and the exit status is 1.
 """
 
 import argparse
@@ -20,10 +20,11 @@ from pathlib import Path
 
 import numpy as np
 
-from torture.mutations import mutate
+from torture.mutations import mutate, without_rows
 from torture.readers import KINDS
 
 SECONDS = 20  # limit for one file
+_NUM_INCOMPLETE = 5  # of each valid image
 MEBIBYTES = 200  # limit, in addition to the memory for reading the valid files
 
 
@@ -50,6 +51,14 @@ def read_mutated(name: str, count: int, seed: int, folder: Path) -> dict:
         path.write_bytes(content)
         if fault := _fault_of(kind, path):  # a valid file may be refused
             faults.append(f"{path}: {fault}")
+    for index, content in enumerate([*seeds] * _NUM_INCOMPLETE):
+        path = folder / f"{name}-{seed}-rows-{index}{kind.suffix}"
+        if (incomplete := without_rows(content, rng)) is not None:
+            path.write_bytes(incomplete)
+            if _fault_of(kind, path) is None:
+                faults.append(f"{path}: read, although rows are missing")
+            else:
+                path.unlink()
     before = _mebibytes()
     for index in range(count):
         path = folder / f"{name}-{seed}-{index}{kind.suffix}"

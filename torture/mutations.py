@@ -32,6 +32,31 @@ def mutate(files: Sequence[bytes], rng: np.random.Generator) -> bytes:
     return fix_checksums(file) if rng.random() < 0.7 else file
 
 
+def without_rows(file: bytes, rng: np.random.Generator) -> bytes | None:
+    """Return a PNG or JPEG that ends properly and lacks the data of its last rows.
+
+    Args:
+        file: a valid file.
+        rng: random number generator.
+
+    Returns:
+        The file; None for other formats, and for those whose rows are not stored from
+        top to bottom.
+    """
+    if file.startswith(_PNG_START) and b"acTL" not in file and not file[28]:
+        start, end = file.index(b"IDAT") - 4, file.index(b"IEND") - 4
+        (length,) = struct.unpack_from(">I", file, start)
+        if start + 12 + length == end:  # in one chunk
+            pixels = zlib.decompress(file[start + 8 : start + 8 + length])
+            kept = zlib.compress(pixels[: rng.integers(len(pixels) // 2)])
+            chunk = struct.pack(">I", len(kept)) + b"IDAT" + kept + bytes(4)
+            return fix_checksums(file[:start] + chunk + file[end:])
+    if file.startswith(b"\xff\xd8") and file.count(b"\xff\xda") == 1:
+        start = file.index(b"\xff\xda") + 32  # behind the header of the scan
+        return file[: rng.integers(start, (start + len(file)) // 2)] + b"\xff\xd9"
+    return None
+
+
 def fix_checksums(file: bytes) -> bytes:
     """Correct the checksums of a PNG's chunks; other files are not changed.
 

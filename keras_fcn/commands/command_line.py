@@ -19,6 +19,7 @@ from pathlib import Path
 from keras_fcn.commands.parser import OneLineParser
 from keras_fcn.commands.signals import stop_line, stopped_by_signals
 from keras_fcn.commands.startup import quick_imports, quiet_start
+from keras_fcn.commands.streams import finish_output, prepare_streams
 from keras_fcn.errors import (
     LOST_STATUS,
     PeerLost,
@@ -77,12 +78,23 @@ class Command:
             or ran out of memory; 130, 143 or 129 after Ctrl-C, SIGTERM or SIGHUP. An
             error prints one line.
         """
+        prepare_streams()
         parser = OneLineParser(prog, self.description, self.usage, self.examples)
         self.add_arguments(parser)
         parser.add_argument(
             "--debug", action="store_true", help="print the traceback of an error"
         )
-        arguments, given = parser.parse(sys.argv[1:] if argv is None else argv)
+        try:
+            arguments, given = parser.parse(sys.argv[1:] if argv is None else argv)
+        except SystemExit as exit_:  # argparse printed its help, or an error
+            parser.exit(finish_output(parser.prog, int(exit_.code or 0)))
+        except OSError as error:  # of the help
+            return finish_output(parser.prog, 0, error)
+        return finish_output(parser.prog, self._run(parser, arguments, given))
+
+    def _run(
+        self, parser: OneLineParser, arguments: argparse.Namespace, given: set[str]
+    ) -> int:
         arguments.parser = parser
         # Only warnings of other packages; they would hide the lines of a training.
         handler = _LogHandler()

@@ -3,6 +3,7 @@
 import importlib
 import sys
 
+from keras_fcn.commands.streams import finish_output, prepare_streams
 from keras_fcn.errors import did_you_mean
 from keras_fcn.version import __version__
 
@@ -48,13 +49,12 @@ def main(argv: list[str] | None = None) -> int:
     Returns:
         The exit status of the command, or 2 if there is no such command.
     """
+    prepare_streams()
     name, *rest = list(sys.argv[1:] if argv is None else argv) or ["--help"]
     if name in ("--help", "-h"):
-        print(_HELP)
-        return 0
+        return _print(_HELP)
     if name == "--version":
-        print(f"keras-fcn {__version__}")
-        return 0
+        return _print(f"keras-fcn {__version__}")
     if name not in _COMMANDS:
         print(
             f"keras-fcn: error: there is no command {name}"
@@ -65,3 +65,11 @@ def main(argv: list[str] | None = None) -> int:
     # Only the module of this command, for a quick start.
     module = importlib.import_module(f"keras_fcn.commands.{name}")
     return module.main(rest, prog=f"keras-fcn {name}")
+
+
+def _print(text: str) -> int:
+    try:
+        print(text)
+    except OSError as error:
+        return finish_output("keras-fcn", 0, error)
+    return finish_output("keras-fcn", 0)

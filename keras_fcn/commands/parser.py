@@ -3,7 +3,7 @@
 import argparse
 import re
 from collections.abc import Sequence
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from keras_fcn.errors import did_you_mean
 
@@ -49,6 +49,10 @@ class OneLineParser(argparse.ArgumentParser):
         """Print an error as one line and exit with status 2; called by argparse."""
         message = " ".join(self.with_flags(message).split())
         self.exit(2, f"{self.prog}: error: {message} (see {self.prog} --help)\n")
+
+    def print_help(self, file: Any = None) -> None:
+        """Print the help; argparse would ignore that a file can't be written."""
+        print(self.format_help(), end="", file=file)
 
     def with_flags(self, message: str) -> str:
         """Replace the names of arguments in a message by flags.

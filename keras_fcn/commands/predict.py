@@ -206,7 +206,8 @@ def _predict_here(
         report.add_images(results)
     for job in arguments.jobs:
         if job.is_video:
-            report.add_video_file(segmenter, job, outputs, clip_of(arguments))
+            clip = clip_of(arguments)
+            report.add_video_file(segmenter, job, outputs, clip, arguments.max_pixels)
     for video in live:
         stem = arguments.output_dir / video.stem
         report.add_video(segmenter, video, Job(Path(video.name), stem), outputs)

@@ -27,7 +27,9 @@ def add_output_arguments(parser: argparse.ArgumentParser) -> None:
         parser,
         "--max-pixels",
         PositiveInt,
-        "maximum number of pixels of an image; larger ones are reported and skipped",
+        "maximum number of pixels of an image or a frame of a video; larger ones are "
+        "reported and skipped. All images of an animation or a TIFF may have ten times "
+        "as many",
         MAX_IMAGE_PIXELS,
     )
     group = parser.add_argument_group("outputs")

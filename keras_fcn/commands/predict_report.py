@@ -107,7 +107,12 @@ class PredictionReport:
             )
 
     def add_video_file(
-        self, segmenter: "Segmenter", job: "Job", outputs: "Outputs", clip: "Clip"
+        self,
+        segmenter: "Segmenter",
+        job: "Job",
+        outputs: "Outputs",
+        clip: "Clip",
+        max_pixels: int,
     ) -> None:
         """Predict a video file; one that exists already or is damaged is skipped."""
         from keras_fcn.prediction.results import Result
@@ -115,7 +120,7 @@ class PredictionReport:
         from keras_fcn.prediction.video.reader import UnreadableVideo, VideoReader
 
         try:
-            with VideoReader(job.path, clip) as video:
+            with VideoReader(job.path, clip, max_pixels) as video:
                 if outputs.skip_existing and is_predicted(video, job, outputs):
                     self.add(Result(job.path))
                 else:

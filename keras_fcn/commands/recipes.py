@@ -15,8 +15,8 @@ from keras_fcn.commands.parser import format_value
 from keras_fcn.config import FOLDER_FIELDS, TrainingConfig
 from keras_fcn.datasets.mix import absolute_mix, parse_mix
 from keras_fcn.datasets.recognize import recognize_dataset
-from keras_fcn.errors import did_you_mean
-from keras_fcn.options import parse
+from keras_fcn.errors import did_you_mean, shown
+from keras_fcn.options import kind_of, parse
 from keras_fcn.runs.names import network_path, start_name
 
 if sys.version_info >= (3, 11):
@@ -45,22 +45,33 @@ def add_recipe(arguments: argparse.Namespace, given: set[str]) -> None:
         ValueError: if the recipe is invalid, or a flag has no effect.
         FileNotFoundError: if the recipe or the network of `init_from` is missing.
     """
-    recipe = (
-        {} if arguments.config is None else read_recipe(find_recipe(arguments.config))
-    )
+    path = None if arguments.config is None else find_recipe(arguments.config)
+    recipe = {} if path is None else read_recipe(path)
     flags = given.intersection(_OPTIONS)
     # A flag for one kind of initial weights replaces the other kind in the recipe.
     if "init_from" in flags:
         recipe.pop("weights", None)
     elif "weights" in flags:
         recipe.pop("init_from", None)
-    for name in recipe.keys() - flags:
-        setattr(arguments, name, recipe[name])
+    kept = {name: recipe[name] for name in recipe.keys() - flags}
+    for name, value in kept.items():
+        setattr(arguments, name, value)
     if arguments.data_dir is not None and "dataset" not in flags | recipe.keys():
         _set_dataset(arguments, flags)
-    # Only flags are checked here: a flag may make an option of the recipe useless, such
-    # as --no-augment.
-    check_options({name: getattr(arguments, name) for name in _OPTIONS}, flags)
+    values = {name: getattr(arguments, name) for name in _OPTIONS}
+    if "mix" in kept:
+        try:
+            parse_mix(arguments.mix)
+        except (ValueError, OSError) as error:
+            raise type(error)(f"{path}: {error}") from error
+    check_options(values, flags)
+    # Among themselves: a flag may make an option of the recipe useless, such as
+    # --no-augment, or useful.
+    useless = find_useless(values)
+    try:
+        check_options(kept, [name for name in kept if name in useless])
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
     if arguments.init_from is not None:
         network_path(arguments.init_from)
     given.update(recipe)
@@ -129,7 +140,9 @@ def read_recipe(path: Path) -> dict[str, Any]:
     """
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except RecursionError as error:
+        raise ValueError(f"{path} has too many levels of arrays or tables") from error
+    except ValueError as error:  # also for bytes that are not UTF-8, and huge numbers
         raise ValueError(f"{path} is not TOML: {error}") from error
     recipe = {}
     for name, value in values.items():
@@ -138,9 +151,14 @@ def read_recipe(path: Path) -> dict[str, Any]:
             raise ValueError(f"{path}: there is no option {name}{nearest}")
         try:
             recipe[name] = parse(_OPTIONS[name].type, value)
+            if isinstance(value, str) and isinstance(recipe[name], int | float):
+                kind = kind_of(_OPTIONS[name].type)
+                raise ValueError(
+                    f"expected {kind.expected}, got the text {shown(value)}: leave out "
+                    "the quotes"
+                )
         except ValueError as error:
             raise ValueError(f"{path}: {name}: {error}") from None
-    check_options(recipe, recipe.keys())
     return recipe
 
 
@@ -153,6 +171,20 @@ def check_options(values: Mapping[str, Any], given: Collection[str]) -> None:
 
     Raises:
         ValueError: names both options.
+    """
+    useless = find_useless(values)
+    for name in useless:
+        if name in given:
+            raise ValueError(
+                f"`{name}` has no effect with {useless[name]}: leave one of them out"
+            )
+
+
+def find_useless(values: Mapping[str, Any]) -> dict[str, str]:
+    """Return the options that have no effect, with what makes them useless.
+
+    Args:
+        values: options by name; those that are missing have their defaults.
     """
     config = TrainingConfig(**values)
     dataset = f"`dataset` {config.dataset}"
@@ -185,11 +217,7 @@ def check_options(values: Mapping[str, Any], given: Collection[str]) -> None:
             if field.metadata["group"] == "augmentation"
             and name not in ("crop", "augment")
         }
-    for name, (is_so, other) in has_no_effect.items():
-        if is_so and name in given:
-            raise ValueError(
-                f"`{name}` has no effect with {other}: leave one of them out"
-            )
+    return {name: other for name, (is_so, other) in has_no_effect.items() if is_so}
 
 
 def check_unchanged(

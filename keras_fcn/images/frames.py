@@ -7,12 +7,19 @@ import numpy as np
 from PIL.TiffImagePlugin import TiffImageFile
 
 from keras_fcn.config import MAX_IMAGE_PIXELS
-from keras_fcn.images.opening import check_pixels, decode, open_image
+from keras_fcn.images.opening import (
+    UnreadableImage,
+    check_pixels,
+    decode,
+    open_image,
+)
 from keras_fcn.images.reading import to_rgb
 
 # Of other formats only the first image is read: in MPO, which phones name .jpg, the
 # others are previews and depth.
 _WITH_FRAMES = ("GIF", "TIFF", "WEBP", "PNG")
+_MAX_FRAMES = 10_000  # of a file; videos have more, and are read by FFmpeg
+_MAX_WHOLE = 10  # pixels of all images of a file, as a multiple of those of one
 _SUBFILE_TYPE = 254  # TIFF tag; bit 0 marks a smaller copy of another page
 
 
@@ -24,7 +31,8 @@ def read_frames(
     Args:
         path: as for `read_image`. Pages of a TIFF that are smaller copies of other
             pages (pyramids) are skipped.
-        max_pixels: the largest accepted number of pixels of each image.
+        max_pixels: the largest accepted number of pixels of each image; all images of
+            a file may have ten times as many.
 
     Yields:
         The index of the image in the file, or None if the file has a single image; and
@@ -36,6 +44,14 @@ def read_frames(
     """
     with open_image(path, max_pixels) as image:
         count = getattr(image, "n_frames", 1) if image.format in _WITH_FRAMES else 1
+        pixels = image.width * image.height
+        most = _MAX_WHOLE * max_pixels
+        if count > _MAX_FRAMES or count * pixels > most:
+            raise UnreadableImage(
+                f"{path} must have at most {_MAX_FRAMES} images and {most} pixels in "
+                f"all of them, {_MAX_WHOLE} times `max_pixels`. Received: {count} "
+                f"images of {image.width}x{image.height}"
+            )
         for index in range(count):
             image.seek(index)
             if index and isinstance(image, TiffImageFile):

@@ -256,6 +256,23 @@ def segmentation_scores(confusion_matrix: np.ndarray) -> dict:
     }
 
 
+def constant_mean_iou(confusion_matrix: np.ndarray) -> float:
+    """Return the highest mean IoU of predicting one class for all pixels.
+
+    Args:
+        confusion_matrix: int `(num_classes, num_classes)`, `[true, predicted]`, of any
+            prediction of the same labels.
+
+    Returns:
+        The share of the most frequent class, divided by the number of classes in the
+        labels; 0 without labels.
+    """
+    pixels = np.asarray(confusion_matrix).sum(axis=1)
+    if not pixels.any():
+        return 0.0
+    return float(pixels.max() / pixels.sum() / np.count_nonzero(pixels))
+
+
 def _divide(numerator, denominator):
     """Divide; NaN where the denominator is 0."""
     numerator, denominator = np.broadcast_arrays(numerator, denominator)

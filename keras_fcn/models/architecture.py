@@ -3,7 +3,14 @@
 from typing import Annotated, Literal
 
 from keras_fcn.config import Head, SkipScales, TrainingConfig, Upsampling, Variant
-from keras_fcn.options import BlockCount, Kind, PositiveInt, Share, validated
+from keras_fcn.options import (
+    BlockCount,
+    FilterCount,
+    Kind,
+    PositiveInt,
+    Share,
+    validated,
+)
 
 InputShape = Annotated[
     tuple[PositiveInt | None, PositiveInt | None, Literal[3]],
@@ -26,7 +33,7 @@ class Architecture:
     variant: Variant
     num_classes: PositiveInt
     head: Head = "vgg"
-    head_filters: PositiveInt | None = None
+    head_filters: FilterCount | None = None
     dropout: Share = 0.5
     skip_scales: SkipScales = "batch-norm"
     upsampling: Upsampling = "transposed"

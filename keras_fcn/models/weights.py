@@ -7,6 +7,7 @@ logged by the callers.
 import logging
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import h5py
 import keras
@@ -179,6 +180,21 @@ def assign_arrays(
             )
     for name, variable in variables.items():
         variable.assign(values[name].astype(variable.dtype))
+
+
+def check_finite(arrays: Mapping[str, Any], source: object) -> None:
+    """Check that weights are numbers; a network with others predicts anything.
+
+    Args:
+        arrays: arrays or variables by name.
+        source: their origin, for the error message.
+
+    Raises:
+        ValueError: if a value is NaN or infinite; names its array.
+    """
+    for name, array in arrays.items():
+        if not np.isfinite(keras.ops.convert_to_numpy(array)).all():
+            raise ValueError(f"{source} has NaN or infinite values in {name}")
 
 
 def _load_head(model, file, path):

@@ -8,6 +8,7 @@ import keras
 import numpy as np
 
 from keras_fcn.images.scale import scaled_size
+from keras_fcn.options import MAX_PIXELS
 from keras_fcn.prediction.confidence import decide, label_map_of, probabilities_of
 from keras_fcn.prediction.modes import InferenceMode, make_mode
 from keras_fcn.prediction.options import PredictionOptions, resolve_size
@@ -109,7 +110,14 @@ class Predictor:
 
     def _inference_size(self, size: Size) -> Size:
         side = self.options.size
-        return scaled_size(size, side if isinstance(side, int) else None)
+        height, width = scaled_size(size, side if isinstance(side, int) else None)
+        if side != "native" and height * width > MAX_PIXELS:
+            raise ValueError(
+                f"the inference size {side} would resize an image of {size[1]}x"
+                f"{size[0]} pixels to {width}x{height}: expected at most {MAX_PIXELS} "
+                "pixels"
+            )
+        return height, width
 
     def _tile_for(self, size: Size) -> Size | None:
         """Size of the tiles for an image at the inference size; None for the whole."""

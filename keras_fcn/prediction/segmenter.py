@@ -208,7 +208,7 @@ class Segmenter:
         Raises:
             OSError: if a file is missing.
             ValueError: if the image is invalid, as for a call, or the label map has
-                another size.
+                another size or other ids than those of the classes and void.
         """
         batch = self._as_batch(image)
         rgb = batch[0]
@@ -219,6 +219,16 @@ class Segmenter:
             raise ValueError(
                 f"`label_map` must have the image's height and width, "
                 f"{rgb.shape[:2]}. Received: label_map.shape={labels.shape}"
+            )
+        known = np.isin(
+            labels, [*range(self.class_map.num_classes), self.class_map.void_id]
+        )
+        if labels.dtype.kind not in "ui" or not known.all():
+            raise ValueError(
+                f"`label_map` must have integers from 0 to "
+                f"{self.class_map.num_classes - 1}, or {self.class_map.void_id} for "
+                f"void. Received: {_describe(labels)} with values from "
+                f"{labels.min()} to {labels.max()}"
             )
         draw = overlay_with_legend if legend else overlay
         return draw(rgb.astype("uint8"), labels, self.class_map)
@@ -352,6 +362,8 @@ def as_rgb(image: AnyImage, max_pixels: int = MAX_IMAGE_PIXELS) -> np.ndarray:
     if isinstance(image, str | PathLike):
         return read_image(Path(image), max_pixels)
     if isinstance(image, Image.Image):
+        if 0 in image.size:
+            raise ValueError(f"{_EXPECTED}. Received: a Pillow image of no pixels")
         check_pixels("An image", image.size, max_pixels)
         return to_rgb(image)[0]
     if isinstance(image, list | tuple):  # NumPy would convert nested lists of numbers

@@ -36,6 +36,7 @@ from keras_fcn.storage.atomic import (
     read_json,
     write_json,
 )
+from keras_fcn.storage.regular_files import check_is_regular
 
 logger = logging.getLogger(__name__)
 
@@ -170,9 +171,13 @@ class Checkpoints:
             At least one; an empty one for a run without a checkpoint.
 
         Raises:
-            ValueError: if both are damaged, or missing although epochs have finished.
+            ValueError: if both are damaged, or missing although epochs have finished,
+                or a folder has the name of a file.
             OSError: if a file can't be read.
         """
+        for pattern in ("checkpoint*", "best*", "metrics.json", "history.csv"):
+            for path in self.folder.glob(pattern):
+                check_is_regular(path)
         if not self.last_file.exists():
             self._check_has_not_begun()
             return [Checkpoint()]

@@ -30,7 +30,7 @@ from keras_fcn.classes import ClassMap
 from keras_fcn.config import TrainingConfig
 from keras_fcn.datasets.fingerprint import describe_changes
 from keras_fcn.errors import shown
-from keras_fcn.models.weights import variables_by_name
+from keras_fcn.models.weights import check_finite, variables_by_name
 from keras_fcn.runs.checkpoints import Checkpoint, Checkpoints
 from keras_fcn.runs.names import check_run
 from keras_fcn.runs.network_folder import NetworkFolder
@@ -196,7 +196,9 @@ class RunFolder(NetworkFolder):
             raise FileNotFoundError(
                 f"{self.path} has no best.keras: its first epoch is not finished"
             )
-        return load_network(self.best_model)
+        model = load_network(self.best_model)
+        check_finite(variables_by_name(model), self.best_model)
+        return model
 
     def read_weights(self) -> Mapping[str, keras.Variable]:
         """Return the variables of `best.keras` by layer and name."""

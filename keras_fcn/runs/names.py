@@ -64,7 +64,12 @@ def network_path(name: str | Path) -> Path:
 
     Raises:
         FileNotFoundError: if it is none of these.
+        ValueError: if it is neither text nor a path.
     """
+    if not isinstance(name, str | Path):
+        raise ValueError(
+            f"`name` must be a name or a path. Received: name={name!r:.60}"
+        )
     if is_bundled(name):
         return FOLDER / full_name(name)
     path = Path(name)

@@ -10,7 +10,6 @@ FOLDER/
 
 import dataclasses
 import hashlib
-import sys
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from contextlib import nullcontext
@@ -25,7 +24,8 @@ from keras_fcn.errors import shown
 from keras_fcn.models.architecture import Architecture
 from keras_fcn.models.fcn import build_uninitialized
 from keras_fcn.models.precision import use_precision
-from keras_fcn.models.weights import assign_arrays, variables_by_name
+from keras_fcn.models.weights import assign_arrays, check_finite, variables_by_name
+from keras_fcn.options import Side, Temperature, kind_of, parse
 from keras_fcn.runs.names import CONFIG_FILE
 from keras_fcn.storage.atomic import read_json
 from keras_fcn.typing import Tensor
@@ -119,7 +119,9 @@ class NetworkFolder(ABC):
         architecture, weights = self.read_architecture(), self.read_weights()
         with use_precision(precision) if precision else nullcontext():
             model = build_uninitialized(architecture)
-        assign_arrays(variables_by_name(model), weights, f"The network in {self.path}")
+        source = f"The network in {self.path}"
+        check_finite(weights, source)
+        assign_arrays(variables_by_name(model), weights, source)
         return model
 
     def read_description(self) -> dict[str, Any]:
@@ -164,12 +166,9 @@ class NetworkFolder(ABC):
             ValueError: if it is damaged.
         """
         size = self.read_description().get("training_size")
-        if size is not None and (type(size) is not int or size < 1):
-            raise ValueError(
-                f"{self.config_file}: expected training_size in pixels, at least 1, "
-                f"got {shown(size)}"
-            )
-        return size
+        if size is None:
+            return None
+        return self._parse(Side, size, self.config_file, "training_size")
 
     def read_temperature(self) -> float:
         """Read the divisor of the logits before the softmax.
@@ -184,16 +183,17 @@ class NetworkFolder(ABC):
             return 1.0
         content = read_json(self.calibration_file)
         value = content.get("temperature") if isinstance(content, dict) else None
-        if (
-            not isinstance(value, int | float)
-            or isinstance(value, bool)
-            or not 0 < value <= sys.float_info.max
-        ):
-            raise ValueError(
-                f"{self.calibration_file}: expected a temperature above 0, "
-                f"got {shown(value)}"
-            )
-        return float(value)
+        return self._parse(Temperature, value, self.calibration_file, "temperature")
+
+    def _parse(self, kind: Any, value: object, file: Path, name: str) -> Any:
+        try:
+            if isinstance(value, str):  # `parse` would convert it
+                raise ValueError(
+                    f"expected {kind_of(kind).expected}, got {shown(value)}"
+                )
+            return parse(kind, value)
+        except ValueError as error:
+            raise ValueError(f"{file}: {name}: {error}") from None
 
     def read_architecture(self) -> Architecture:
         """Return the architecture of the network, with nothing frozen."""

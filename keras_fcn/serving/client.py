@@ -24,6 +24,7 @@ Send = Callable[[Sequence[bytes]], list[tuple[bytes, ...]]]
 
 MAX_REQUEST_BYTES = 16 * 2**20  # of the files; base64 adds a third
 _FIRST_WAIT, _LONGEST_WAIT = 0.5, 8.0  # seconds between two tries
+_LONGEST_REQUESTED_WAIT = 300.0  # seconds, however long a server asks for
 _MAGIC_NUMBERS = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff")  # of PNG and JPEG
 
 
@@ -59,7 +60,8 @@ def with_retries(
     """Return a function that sends again while the server is not available.
 
     The waits double from 0.5 to at most 8 seconds. Each is reduced at random by up to a
-    half, so that clients which failed together do not return together.
+    half, so that clients which failed together do not return together. A server may
+    request longer waits (Retry-After), up to 5 minutes.
 
     Args:
         send: sends once.
@@ -79,6 +81,7 @@ def with_retries(
             except ServerUnavailable as error:
                 longest = min(_FIRST_WAIT * 2 ** min(retry, 10), _LONGEST_WAIT)
                 wait = longest * (1 - random_number() / 2)
+                wait = max(wait, min(error.retry_after, _LONGEST_REQUESTED_WAIT))
                 left = num_retries - retry
                 logger.info("%s; again in %.1f s (%d left)", error, wait, left)
                 sleep(wait)

@@ -14,6 +14,8 @@ _OTHER_SIGNATURE = re.compile(
     r"|input size does not match signature|alias not found in signature"
     r"|Serving signature|Expects arg\["
 )
+# What else exhausts a resource is the number of requests.
+_TOO_LARGE = re.compile(r"larger than max|too large|OOM|out of memory", re.IGNORECASE)
 
 
 class ServerError(OSError):
@@ -21,20 +23,32 @@ class ServerError(OSError):
 
 
 class ServerUnavailable(ServerError):
-    """There is no server, or it is overloaded: the request may be sent again."""
+    """There is no server, or it is overloaded: the request may be sent again.
+
+    Attributes:
+        retry_after: seconds after which the server expects the request; 0 if it does
+            not say.
+    """
+
+    def __init__(self, message: str, retry_after: float = 0.0):
+        super().__init__(message)
+        self.retry_after = retry_after
 
 
 class RefusedRequest(ServerError):
     """The server refused the request; parts of it may be accepted."""
 
 
-def server_error(code: str, message: str, address: str) -> ServerError:
+def server_error(
+    code: str, message: str, address: str, retry_after: float = 0.0
+) -> ServerError:
     """Convert a status of TensorFlow Serving into an exception.
 
     Args:
         code: name of the status, such as "NOT_FOUND".
         message: the server's message; long ones are shortened in the middle.
         address: URL of the model.
+        retry_after: seconds to wait before another try, as the server requests.
 
     Returns:
         `ServerUnavailable` or `RefusedRequest` where another try or a smaller request
@@ -42,7 +56,7 @@ def server_error(code: str, message: str, address: str) -> ServerError:
     """
     details = shorten(message)
     if code == "UNAVAILABLE":
-        return ServerUnavailable(f"{address} is not available ({details})")
+        return ServerUnavailable(f"{address} is not available ({details})", retry_after)
     if code == "NOT_FOUND":
         return ServerError(
             f"{address}: the server has no such model ({details}): give the name that "
@@ -52,7 +66,9 @@ def server_error(code: str, message: str, address: str) -> ServerError:
         if _OTHER_SIGNATURE.search(message):
             return wrong_signature(details, address)
         return RefusedRequest(f"refused by the server ({details})")
-    if code == "RESOURCE_EXHAUSTED":
+    if code == "RESOURCE_EXHAUSTED" and not _TOO_LARGE.search(message):
+        return ServerUnavailable(f"{address} is overloaded ({details})", retry_after)
+    if code in ("RESOURCE_EXHAUSTED", "TOO_LARGE"):
         return RefusedRequest(f"too large for the server ({details})")
     if code == "DEADLINE_EXCEEDED":
         return ServerError(

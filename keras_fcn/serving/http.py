@@ -3,6 +3,9 @@
 import os
 import re
 import time
+from contextlib import suppress
+from datetime import datetime, timezone
+from email.utils import parsedate_to_datetime
 
 import requests
 
@@ -19,12 +22,15 @@ class StatusError(Exception):
         body: up to 64 KiB of the response's body.
         reason: the reason phrase of the status line.
         location: the target of a redirect; "" without one.
+        retry_after: seconds until the request may be sent again; 0 if the response does
+            not say.
     """
 
-    def __init__(self, code: int, body: bytes, reason: str, location: str):
-        super().__init__(f"status {code}")
-        self.code, self.body = code, body
-        self.reason, self.location = reason, location
+    def __init__(self, body: bytes, response: requests.Response):
+        super().__init__(f"status {response.status_code}")
+        self.code, self.body, self.reason = response.status_code, body, response.reason
+        self.location = response.headers.get("Location", "")
+        self.retry_after = _seconds(response.headers.get("Retry-After", ""))
 
 
 class ResponseTooLarge(Exception):
@@ -84,8 +90,7 @@ def post_json(url: str, body: bytes, timeout: float, max_bytes: int) -> bytes:
                     raise ResponseTooLarge(f"more than {max_bytes} bytes")
                 return content
             content, _ = _read(response, _MAX_ERROR_BYTES, deadline)
-            location = response.headers.get("Location", "")
-            raise StatusError(response.status_code, content, response.reason, location)
+            raise StatusError(content, response)
 
 
 def root_cause(error: BaseException) -> BaseException:
@@ -93,6 +98,16 @@ def root_cause(error: BaseException) -> BaseException:
     while (inner := error.__cause__ or error.__context__) is not None:
         error = inner
     return error
+
+
+def _seconds(retry_after):
+    """Seconds of a Retry-After header: a number or a date; 0 if it is invalid."""
+    with suppress(ValueError, TypeError, OverflowError):
+        if retry_after.isdecimal():
+            return float(retry_after[:9])
+        left = parsedate_to_datetime(retry_after) - datetime.now(timezone.utc)
+        return max(0.0, left.total_seconds())
+    return 0.0
 
 
 def _read(response, max_bytes, deadline):

@@ -30,12 +30,12 @@ _URL = re.compile(
     r"v1/models/[^/:\s]+(/(versions/\d+|labels/[^/:\s]+))?"
 )
 
-# The inverse of ToHTTPStatusCode in model_servers/http_server.cc; 413 and 502 come from
-# proxies in front of the server.
+# The inverse of ToHTTPStatusCode in model_servers/http_server.cc; 413, 502 and some 429
+# come from proxies in front of the server.
 _CODES = {
     400: "INVALID_ARGUMENT",
     404: "NOT_FOUND",
-    413: "RESOURCE_EXHAUSTED",
+    413: "TOO_LARGE",
     429: "RESOURCE_EXHAUSTED",
     502: "UNAVAILABLE",
     503: "UNAVAILABLE",
@@ -97,7 +97,9 @@ class RestClient:
                 ) from error
             code = _CODES.get(error.code, f"status {error.code}")
             message = _message(error.body) or error.reason
-            raise server_error(code, message, self.address) from error
+            raise server_error(
+                code, message, self.address, error.retry_after
+            ) from error
         except ResponseTooLarge as error:
             raise ServerError(
                 f"the response of {self.address} has {error}, more than the label maps "

@@ -25,6 +25,7 @@ from keras_fcn.training.distributed.strategy import Distribution
 from keras_fcn.typing import Size
 
 _LARGEST_DEFAULT_CROP = 320  # pixels
+_MOST_LANES = 64  # that may have no image; each takes time, like one with images
 
 
 @dataclass(frozen=True)
@@ -176,7 +177,16 @@ def _check_same_data(
 def _check_enough_images(
     train: Split, batch_size: int, distribution: Distribution
 ) -> None:
-    """Check that no device has fillers only: it would have no labeled pixel."""
+    """Check that the images fill a batch, or most of it would be fillers.
+
+    On several devices, a device with fillers only would have no labeled pixel.
+    """
+    most = max(train.num_images, _MOST_LANES)
+    if batch_size > most:
+        raise ValueError(
+            f"`batch_size` must be at most {most} for {train.num_images} training "
+            f"images. Received: batch_size={batch_size}"
+        )
     if distribution.num_replicas > 1 and train.num_images < batch_size:
         raise ValueError(
             f"`batch_size` must be at most {train.num_images}, the training images, on "

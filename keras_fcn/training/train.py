@@ -6,7 +6,10 @@ import shutil
 from contextlib import ExitStack
 from pathlib import Path
 
+import numpy as np
+
 from keras_fcn.config import TrainingConfig
+from keras_fcn.metrics.confusion_matrix import constant_mean_iou
 from keras_fcn.runs.checkpoints import Checkpoint
 from keras_fcn.runs.folder import RunFolder, versions
 from keras_fcn.storage.atomic import remove_parts
@@ -229,10 +232,23 @@ def _run_loop(
         loop.run()
     if is_first:
         calibrate(run, data.dataset, config.batch_size)
+        _report_useless(run)
         if not config.keep_checkpoints:
             run.checkpoints.remove_states()
     # A worker that ends early would be reported as lost.
     trainer.distribution.barrier()
+
+
+def _report_useless(run: RunFolder) -> None:
+    """Log a warning if the best network is no better than a constant prediction."""
+    metrics = run.read_metrics()
+    constant = constant_mean_iou(np.array(metrics["confusion_matrix"]))
+    if metrics["mean_iou"] <= constant + 1e-6:
+        logger.warning(
+            "No epoch was better than predicting one class for all pixels, whose mean "
+            "IoU on val is %.1f %%: change the learning rate, or check the labels",
+            100 * constant,
+        )
 
 
 def _restore_trainer(

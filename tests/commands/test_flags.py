@@ -121,7 +121,10 @@ def test_selected_fields_become_flags_without_defaults():
         (["--seed", "-1"], "an integer from 0 to 2147483647, got -1"),
         (["--seed", str(2**31)], "an integer from 0 to 2147483647, got 2147483648"),
         (["--freeze-blocks", "6"], "an integer from 0 to 5, got 6"),
-        (["--crop", "32"], "HEIGHTxWIDTH in pixels, such as 360x480, got 32"),
+        (
+            ["--crop", "32"],
+            "HEIGHTxWIDTH in pixels, such as 360x480, 100 million at most, got 32",
+        ),
         (["--crop=-3x4"], "HEIGHTxWIDTH in pixels"),
         (["--crop", "0x32"], "HEIGHTxWIDTH in pixels"),
         (

@@ -1,11 +1,14 @@
 """Recipes, and options that exclude one another."""
 
+import argparse
 import re
 
 import pytest
 
 from keras_fcn.commands import train
 from keras_fcn.commands.recipes import (
+    _OPTIONS,
+    add_recipe,
     check_options,
     find_recipe,
     read_recipe,
@@ -50,7 +53,7 @@ def test_values_are_read_as_toml_or_as_flags(write):
     expected = {"crop": (320, 416), "scale": (0.5, 2.0), "epochs": 3, "flip": False}
     as_toml = "crop = [320, 416]\nscale = [0.5, 2]\nepochs = 3\nflip = false\n"
     assert read_recipe(write(as_toml)) == expected
-    as_typed = 'crop = "320x416"\nscale = "0.5,2"\nepochs = "3"\nflip = false\n'
+    as_typed = 'crop = "320x416"\nscale = "0.5,2"\nepochs = 3\nflip = false\n'
     recipe = read_recipe(write(as_typed))
     assert recipe == expected
     assert type(recipe["epochs"]) is int and type(recipe["scale"][1]) is float
@@ -78,6 +81,15 @@ def test_integers_are_accepted_for_floats(write):
         ("crop = [320]", r"crop: expected HEIGHTxWIDTH in pixels.*, got \[320\]$"),
         ('flip = "no"', "flip: expected true or false, got no"),
         ("flip = 0", "flip: expected true or false, got 0"),
+        ('epochs = "3"', "epochs: expected a positive integer, got the text '3'"),
+        ('rotation = "3"', "rotation: expected an angle.*, got the text '3'"),
+        (f"epochs = {'9' * 6000}", "is not TOML: "),
+        (f"epochs = {'[' * 3000}{']' * 3000}", "too many levels|is not TOML"),
+        (
+            "image_size = [99999999, 99999999]",
+            "image_size: .*, 100 million at most",
+        ),
+        ("head_filters = 1000000000000", "head_filters: .* from 1 to 8192, got 1000"),
         ("epochs = = 3", "is not TOML: "),
         ("variant = 8s", "is not TOML: "),
     ],
@@ -116,10 +128,33 @@ def test_recipes_are_listed_with_their_first_sentence(capsys):
     assert "own-classes       Your own images and classes, starting from" in out
 
 
-def test_a_recipe_with_conflicting_options_is_refused(write):
+def test_a_recipe_with_conflicting_options_is_refused(write, capsys):
     path = write('init_from = "pretrained"\nweights = "none"\n')
-    with pytest.raises(ValueError, match="`weights` has no effect with `init_from`"):
-        read_recipe(path)
+    line = refusal(train, capsys, "--config", path)
+    assert f"{path}: --weights has no effect with --init-from" in line
+
+
+@pytest.mark.parametrize("mix", ["no/such", "streets:0", "qqq"])
+def test_a_recipe_with_a_wrong_second_data_set_is_named(write, capsys, mix):
+    path = write(f'mix = "{mix}"\n')
+    assert f"error: {path}: " in refusal(train, capsys, "--config", path)
+
+
+@pytest.mark.parametrize(
+    ("text", "flags"),
+    [
+        ("momentum = 0.5", {"optimizer": "sgd"}),  # the flag gives it an effect
+        ("rotation = 20", {"augment": False}),  # the flag takes its effect away
+        ('mix = "no/such"', {"mix": "none"}),
+        ('init_from = "pretrained"\nweights = "none"', {"weights": "imagenet"}),
+    ],
+)
+def test_flags_override_a_recipe_before_it_is_checked(write, text, flags):
+    values = {name: field.default for name, field in _OPTIONS.items()} | flags
+    arguments = argparse.Namespace(config=str(write(text)), **values)
+    add_recipe(arguments, set(flags))
+    for name, value in flags.items():
+        assert getattr(arguments, name) == value
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from sklearn.metrics import (
 from keras_fcn.metrics.confusion_matrix import (
     ConfusionMatrix,
     confusion_matrix_of,
+    constant_mean_iou,
     count_on_device,
     segmentation_scores,
 )
@@ -306,3 +307,12 @@ def test_scores_of_counts_beyond_int32():
     assert result["pixel_accuracy"] == pytest.approx(7 / 8)
     scores = segmentation_scores(metric.matrix())
     assert scores["mean_iou"] == pytest.approx((3 / 4 + 4 / 5) / 2)
+
+
+def test_mean_iou_of_predicting_one_class():
+    # 6 pixels of class 0, 2 of class 1, none of class 2: all as 0 has IoU 6/8 and 0.
+    matrix = np.array([[1, 2, 3], [0, 1, 1], [0, 0, 0]])
+    assert constant_mean_iou(matrix) == 6 / 8 / 2
+    assert constant_mean_iou(np.zeros((2, 2), int)) == 0
+    all_as_0 = np.array([[6, 0, 0], [2, 0, 0], [0, 0, 0]])
+    assert segmentation_scores(all_as_0)["mean_iou"] == constant_mean_iou(matrix)

@@ -154,3 +154,13 @@ def test_impossible_tiles_are_refused():
         Predictor(mode, PredictionOptions(overlap=10))
     with pytest.raises(ValueError, match="at least 32x32. Received: 16x64"):
         Predictor(mode, PredictionOptions(tile=(16, 64)))
+
+
+def test_resizing_to_too_many_pixels_is_refused(image):
+    recorder = Recorder()
+    for side, size in ((16384, "24576x16384"), (8166, "12249x8166")):
+        predictor = Predictor(recorder.mode, PredictionOptions(size=side))
+        message = f"size {side} would resize an image of 96x64 pixels to {size}: "
+        with pytest.raises(ValueError, match=message):
+            predictor.label_maps(image[None])
+    assert recorder.shapes == []

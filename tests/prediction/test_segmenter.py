@@ -443,3 +443,32 @@ def test_a_temperature_can_be_given_instead_of_that_of_the_run(scored_run):
     expected = shares / shares.sum(axis=-1, keepdims=True)
     warm = load(scored_run.path, temperature=2.0)
     np.testing.assert_allclose(warm.probabilities(image), expected, atol=1e-4)
+
+
+def test_an_empty_pillow_image_is_refused(segmenter):
+    with pytest.raises(ValueError, match="Received: a Pillow image of no pixels"):
+        segmenter(Image.new("RGB", (0, 0)))
+
+
+@pytest.mark.parametrize("value", [3, 254, 256, -1, 0.0])
+def test_an_overlay_of_other_ids_than_the_classes_is_refused(segmenter, value):
+    label_map = np.full((41, 70), value)
+    with pytest.raises(ValueError, match="integers from 0 to 2, or 255 for void"):
+        segmenter.overlay(random_image(41, 70, 3), label_map)
+
+
+def test_an_overlay_of_classes_and_void_is_drawn(segmenter):
+    label_map = np.array([[0, 1, 2, 255]])
+    assert segmenter.overlay(random_image(1, 4, 3), label_map).shape == (1, 4, 3)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"name": None}, "`name` must be a name or a path. Received: name=None"),
+        ({"tile": 64}, "`tile` must be HEIGHTxWIDTH in pixels.*Received: tile=64"),
+    ],
+)
+def test_wrong_types_are_refused_by_load(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        load(**arguments)

@@ -7,6 +7,7 @@ import os
 import pytest
 
 from keras_fcn.runs.checkpoints import Checkpoint, Checkpoints, write_history
+from keras_fcn.storage import atomic
 
 SCORES = (0.3, 0.5, 0.4, 0.5, 0.6)  # of the epochs; the best are 1, 2, 2, 2, 5
 
@@ -275,3 +276,37 @@ def test_a_training_ends_after_its_last_epoch_or_its_patience():
     assert checkpoint.is_last(3, None)
     assert not checkpoint.is_last(4, 3)
     assert checkpoint.is_last(4, 2)
+
+
+@pytest.mark.parametrize(
+    "name", ["checkpoint.json", "checkpoint-0003.safetensors", "best-0002.keras"]
+)
+def test_a_folder_in_place_of_a_file_is_refused_before_training(tmp_path, name):
+    checkpoints = make_run(tmp_path, 2)
+    (tmp_path / name).unlink(missing_ok=True)
+    (tmp_path / name).mkdir()
+    with pytest.raises(ValueError, match=f"{name} must be a regular file.*a folder"):
+        checkpoints.read()
+
+
+def test_files_of_a_checkpoint_survive_a_loss_of_power(tmp_path, monkeypatch):
+    """They are flushed to the disk, before the file that names them is."""
+    make_run(tmp_path, 1)
+    flushed, move = [], atomic.move_into_place
+
+    def note(part, path):
+        move(part, path)
+        flushed.append(path.name)
+
+    monkeypatch.setattr("keras_fcn.storage.atomic.move_into_place", note)
+    monkeypatch.setattr("keras_fcn.runs.checkpoints.move_into_place", note)
+    finish_epoch(Checkpoints(tmp_path), 2)
+    *before, last = flushed[: flushed.index("checkpoint.json") + 1]
+    assert last == "checkpoint.json"
+    assert set(before) == {
+        "best-0002.keras",
+        "best-0002.json",
+        "checkpoint-0002.safetensors",
+        "checkpoint-before.json",
+    }
+    assert {"best.keras", "metrics.json"} <= set(flushed)

@@ -1,5 +1,7 @@
 """Networks and runs by name, without Keras."""
 
+import pytest
+
 from keras_fcn.config import DEFAULT_NETWORK
 from keras_fcn.runs.names import FOLDER, bundled_names, network_path, start_name
 
@@ -22,3 +24,9 @@ def test_work_folders_are_not_listed(monkeypatch, tmp_path):
         (tmp_path / name).mkdir()
         (tmp_path / name / "config.json").write_text("{}")
     assert bundled_names() == ["whole"]
+
+
+@pytest.mark.parametrize("name", [None, 3, ["a"], b"run"])
+def test_a_name_is_text_or_a_path(name):
+    with pytest.raises(ValueError, match="`name` must be a name or a path. Received"):
+        network_path(name)

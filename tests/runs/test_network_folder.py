@@ -1,7 +1,9 @@
 """The common interface of runs and packed networks."""
 
+import hashlib
 import inspect
 import json
+import shutil
 
 import keras
 import numpy as np
@@ -12,6 +14,7 @@ from keras_fcn.models.precision import use_precision
 from keras_fcn.runs.folder import RunFolder
 from keras_fcn.runs.network_folder import NetworkFolder
 from keras_fcn.runs.packed import PackedFolder
+from keras_fcn.storage.arrays import write_arrays
 from tests.support.data import draw_blocks
 from tests.support.runs import change_config
 
@@ -117,12 +120,12 @@ def test_the_size_of_the_training_images_may_be_unknown(packed):
     assert packed.read_training_size() is None
 
 
-@pytest.mark.parametrize("value", ['"360"', "0", "-1", "3.5", "true", "[360]"])
+@pytest.mark.parametrize("value", ['"360"', "0", "-1", "3.5", "true", "[360]", "16385"])
 def test_an_invalid_training_size_is_refused(packed, value):
     text = packed.config_file.read_text().replace('_size": 48', f'_size": {value}')
     packed.config_file.write_text(text)
     with pytest.raises(
-        ValueError, match="expected training_size in pixels, at least 1"
+        ValueError, match="training_size: expected a number of pixels from 1 to 16384"
     ):
         packed.read_training_size()
 
@@ -130,12 +133,19 @@ def test_an_invalid_training_size_is_refused(packed, value):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("{}", "expected a temperature above 0, got"),
-        ("[]", "expected a temperature above 0, got"),
-        ('{"temperature": 0}', "above 0, got 0"),
+        ("{}", "expected a number from 0.001 to 1000, got"),
+        ("[]", "expected a number from 0.001 to 1000, got"),
+        ('{"temperature": 0}', "from 0.001 to 1000, got 0"),
         ('{"temperature": NaN}', "is not JSON"),
-        ('{"temperature": "warm"}', "expected a temperature above 0, got"),
-        (f'{{"temperature": 1{"0" * 400}}}', "expected a temperature above 0, got"),
+        ('{"temperature": "warm"}', "expected a number from 0.001 to 1000, got"),
+        (
+            f'{{"temperature": 1{"0" * 400}}}',
+            "expected a number from 0.001 to 1000, got",
+        ),
+        ('{"temperature": 1e-300}', "from 0.001 to 1000, got 1e-300"),
+        ('{"temperature": 1e300}', r"from 0.001 to 1000, got 1e\+300"),
+        ('{"temperature": "2"}', "from 0.001 to 1000, got '2'"),
+        ('{"temperature": true}', "from 0.001 to 1000, got True"),
         ("words", "is not JSON"),
     ],
 )
@@ -145,3 +155,23 @@ def test_a_damaged_calibration_is_named(packed, content, message):
         packed.read_temperature()
     packed.calibration_file.unlink()
     assert packed.read_temperature() == 1
+
+
+def test_a_network_with_nan_is_refused(packed):
+    arrays = dict(packed.read_weights())
+    arrays["score_fr/bias"] = np.full_like(arrays["score_fr/bias"], np.nan)
+    write_arrays(packed.weights_file, arrays)
+    checksum = hashlib.sha256(packed.weights_file.read_bytes()).hexdigest()
+    packed.checksum_file.write_text(checksum)
+    with pytest.raises(ValueError, match="NaN or infinite values in score_fr/bias"):
+        packed.load_model()
+
+
+def test_a_run_with_infinite_weights_is_refused(packed_run, tmp_path):
+    run = RunFolder(shutil.copytree(packed_run.path, tmp_path / "run"))
+    model = run.load_model()
+    bias = model.get_layer("score_fr").bias
+    bias.assign(np.full(bias.shape, np.inf))
+    model.save(run.best_model)
+    with pytest.raises(ValueError, match="best.keras has NaN or infinite values in sc"):
+        run.load_model()

@@ -6,6 +6,8 @@ import shutil
 import socket
 import ssl
 import subprocess
+from datetime import datetime, timedelta, timezone
+from email.utils import format_datetime
 
 import numpy as np
 import pytest
@@ -17,7 +19,12 @@ from keras_fcn.classes import ClassMap
 from keras_fcn.images.reading import read_image
 from keras_fcn.prediction.jobs import find_jobs
 from keras_fcn.serving.client import connect, predict_images_by_server, with_retries
-from keras_fcn.serving.errors import ServerError, ServerUnavailable, shorten
+from keras_fcn.serving.errors import (
+    RefusedRequest,
+    ServerError,
+    ServerUnavailable,
+    shorten,
+)
 from keras_fcn.serving.export import export
 from keras_fcn.serving.options import ExportOptions
 from tests.support.commands import outcome, refusal
@@ -209,6 +216,54 @@ def test_request_is_retried_while_the_server_is_unavailable(server, api, tmp_pat
     server.failures = [Status("UNAVAILABLE", QUEUE_IS_FULL)] * 3
     with pytest.raises(ServerUnavailable, match=QUEUE_IS_FULL):
         send([path.read_bytes()])
+
+
+@pytest.mark.parametrize(
+    ("retry_after", "wait"),
+    [
+        (None, 0.5),
+        ("7", 7.0),
+        ("100000", 300.0),  # 5 minutes at most
+        ("soon", 0.5),
+        ("-1", 0.5),
+        (format_datetime(datetime.now(timezone.utc) + timedelta(hours=1), True), 300.0),
+        ("Wed, 21 Oct 2015 07:28:00 GMT", 0.5),
+    ],
+)
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_limited_rate_is_retried_when_the_server_says(
+    server, tmp_path, status, retry_after, wait
+):
+    waits = []
+    content = save_image(tmp_path / "in/x.png").read_bytes()
+    server.raw = (status, b"slow down", retry_after)
+
+    def sleep(seconds):
+        waits.append(seconds)
+        server.raw = None
+
+    send = with_retries(connect(server.rest_url, 20, 0), 1, sleep, lambda: 0)
+    assert len(send([content])) == 1
+    assert waits == [wait]
+
+
+def test_a_limited_rate_over_grpc_is_retried(server, tmp_path):
+    waits = []
+    content = save_image(tmp_path / "in/x.png").read_bytes()
+    server.failures = [Status("RESOURCE_EXHAUSTED", "quota of requests")]
+    send = with_retries(connect(server.grpc_url, 20, 0), 1, waits.append, lambda: 0)
+    assert len(send([content])) == 1 and waits == [0.5]
+
+
+@pytest.mark.parametrize(
+    ("status", "message"),
+    [(413, b"Payload Too Large"), (429, b'{"error": "OOM when allocating tensor"}')],
+)
+def test_a_request_that_is_too_large_is_split(server, tmp_path, status, message):
+    content = save_image(tmp_path / "in/x.png").read_bytes()
+    server.raw = (status, message)
+    with pytest.raises(RefusedRequest, match="too large for the server"):
+        with_retries(connect(server.rest_url, 20, 0), 3, pytest.fail)([content])
 
 
 def test_waits_double_up_to_eight_seconds_and_are_reduced_at_random():

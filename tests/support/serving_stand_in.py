@@ -176,7 +176,8 @@ def _handler(server):
         def do_POST(self):
             body = self.rfile.read(int(self.headers["Content-Length"]))
             if server.raw is not None:
-                return self._reply(*server.raw, kind="text/html")
+                code, content, *retry_after = server.raw
+                return self._reply(code, content, "text/html", *retry_after)
             try:
                 reply = self._predict(body)
             except Status as status:
@@ -229,8 +230,10 @@ def _handler(server):
                 ]
             }
 
-        def _reply(self, code, body, kind="application/json"):
+        def _reply(self, code, body, kind="application/json", retry_after=None):
             self.send_response(code)
+            if retry_after is not None:
+                self.send_header("Retry-After", retry_after)
             self.send_header("Content-Type", kind)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()

@@ -41,6 +41,16 @@ def test_any_other_exception_of_a_reader_is_a_fault(tmp_path, monkeypatch):
     assert result["read"] == 200 - kept
 
 
+@pytest.mark.parametrize("name", ["png", "jpeg"])
+def test_an_image_that_is_read_without_its_last_rows_is_a_fault(
+    name, tmp_path, monkeypatch
+):
+    assert read_mutated(name, 0, 0, tmp_path)["faults"] == []
+    monkeypatch.setattr("keras_fcn.images.opening.is_truncated", lambda *_: False)
+    faults = read_mutated(name, 0, 0, tmp_path)["faults"]
+    assert faults and all("although rows are missing" in fault for fault in faults)
+
+
 def test_mutations_are_a_function_of_the_seed():
     files = list(FILES.values())
     one, other = (

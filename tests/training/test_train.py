@@ -712,6 +712,22 @@ def test_another_head_than_the_runs_is_refused_before_data_are_read(run, tmp_pat
         train(config, tmp_path / "run")
 
 
+def test_a_batch_of_mostly_fillers_is_refused(folder, tmp_path):
+    needed = "`batch_size` must be at most 64 for 4 training images. Received: .*=65"
+    with pytest.raises(ValueError, match=needed):
+        train(tiny_config(folder, batch_size=65), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(("rate", "is_reported"), [(1e10, True), (1e-3, False)])
+def test_a_training_that_learns_nothing_is_reported(
+    folder, tmp_path, caplog, rate, is_reported
+):
+    train(tiny_config(folder, learning_rate=rate, epochs=3), tmp_path / "run")
+    message = "No epoch was better than predicting one class for all pixels"
+    assert (message in caplog.text) == is_reported
+
+
 def swap_splits(folder):
     for kind in ("images", "labels"):
         (folder / kind / "train").rename(folder / kind / "other")

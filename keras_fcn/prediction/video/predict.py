@@ -30,7 +30,8 @@ from keras_fcn.typing import Size
 
 logger = logging.getLogger(__name__)
 
-_AHEAD = 4  # frames that are decoded before, or wait to be written
+_AHEAD = 4  # frames that are decoded before, or wait to be written, at most
+_PIXELS_AHEAD = 50_000_000  # in these frames, at most; a frame of any size may wait
 
 
 def predict_video(
@@ -56,14 +57,15 @@ def predict_video(
     Raises:
         OSError: if the disk is full or cannot be written to.
     """
+    ahead = max(1, min(_AHEAD, _PIXELS_AHEAD // video.num_pixels))
     with _VideoOutputs(video, job, outputs, segmenter.class_map) as written:
         with threads(1) as reading, threads(1) as writing:
             frames = (
                 _FrameTask(job, frame.index, frame.image, time=frame.time)
-                for frame in prefetch(reading, video.frames(), _AHEAD)
+                for frame in prefetch(reading, video.frames(), ahead)
             )
             predicted = predict_tasks(segmenter, frames, 1, outputs.confidence)
-            for result in ordered_map(writing, written.write, predicted, _AHEAD):
+            for result in ordered_map(writing, written.write, predicted, ahead):
                 if result.problem:
                     logger.error("skipped: %s", result.problem)
                 yield result

@@ -11,6 +11,7 @@ from typing import Any
 import av
 import numpy as np
 
+from keras_fcn.config import MAX_IMAGE_PIXELS
 from keras_fcn.errors import one_line
 
 _USUAL_RATE = Fraction(25)  # frames per second, if a file does not contain its rate
@@ -29,7 +30,7 @@ class UnreadableVideo(ValueError):
     """A file that cannot be decoded as a video; the message is one line."""
 
 
-def open_video_file(path: Path) -> "av.container.InputContainer":
+def open_video_file(path: Path) -> Any:
     """Open a video file without access to any other file or host.
 
     Args:
@@ -91,24 +92,32 @@ class VideoReader:
 
     stem = ""
 
-    def __init__(self, path: Path, clip: Clip = Clip()):
+    def __init__(
+        self, path: Path, clip: Clip = Clip(), max_pixels: int = MAX_IMAGE_PIXELS
+    ):
         """Open a video.
 
         Args:
             path: a file with a video stream of any codec that FFmpeg decodes.
             clip: the frames to read.
+            max_pixels: the largest accepted number of pixels of a frame.
 
         Raises:
-            UnreadableVideo: if it has no video stream, or there is no decoder for it.
+            UnreadableVideo: if it has no video stream, there is no decoder for it, or
+                its frames are too large.
             FileNotFoundError: if the file is missing.
         """
         if not path.exists():
             raise FileNotFoundError(f"There is no file {path}")
         self.path: Path | None = path
-        self._open(str(path), partial(open_video_file, path), clip)
+        self._open(str(path), partial(open_video_file, path), clip, max_pixels)
 
     def _open(
-        self, name: str, opened: Callable[[], "av.container.InputContainer"], clip: Clip
+        self,
+        name: str,
+        opened: Callable[[], Any],
+        clip: Clip,
+        max_pixels: int = MAX_IMAGE_PIXELS,
     ) -> None:
         self.name, self.clip, self.damage, self._reopen = name, clip, "", opened
         try:
@@ -130,12 +139,19 @@ class VideoReader:
             problem = f"must have a video stream. Received: {received}"
         elif streams[0].codec_context is None:
             problem = "has a video stream without a known decoder"
+        elif streams[0].width * streams[0].height > max_pixels:
+            problem = (
+                f"must have frames of at most {max_pixels} pixels, `max_pixels`. "
+                f"Received: {streams[0].width}x{streams[0].height}"
+            )
         if problem:
             self._container.close()
             raise UnreadableVideo(f"{name} {problem}")
         # Any: in PyAV's types, a stream's time base is optional.
         self._stream: Any = streams[0]
         self._stream.thread_type = "AUTO"
+        # Frames may be larger than the first one: the decoder refuses them.
+        self._stream.codec_context.options = {"max_pixels": str(max_pixels)}
         rate = self._stream.average_rate or self._stream.guessed_rate
         self.rate = rate if rate and rate <= 1000 else _USUAL_RATE
         self._first_time: Fraction | None = None  # of the first frame, in file time
@@ -155,6 +171,11 @@ class VideoReader:
         if stream.duration:
             return float(stream.duration * stream.time_base)
         return self._container.duration and self._container.duration / av.time_base
+
+    @property
+    def num_pixels(self) -> int:
+        """Number of pixels of a frame, at least 1."""
+        return max(1, self._stream.width * self._stream.height)
 
     @property
     def num_frames(self) -> int | None:

@@ -251,6 +251,26 @@ def test_lists_of_other_files_are_not_videos(tmp_path, monkeypatch, name, conten
             VideoReader(path)
 
 
+def test_frames_with_too_many_pixels_are_refused(tmp_path):
+    path = write_video(tmp_path / "a.mp4", EVEN[:2])
+    with pytest.raises(UnreadableVideo, match="at most 3071 pixels.*Received: 64x48"):
+        VideoReader(path, max_pixels=64 * 48 - 1)
+    with VideoReader(path, max_pixels=64 * 48) as video:
+        assert len(list(video.frames())) == 2
+
+
+def test_frames_that_become_too_large_are_damaged(tmp_path):
+    small = write_video(tmp_path / "small.h264", EVEN[:2])
+    large = write_video(tmp_path / "large.h264", EVEN[:2], size=(480, 640))
+    path = tmp_path / "a.h264"
+    path.write_bytes(small.read_bytes() + large.read_bytes())
+    with VideoReader(path) as video:
+        assert (480, 640, 3) in {frame.image.shape for frame in video.frames()}
+    with VideoReader(path, max_pixels=64 * 48) as video:
+        assert {frame.image.shape for frame in video.frames()} <= {(48, 64, 3)}
+        assert video.damage
+
+
 def test_name_of_a_file_is_not_a_url(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     write_video(tmp_path / "a.mp4", EVEN[:2]).rename(tmp_path / "http:a.mp4")

@@ -1,0 +1,48 @@
+"""Files with several images."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from keras_fcn.images import frames
+from keras_fcn.images.frames import read_frames
+from keras_fcn.images.opening import UnreadableImage
+
+
+def save(path, count, size=(8, 6)):
+    """Write a file of `count` different images."""
+    shades = [Image.new("L", size, 10 * index) for index in range(count)]
+    lossless = {"lossless": True} if path.suffix == ".webp" else {}
+    shades[0].save(path, save_all=True, append_images=shades[1:], **lossless)
+    return path
+
+
+@pytest.mark.parametrize("name", ["a.gif", "a.tif", "a.webp", "a.png"])
+def test_all_images_are_read(tmp_path, name):
+    read = list(read_frames(save(tmp_path / name, 3)))
+    assert [index for index, _ in read] == [0, 1, 2]
+    assert [round(image.mean()) for _, image in read] == [0, 10, 20]
+
+
+@pytest.mark.parametrize("name", ["a.gif", "a.tif", "a.webp", "a.png"])
+def test_pixels_of_all_images_are_limited(tmp_path, name):
+    path = save(tmp_path / name, 20)
+    assert len(list(read_frames(path, max_pixels=96))) == 20  # 20 * 48 of 960
+    with pytest.raises(UnreadableImage, match="Received: 20 images of 8x6") as caught:
+        next(read_frames(path, max_pixels=95))
+    assert f"{path} must have at most 10000 images and 950 pixels" in str(caught.value)
+
+
+def test_number_of_images_is_limited(tmp_path, monkeypatch):
+    path = save(tmp_path / "a.gif", 4)
+    monkeypatch.setattr(frames, "_MAX_FRAMES", 4)
+    assert len(list(read_frames(path))) == 4
+    monkeypatch.setattr(frames, "_MAX_FRAMES", 3)
+    with pytest.raises(UnreadableImage, match="at most 3 images.*4 images of 8x6"):
+        next(read_frames(path))
+
+
+def test_a_single_image_has_no_index(tmp_path):
+    Image.fromarray(np.zeros((6, 8), "uint8")).save(tmp_path / "a.png")
+    ((index, image),) = read_frames(tmp_path / "a.png")
+    assert index is None and image.shape == (6, 8, 3)
