@@ -92,7 +92,7 @@ def test_lists_become_tuples_and_integers_become_floats():
         ({"title": "a\0b"}, "`title` must be text. Received: title='a\\x00b'"),
         (
             {"scale": 0},
-            "`scale` must be auto, native or a positive number of pixels, at most ",
+            "`scale` must be auto, native or a positive number of pixels",
         ),
         ({"scale": "360"}, "`scale` must be auto, native or"),
         ({"colour": "red"}, "there is no option colour (did you mean color?)"),
@@ -182,7 +182,7 @@ def test_text_that_is_no_range_is_refused(text):
         (
             ImageScale,
             "atuo",
-            "expected auto, native or a positive number of pixels, at most 16384",
+            "expected auto, native or a positive number of pixels, ",
         ),
         (
             Literal["32s", "16s", "8s"] | None,

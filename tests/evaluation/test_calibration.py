@@ -92,6 +92,14 @@ def test_auroc_is_that_of_scikit_learn():
     assert counts.report()["error_auroc"] == pytest.approx(expected, abs=2e-3)
 
 
+def test_pixels_of_the_same_confidence_count_half_in_the_auroc():
+    counts = ConfidenceCounts()
+    counts.update(np.float32([0.5, 0.5, 0.9]), np.array([True, False, True]))
+    assert counts.report()["error_auroc"] == 0.75
+    counts.update(np.float32([0.5]), np.array([False]))
+    assert counts.report()["error_auroc"] == 0.75  # 2 of 4 pairs, and 2 halves
+
+
 def test_auroc_is_none_without_errors():
     counts = ConfidenceCounts()
     counts.update(np.float32([1.0, 0.5]), np.array([True, True]))

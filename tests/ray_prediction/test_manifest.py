@@ -112,6 +112,18 @@ def test_file_with_several_frames_is_done_when_all_of_them_are(tmp_path):
     assert list(read(tmp_path).index) == ["/in/whole.png"] * 2
 
 
+@pytest.mark.parametrize("missing", [0, 1])
+def test_file_with_several_frames_needs_all_of_its_label_maps(tmp_path, missing):
+    first = open_manifest(tmp_path)
+    rows = [done(tmp_path, "a", 0), done(tmp_path, "a", 1)]
+    first.add(rows)
+    first.finish()
+    (tmp_path / rows[missing].output).unlink()
+    waiting = {"a": "/in/a.png"}
+    assert open_manifest(tmp_path).resume(waiting) == 0
+    assert list(waiting) == ["a"]
+
+
 def test_image_with_another_output_path_is_predicted_again_with_one_row(tmp_path):
     first = open_manifest(tmp_path)
     first.add([done(tmp_path, "a")])

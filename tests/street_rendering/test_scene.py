@@ -3,6 +3,8 @@ import numpy as np
 import pytest
 
 from street_rendering import render_street
+from street_rendering.camera import Camera
+from street_rendering.canvas import Canvas
 from street_rendering.classes import (
     BICYCLIST,
     BUILDING,
@@ -18,6 +20,8 @@ from street_rendering.classes import (
     TREE,
     VOID,
 )
+from street_rendering.furniture import Clutter
+from street_rendering.light import Light
 
 NUM_SCENES = 60
 
@@ -168,3 +172,11 @@ def test_opencv_random_state_and_threads_do_not_change():
         samples.append(cv2.randu(np.zeros((4, 4), np.uint8), 0, 255).copy())
     np.testing.assert_array_equal(samples[0], samples[1])
     assert cv2.getNumThreads() == num_threads
+
+
+@pytest.mark.parametrize("kind", ["bin", "cabinet", "cone", "bags"])
+def test_clutter_is_void(kind):
+    rng = np.random.default_rng(0)
+    canvas = Canvas(Camera.sample(rng, 96, 128), Light.sample(rng))
+    Clutter(x=0.0, z=4.0, kind=kind, color=(200, 30, 30)).draw(canvas)
+    assert set(np.unique(canvas.label_map)) == {0, VOID}

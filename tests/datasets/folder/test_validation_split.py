@@ -99,3 +99,9 @@ def test_refusals_name_the_folder(tmp_path):
     write_pairs(tmp_path / "images", tmp_path / "labels", "a", (0,))
     with pytest.raises(ValueError, match=f"^{tmp_path}: All labels of train are"):
         read_folder(tmp_path).refuse_problems()
+
+
+def test_the_split_is_the_same_in_every_process():
+    # By the BLAKE2b hashes of the names, as any other program can compute them.
+    _, val = assign_validation(samples_of("abcdefghij"), 0.4, None)
+    assert names_of(val) == set("acefhj")

@@ -1,5 +1,6 @@
 """Prediction of videos, with a stand-in for the network."""
 
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -109,6 +110,38 @@ def test_a_clip_keeps_the_numbers_of_its_frames(tmp_path, name, times):
     made = describe_video(tmp_path / "out/a_overlay.mp4")
     assert made["times"] == [times[n] - times[inside[0]] for n in inside[::2]]
     assert made["sound_seconds"] < 1.3
+
+
+def test_the_frame_at_the_end_of_a_clip_is_not_part_of_it(tmp_path):
+    results = predict(write_video(tmp_path / "a.mp4", EVEN), Clip(end=0.5))
+    assert [result.frame for result in results] == [0, 1, 2, 3, 4]
+
+
+def test_times_of_a_clip_count_from_the_first_frame_for_the_audio_too(tmp_path):
+    times = [700 + time for time in EVEN]
+    video = write_video(tmp_path / "a.mkv", times, "ffv1", sound="pcm_s16le")
+    results = predict(video, Clip(end=1.0))
+    assert [result.frame for result in results] == list(range(10))
+    made = describe_video(tmp_path / "out/a_overlay.mp4")
+    assert made["sound_seconds"] == pytest.approx(1.0, abs=0.1)
+
+
+def test_the_rate_of_television_is_not_rounded(tmp_path):
+    rate, video = Fraction(30_000, 1001), tmp_path / "a.mkv"
+    with av.open(str(video), "w") as container:
+        stream = container.add_stream("mpeg4", rate=rate)
+        stream.height, stream.width, stream.pix_fmt = 48, 64, "yuv420p"
+        for index in range(60):
+            frame = av.VideoFrame.from_ndarray(draw_frame(index), format="rgb24")
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    predict(video, video_labels="video")
+    for name in ("a_overlay.mp4", "a_labels.mkv"):
+        with av.open(str(tmp_path / "out" / name)) as container:
+            times = [float(frame.time) for frame in container.decode(video=0)]
+        np.testing.assert_allclose(times, np.arange(60) / float(rate), atol=1e-3)
+    with VideoReader(tmp_path / "out/a_overlay.mp4") as made:
+        assert made.duration == pytest.approx(60 / float(rate), abs=1e-3)
 
 
 @pytest.mark.parametrize(("rotation", "turns"), [(90, 1), (180, 2), (-90, 3)])

@@ -5,6 +5,7 @@ import json
 import signal
 import socket
 import time
+from types import SimpleNamespace
 
 import keras
 import pytest
@@ -255,3 +256,13 @@ def test_two_devices_have_the_scores_of_one_device(tmp_path, capsys):
     assert "Training on 2 devices" in process.stderr
     one, two = (history_of(tmp_path / f"on-{devices}") for devices in (1, 2))
     assert two[0] == pytest.approx(one[0], abs=1e-4)
+
+
+def test_seeds_of_dropout_differ_between_replicas():
+    parts = [tf.Variable([7, 3], dtype="int64") for _ in range(2)]
+    strategy = SimpleNamespace(
+        num_replicas_in_sync=4, experimental_local_results=lambda _: parts
+    )
+    second = Distribution(strategy, Cluster(("a:1", "b:1"), 1))
+    second.offset_seed(SimpleNamespace(value=None))
+    assert [part.numpy().tolist() for part in parts] == [[9, 3], [10, 3]]

@@ -339,3 +339,10 @@ def test_files_are_counted_and_listed(tmp_path):
         "PNG, from the original labels",
         message,
     )
+
+
+def test_a_class_with_the_id_255_in_a_table_is_no_void(tmp_path):
+    table = "name,id\nroad,0\nsky,1\ntree,255\n"
+    data = read(tmp_path, (0, 1, 255), (0, 1), table=table)
+    assert data.require_encoding().class_map.names == ("road", "sky", "tree")
+    assert decoded(data) == {"0": [0, 1, 2], "1": [0, 1]}
