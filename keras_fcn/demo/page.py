@@ -211,7 +211,7 @@ def _segment_image(gr, segmenter, path, folder):
     try:
         image = read_image(path)
     except UnreadableImage as error:
-        raise _error(gr, error) from error
+        raise gr.Error(str(error), print_exception=False) from error
     label_map, confidence = segmenter.label_and_confidence(image)
     class_map = segmenter.class_map
     target = Path(tempfile.mkdtemp(dir=folder)) / f"{path.stem}_labels.png"
@@ -240,13 +240,8 @@ def _segment_video(gr, segmenter, path, folder, progress):
                         raise UnreadableVideo(too_long)
                     progress((count, video.num_frames), unit="frames")
                     if result.problem:
-                        gr.Warning(escape(result.problem, quote=False))
+                        gr.Warning(result.problem)
     except UnreadableVideo as error:
-        raise _error(gr, error) from error
+        raise gr.Error(str(error), print_exception=False) from error
     overlay, labels = job.output(OVERLAY, ".mp4"), job.output(LABELS, ".mkv")
     return str(overlay), gr.DownloadButton(value=str(labels), interactive=True)
-
-
-def _error(gr, error):
-    """An error for the page; Gradio shows HTML, and names of files may contain it."""
-    return gr.Error(escape(str(error), quote=False), print_exception=False)
