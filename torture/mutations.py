@@ -48,7 +48,9 @@ def without_rows(file: bytes, rng: np.random.Generator) -> bytes | None:
         (length,) = struct.unpack_from(">I", file, start)
         if start + 12 + length == end:  # in one chunk
             pixels = zlib.decompress(file[start + 8 : start + 8 + length])
-            kept = zlib.compress(pixels[: rng.integers(len(pixels) // 2)])
+            (height,) = struct.unpack_from(">I", file, 20)
+            row = len(pixels) // height
+            kept = zlib.compress(pixels[: row * rng.integers(1, height)])
             chunk = struct.pack(">I", len(kept)) + b"IDAT" + kept + bytes(4)
             return fix_checksums(file[:start] + chunk + file[end:])
     if file.startswith(b"\xff\xd8") and file.count(b"\xff\xda") == 1:
