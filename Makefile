@@ -43,6 +43,7 @@ torture: $(VENV)/.installed-dev
 	$(RUN_PYTHON) -m torture.full_disks
 	$(RUN_PYTHON) -m torture.mutated_files --count 10000
 	$(RUN_PYTHON) -m torture.soak --minutes 30 --threads 8
+	$(RUN_PYTHON) -m torture.page_requests --count 100 --seed 1
 
 lint: $(VENV)/.installed-dev
 	$(VENV)/bin/ruff check .
