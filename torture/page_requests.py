@@ -79,9 +79,11 @@ def _sample(url, private, uploaded, rng):
         return values[rng.integers(len(values))]
 
     up = Path(uploaded["path"]).parent
+    # Half of all requests are predictions, most of them in the form of the page's own.
+    route = _ROUTES[0] if rng.random() < 0.5 else choose(_ROUTES)
     path = choose(
         (
-            str(private),
+            *[str(private)] * 4,
             f"file://{private}",
             f"{up}{'/..' * len(up.parts)}{private}",
             f"{up}/../{private.name}",
@@ -92,7 +94,7 @@ def _sample(url, private, uploaded, rng):
     )
     data = {"path": path, **choose(({}, {"meta": {"_type": "gradio.FileData"}}))}
     data |= choose(({}, {"url": f"file://{private}"}, {"is_stream": True}))
-    data = choose((data, {"video": data}, [data], path, {"value": data}))
+    data = choose((*[data] * 6, {"video": data}, [data], path, {"value": data}))
     host = url.removeprefix("http://")
     headers = {}
     if rng.random() < 0.3:
@@ -100,8 +102,8 @@ def _sample(url, private, uploaded, rng):
     if rng.random() < 0.3:
         headers["Origin"] = f"http://{choose(_FOREIGN)}"
     is_foreign = headers.get("Host", host) != host or "Origin" in headers
-    body = {"data": [data], "fn_index": int(rng.integers(3)), "session_hash": "own"}
-    return choose(_ROUTES), path, headers, body, is_foreign
+    body = {"data": [data], "fn_index": int(rng.integers(2)), "session_hash": "own"}
+    return route, path, headers, body, is_foreign
 
 
 def _fault_of(url, request, private):
