@@ -2,7 +2,14 @@
 
 import pytest
 
-from keras_fcn.errors import check_choice, did_you_mean, one_line, printable, summarize
+from keras_fcn.errors import (
+    check_choice,
+    did_you_mean,
+    one_line,
+    printable,
+    shortened,
+    summarize,
+)
 
 
 @pytest.mark.parametrize(
@@ -76,3 +83,9 @@ def test_control_characters_are_escaped(text, shown):
 )
 def test_the_most_similar_word_is_suggested(word, expected):
     assert did_you_mean(word, ("train", "evaluate", "predict")) == expected
+
+
+def test_long_text_is_cut_to_its_limit():
+    assert shortened("x" * 60) == "x" * 60
+    assert shortened("x" * 61) == "x" * 57 + "..."
+    assert shortened("abcdef", most=5) == "ab..."

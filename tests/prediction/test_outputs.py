@@ -195,4 +195,6 @@ def test_outputs_of_an_earlier_prediction_are_replaced(job, tmp_path, suffix):
         assert cv2.imread(str(path)).shape == PIXELS.shape
         with Image.open(path) as image:
             np.testing.assert_allclose(image.convert("RGB"), PIXELS, atol=2)
+            marks = (image.info.get("Software"), image.info.get("comment"))
+            assert marks in (("keras-fcn", None), (None, b"Software\0keras-fcn"))
     check(job, outputs=outputs)

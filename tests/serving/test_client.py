@@ -588,6 +588,7 @@ def test_long_messages_are_shortened_in_the_middle():
     line = shorten("start\n" + "x" * 10_000 + " keys must be equal to: y")
     assert line.startswith("start x") and line.endswith("equal to: y")
     assert len(line) < 241
+    assert shorten("x" * 240) == "x" * 240
 
 
 def confidence_of(images):

@@ -126,6 +126,13 @@ def test_times_of_a_clip_count_from_the_first_frame_for_the_audio_too(tmp_path):
     assert made["sound_seconds"] == pytest.approx(1.0, abs=0.1)
 
 
+def test_the_rate_of_uneven_frames_is_their_average(tmp_path):
+    path = write_video(tmp_path / "a.mp4", UNEVEN)
+    with av.open(str(path)) as container, VideoReader(path) as video:
+        stream = container.streams.video[0]
+        assert video.rate == stream.average_rate != stream.guessed_rate
+
+
 def test_the_rate_of_television_is_not_rounded(tmp_path):
     rate, video = Fraction(30_000, 1001), tmp_path / "a.mkv"
     with av.open(str(video), "w") as container:
