@@ -4,6 +4,7 @@ from dataclasses import fields
 
 import pytest
 
+from keras_fcn.commands import predict
 from keras_fcn.commands.flags import add_config_arguments, add_model_argument
 from keras_fcn.commands.inference_flags import (
     add_inference_arguments,
@@ -13,8 +14,14 @@ from keras_fcn.commands.parser import OneLineParser, format_value
 from keras_fcn.commands.predict_flags import (
     add_server_arguments,
     check_server_arguments,
+    clip_of,
+    outputs_of,
 )
 from keras_fcn.config import DEFAULT_NETWORK, TrainingConfig
+from keras_fcn.drawing.overlays import OverlayStyle
+from keras_fcn.prediction.options import PredictionOptions
+from keras_fcn.prediction.outputs import Outputs
+from keras_fcn.prediction.video.reader import Clip
 
 OPTIONS = [option.name for option in fields(TrainingConfig)]
 
@@ -218,3 +225,48 @@ def test_numbers_for_a_server_are_checked(capsys, argv, needed):
     with pytest.raises(SystemExit):
         make_parser(add_server_arguments).parse(argv)
     assert needed in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("argv", "options"),
+    [
+        ("--tta --size 360", {"tta": True, "size": 360}),
+        ("--uncertainty 5 --size native", {"uncertainty": 5, "size": "native"}),
+        (
+            "--dense shift-and-stitch --stride-factor 4 --unknown-below 0.5",
+            {"dense": "shift-and-stitch", "stride_factor": 4, "unknown_below": 0.5},
+        ),
+        (
+            "--tile 64x96 --overlap 16",
+            {"tile": (64, 96), "overlap": 16, "size": "auto"},
+        ),
+    ],
+)
+def test_every_inference_flag_reaches_its_option(argv, options):
+    arguments, _ = make_parser(predict.add_arguments).parse(argv.split())
+    values = {"size": "auto", **options}
+    assert inference_options(arguments) == PredictionOptions(**values)
+
+
+def test_every_output_flag_reaches_its_option():
+    parser = make_parser(predict.add_arguments)
+    arguments, _ = parser.parse([])
+    assert outputs_of(arguments) == Outputs()
+    flags = (
+        "--overlay jpeg --opacity 0.25 --contours --no-legend --video-labels video "
+        "--skip-existing --confidence --annotations geojson --class-masks "
+        "--probabilities"
+    )
+    arguments, _ = parser.parse(flags.split())
+    assert outputs_of(arguments) == Outputs(
+        overlay="jpeg",
+        style=OverlayStyle(opacity=0.25, contours=True, legend=False),
+        video_labels="video",
+        skip_existing=True,
+        confidence=True,
+        annotations=("geojson",),
+        class_masks=True,
+        probabilities=True,
+    )
+    clip, _ = parser.parse("--start 1:30 --end 100.5 --every 3".split())
+    assert clip_of(clip) == Clip(90.0, 100.5, 3)
