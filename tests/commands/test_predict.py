@@ -350,9 +350,9 @@ def test_a_prediction_beside_the_images_can_be_repeated(run, image, tmp_path, ca
     assert (own / "x_labels.png").read_bytes() == before
 
 
-def test_large_frames_of_a_video_are_reported(run, tmp_path, capsys):
+def test_large_frames_of_a_video_are_reported(run, tmp_path, capsys, caplog):
     video = write_video(tmp_path / "a.mp4", [0, 100])
     flags = ("--model", run.path, "--output-dir", tmp_path / "out")
-    status, out, err = outcome(predict, capsys, video, *flags, "--max-pixels", 3000)
+    status, out, _ = outcome(predict, capsys, video, *flags, "--max-pixels", 3000)
     assert (status, out) == (2, "")
-    assert "must have frames of at most 3000 pixels, --max-pixels" in err
+    assert "must have frames of at most 3000 pixels, `max_pixels`" in caplog.text
