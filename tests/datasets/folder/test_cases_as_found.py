@@ -602,6 +602,52 @@ CASES |= {
         None,
         "give the label maps the whole names, a.jpg.png and a.png.png",
     ),
+    "BDD100K with other images": Case(
+        together(
+            tools.images("images/10k/train"),
+            tools.images("images/100k/train", "uvwxyzabcd"),
+            tools.labels("labels/sem_seg/masks/train"),
+            tools.images("labels/sem_seg/colormaps/train"),
+        ),
+        6,
+        "images/10k/ with labels/sem_seg/masks/",
+    ),
+    "masks with an ending below annotations/": Case(
+        together(
+            tools.images("images"),
+            tools.labels("annotations/masks", suffix="_mask.png"),
+            tools.texts(annotations__boxes__a_dot_xml="<a/>"),
+        ),
+        6,
+        "labels end in _mask",
+    ),
+    "a split without labels": Case(
+        together(
+            tools.images("train", suffix="_sat.jpg"),
+            tools.labels("train", suffix="_mask.png"),
+            tools.images("valid", "gh", "_sat.jpg"),
+        ),
+        6,
+        "valid/ has no labels and is not used",
+    ),
+    "predictions next to images and corrected polygons": Case(
+        together(
+            tools.images("."),
+            tools.labels(".", suffix="_labels.png"),
+            tools.images(".", suffix="_overlay.png"),
+            tools.labelme(".", ("road", "polygon", tools.SQUARE)),
+        ),
+        6,
+        classes=("background", "road"),
+    ),
+    "a list in decomposed Unicode": Case(
+        together(
+            tools.images("images", [*_COMPOSED, "a"]),
+            tools.labels("labels", [*_COMPOSED, "a"]),
+            tools.texts(train_dot_txt="\n".join(_DECOMPOSED), val_dot_txt="a"),
+        ),
+        {"train": 2, "val": 1},
+    ),
     "label maps in JPEG": Case(
         together(
             tools.images("images"),
@@ -617,7 +663,7 @@ CASES |= {
             tools.labels("labels/second"),
         ),
         None,
-        "can be labels/first/ or labels/second/",
+        "images/ with labels/first/ or as images/ with labels/second/",
     ),
 }
 

@@ -9,8 +9,8 @@ from keras_fcn.datasets.folder.layouts.listing import is_hidden
 from keras_fcn.datasets.folder.layouts.pairs import (
     KNOWN_FOLDERS,
     find_image_label_dirs,
-    find_side_by_side,
 )
+from keras_fcn.datasets.folder.layouts.side_by_side import find_side_by_side
 from keras_fcn.datasets.folder.samples import Layout
 from keras_fcn.errors import summarize
 from keras_fcn.images.reading import IMAGE_SUFFIXES

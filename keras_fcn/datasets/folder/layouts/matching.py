@@ -3,8 +3,8 @@
 import os
 import re
 from bisect import bisect_left
-from collections import Counter, defaultdict
-from collections.abc import Collection, Mapping
+from collections import Counter
+from collections.abc import Collection
 from pathlib import Path
 
 from keras_fcn.datasets.folder.labels.yolo import YoloLabel, is_yolo
@@ -25,17 +25,6 @@ _ENDING = re.compile(r"[_\-. ]?[A-Za-z][A-Za-z_\-. ]*$")
 
 # Names of the masks that Label Studio exports.
 _LABEL_STUDIO = re.compile(r"task-\d+-annotation-\d+")
-
-# Words of the names of labels, next to images with another word.
-_LABEL_WORDS = frozenset(
-    "mask masks label labels lbl gt seg segmentation annotation groundtruth".split()
-)
-_LAST_WORD = re.compile(
-    r"(?P<folder>(?:.*/)?)(?P<rest>[^/]+)[_\-. ](?P<word>[A-Za-z]+)"
-)
-_FIRST_WORD = re.compile(
-    r"(?P<folder>(?:.*/)?)(?P<word>[A-Za-z]+)[_\-. ](?P<rest>[^/]+)"
-)
 
 Pair = tuple[Path, Path]  # an image and its label map
 
@@ -241,37 +230,18 @@ def find_suffix(
     return best[0] if best else ""
 
 
-def split_by_word(
-    files: Mapping[str, str],
-) -> tuple[dict[str, str], dict[str, str], str]:
-    """Separate images from labels whose names have another word: `7_sat`, `7_mask`.
+def num_matches(images: Collection[str], labels: Collection[str]) -> int:
+    """Return the number of images that have a label by its name, with any ending.
 
     Args:
-        files: paths of images and labels by name.
-
-    Returns:
-        Images and labels by the name that they share, and the words, for people; no
-        labels if there are no such words.
+        images: names.
+        labels: names.
     """
-    for pattern in (_LAST_WORD, _FIRST_WORD):
-        by_word: dict[str, dict[str, str]] = defaultdict(dict)
-        for name, path in files.items():
-            if match := pattern.fullmatch(name):
-                rest = match["folder"] + match["rest"]
-                by_word[match["word"].lower()][rest] = path
-        of_labels = [word for word in by_word if word in _LABEL_WORDS]
-        others = [word for word in by_word if word not in _LABEL_WORDS]
-        pairs = [
-            (image, label)
-            for label in of_labels
-            for image in others
-            if not by_word[image].keys().isdisjoint(by_word[label])
-        ]
-        if len(pairs) == 1:
-            [(image, label)] = pairs
-            words = f"images are named {image}, their labels {label}"
-            return by_word[image], by_word[label], words
-    return dict(files), {}, ""
+    try:
+        ending = find_suffix(images, labels)
+    except ValueError:  # several endings
+        return 0
+    return sum(name + ending in labels for name in images)
 
 
 def _rename_frames(images, labels):

@@ -1,14 +1,14 @@
-"""Folders of images with folders of labels, and labels next to their images."""
+"""Folders of images with folders of labels."""
 
 import os
 import re
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
 from keras_fcn.datasets.folder.layouts.listing import (
     SPLIT_WORDS,
-    Listing,
     is_hidden,
     list_files,
     split_folders,
@@ -17,8 +17,7 @@ from keras_fcn.datasets.folder.layouts.listing import (
 from keras_fcn.datasets.folder.layouts.masks import find_masks
 from keras_fcn.datasets.folder.layouts.matching import (
     add_split,
-    find_suffix,
-    split_by_word,
+    num_matches,
 )
 from keras_fcn.datasets.folder.layouts.splits import split_by_lists
 from keras_fcn.datasets.folder.samples import Layout, Problem, relative
@@ -41,8 +40,8 @@ _OTHER_LABELS = re.compile(
 )
 # Names of folders that are part of a layout, not a folder that holds the data.
 KNOWN_FOLDERS = {*IMAGE_WORDS, *LABEL_WORDS, *sum(SPLIT_WORDS.values(), ())}
-_LOSSY = (".jpg", ".jpeg", ".jpe", ".jfif")  # suffixes that label maps can't have
 _LABEL_SUFFIXES = (*IMAGE_SUFFIXES, ".npy", ".json")
+_MAX_FOLDERS = 32  # in which the files of a layout are searched
 _YOLO = (".txt",)
 # Folders of images and labels may be siblings, such as `train` with these.
 _SIBLINGS = "{split}_{labels} {split}-{labels} {split}{labels} {labels}_{split}".split()
@@ -66,35 +65,49 @@ class _DirPair(NamedTuple):
 
         Archives have folders such as images/10k/ and labels/sem_seg/masks/.
         """
-        images = self.images
-        while len(below := list(subfolders(images).values())) == 1:
-            has_images = any(map(_is_image, images.iterdir()))
-            if has_images or below[0].name.lower() in KNOWN_FOLDERS:
-                break
-            images = below[0]
-        names = list_files(images, IMAGE_SUFFIXES).files
-        places = [self.labels, *_folders_below(self.labels)]
-        listings = [list_files(place, self.suffixes) for place in places]
-        counts = [sum(name in listing.files for name in names) for listing in listings]
+        all_images = list_files(self.images, IMAGE_SUFFIXES)
+        all_labels = list_files(self.labels, self.suffixes)
+        image_dirs = list(islice(_folders_below(self.images, 1), _MAX_FOLDERS + 1))
+        label_dirs = list(islice(_folders_below(self.labels, 3), _MAX_FOLDERS + 1))
         if (
-            counts[0]
-            or not max(counts)
-            or find_masks(list_files(images, IMAGE_SUFFIXES), listings[0])
+            num_matches(all_images.files, all_labels.files)
+            or max(len(image_dirs), len(label_dirs)) > _MAX_FOLDERS
+            or find_masks(all_images, all_labels)
         ):
-            return self._replace(images=images) if counts[0] else self
+            return self
+        image_listings = [all_images]
+        image_listings += [list_files(place, IMAGE_SUFFIXES) for place in image_dirs]
+        label_listings = [all_labels]
+        label_listings += [list_files(place, self.suffixes) for place in label_dirs]
+        counts = {
+            (images.folder, labels.folder): num_matches(images.files, labels.files)
+            for images in image_listings
+            for labels in label_listings
+        }
+        most = max(counts.values())
+        if most == 0:
+            return self
+        best = [places for places, count in counts.items() if count == most]
+        # images/10k/ and images/ fit the labels of images/10k/ as well as each other.
         best = [
-            place
-            for place, count in zip(places, counts, strict=True)
-            if count == max(counts)
+            (images, labels)
+            for images, labels in best
+            if not any(images in other.parents for other, _ in best)
+            and not any(labels in other.parents for _, other in best)
         ]
-        likely = [place for place in best if not _OTHER_LABELS.search(place.name)]
-        if len(likely or best) > 1:
-            words = " or ".join(f"{relative(p, folder)}/" for p in likely or best)
-            raise ValueError(
-                f"{folder}: the labels of {relative(images, folder)}/ can be {words}: "
-                "remove or rename the folders that are not meant"
+        likely = [places for places in best if not _OTHER_LABELS.search(places[1].name)]
+        found = likely or best
+        if len(found) > 1:
+            words = " or as ".join(
+                f"{relative(images, folder)}/ with {relative(labels, folder)}/"
+                for images, labels in found
             )
-        return self._replace(images=images, labels=(likely or best)[0])
+            raise ValueError(
+                f"{folder} can be read as {words}: remove or rename the folders that "
+                "are not meant"
+            )
+        [(images, labels)] = found
+        return self._replace(images=images, labels=labels)
 
     def parts(self):
         """The pairs of the splits' folders in images/ and labels/, or the pair."""
@@ -206,7 +219,7 @@ def _is_image(path):
     return path.suffix.lower() in IMAGE_SUFFIXES
 
 
-def _folders_below(folder, depth=3) -> Iterator[Path]:
+def _folders_below(folder, depth) -> Iterator[Path]:
     """The folders in a folder, and those in them."""
     for path in subfolders(folder).values() if depth else ():
         yield path
@@ -236,61 +249,3 @@ def _dirs_in(folder, split) -> list[_DirPair]:
                 found.append(_DirPair(split, images, labels))
     # YOLO's boxes may be next to masks.
     return [p for p in found if _label_suffixes(p.labels) != _YOLO] or found
-
-
-def _split_by_suffix(listing):
-    """Images and labels of one name: `a.jpg` and `a.png`."""
-    images, labels = dict(listing.files), {}
-    for name, doubles in listing.doubles.items():
-        lossy = [whole for whole in doubles if whole.lower().endswith(_LOSSY)]
-        if len(doubles) != 2 or len(lossy) != 1:
-            listing.check_doubles()
-        files = {whole: images.pop(whole) for whole in doubles}
-        images[name] = files.pop(lossy[0])
-        [labels[name]] = files.values()
-    return images, labels
-
-
-def find_side_by_side(folder: Path, label_suffix: str | None) -> Layout | None:
-    """Find labels next to their images: a.jpg with a_mask.png, or with a.json.
-
-    Args:
-        folder: the data, or folders of splits.
-        label_suffix: ending of the labels' names; None to find it.
-
-    Returns:
-        The layout; None if no image has a label next to it.
-    """
-    layout, rules = Layout(folder), set()
-    for split, path in list(split_folders(folder)) or [("all", folder)]:
-        listing = list_files(path, IMAGE_SUFFIXES)
-        images = listing.files
-        labelme = list_files(path, (".json",)).files
-        labels = {name: labelme[name] for name in images if name in labelme}
-        rule, ending = "labelme files next to the images", ""
-        if not labels and listing.doubles:
-            images, labels = _split_by_suffix(listing)
-            rule = "PNG labels next to JPEG images of the same names"
-        elif not labels:
-            ending = label_suffix or find_suffix(images, images, is_one_folder=True)
-            is_label = re.compile(f".*{re.escape(ending)}([_\\-. ]?\\(?\\d+\\)?)?")
-            labels = {
-                n: p for n, p in images.items() if ending and is_label.fullmatch(n)
-            }
-            images = {name: path for name, path in images.items() if name not in labels}
-            rule = f"labels next to the images, ending in {ending}"
-        if not labels:
-            images, labels, rule = split_by_word(images)
-        if labels:
-            rules.add(rule)
-            label_files = Listing(path, labels, [], [])
-            images_only = listing._replace(files=images, doubles={})
-            add_split(layout, split, images_only, label_files, ending)
-    if not any(layout.splits.values()):
-        return None
-    if set(layout.splits) == {"all"}:
-        rules.add(split_by_lists(layout))
-    else:
-        rules.add(f"folders {', '.join(layout.splits)}")
-    layout.description = ", ".join(sorted(rules - {""}, reverse=True))
-    return layout

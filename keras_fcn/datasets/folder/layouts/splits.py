@@ -1,6 +1,7 @@
 """Lists of image names that define splits."""
 
 import os
+import unicodedata
 from pathlib import Path
 
 from keras_fcn.datasets.folder.layouts.listing import SPLIT_WORDS
@@ -86,7 +87,7 @@ def read_list(path: Path) -> list[str]:
     check_is_regular(path)
     names = []
     for line in read_lines(path):
-        name = line.strip().replace("\\", "/")
+        name = unicodedata.normalize("NFC", line.strip().replace("\\", "/"))
         # SegNet and others write `image.png label.png` on a line.
         first, _, rest = name.partition(" ")
         if rest and first.lower().endswith(IMAGE_SUFFIXES):
