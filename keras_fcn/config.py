@@ -29,6 +29,7 @@ from keras_fcn.options import (
     Side,
     Size,
     Text,
+    ValueRange,
     option,
     validated,
 )
@@ -189,6 +190,11 @@ class TrainingConfig:
         "dataset=folder: train despite these problems: duplicates, one-class, "
         "unlabelled",
         metavar="WHAT[,WHAT]",
+    )
+    value_range: ValueRange = _data(
+        "auto",
+        "dataset=folder: the values of images that become 0 and 255; auto finds the "
+        "range of images of more than 8 bits, dtype is the whole range of their type",
     )
     # Holding out '0016E5*' ranks changes of the training better than the published
     # validation images, which are of a drive that is in train too (docs/results.md).
@@ -383,6 +389,7 @@ FOLDER_FIELDS = (
     "val_share",
     "group_by",
     "accept",
+    "value_range",
     "max_pixels",
 )
 DATA_FIELDS = ("dataset", "data_dir", *FOLDER_FIELDS, "num_images", "image_size")

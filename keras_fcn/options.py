@@ -96,6 +96,12 @@ def _check_area(value: tuple[int, int]) -> tuple[int, int]:
     return value
 
 
+def _check_ascending(value: tuple[float, float]) -> tuple[float, float]:
+    if value[0] >= value[1]:
+        raise ValueError("the first number is not less than the second")
+    return value
+
+
 def _check_text(value: Any) -> str:
     # pydantic's own `str` refuses file names that are not UTF-8.
     if not isinstance(value, str) or "\0" in value:
@@ -162,6 +168,18 @@ Range = Annotated[
     AfterValidator(_check_order),
     BeforeValidator(_pair(",", float)),
     Kind("LOW,HIGH, two numbers above 0 in ascending order, such as 0.5,2", "LOW,HIGH"),
+]
+ValueRange = Annotated[
+    Literal["auto", "dtype"]
+    | Annotated[
+        tuple[float, float],
+        AfterValidator(_check_ascending),
+        BeforeValidator(_pair(",", float)),
+    ],
+    Kind(
+        "auto, dtype or LOW,HIGH, two numbers in ascending order, such as 0,4095",
+        "auto|dtype|LOW,HIGH",
+    ),
 ]
 ImageScale = Annotated[
     Literal["auto", "native"] | Side,

@@ -147,7 +147,8 @@ def work(arguments: argparse.Namespace, given: set[str]) -> int:
 def _work(arguments: argparse.Namespace, outputs: "Outputs") -> int:
     from keras_fcn.runs.bundled import find_network
 
-    class_map = find_network(arguments.model, exported=True).read_class_map()
+    network = find_network(arguments.model, exported=True)
+    class_map = network.read_class_map()
     with open_report(arguments, class_map) as report:
         if arguments.server:
             from keras_fcn.serving.client import connect, predict_images_by_server
@@ -164,6 +165,7 @@ def _work(arguments: argparse.Namespace, outputs: "Outputs") -> int:
                 outputs,
                 arguments.unknown_below,
                 max_pixels=arguments.max_pixels,
+                value_range=network.read_config().value_range,
             )
             report.add_images(results)
         else:

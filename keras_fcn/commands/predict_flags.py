@@ -9,7 +9,13 @@ from pydantic import Field
 from keras_fcn.commands.flags import add_flag
 from keras_fcn.config import MAX_IMAGE_PIXELS
 from keras_fcn.errors import summarize
-from keras_fcn.options import Kind, NonNegativeInt, PositiveInt, Probability
+from keras_fcn.options import (
+    Kind,
+    NonNegativeInt,
+    PositiveInt,
+    Probability,
+    ValueRange,
+)
 from keras_fcn.prediction.options import Annotations, OverlayFormat, VideoLabels
 
 if TYPE_CHECKING:
@@ -31,6 +37,13 @@ def add_output_arguments(parser: argparse.ArgumentParser) -> None:
         "reported and skipped. All images of an animation or a TIFF may have ten times "
         "as many",
         MAX_IMAGE_PIXELS,
+    )
+    add_flag(
+        parser,
+        "--value-range",
+        ValueRange,
+        "the values of images that become 0 and 255: dtype is the whole range of their "
+        "type, auto decides by each image; that of the network's training if not given",
     )
     group = parser.add_argument_group("outputs")
     add_flag(
@@ -265,7 +278,7 @@ def check_server_arguments(given: set[str]) -> None:
     if "server" in given:
         # The exported graph contains the size, and runs at one scale without tiles.
         others = ["tta", "dense", "stride_factor", "uncertainty"]
-        others += ["size", "tile", "overlap"]
+        others += ["size", "tile", "overlap", "value_range"]
         message = "`server` runs the network as it was exported: leave out {}"
     else:
         # Without effect; a user who gives one has probably forgotten the server.

@@ -11,6 +11,7 @@ import tensorflow as tf
 from keras_fcn.classes import ClassMap
 from keras_fcn.datasets.class_weights import class_weights_from_counts
 from keras_fcn.errors import summarize
+from keras_fcn.options import ValueRange
 from keras_fcn.typing import Size
 
 Example = dict[str, tf.Tensor]
@@ -230,6 +231,7 @@ class SegmentationDataset:
         splits: splits by name: "train", "val", "test".
         val_pattern: pattern of the validation images, if `split_by_pattern` chose them.
         label_values: how the labels of a user's folder were read; None for other data.
+        value_range: the values of images that became 0 and 255.
     """
 
     name: str
@@ -237,6 +239,7 @@ class SegmentationDataset:
     splits: Mapping[str, Split]
     val_pattern: str | None = None
     label_values: str | None = None
+    value_range: ValueRange = "auto"
 
     def split(self, name: str) -> Split:
         """Return a split.

@@ -176,6 +176,7 @@ def load_mix(config: TrainingConfig, first: SegmentationDataset) -> Split | None
         "data_dir": mix.folder,
         "label_suffix": None,
         "label_values": "auto",
+        "value_range": "auto",
         "group_by": None,
     }
     second = load_dataset(

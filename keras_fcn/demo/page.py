@@ -209,7 +209,7 @@ def _segment_image(gr, segmenter, path, folder):
     if path is None:
         return None, gr.DownloadButton(value=None, interactive=False)
     try:
-        image = read_image(path)
+        image = read_image(path, value_range=segmenter.value_range)
     except UnreadableImage as error:
         raise gr.Error(str(error), print_exception=False) from error
     label_map, confidence = segmenter.label_and_confidence(image)

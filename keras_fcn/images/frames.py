@@ -7,13 +7,10 @@ import numpy as np
 from PIL.TiffImagePlugin import TiffImageFile
 
 from keras_fcn.config import MAX_IMAGE_PIXELS
-from keras_fcn.images.opening import (
-    UnreadableImage,
-    check_pixels,
-    decode,
-    open_image,
-)
-from keras_fcn.images.reading import to_rgb
+from keras_fcn.images.opening import UnreadableImage, check_pixels, open_image
+from keras_fcn.images.reading import as_image, decode_values
+from keras_fcn.images.value_range import scaled
+from keras_fcn.options import ValueRange
 
 # Of other formats only the first image is read: in MPO, which phones name .jpg, the
 # others are previews and depth.
@@ -24,7 +21,9 @@ _SUBFILE_TYPE = 254  # TIFF tag; bit 0 marks a smaller copy of another page
 
 
 def read_frames(
-    path: Path, max_pixels: int = MAX_IMAGE_PIXELS
+    path: Path,
+    max_pixels: int = MAX_IMAGE_PIXELS,
+    value_range: ValueRange = "auto",
 ) -> Iterator[tuple[int | None, np.ndarray]]:
     """Read the images of a file one by one.
 
@@ -33,6 +32,7 @@ def read_frames(
             pages (pyramids) are skipped.
         max_pixels: the largest accepted number of pixels of each image; all images of
             a file may have ten times as many.
+        value_range: as for `read_image`.
 
     Yields:
         The index of the image in the file, or None if the file has a single image; and
@@ -58,5 +58,6 @@ def read_frames(
                 if image.tag_v2.get(_SUBFILE_TYPE, 0) & 1:
                     continue
             check_pixels(path, image.size, max_pixels)
-            decode(image, Path(path))
-            yield (index if count > 1 else None), to_rgb(image, str(path))[0]
+            values, _ = decode_values(image, Path(path))
+            frame = as_image(scaled(values, value_range, str(path)))
+            yield (index if count > 1 else None), frame

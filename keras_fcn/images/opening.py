@@ -11,6 +11,7 @@ from typing import BinaryIO
 import cv2
 import numpy as np
 from PIL import Image, ImageChops, ImageFile, UnidentifiedImageError
+from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
 from keras_fcn.errors import one_line
 from keras_fcn.storage.regular_files import check_is_regular
@@ -18,6 +19,8 @@ from keras_fcn.storage.regular_files import check_is_regular
 # An allow-list: Pillow runs Ghostscript for EPS, for example.
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "PPM", "GIF")
 _BYTES_PER_PIXEL = 14  # measured peak: Pillow's 4, one copy of them, and RGB twice
+_TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_BITS, _NUM_BANDS, _TYPE = 258, 277, 339  # TIFF tags
 _JPEG_END = b"\xff\xd9"
 _pillow_limit_lock = threading.Lock()
 
@@ -84,9 +87,34 @@ def open_image(path: Path, max_pixels: int) -> Iterator[ImageFile.ImageFile]:
         found = "not an image in a supported format (" + ", ".join(FORMATS) + ")"
         if path.stat().st_size == 0:
             found = "an empty file"
+        elif bands := _describe_tiff(path):
+            found = bands
         raise UnreadableImage(f"{path} is {found}") from error
     except Exception as error:
         raise UnreadableImage(f"{path} can't be decoded ({one_line(error)})") from error
+
+
+def _describe_tiff(path):
+    """Bands and type of a TIFF that Pillow does not read; "" for other files."""
+    try:
+        with path.open("rb") as file:
+            header = file.read(16)
+            if header[:4] not in _TIFF_STARTS:
+                return ""
+            is_big = header[2:4] in (b"+\0", b"\0+")
+            tags = ImageFileDirectory_v2(header if is_big else header[:8])
+            file.seek(tags.next)
+            tags.load(file)
+    except Exception:  # Pillow's parser raises exceptions of many types
+        return ""
+    num_bands, bits = tags.get(_NUM_BANDS, 1), tags.get(_BITS, (1,))[0]
+    kind = {1: "uint", 2: "int", 3: "float"}.get(tags.get(_TYPE, (1,))[0], "type ")
+    bands = "1 band" if num_bands == 1 else f"{num_bands} bands"
+    return (
+        f"a TIFF with {bands} of {kind}{bits}: expected gray, RGB or RGBA of 8 or 16 "
+        "bits, or gray of 32 bits. Choose three bands, for example by `gdal_translate "
+        "-b 1 -b 2 -b 3 -ot UInt16 -co PHOTOMETRIC=RGB IN.tif OUT.tif`"
+    )
 
 
 def check_pixels(name: object, size: tuple[int, int], max_pixels: int) -> None:

@@ -2,56 +2,76 @@
 
 from pathlib import Path
 
+import cv2
 import numpy as np
 from PIL import Image, ImageOps
+from PIL.ImageFile import ImageFile
+from PIL.TiffImagePlugin import TiffImageFile
 
 from keras_fcn.config import MAX_IMAGE_PIXELS
 from keras_fcn.images.opening import UnreadableImage, decode, open_image
+from keras_fcn.images.value_range import scaled
+from keras_fcn.options import ValueRange
 
 __all__ = [
     "IMAGE_SUFFIXES",
     "UnreadableImage",
     "apply_orientation",
+    "as_image",
+    "decode_values",
+    "has_bytes",
     "read_image",
     "read_image_and_orientation",
+    "read_image_values",
     "read_label_image",
     "read_size",
     "read_size_and_orientation",
     "read_stored_values",
-    "to_rgb",
+    "values_of",
 ]
 
 IMAGE_SUFFIXES = (
     ".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".ppm", ".gif",
 )  # fmt: skip
 _ORIENTATION = 0x0112  # EXIF tag
+_WIDE_GRAY = ("I", "F")  # modes of 16 and 32 bits, which `convert` would clip at 255
+_BITS_PER_SAMPLE, _SAMPLE_FORMAT = 258, 339  # TIFF tags
 
 
-def read_image(path: Path, max_pixels: int = MAX_IMAGE_PIXELS) -> np.ndarray:
+def read_image(
+    path: Path,
+    max_pixels: int = MAX_IMAGE_PIXELS,
+    value_range: ValueRange = "auto",
+) -> np.ndarray:
     """Read an image as uint8 RGB `(height, width, 3)`.
 
-    Gray, palette, RGBA (the alpha channel is dropped), CMYK and 16-bit files (the
-    upper eight bits are kept) become RGB; an EXIF orientation is applied.
+    Gray, palette, RGBA (the alpha channel is dropped), CMYK, 16-bit, 32-bit and float
+    files become RGB; an EXIF orientation is applied.
 
     Args:
         path: a file in one of `FORMATS`; its name does not matter.
         max_pixels: the largest accepted number of pixels.
+        value_range: as for `images.value_range.limits_of`.
 
     Raises:
-        UnreadableImage: if the file is empty, truncated, too large or not an image.
+        UnreadableImage: if the file is empty, truncated, too large or not an image, or
+            its value range is not known.
         FileNotFoundError: if there is no such file.
     """
-    return read_image_and_orientation(path, max_pixels)[0]
+    return read_image_and_orientation(path, max_pixels, value_range)[0]
 
 
 def read_image_and_orientation(
-    path: Path, max_pixels: int = MAX_IMAGE_PIXELS
+    path: Path,
+    max_pixels: int = MAX_IMAGE_PIXELS,
+    value_range: ValueRange = "auto",
 ) -> tuple[np.ndarray, int]:
     """Read an image as `read_image` does, and its EXIF orientation.
 
     Args:
         path: as for `read_image`.
         max_pixels: as for `read_image`.
+        value_range: as for `read_image`.
 
     Returns:
         uint8 RGB `(height, width, 3)`, upright, and the EXIF orientation that was
@@ -60,39 +80,112 @@ def read_image_and_orientation(
     Raises:
         UnreadableImage, FileNotFoundError: as `read_image`.
     """
-    with open_image(path, max_pixels) as image:
-        decode(image, Path(path))
-        return to_rgb(image, str(path))
+    values, orientation = read_image_values(path, max_pixels)
+    return as_image(scaled(values, value_range, str(path))), orientation
 
 
-def to_rgb(
-    image: Image.Image, name: str = "The Pillow image"
+def read_image_values(
+    path: Path, max_pixels: int = MAX_IMAGE_PIXELS
 ) -> tuple[np.ndarray, int]:
-    """Convert a Pillow image to RGB as `read_image` does.
+    """Read the values of an image before they are mapped to 0 to 255.
 
     Args:
-        image: of any mode except "F".
-        name: the image's name in the error message.
+        path: as for `read_image`.
+        max_pixels: as for `read_image`.
 
     Returns:
-        uint8 `(height, width, 3)`, upright, and the EXIF orientation that was applied,
-        1 to 8.
+        uint8 RGB `(height, width, 3)`; for files of more than 8 bits, uint16, int32 or
+        float32, `(height, width)` if they are gray; and the EXIF orientation that was
+        applied, 1 to 8.
 
     Raises:
-        UnreadableImage: if its pixels are floats. Their range is unknown, and Pillow
-            would truncate values in [0, 1] to 0.
+        UnreadableImage, FileNotFoundError: as `read_image`.
     """
-    if image.mode == "F":
-        raise UnreadableImage(
-            f"{name} has floats as pixel values: expected integers from 0 to 255"
-        )
+    with open_image(path, max_pixels) as image:
+        return decode_values(image, Path(path))
+
+
+def has_bytes(path: Path, max_pixels: int = MAX_IMAGE_PIXELS) -> bool:
+    """Return whether an image has 8 bits per channel, by its header.
+
+    Args:
+        path: as for `read_image`.
+        max_pixels: as for `read_image`.
+
+    Raises:
+        UnreadableImage, FileNotFoundError: as `read_image`.
+    """
+    with open_image(path, max_pixels) as image:
+        return not (_is_wide_color(image) or image.mode.startswith(_WIDE_GRAY))
+
+
+def decode_values(image: ImageFile, path: Path) -> tuple[np.ndarray, int]:
+    """Decode an image as `read_image_values` does.
+
+    Args:
+        image: from `open_image`, at any frame.
+        path: its file.
+    """
+    is_wide_color = _is_wide_color(image)  # before the decoding, which empties `tile`
+    decode(image, path)
+    if not is_wide_color:
+        values, orientation = values_of(image)
+        return values.astype(_stored_type(image, values.dtype), copy=False), orientation
+    orientation = _orientation(image)
+    encoded = np.frombuffer(path.read_bytes(), "uint8")
+    index = image.tell()
+    is_read, pages = cv2.imdecodemulti(
+        encoded, cv2.IMREAD_UNCHANGED, range=(index, index + 1)
+    )
+    if not is_read or pages[0].dtype != np.uint16 or pages[0].ndim != 3:
+        raise UnreadableImage(f"{path} can't be decoded: its colors have 16 bits")
+    values = pages[0][..., 2::-1]  # from BGR or BGRA
+    if image.format != "TIFF":  # OpenCV applies the orientation of a TIFF
+        values = _turned(values, orientation)
+    return values, orientation
+
+
+def _is_wide_color(image):
+    """Whether a file has colors of 16 bits, of which Pillow keeps the upper eight."""
+    has_16_bits = any(";16" in str(tile.args) for tile in image.tile)
+    return has_16_bits and image.mode in ("RGB", "RGBA", "RGBX", "LA")
+
+
+def _stored_type(image, decoded):
+    """Type of the stored values of a decoded image."""
+    # Pillow decodes gray of 16 and 32 bits, with or without a sign, to int32.
+    if image.mode == "I" and isinstance(image, TiffImageFile):
+        kind = {1: "uint", 2: "int"}[image.tag_v2.get(_SAMPLE_FORMAT, (1,))[0]]
+        return f"{kind}{image.tag_v2[_BITS_PER_SAMPLE][0]}"
+    return "uint16" if image.mode == "I" else decoded  # PNG and PGM
+
+
+def as_image(values: np.ndarray) -> np.ndarray:
+    """Return values from 0 to 255 as uint8 RGB `(height, width, 3)`.
+
+    Args:
+        values: `(height, width)` or `(height, width, 3)`, uint8 or floats.
+    """
+    if values.dtype != np.uint8:
+        values = values.round().astype("uint8")
+    if values.ndim == 2:
+        values = np.repeat(values[..., None], 3, axis=-1)
+    return np.ascontiguousarray(values)
+
+
+def values_of(image: Image.Image) -> tuple[np.ndarray, int]:
+    """Return the values of a Pillow image as `read_image_values` does.
+
+    Args:
+        image: of any mode.
+
+    Returns:
+        The values, upright, and the EXIF orientation that was applied, 1 to 8.
+    """
     orientation = _orientation(image)
     image = _upright(image, orientation)
-    if image.mode.startswith("I"):  # 16-bit gray; Pillow would clip it at 255
-        grey = (np.asarray(image).astype("uint32") >> 8).clip(0, 255).astype("uint8")
-        image = Image.fromarray(grey)
-    if image.mode != "RGB":  # `convert` would copy an RGB image
-        image = image.convert("RGB")
+    if not image.mode.startswith(_WIDE_GRAY) and image.mode != "RGB":
+        image = image.convert("RGB")  # would copy an RGB image
     return np.asarray(image), orientation
 
 
@@ -106,9 +199,7 @@ def apply_orientation(label_map: np.ndarray, orientation: int) -> np.ndarray:
     Returns:
         uint8 `(height, width)`; `(width, height)` if `orientation` is 5 to 8.
     """
-    stored = Image.fromarray(label_map)
-    stored.getexif()[_ORIENTATION] = orientation
-    return np.asarray(_upright(stored, orientation))
+    return _turned(label_map, orientation)
 
 
 def read_stored_values(path: Path, max_pixels: int = MAX_IMAGE_PIXELS) -> np.ndarray:
@@ -182,6 +273,15 @@ def read_label_image(path: Path, max_pixels: int = MAX_IMAGE_PIXELS) -> Image.Im
     with open_image(path, max_pixels) as image:
         decode(image, Path(path))
         return image
+
+
+def _turned(values: np.ndarray, orientation: int) -> np.ndarray:
+    """Apply an EXIF orientation to an array `(height, width, ...)`."""
+    if orientation in (2, 3, 7, 8):
+        values = values[:, ::-1]
+    if orientation in (3, 4, 6, 7):
+        values = values[::-1]
+    return values.swapaxes(0, 1) if orientation > 4 else values
 
 
 def _upright(image: Image.Image, orientation: int) -> Image.Image:

@@ -16,6 +16,7 @@ from keras_fcn.config import MAX_IMAGE_PIXELS
 from keras_fcn.images.frames import read_frames
 from keras_fcn.images.prefetch import ordered_map, threads
 from keras_fcn.models.devices import has_accelerator
+from keras_fcn.options import ValueRange
 from keras_fcn.prediction.confidence import mark_unknown
 from keras_fcn.prediction.jobs import Job
 from keras_fcn.prediction.outputs import Outputs, write_outputs
@@ -61,7 +62,7 @@ def predict_images(
     batch_size = batch_size or (_BATCH_SIZE if has_accelerator() else 1)
 
     def open_file(job: Job) -> Iterable[ImageTask]:
-        tasks = read_images(job, outputs, max_pixels)
+        tasks = read_images(job, outputs, max_pixels, segmenter.value_range)
         return chain([next(tasks)], tasks)  # the first image is read in this thread
 
     with threads(_NUM_THREADS) as executor:
@@ -86,7 +87,10 @@ def predict_images(
 
 
 def read_images(
-    job: Job, outputs: Outputs, max_pixels: int = MAX_IMAGE_PIXELS
+    job: Job,
+    outputs: Outputs,
+    max_pixels: int = MAX_IMAGE_PIXELS,
+    value_range: ValueRange = "auto",
 ) -> Iterator[ImageTask]:
     """Read the images of a file.
 
@@ -94,6 +98,7 @@ def read_images(
         job: the file.
         outputs: defines which images are skipped because their outputs exist.
         max_pixels: maximum number of pixels of an image.
+        value_range: as for `read_image`.
 
     Yields:
         A task for each image; `image` is None where it is skipped. The last one has a
@@ -104,7 +109,7 @@ def read_images(
         yield task
         return
     try:
-        for frame, image in read_frames(job.path, max_pixels):
+        for frame, image in read_frames(job.path, max_pixels, value_range):
             task.frame = frame
             if frame is None or not outputs.are_complete(job, frame):
                 task.image = image

@@ -17,6 +17,7 @@ from keras_fcn.options import (
     Probability,
     Size,
     Temperature,
+    ValueRange,
     validated,
 )
 
@@ -58,6 +59,9 @@ class PredictionOptions:
         temperature: divides the logits before the softmax, and changes no label; None
             for the temperature that the network was calibrated with, or 1.
         unknown_below: probability below which a pixel is labeled void.
+        value_range: the values of images that become 0 and 255; "dtype" for the whole
+            range of an image's type; "auto" to decide by each image; None for the range
+            of the network's training.
     """
 
     tta: bool = False
@@ -69,6 +73,7 @@ class PredictionOptions:
     overlap: NonNegativeInt | None = None
     temperature: Temperature | None = None
     unknown_below: Probability = 0.0
+    value_range: ValueRange | None = None
 
     def __post_init__(self) -> None:
         if self.dense == "upsampling" and self.stride_factor is not None:

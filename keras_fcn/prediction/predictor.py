@@ -173,7 +173,7 @@ def make_predictor(
 def resolve_options(
     options: PredictionOptions, network: NetworkFolder
 ) -> PredictionOptions:
-    """Replace the size "auto" and the temperature None by those of a network.
+    """Replace the size "auto" and other options that are None by those of a network.
 
     Args:
         options: how the network is applied to images.
@@ -189,4 +189,5 @@ def resolve_options(
         options,
         size=side or "native",
         temperature=options.temperature or network.read_temperature(),
+        value_range=options.value_range or network.read_config().value_range,
     )

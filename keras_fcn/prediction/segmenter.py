@@ -13,9 +13,10 @@ from keras_fcn.classes import ClassMap
 from keras_fcn.config import DEFAULT_NETWORK, MAX_IMAGE_PIXELS
 from keras_fcn.drawing.overlays import overlay, overlay_with_legend
 from keras_fcn.images.opening import check_pixels
-from keras_fcn.images.reading import read_image, to_rgb
+from keras_fcn.images.reading import as_image, read_image, values_of
+from keras_fcn.images.value_range import scaled
 from keras_fcn.models.devices import allow_memory_growth
-from keras_fcn.options import ImageScale
+from keras_fcn.options import ImageScale, ValueRange
 from keras_fcn.prediction.confidence import mark_unknown
 from keras_fcn.prediction.options import Dense, PredictionOptions
 from keras_fcn.prediction.predictor import make_predictor, resolve_options
@@ -31,10 +32,10 @@ _BATCH_SIZE = 4  # images of a given batch that the network processes at a time
 class Segmenter:
     """Labels the pixels of images with a network.
 
-    An image is a path, a Pillow image, or an array of RGB values from 0 to 255:
-    `(height, width, 3)`; with 1 channel or no channel axis it is gray, and a fourth
-    channel, alpha, is dropped. The EXIF orientation of files and Pillow images is
-    applied.
+    An image is a path, a Pillow image, or an array of RGB values: `(height, width, 3)`;
+    with 1 channel or no channel axis it is gray, and a fourth channel, alpha, is
+    dropped. Values are from 0 to 255, or of `value_range`. The EXIF orientation of
+    files and Pillow images is applied.
 
     Args:
         model: a network of `FCN`, or an exported network.
@@ -60,6 +61,9 @@ class Segmenter:
             for 1.
         unknown_below: probability below which a pixel is labeled void; 0 labels all.
         max_pixels: maximum number of pixels of a file or a Pillow image.
+        value_range: the values that become 0 and 255, as in (0, 4095); "dtype" for the
+            whole range of an image's type; "auto" to decide by each image: integers
+            from 0 have 8, 10, 12, 14 or 16 bits, and floats are from 0 to 255.
 
     Attributes:
         model: the network.
@@ -67,6 +71,7 @@ class Segmenter:
         options: the `PredictionOptions` made of the arguments.
         predictor: the `Predictor` of the network.
         max_pixels: maximum number of pixels of a file or a Pillow image.
+        value_range: the values of images that become 0 and 255, as given.
 
     Raises:
         ValueError: if an argument is out of range, or arguments cannot be combined.
@@ -87,6 +92,7 @@ class Segmenter:
         temperature: float | None = None,
         unknown_below: float = 0.0,
         max_pixels: int = MAX_IMAGE_PIXELS,
+        value_range: ValueRange = "auto",
     ):
         self.options = PredictionOptions(
             tta=tta,
@@ -98,10 +104,12 @@ class Segmenter:
             uncertainty=uncertainty,
             temperature=temperature,
             unknown_below=unknown_below,
+            value_range=value_range,
         )
         self.model = model
         self.class_map = class_map
         self.max_pixels = max_pixels
+        self.value_range: ValueRange = value_range
         self.predictor = make_predictor(model, self.options)
 
     def __call__(
@@ -120,8 +128,7 @@ class Segmenter:
 
         Raises:
             OSError: if a file is missing.
-            ValueError: if a file is not an image, or an array does not hold RGB values
-                from 0 to 255.
+            ValueError: if a file is not an image, or the value range is not known.
         """
         return self._map(self._label_maps, images)
 
@@ -251,7 +258,7 @@ class Segmenter:
             # One by one: sizes may differ.
             return [predict(self._as_batch(image))[0] for image in images]
         if getattr(images, "ndim", None) == 4:  # an array or a tensor
-            rgb = as_rgb(images)
+            rgb = as_rgb(images, value_range=self.value_range)
             batches = range(0, len(rgb), _BATCH_SIZE)
             return np.concatenate(
                 [predict(rgb[first : first + _BATCH_SIZE]) for first in batches]
@@ -260,7 +267,7 @@ class Segmenter:
 
     def _as_batch(self, image: AnyImage) -> np.ndarray:
         """One image as a batch `(1, height, width, 3)`."""
-        rgb = as_rgb(image, self.max_pixels)
+        rgb = as_rgb(image, self.max_pixels, self.value_range)
         if rgb.ndim != 3:
             raise ValueError(f"{_EXPECTED}, not a batch. Received: {_describe(image)}")
         return rgb[None]
@@ -279,6 +286,7 @@ def load(
     temperature: float | None = None,
     unknown_below: float = 0.0,
     max_pixels: int = MAX_IMAGE_PIXELS,
+    value_range: ValueRange | None = None,
 ) -> Segmenter:
     """Load a trained network, ready to label images.
 
@@ -308,6 +316,8 @@ def load(
             for the temperature that the network was calibrated with, or 1.
         unknown_below: probability below which a pixel is labeled void; 0 labels all.
         max_pixels: maximum number of pixels of a file or a Pillow image.
+        value_range: the values that become 0 and 255, as for `Segmenter`; None for that
+            of the network's training.
 
     Returns:
         The segmenter. On a GPU that has not been used before, memory is allocated as it
@@ -328,6 +338,7 @@ def load(
         uncertainty=uncertainty,
         temperature=temperature,
         unknown_below=unknown_below,
+        value_range=value_range,
     )
     allow_memory_growth()
     network = find_network(name, exported=True)
@@ -342,30 +353,34 @@ def load(
 _EXPECTED = "An image must be a path, a Pillow image or an array (height, width, 3)"
 
 
-def as_rgb(image: AnyImage, max_pixels: int = MAX_IMAGE_PIXELS) -> np.ndarray:
+def as_rgb(
+    image: AnyImage,
+    max_pixels: int = MAX_IMAGE_PIXELS,
+    value_range: ValueRange = "auto",
+) -> np.ndarray:
     """Return an image as RGB values.
 
     Args:
         image: a path, a Pillow image, or an array `(height, width)`, `(height, width,
-            channels)` or `(batch, height, width, channels)` of values from 0 to 255
-            with 1, 3 or 4 channels.
+            channels)` or `(batch, height, width, channels)` with 1, 3 or 4 channels.
         max_pixels: maximum number of pixels of a file or a Pillow image.
+        value_range: as for `Segmenter`.
 
     Returns:
         uint8 or float32 `(..., height, width, 3)` in [0, 255].
 
     Raises:
         OSError: if the file is missing.
-        ValueError: if it is not an image, has too many pixels, or has values outside
-            [0, 255]; floats that are all at most 1 are refused too.
+        ValueError: if it is not an image, has too many pixels, or its value range is
+            not known, as for floats that are all at most 1.
     """
     if isinstance(image, str | PathLike):
-        return read_image(Path(image), max_pixels)
+        return read_image(Path(image), max_pixels, value_range)
     if isinstance(image, Image.Image):
         if 0 in image.size:
             raise ValueError(f"{_EXPECTED}. Received: a Pillow image of no pixels")
         check_pixels("An image", image.size, max_pixels)
-        return to_rgb(image)[0]
+        return as_image(scaled(values_of(image)[0], value_range, "An image"))
     if isinstance(image, list | tuple):  # NumPy would convert nested lists of numbers
         raise ValueError(f"{_EXPECTED}. Received: {_describe(image)}")
     array = np.asarray(image)
@@ -377,20 +392,9 @@ def as_rgb(image: AnyImage, max_pixels: int = MAX_IMAGE_PIXELS) -> np.ndarray:
             "An image must have numbers from 0 to 255, usually uint8. "
             f"Received: {_describe(image)}"
         )
-    low, high = array.min(), array.max()
-    received = f"Received: {_describe(image)} with values from {low:g} to {high:g}"
-    if not (0 <= low and high <= 255):
-        raise ValueError(f"An image must have values from 0 to 255. {received}")
-    # Many libraries scale to [0, 1]: to the network such an image is black.
-    if array.dtype.kind == "f" and high <= 1:
-        raise ValueError(
-            "An image must have values from 0 to 255: multiply these by 255. "
-            f"{received}"
-        )
-    array = array.astype("float32" if array.dtype.kind == "f" else "uint8")
-    if array.shape[-1] == 1:
-        return np.repeat(array, 3, axis=-1)
-    return array[..., :3]  # without alpha
+    # Floats of [0, 1], as many libraries have, would be black to the network.
+    array = scaled(array[..., :3], value_range, "An image")  # without alpha
+    return np.repeat(array, 3, axis=-1) if array.shape[-1] == 1 else array.copy()
 
 
 def _describe(value):

@@ -82,7 +82,7 @@ class ExportedFolder(NetworkFolder):
     def read_config(self) -> TrainingConfig:
         """Return the options of the training that the card contains."""
         card = self.read_card()
-        names = ("variant", "head", "dataset", "val_pattern")
+        names = ("variant", "head", "dataset", "val_pattern", "value_range")
         try:
             return TrainingConfig(
                 **{name: card[name] for name in names if name in card},

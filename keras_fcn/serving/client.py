@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from keras_fcn.classes import ClassMap
 from keras_fcn.config import MAX_IMAGE_PIXELS
 from keras_fcn.images.reading import apply_orientation, read_image_and_orientation
+from keras_fcn.options import ValueRange
 from keras_fcn.prediction.confidence import mark_unknown
 from keras_fcn.prediction.jobs import Job
 from keras_fcn.prediction.outputs import Outputs, write_outputs
@@ -99,6 +100,7 @@ def predict_images_by_server(
     unknown_below: float = 0.0,
     request_bytes: int = MAX_REQUEST_BYTES,
     max_pixels: int = MAX_IMAGE_PIXELS,
+    value_range: ValueRange = "auto",
 ) -> Generator[Result, None, None]:
     """Predict images by a server and write the outputs.
 
@@ -116,6 +118,7 @@ def predict_images_by_server(
         request_bytes: maximum size of the files in a request; a larger file is sent in
             a request of its own.
         max_pixels: larger images are skipped.
+        value_range: of the overlays, as for `read_image`; the model has its own.
 
     Yields:
         The result of each image. An image that cannot be read, is neither PNG nor JPEG,
@@ -125,7 +128,7 @@ def predict_images_by_server(
         ServerError: if the server cannot predict any image.
     """
     outputs = outputs or Outputs()
-    loaded = (_load(job, outputs, max_pixels) for job in jobs)
+    loaded = (_load(job, outputs, max_pixels, value_range) for job in jobs)
     for batch in _batches(loaded, images_per_request, request_bytes):
         contents = [item.content for item in batch if item.content]
         responses = iter(_send(send, contents))
@@ -147,12 +150,14 @@ class _Item:
     orientation: int = 1
 
 
-def _load(job, outputs, max_pixels):
+def _load(job, outputs, max_pixels, value_range):
     task = ImageTask(job)
     if outputs.are_complete(job):
         return _Item(task)
     try:
-        task.image, orientation = read_image_and_orientation(job.path, max_pixels)
+        task.image, orientation = read_image_and_orientation(
+            job.path, max_pixels, value_range
+        )
         content = job.path.read_bytes()
     except Exception as error:  # of any decoder, and MemoryError
         task.fail("read", error)

@@ -110,6 +110,7 @@ def _write(network_folder, folder, options, calibration):
         "head": config.head,
         "dataset": config.dataset,
         "val_pattern": config.val_pattern,
+        "value_range": config.value_range,
         "inference_size": config.size,  # of the training; "size" is that of the export
         "parameters": network.count_params(),
         "precision": options.precision,
@@ -125,7 +126,14 @@ def _write(network_folder, folder, options, calibration):
             DEFAULT_MAX_PIXELS if inference_size is None else SCALED_MAX_PIXELS
         )
         write_saved_model(
-            network, class_map, card, folder, max_pixels, inference_size, temperature
+            network,
+            class_map,
+            card,
+            folder,
+            max_pixels,
+            inference_size,
+            temperature,
+            config.value_range,
         )
         return
     if options.precision == "int8":

@@ -7,25 +7,71 @@ but the header is decoded.
 
 import tensorflow as tf
 
+from keras_fcn.images.value_range import Extent, keeps_upper_bits, limits_of
+from keras_fcn.options import ValueRange
+
 _PNG_START = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR"  # followed by width and height
 _JPEG_START = b"\xff\xd8\xff"
 _STRIDE = 32  # the network pads height and width to multiples of it
+_BYTES = Extent("uint8", 0, 255)
+_DEPTHS = [2**depth for depth in (8, 10, 12, 14)]
 _MAX_NAMED = 10  # gRPC truncates or refuses messages of more than some kilobytes
 
 
-def decode_image(image_bytes: tf.Tensor) -> tf.Tensor:
+def decode_image(image_bytes: tf.Tensor, value_range: ValueRange = "auto") -> tf.Tensor:
     """Decode a PNG or JPEG to uint8 RGB `(height, width, 3)`, as `read_image` does.
 
-    Gray, palette, RGBA (the alpha channel is dropped), CMYK and 16-bit files (the upper
-    eight bits are kept) become RGB. The EXIF orientation is not applied.
+    Gray, palette, RGBA (the alpha channel is dropped), CMYK and 16-bit files become
+    RGB. The EXIF orientation is not applied.
 
     Args:
         image_bytes: string scalar, a file without problem in `describe_problems`.
+        value_range: as for `read_image`.
     """
-    # decode_jpeg decodes PNG too. INTEGER_ACCURATE is the DCT of other decoders;
-    # TensorFlow's default is less accurate.
-    image = tf.io.decode_jpeg(image_bytes, channels=3, dct_method="INTEGER_ACCURATE")
-    return tf.ensure_shape(image, [None, None, 3])
+    depth = tf.strings.substr(image_bytes + b"\0" * 25, len(_PNG_START) + 8, 1)
+    is_wide = _starts_with(image_bytes, _PNG_START) & tf.equal(depth, b"\x10")
+    pixel = tf.io.encode_png(tf.zeros((1, 1, 3), tf.uint16))
+    # decode_jpeg decodes PNG too, to 8 bits. INTEGER_ACCURATE is the DCT of other
+    # decoders; TensorFlow's default is less accurate.
+    image = tf.io.decode_jpeg(
+        tf.where(is_wide, pixel, image_bytes),
+        channels=3,
+        dct_method="INTEGER_ACCURATE",
+    )
+    if limits_of(_BYTES, value_range, "") != (0, 255):
+        image = _scale(image, value_range)
+    wide = tf.io.decode_png(
+        tf.where(is_wide, image_bytes, pixel), channels=3, dtype=tf.uint16
+    )
+    # One of the two is a single pixel, which is left out; without branches.
+    shape = tf.where(is_wide, tf.shape(wide), tf.shape(image))
+    num_rows = tf.where(is_wide, 0, tf.shape(image)[0])
+    num_wide_rows = tf.where(is_wide, tf.shape(wide)[0], 0)
+    pixels = tf.concat(
+        [
+            tf.reshape(image[:num_rows], [-1, 3]),
+            tf.reshape(_scale(wide[:num_wide_rows], value_range), [-1, 3]),
+        ],
+        axis=0,
+    )
+    return tf.ensure_shape(tf.reshape(pixels, shape), [None, None, 3])
+
+
+def _scale(values: tf.Tensor, value_range: ValueRange) -> tf.Tensor:
+    """Map stored values to 0 to 255, uint8, as `images.value_range.scale` does."""
+    if isinstance(value_range, tuple):
+        low, high = value_range
+        clipped = tf.clip_by_value(tf.cast(values, tf.float32), low, high)
+        if keeps_upper_bits(value_range):
+            return tf.cast((clipped - low) * (256 / (high - low + 1)), tf.uint8)
+        return tf.cast(tf.round((clipped - low) * (255 / (high - low))), tf.uint8)
+    if value_range == "dtype":
+        shift = tf.constant(8, tf.uint16)
+    else:  # 0, 2, 4, 6 or 8 for 8, 10, 12, 14 or 16 bits
+        highest = tf.reduce_max(tf.cast(values, tf.int32))
+        num_exceeded = tf.reduce_sum(tf.cast(highest >= _DEPTHS, tf.uint16))
+        shift = 2 * num_exceeded
+    return tf.cast(tf.bitwise.right_shift(values, shift), tf.uint8)
 
 
 def check_images(image_bytes: tf.Tensor, max_pixels: int) -> list[tf.Operation]:

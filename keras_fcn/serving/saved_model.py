@@ -17,6 +17,7 @@ from tensorflow_serving.apis.predict_pb2 import PredictRequest
 from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog, PredictLog
 
 from keras_fcn.classes import ClassMap
+from keras_fcn.options import ValueRange
 from keras_fcn.serving.signatures import serving_functions
 from keras_fcn.storage.atomic import write_json
 
@@ -31,6 +32,7 @@ def write_saved_model(
     max_pixels: int,
     inference_size: int | None = None,
     temperature: float = 1.0,
+    value_range: ValueRange = "auto",
 ) -> None:
     """Write a network as a SavedModel that requires only TensorFlow.
 
@@ -42,11 +44,14 @@ def write_saved_model(
         max_pixels: as in `serving_functions`.
         inference_size: as in `serving_functions`.
         temperature: as in `serving_functions`.
+        value_range: as in `serving_functions`.
 
     Raises:
         OSError, tf.errors.OpError: if a file can't be written.
     """
-    functions = serving_functions(network, max_pixels, inference_size, temperature)
+    functions = serving_functions(
+        network, max_pixels, inference_size, temperature, value_range
+    )
     module = tf.Module()
     module.network_variables = [variable.value for variable in network.variables]
     extra = folder / "assets.extra"

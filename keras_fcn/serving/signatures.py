@@ -19,6 +19,7 @@ from collections.abc import Callable
 import keras
 import tensorflow as tf
 
+from keras_fcn.options import ValueRange
 from keras_fcn.serving.image_decoding import check_images, check_pixels, decode_image
 from keras_fcn.serving.inference_size import (
     resize_to_inference_size,
@@ -34,6 +35,7 @@ def serving_functions(
     max_pixels: int,
     inference_size: int | None = None,
     temperature: float = 1.0,
+    value_range: ValueRange = "auto",
 ) -> dict[str, tf.types.experimental.PolymorphicFunction]:
     """Return the functions of the signatures, by name.
 
@@ -43,6 +45,7 @@ def serving_functions(
         inference_size: shorter side that images are resized to, pixels; None for the
             images' own size.
         temperature: divides the logits before the softmax.
+        value_range: of 16-bit PNG files, as for `read_image`.
     """
 
     @tf.function(input_signature=[IMAGE], autograph=False)
@@ -81,13 +84,15 @@ def serving_functions(
 
     @tf.function(input_signature=[IMAGE_BYTES], autograph=False)
     def serving_default(image_bytes):
-        (labels,) = _encoded_outputs(label_maps, image_bytes, 1, max_pixels)
+        (labels,) = _encoded_outputs(
+            label_maps, image_bytes, 1, max_pixels, value_range
+        )
         return {"label_png_bytes": labels}
 
     @tf.function(input_signature=[IMAGE_BYTES], autograph=False)
     def confidence(image_bytes):
         labels, confidences = _encoded_outputs(
-            label_maps_and_confidence, image_bytes, 2, max_pixels
+            label_maps_and_confidence, image_bytes, 2, max_pixels, value_range
         )
         return {"label_png_bytes": labels, "confidence_png_bytes": confidences}
 
@@ -104,7 +109,11 @@ def _label_map(logits):
 
 
 def _encoded_outputs(
-    outputs_of: Callable, image_bytes: tf.Tensor, num_outputs: int, max_pixels: int
+    outputs_of: Callable,
+    image_bytes: tf.Tensor,
+    num_outputs: int,
+    max_pixels: int,
+    value_range: ValueRange,
 ) -> list[tf.Tensor]:
     """PNGs of each output of each file, string `(batch,)`."""
     with tf.control_dependencies([_check_rank(image_bytes, 1, "image_bytes")]):
@@ -114,7 +123,7 @@ def _encoded_outputs(
     return tf.map_fn(
         lambda file: [
             tf.io.encode_png(output[0, :, :, None])  # (1, H, W) to (H, W, 1)
-            for output in outputs_of(decode_image(file)[None])
+            for output in outputs_of(decode_image(file, value_range)[None])
         ],
         image_bytes,
         fn_output_signature=[tf.string] * num_outputs,

@@ -66,7 +66,10 @@ def train(
     if (
         data.dataset.label_values is not None
     ):  # a resumed training must not decide again
-        changes = {"label_values": data.dataset.label_values}
+        changes = {
+            "label_values": data.dataset.label_values,
+            "value_range": data.dataset.value_range,
+        }
         config = TrainingConfig(**{**dataclasses.asdict(config), **changes})
     with distribution.fail_together():
         trainer = make_initialized_trainer(config, data, distribution)

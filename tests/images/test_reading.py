@@ -5,9 +5,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from keras_fcn.images.frames import read_frames
 from keras_fcn.images.reading import (
     UnreadableImage,
+    has_bytes,
     read_image,
+    read_image_values,
     read_size,
     read_stored_values,
 )
@@ -108,6 +111,57 @@ def test_16_bit_color_is_reduced_to_its_upper_eight_bits(tmp_path, rgb):
     path = tmp_path / "image.png"
     cv2.imwrite(str(path), rgb[..., ::-1].astype("uint16") * 256 + 200)
     check_image(path, rgb)
+
+
+@pytest.mark.parametrize("name", ["image.png", "image.tif"])
+def test_colors_of_12_bits_in_16_equal_those_of_8_bits(tmp_path, rgb, name):
+    rgb[0, 0] = 255
+    cv2.imwrite(str(tmp_path / name), rgb[..., ::-1].astype("uint16") * 16)
+    check_image(tmp_path / name, rgb)
+    assert not has_bytes(tmp_path / name)
+
+
+@pytest.mark.parametrize("dtype", ["uint16", "int16", "int32", "uint32", "float32"])
+def test_gray_of_every_type_keeps_its_values_and_type(tmp_path, grey, dtype):
+    path = tmp_path / "image.tif"
+    cv2.imwrite(str(path), grey.astype(dtype) * 100)
+    values, _ = read_image_values(path)
+    assert values.dtype == dtype
+    np.testing.assert_array_equal(values, grey.astype(dtype) * 100)
+
+
+@pytest.mark.parametrize("suffix", ["png", "tif"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_an_image_of_16_bits_is_turned_as_one_of_8(tmp_path, grey, suffix, orientation):
+    exif = Image.Exif()
+    exif[ORIENTATION] = orientation
+    wide, narrow = tmp_path / f"wide.{suffix}", tmp_path / f"narrow.{suffix}"
+    Image.fromarray(grey.astype("uint16") * 257).save(wide, exif=exif)
+    Image.fromarray(grey).save(narrow, exif=exif)
+    image = read_image(wide, value_range="dtype")
+    np.testing.assert_array_equal(image, read_image(narrow))
+
+
+def test_pages_of_16_bit_colors_keep_their_own_values(tmp_path, rgb):
+    path, wide = tmp_path / "pages.tif", rgb[..., ::-1].astype("uint16") * 257
+    cv2.imwritemulti(str(path), [wide, wide[::-1].copy()])
+    frames = [image for _, image in read_frames(path, value_range="dtype")]
+    np.testing.assert_array_equal(frames, [rgb, rgb[::-1]])
+
+
+@pytest.mark.parametrize(
+    ("shape", "dtype", "words"),
+    [
+        ((5, 7, 3), "float32", "a TIFF with 3 bands of float32"),
+        ((5, 7, 3), "int16", "a TIFF with 3 bands of int16"),
+        ((5, 7, 4), "float32", "a TIFF with 4 bands of float32"),
+        ((5, 7), "float64", "a TIFF with 1 band of float64"),
+    ],
+)
+def test_the_refusal_of_a_tiff_names_bands_and_type(tmp_path, shape, dtype, words):
+    cv2.imwrite(str(tmp_path / "satellite.tif"), np.zeros(shape, dtype))
+    with pytest.raises(UnreadableImage, match=f"satellite.tif is {words}: .*-b 1 -b 2"):
+        read_image(tmp_path / "satellite.tif")
 
 
 def test_cmyk_jpeg_becomes_rgb(tmp_path):

@@ -23,6 +23,7 @@ from tests.support.image_files import (
     SIZE,
     encode,
     png_chunk,
+    png_of_16_bits,
     random_array,
     smooth_image,
 )
@@ -42,6 +43,25 @@ def test_decoded_pixels_equal_those_of_read_image(kind, tmp_path):
     assert problems_of(FILES[kind]) == [""]
     image = decode_image(tf.constant(FILES[kind])).numpy()
     np.testing.assert_array_equal(image, read_image(path))
+
+
+@pytest.mark.parametrize(
+    "value_range", ["auto", "dtype", (0.0, 4095.0), (100.0, 3000.0), (50.0, 100.0)]
+)
+@pytest.mark.parametrize("kind", ["12 bits", "10 bits and alpha", "grey", "JPEG"])
+def test_the_value_range_is_that_of_read_image(kind, value_range, tmp_path):
+    wide = random_array(*SIZE, 4, dtype="uint16")
+    file = {
+        "12 bits": png_of_16_bits(wide[..., :3] >> 4, 2),
+        "10 bits and alpha": png_of_16_bits(wide >> [6, 6, 6, 0], 6),
+        **FILES,
+    }[kind]
+    path = tmp_path / "image.png"
+    path.write_bytes(file)
+    decoded = decode_image(tf.constant(file), value_range).numpy()
+    expected = read_image(path, value_range=value_range)
+    assert np.abs(decoded.astype(int) - expected).max() <= 1  # at .5
+    assert (decoded == expected).mean() > 0.99
 
 
 def test_decoded_cmyk_jpeg_equals_read_image_up_to_rounding(tmp_path):

@@ -12,6 +12,7 @@ import numpy as np
 from keras_fcn.datasets.folder.folder_data import FolderData
 from keras_fcn.datasets.folder.samples import Problem, Sample, listed, relative
 from keras_fcn.datasets.folder.validation_split import group_names
+from keras_fcn.images.value_range import format_range, limits_of
 
 _Key = TypeVar("_Key", bound=Hashable)
 _MAX_NAMED = 8  # classes or ids that a message lists
@@ -43,6 +44,7 @@ def check(data: FolderData, has_own_classes: bool) -> None:
     duplicates = check_duplicates(data)
     data.add_problems(duplicates)
     data.add_problems(check_groups(data))
+    data.add_problems(check_contrast(data))
     if not duplicates:
         data.add_problems(check_names(data))
     if has_own_classes:
@@ -82,6 +84,25 @@ def check_files(data: FolderData) -> list[Problem]:
         what, is_fatal = what.format(total=total), kind != "maybe-turned"
         problems += listed(kind, what, found[kind], advice, is_fatal=is_fatal)
     return problems
+
+
+def check_contrast(data: FolderData) -> list[Problem]:
+    """Find images that use little of the value range, and are nearly of one color.
+
+    Args:
+        data: the folder, with its value range.
+    """
+    low = []
+    for _, sample, facts in data.pairs():
+        if facts.extent is None:
+            continue
+        limits = limits_of(facts.extent, data.value_range, sample.image)
+        if facts.extent.uses_little(limits):
+            name = relative(sample.image, data.root)
+            values = f"{facts.extent.low:g} to {facts.extent.high:g}"
+            low.append(f"{name} ({values} of {format_range(limits)})")
+    what = "images use less than a tenth of the value range"
+    return listed("low-contrast", what, low, ". `value_range` sets another range")
 
 
 def check_duplicates(data: FolderData) -> list[Problem]:

@@ -52,6 +52,7 @@ def load_folder(
         encoding.class_map,
         {split: make_split(data, split) for split in data.splits},
         label_values=encoding.kind,
+        value_range=data.value_range,
     )
 
 

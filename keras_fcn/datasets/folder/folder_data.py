@@ -14,7 +14,8 @@ from keras_fcn.datasets.folder.labels.class_table import ClassTable
 from keras_fcn.datasets.folder.labels.encoding import Encoding, decide
 from keras_fcn.datasets.folder.samples import Layout, Problem, Sample
 from keras_fcn.datasets.folder.scan import SampleFacts, read_pixels
-from keras_fcn.options import Fraction, Kind, PositiveInt, validated
+from keras_fcn.images.value_range import describe_range, find_range
+from keras_fcn.options import Fraction, Kind, PositiveInt, ValueRange, validated
 
 _Acceptable = Annotated[
     tuple[Literal["duplicates", "one-class", "unlabelled"], ...],
@@ -32,6 +33,7 @@ class FolderOptions:
     val_share: Fraction = 0.2
     group_by: str | None = None
     accept: _Acceptable = ()
+    value_range: ValueRange = "auto"
     max_pixels: PositiveInt = MAX_IMAGE_PIXELS
 
     @classmethod
@@ -70,6 +72,7 @@ class FolderData:
         problems: errors and notes.
         decisions: lines for people: the layout, the validation split and the encoding.
         labelme_values: value of each label of labelme files.
+        value_range: the range of the images' values, found or given.
     """
 
     layout: Layout
@@ -81,6 +84,7 @@ class FolderData:
     problems: list[Problem] = field(default_factory=list)
     decisions: list[str] = field(default_factory=list)
     labelme_values: dict[str, int] = field(default_factory=dict)
+    value_range: ValueRange = "auto"
 
     @property
     def root(self) -> Path:
@@ -102,6 +106,13 @@ class FolderData:
         for split, samples in self.splits.items():
             for sample, facts in zip(samples, self.facts[split], strict=True):
                 yield split, sample, facts
+
+    def find_value_range(self) -> None:
+        """Determine the value range of the images, and state it among the decisions."""
+        extents = [facts.extent for _, _, facts in self.pairs() if facts.extent]
+        self.value_range = find_range(extents, self.options.value_range)
+        if line := describe_range(self.value_range, extents):
+            self.decisions.append(line)
 
     def read_labels(self, table: ClassTable | None, class_map: ClassMap | None) -> None:
         """Decide how the labels are read, and count the pixels of each class.
@@ -170,7 +181,9 @@ class FolderData:
         """
         decoder = self.require_encoding().decoder
         max_pixels = self.options.max_pixels
-        image, stored = read_pixels(sample, self.labelme_values, max_pixels)
+        image, stored = read_pixels(
+            sample, self.labelme_values, max_pixels, self.value_range
+        )
         try:
             return image, decoder.decode(stored)
         except ValueError as error:

@@ -72,6 +72,7 @@ def read_folder(
     if is_assigned and {"train", "val"} <= data.facts.keys():
         drop_duplicates(data)
     data.add_problems(check_files(data))
+    data.find_value_range()
     data.read_labels(table, class_map)
     # The classes of a run are not those of this folder.
     check(data, has_own_classes=class_map is None)

@@ -10,6 +10,7 @@ import numpy as np
 from keras_fcn.datasets.folder.folder_data import FolderData
 from keras_fcn.drawing.panels import label_panel, stack_panels
 from keras_fcn.errors import printable
+from keras_fcn.images.value_range import limits_of
 
 _RARE_SHARE = 0.001  # of the training pixels: below it a class is called rare
 _NAME_WIDTH = 20
@@ -52,16 +53,16 @@ def report(data: FolderData, class_weights: Sequence[float] | None) -> dict[str,
         training images, None if none was decoded.
     """
     # From sums, so that images of different size count by their pixels.
-    decoded = [
-        (fact.color_sum, fact.size[0] * fact.size[1])
-        for fact in data.facts.get("train", ())
-        if fact.size and fact.color_sum is not None
-    ]
+    color_sums, num_pixels = [], 0
+    for fact in data.facts.get("train", ()):
+        if fact.size and fact.extent and fact.color_sum is not None:
+            low, high = limits_of(fact.extent, data.value_range, "An image")
+            count = fact.size[0] * fact.size[1]
+            color_sums.append((fact.color_sum - low * count) * (255 / (high - low)))
+            num_pixels += count
     mean_color = None
-    if decoded:
-        color_sums, num_pixels = zip(*decoded, strict=True)
-        mean = np.sum(color_sums, axis=0) / sum(num_pixels)  # (3,)
-        mean_color = mean.round(1).tolist()
+    if color_sums:
+        mean_color = (np.sum(color_sums, axis=0) / num_pixels).round(1).tolist()
     splits = {}
     for split, facts in data.facts.items():
         sizes = Counter(f"{fact.size[1]}x{fact.size[0]}" for fact in facts if fact.size)
@@ -77,6 +78,7 @@ def report(data: FolderData, class_weights: Sequence[float] | None) -> dict[str,
         "folder": str(data.root),
         "can_be_trained": not any(problem.is_fatal for problem in data.problems),
         "layout": data.layout.description,
+        "value_range": data.value_range,
         "decisions": data.decisions,
         "splits": splits,
         "mean_color": mean_color,

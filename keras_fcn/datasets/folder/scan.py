@@ -19,10 +19,13 @@ from keras_fcn.datasets.folder.labels.contents import FileContents, file_content
 from keras_fcn.datasets.folder.labels.files import StoredLabels, read_stored
 from keras_fcn.datasets.folder.samples import Sample
 from keras_fcn.images.reading import (
-    read_image,
-    read_image_and_orientation,
+    as_image,
+    has_bytes,
+    read_image_values,
     read_size_and_orientation,
 )
+from keras_fcn.images.value_range import Extent, limits_of, scale
+from keras_fcn.options import ValueRange
 from keras_fcn.progress import Progress
 from keras_fcn.typing import Size
 
@@ -43,9 +46,10 @@ class SampleFacts(NamedTuple):
         label_size: height and width of the label map.
         label: values or colors of the label map.
         errors: what can't be read, `(kind, message)`.
-        color_sum: float64 `(3,)`, sum of RGB over the pixels; None if the image was not
-            decoded.
+        color_sum: float64 `(3,)`, sum of RGB over the pixels, before they are mapped to
+            0 to 255; None if the image was not decoded.
         digest: hash of the decoded pixels; None if the image was not decoded.
+        extent: type and range of the stored values; None if the image was not decoded.
     """
 
     size: Size | None
@@ -55,6 +59,7 @@ class SampleFacts(NamedTuple):
     errors: tuple[tuple[str, str], ...]
     color_sum: np.ndarray | None
     digest: bytes | None
+    extent: Extent | None = None
 
 
 def scan(
@@ -68,8 +73,9 @@ def scan(
     Args:
         samples: the images with their labels.
         labelme_values: value of each label of labelme files.
-        is_full: decode the images; False reads their headers only, None decides by
-            the size of their files.
+        is_full: decode all images; False decodes those of more than 8 bits, for their
+            value range, and reads the headers of others; None decides by the size of
+            the files.
         max_pixels: largest number of pixels that an image or label map may have.
 
     Returns:
@@ -132,18 +138,21 @@ def read_facts(
     Args:
         sample: an image with its label.
         labelme_values: value of each label of labelme files.
-        is_full: decode the image; False reads its header only.
+        is_full: decode the image; False does so if it has more than 8 bits.
         max_pixels: largest number of pixels that the image or label map may have.
     """
     errors = []
-    size = color_sum = digest = label_size = label = None
+    size = color_sum = digest = label_size = label = extent = None
     orientation = 1
     path = Path(sample.image)
     try:
-        if is_full:
-            image, orientation = read_image_and_orientation(path, max_pixels)
+        if is_full or not has_bytes(path, max_pixels):
+            image, orientation = read_image_values(path, max_pixels)
             size = image.shape[:2]
-            color_sum = image.reshape(-1, 3).sum(axis=0, dtype="float64")  # (3,)
+            extent = Extent.of(image, str(path))
+            num_channels = image.shape[2] if image.ndim == 3 else 1
+            sums = image.reshape(-1, num_channels).sum(axis=0, dtype="float64")
+            color_sum = np.broadcast_to(sums, 3)
             # Of the pixels: the same image may be in files of two formats.
             digest = hashlib.blake2b(image.tobytes(), digest_size=16).digest()
         else:
@@ -161,12 +170,15 @@ def read_facts(
         else:
             errors.append(("values", f"{sample.label} {error}"))
     return SampleFacts(
-        size, orientation, label_size, label, tuple(errors), color_sum, digest
+        size, orientation, label_size, label, tuple(errors), color_sum, digest, extent
     )
 
 
 def read_pixels(
-    sample: Sample, labelme_values: dict[str, int], max_pixels: int
+    sample: Sample,
+    labelme_values: dict[str, int],
+    max_pixels: int,
+    value_range: ValueRange = "auto",
 ) -> tuple[np.ndarray, StoredLabels]:
     """Read an image, uint8 RGB, and the stored values of its label.
 
@@ -174,10 +186,15 @@ def read_pixels(
         sample: an image with its label.
         labelme_values: value of each label of labelme files.
         max_pixels: largest number of pixels that the image or label map may have.
+        value_range: that of the data set.
 
     Raises:
         ValueError: if one can't be read.
         OSError: if a file is missing.
     """
-    image = read_image(Path(sample.image), max_pixels)
-    return image, read_stored(sample.label, labelme_values, max_pixels)
+    values, _ = read_image_values(Path(sample.image), max_pixels)
+    if values.dtype != np.uint8 or isinstance(value_range, tuple):
+        extent = Extent.of(values, sample.image)
+        values = scale(values, limits_of(extent, value_range, sample.image))
+    stored = read_stored(sample.label, labelme_values, max_pixels)
+    return as_image(values), stored
