@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import Field
 
 from keras_fcn.errors import shown
-from keras_fcn.options import AsTuple, Byte, Kind, validated
+from keras_fcn.options import AsTuple, Byte, Kind, WideInt, validated
 from keras_fcn.storage.atomic import read_json, write_json
 from keras_fcn.typing import Color
 
@@ -22,6 +22,12 @@ _Names = Annotated[
 ]
 _RGB = Annotated[
     tuple[Byte, Byte, Byte], AsTuple, Kind("three integers from 0 to 255 (RGB)")
+]
+_Value = WideInt | _RGB
+_StoredValues = Annotated[
+    tuple[_Value, ...],
+    AsTuple,
+    Kind("integers from 0 to 65535, or colors of three integers from 0 to 255 (RGB)"),
 ]
 _Colors = Annotated[
     tuple[_RGB, ...], AsTuple, Kind("colors of three integers from 0 to 255 (RGB)")
@@ -38,12 +44,17 @@ class ClassMap:
         void_id: id of pixels without a class: at least the number of classes, at most
             255.
         void_color: RGB color in which void is drawn.
+        stored_values: what the label files of the training store for each class: an
+            id, or an RGB color; None if they store the class ids.
+        stored_void: what they store for void, or a value that no class has.
     """
 
     names: _Names
     colors: _Colors
     void_id: Byte
     void_color: _RGB = (0, 0, 0)
+    stored_values: _StoredValues | None = None
+    stored_void: _Value | None = None
 
     def __post_init__(self) -> None:
         if not 1 <= self.num_classes <= MAX_CLASSES:
@@ -55,6 +66,14 @@ class ClassMap:
                 f"expected {self.num_classes} colors, one per class, got "
                 f"{len(self.colors)}"
             )
+        if self.stored_values is not None:
+            stored = (*self.stored_values, self.stored_void)
+            kinds = {type(value) for value in stored}
+            if len(stored) != self.num_classes + 1 or len(kinds) != 1:
+                raise ValueError(
+                    f"`stored_values` and `stored_void` must be {self.num_classes + 1} "
+                    f"ids or {self.num_classes + 1} colors. Received: {stored}"
+                )
         if self.void_id < self.num_classes:
             raise ValueError(
                 f"`void_id` must be an integer from {self.num_classes} to 255. "
@@ -72,6 +91,25 @@ class ClassMap:
         palette[:] = self.void_color
         palette[: self.num_classes] = self.colors
         return palette
+
+    def stored_table(self) -> np.ndarray:
+        """Return what label files store for each class id.
+
+        Returns:
+            uint16 `(256,)`, or uint8 RGB `(256, 3)`; ids without a class are void.
+
+        Raises:
+            ValueError: if the values are the class ids, or are not known.
+        """
+        if self.stored_values is None:
+            raise ValueError(
+                "The network has no stored ids: it was trained by an earlier version, "
+                "or on label maps of class ids. Use `ids` class"
+            )
+        has_colors = isinstance(self.stored_void, tuple)
+        values = np.array([*self.stored_values, self.stored_void])
+        table = values[np.minimum(np.arange(256), self.num_classes)]
+        return table.astype("uint8" if has_colors else "uint16")
 
     def save(self, path: Path) -> None:
         """Write the classes as JSON; the file is replaced atomically."""

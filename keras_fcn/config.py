@@ -160,6 +160,17 @@ class TrainingConfig:
         "not given, camvid is downloaded",
         metavar="DIR",
     )
+    images_dir: Text | None = _data(
+        None,
+        "dataset=folder: name of the folder of images, in data_dir or in the folders "
+        "of its splits; detected if not given",
+        metavar="NAME",
+    )
+    labels_dir: Text | None = _data(
+        None,
+        "dataset=folder: name of the folder of labels; detected if not given",
+        metavar="NAME",
+    )
     label_suffix: Text | None = _data(
         None,
         "dataset=folder: suffix of the label map names, such as _mask; detected if "
@@ -383,6 +394,8 @@ class TrainingConfig:
 
 # Fields that select the data; other commands have flags for them too.
 FOLDER_FIELDS = (
+    "images_dir",
+    "labels_dir",
     "label_suffix",
     "label_values",
     "void",

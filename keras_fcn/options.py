@@ -134,6 +134,9 @@ ImageCount = Annotated[
     _Int, Field(ge=1, le=10**7), Kind("an integer from 1 to 10000000", "N")
 ]
 Byte = Annotated[_Int, Field(ge=0, le=255), Kind("an integer from 0 to 255", "N")]
+WideInt = Annotated[
+    _Int, Field(ge=0, le=65535), Kind("an integer from 0 to 65535", "N")
+]
 Seed = Annotated[
     int, Field(ge=0, lt=2**31), Kind("an integer from 0 to 2147483647", "N")
 ]

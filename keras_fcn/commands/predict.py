@@ -130,7 +130,11 @@ def check(arguments: argparse.Namespace, given: set[str]) -> None:
 
 def work(arguments: argparse.Namespace, given: set[str]) -> int:
     """Predict the images and videos, and print a line for each."""
+    from keras_fcn.runs.bundled import find_network
+
     outputs = outputs_of(arguments)
+    if arguments.ids == "stored":
+        find_network(arguments.model, exported=True).read_class_map().stored_table()
     if arguments.ray is not None:
         return work_on_ray(arguments, outputs)
     with ExitStack() as stack:

@@ -16,7 +16,12 @@ from keras_fcn.options import (
     Probability,
     ValueRange,
 )
-from keras_fcn.prediction.options import Annotations, OverlayFormat, VideoLabels
+from keras_fcn.prediction.options import (
+    Annotations,
+    Ids,
+    OverlayFormat,
+    VideoLabels,
+)
 
 if TYPE_CHECKING:
     from keras_fcn.prediction.outputs import Outputs
@@ -91,6 +96,15 @@ def add_output_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_flag(
         group,
+        "--ids",
+        Ids,
+        "values of the label maps: class ids from 0, or those that are stored in the "
+        "label files of the training (or their colors)",
+        "class",
+        metavar="IDS",
+    )
+    add_flag(
+        group,
         "--unknown-below",
         Probability,
         "label pixels as void if the probability of their class is below P",
@@ -124,6 +138,7 @@ def outputs_of(arguments: argparse.Namespace) -> "Outputs":
         arguments.annotations,
         arguments.class_masks,
         arguments.probabilities,
+        ids=arguments.ids,
     )
 
 
@@ -214,6 +229,8 @@ def check_video_arguments(arguments: argparse.Namespace) -> None:
             "`end` must be later than `start`. "
             f"Received: {arguments.end:g} s and {arguments.start:g} s"
         )
+    if arguments.video_labels == "video" and arguments.ids == "stored":
+        raise ValueError("`video_labels` video has class ids: leave out `ids` stored")
 
 
 def clip_of(arguments: argparse.Namespace) -> "Clip":

@@ -174,6 +174,8 @@ def load_mix(config: TrainingConfig, first: SegmentationDataset) -> Split | None
     changes = {
         "dataset": mix.name,
         "data_dir": mix.folder,
+        "images_dir": None,
+        "labels_dir": None,
         "label_suffix": None,
         "label_values": "auto",
         "value_range": "auto",

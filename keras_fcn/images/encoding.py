@@ -47,12 +47,31 @@ def encode_label_map(label_map: np.ndarray, class_map: ClassMap) -> bytes:
         label_map: integer `(height, width)`, ids up to 255.
         class_map: the colors of the palette.
     """
-    image = Image.fromarray(label_map.astype("uint8"))
-    image.putpalette(class_map.palette().tobytes())
-    file = io.BytesIO()
-    # Label maps consist of constant regions: run-length coding is as small, and faster.
-    image.save(file, "PNG", compress_level=1, compress_type=zlib.Z_RLE)
-    return file.getvalue()
+    return _encode_palette(label_map.astype("uint8"), class_map.palette())
+
+
+def encode_stored_labels(label_map: np.ndarray, class_map: ClassMap) -> bytes:
+    """Encode a label map as a PNG of the values that the label files of the user store.
+
+    Args:
+        label_map: integer `(height, width)`, ids up to 255.
+        class_map: the stored values.
+
+    Returns:
+        A palette PNG of ids up to 255, a gray one of 16 bits of others, or an RGB one.
+
+    Raises:
+        ValueError: if the stored values are not known.
+    """
+    table = class_map.stored_table()
+    values = table[label_map]
+    if values.ndim == 3:
+        return encode_png(values)
+    if table.max() > 255:
+        return cv2.imencode(".png", values)[1].tobytes()
+    palette = np.zeros((256, 3), dtype="uint8")
+    palette[table] = class_map.palette()
+    return _encode_palette(values.astype("uint8"), palette)
 
 
 def encode_png(image: np.ndarray) -> bytes:
@@ -147,6 +166,15 @@ def write_content(path: Path, content: bytes) -> None:
     """
     with atomic_file(path) as part:
         part.write_bytes(content)
+
+
+def _encode_palette(values: np.ndarray, palette: np.ndarray) -> bytes:
+    image = Image.fromarray(values)
+    image.putpalette(palette.tobytes())
+    file = io.BytesIO()
+    # Label maps consist of constant regions: run-length coding is as small, and faster.
+    image.save(file, "PNG", compress_level=1, compress_type=zlib.Z_RLE)
+    return file.getvalue()
 
 
 def _encode_png(image: np.ndarray, settings: Sequence[int]) -> bytes:

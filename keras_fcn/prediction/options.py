@@ -36,6 +36,7 @@ Annotations = Annotated[
     BeforeValidator(lambda text: text.split(",") if isinstance(text, str) else text),
     Kind("some of labelme, coco and geojson, separated by commas", "KINDS"),
 ]
+Ids = Literal["class", "stored"]
 
 
 @validated

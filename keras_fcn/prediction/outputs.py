@@ -20,6 +20,7 @@ from keras_fcn.images.encoding import (
     encode_label_map,
     encode_photograph,
     encode_png,
+    encode_stored_labels,
     is_marked,
     marked,
     write_content,
@@ -35,7 +36,7 @@ from keras_fcn.prediction.jobs import (
     PROBABILITIES,
     Job,
 )
-from keras_fcn.prediction.options import Annotations, OverlayFormat, VideoLabels
+from keras_fcn.prediction.options import Annotations, Ids, OverlayFormat, VideoLabels
 from keras_fcn.prediction.results import ImageTask, Result, count_ids
 from keras_fcn.storage.outputs import check_replaces_no_input
 
@@ -61,6 +62,8 @@ class Outputs:
             and GeoJSON for each image, COCO for all of them. Not for videos.
         class_masks: also write a black and white mask of each class. Not for videos.
         probabilities: also write the probability of each class. Not for videos.
+        ids: values of the label maps: "class" ids, or those that are "stored" in the
+            label files of the training.
     """
 
     overlay: OverlayFormat = "png"
@@ -71,6 +74,20 @@ class Outputs:
     annotations: Annotations = ()
     class_masks: bool = False
     probabilities: bool = False
+    ids: Ids = "class"
+
+    def encode_labels(self, label_map: np.ndarray, class_map: ClassMap) -> bytes:
+        """Encode a label map as PNG.
+
+        Args:
+            label_map: uint8 `(height, width)`.
+            class_map: the classes.
+
+        Raises:
+            ValueError: if `ids` is "stored" and the stored ids are not known.
+        """
+        encode = encode_label_map if self.ids == "class" else encode_stored_labels
+        return encode(label_map, class_map)
 
     def paths(self, job: Job, frame: int | None = None) -> dict[str, Path]:
         """Return the files of an image by their kind, in the order of writing.
@@ -155,7 +172,7 @@ def write_outputs(task: ImageTask, class_map: ClassMap, outputs: Outputs) -> Res
                 write_file(paths[PROBABILITIES], file.getvalue())
             _write_regions(label_map, class_map, task.job, paths)
             # Last: where there is a label map, the other files are complete.
-            write_file(paths[LABELS], encode_label_map(label_map, class_map))
+            write_file(paths[LABELS], outputs.encode_labels(label_map, class_map))
             result = replace(
                 result,
                 size=label_map.shape,

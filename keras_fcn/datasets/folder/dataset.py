@@ -40,7 +40,11 @@ def load_folder(
             the files.
     """
     logger.info("Reading %s", folder)
-    data = read_folder(folder, splits, options, class_map=class_map)
+    # A new training reads all splits, so that it agrees with `inspect`.
+    is_training = class_map is None and {"train", "val"} <= set(splits)
+    data = read_folder(
+        folder, None if is_training else splits, options, class_map=class_map
+    )
     data.refuse_problems()
     encoding = data.require_encoding()
     for line in short_lines(data):

@@ -27,6 +27,8 @@ _Acceptable = Annotated[
 class FolderOptions:
     """Options for reading a folder: fields of `TrainingConfig` of the same names."""
 
+    images_dir: str | None = None
+    labels_dir: str | None = None
     label_suffix: str | None = None
     label_values: Literal["auto", "ids", "colors", "black-white"] = "auto"
     void: tuple[str, ...] = ()

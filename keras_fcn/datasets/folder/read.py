@@ -13,6 +13,7 @@ from keras_fcn.datasets.folder.folder_data import (
 )
 from keras_fcn.datasets.folder.labels.classes import find_classes
 from keras_fcn.datasets.folder.layouts.detect import find_layout
+from keras_fcn.datasets.folder.samples import Problem
 from keras_fcn.datasets.folder.scan import scan
 from keras_fcn.datasets.folder.validation_split import assign_validation
 
@@ -29,7 +30,8 @@ def read_folder(
 
     Args:
         folder: the data.
-        splits: names of the splits that are needed; None for all, with validation.
+        splits: names of the splits that are needed; None for all, as a training needs
+            them: problems are added if there is no train or val.
         options: the user's options.
         class_map: classes of a run, for folders without a class table.
         is_full: decode every image; None to do so if their files are small together.
@@ -43,7 +45,9 @@ def read_folder(
         ValueError: if the layout is ambiguous, or an option does not fit.
     """
     options = options or FolderOptions()
-    layout = find_layout(folder, options.label_suffix)
+    layout = find_layout(
+        folder, options.label_suffix, options.images_dir, options.labels_dir
+    )
     found = dict(layout.splits)
     data = FolderData(layout, options, found, decisions=[layout.description])
     if "all" in found:
@@ -54,7 +58,9 @@ def read_folder(
     is_assigned = is_needed and bool(found.get("train")) and not found.get("val")
     if is_assigned:
         _assign_validation(data)
-    if splits is not None:
+    if splits is None:
+        data.add_problems(_check_splits(data))
+    else:
         missing = [split for split in splits if not data.splits.get(split)]
         if missing:
             data.refuse_problems()
@@ -63,6 +69,7 @@ def read_folder(
                 f"{data.root} has no {missing[0]} images. It has: {', '.join(counts)}"
             )
         data.splits = {split: data.splits[split] for split in splits}
+    data.splits = {split: part for split, part in data.splits.items() if part}
     samples = [sample for part in data.splits.values() for sample in part]
     table, data.labelme_values = find_classes(layout, samples)
     # All splits at once: the number and size of all files decide how they are read.
@@ -77,6 +84,21 @@ def read_folder(
     # The classes of a run are not those of this folder.
     check(data, has_own_classes=class_map is None)
     return data
+
+
+def _check_splits(data):
+    """Problems of splits that a training needs."""
+    counts = ", ".join(f"{name} {len(part)}" for name, part in data.splits.items())
+    return [
+        Problem(
+            f"no-{split}",
+            True,
+            f"There are no {split} images with labels, which a training needs. The "
+            f"folder has: {counts or 'none'}",
+        )
+        for split in ("train", "val")
+        if not data.splits.get(split)
+    ]
 
 
 def _assign_validation(data):

@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from collections import Counter
 from collections.abc import Sequence
 
 from keras_fcn.datasets.folder.samples import Sample
@@ -13,13 +14,14 @@ def assign_validation(
 ) -> tuple[list[Sample], list[Sample]]:
     """Divide samples into training and validation.
 
-    The split of a sample depends on its name (or its group's) only, so that adding
-    images moves no other. If one split would be empty, the name whose hash is nearest
-    to the share is moved to it.
+    Names (or groups) are ordered by a hash, and the first ones are for validation, so
+    that an added image moves at most one other.
 
     Args:
         samples: all samples.
-        share: share of the names for validation, above 0 and below 1.
+        share: share of the samples for validation, above 0 and below 1; met to the
+            nearest sample, or as nearly as groups allow, with at least one name in each
+            split.
         group_by: regular expression: samples in whose names it finds the same text stay
             together; its first group counts if it has one. None: no groups.
 
@@ -41,10 +43,18 @@ def assign_validation(
         raise ValueError(
             f"A validation split needs at least two {what}. Received: {len(hashes)}"
         )
-    # At least one group on each side, whatever the share.
+    sizes = Counter(groups)
     ordered = sorted(hashes, key=hashes.__getitem__)
-    count = sum(value < share for value in hashes.values())
-    chosen = set(ordered[: min(max(count, 1), len(ordered) - 1)])
+    chosen: set[str] = set()
+    missing = share * len(samples)
+    for group in ordered:
+        # At least one group on each side, whatever the share.
+        is_last = len(chosen) == len(ordered) - 1
+        is_nearer = abs(missing - sizes[group]) < abs(missing)
+        if not is_last and is_nearer:
+            chosen.add(group)
+            missing -= sizes[group]
+    chosen = chosen or {min(ordered, key=sizes.__getitem__)}
     train: list[Sample] = []
     val: list[Sample] = []
     for sample, group in zip(samples, groups, strict=True):

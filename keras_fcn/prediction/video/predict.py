@@ -15,7 +15,6 @@ import numpy as np
 
 from keras_fcn.classes import ClassMap
 from keras_fcn.drawing.overlays import legend, legend_scale, overlay, overlay_palette
-from keras_fcn.images.encoding import encode_label_map
 from keras_fcn.images.prefetch import ordered_map, prefetch, threads
 from keras_fcn.prediction.batch import predict_tasks
 from keras_fcn.prediction.confidence import encode_confidence
@@ -140,7 +139,7 @@ class _VideoOutputs(ExitStack):
         if self._labels:
             self._labels.write(label_map, task.time)
         else:
-            content = encode_label_map(label_map, self._class_map)
+            content = self._outputs.encode_labels(label_map, self._class_map)
             write_file(job.labels_path(frame), content)
         if task.confidence is not None:
             path = job.output(CONFIDENCE, ".png", frame)

@@ -10,7 +10,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+import cv2
+import numpy as np
 import pytest
+from PIL import Image
 from pycocotools import mask as coco_masks
 
 from keras_fcn.commands import inspect
@@ -69,21 +72,230 @@ def _packed(counts):
     }
 
 
+def write_nan(path):
+    Image.fromarray(np.full((32, 40), np.nan, "float32")).save(path)
+
+
 def unlabelled(folder):
     for name in "abcdef":
         write_image(folder / f"images/{name}.png")
     write_labels(folder / "labels/z.png")
 
 
+def coco(name, images):
+    """Build a COCO file with a square in each image, and the images."""
+
+    def build(folder):
+        names = [f"{image}.jpg" for image in images]
+        for image in names:
+            write_image(folder / image)
+        square = [[4, 4, 20, 4, 20, 20, 4, 20]]
+        content = {
+            "images": [
+                {"id": n, "file_name": image, "height": 32, "width": 40}
+                for n, image in enumerate(names)
+            ],
+            "categories": [{"id": 1, "name": "thing"}],
+            "annotations": [
+                {"id": n, "image_id": n, "category_id": 1, "segmentation": square}
+                for n in range(len(names))
+            ],
+        }
+        (folder / name).write_text(json.dumps(content))
+
+    return build
+
+
+def named_splits(*words, names="abc"):
+    """Build folders of splits in images/ and labels/."""
+    return together(
+        *(
+            pairs(f"images/{word}", f"labels/{word}", [f"{word}_{n}" for n in names])
+            for word in words
+        )
+    )
+
+
+def own_folders(*words):
+    """Build folders of splits with images/ and masks/ in each."""
+    return together(
+        *(
+            pairs(f"{word}/images", f"{word}/masks", [f"{word}_{n}" for n in "abc"])
+            for word in words
+        )
+    )
+
+
+def drive(folder):
+    """Build DRIVE: vessels in 1st_manual/, the field of view in mask/."""
+    for split, numbers in (("training", range(21, 26)), ("test", range(1, 4))):
+        for number in numbers:
+            name = f"{number:02}"
+            place = folder / split
+            write_image(place / f"images/{name}_{split}.tif")
+            write_labels(place / f"mask/{name}_{split}_mask.gif", (0, 255))
+            write_labels(place / f"1st_manual/{name}_manual1.gif", (0, 255, 0))
+
+
+def wide(factor, dtype="uint16", offset=0, suffix="tif"):
+    """Build gray images of another type than uint8."""
+
+    def build(folder):
+        for number in range(6):
+            write_labels(folder / f"labels/{number}.png", (0, 1))
+            grey = np.random.default_rng(number).integers(0, 256, (32, 40))
+            grey[0, :2] = (0, 255)
+            path = folder / f"images/{number}.{suffix}"
+            path.parent.mkdir(exist_ok=True)
+            Image.fromarray((grey * factor + offset).astype(dtype)).save(path)
+
+    return build
+
+
+def dark(folder):
+    wide(16)(folder)
+    Image.new("I;16", (40, 32), 3).save(folder / "images/2.tif")
+
+
+def satellite(folder):
+    pairs()(folder)
+    (folder / "images/a.png").unlink()
+    bands = np.zeros((32, 40, 4), "float32")
+    cv2.imwrite(str(folder / "images/a.tif"), bands)
+
+
+IDS_TABLE = "id,name\n0,void\n7,road\n11,building\n26,car\n"
+BOTH = {"train": 5, "val": 1}  # of six images
 CASES = {
-    "splits in folders": Case(
+    "splits in folders": Case(named_splits("train", "val"), {"train": 3, "val": 3}),
+    "splits with years": Case(
+        named_splits("train2017", "val2017"), {"train": 3, "val": 3}
+    ),
+    "splits as sets": Case(
+        own_folders("training_set", "validation_set", "test_set"),
+        {"train": 3, "val": 3, "test": 3},
+    ),
+    "splits in capitals": Case(own_folders("Train", "VALID"), {"train": 3, "val": 3}),
+    "dev is val": Case(own_folders("train", "dev"), {"train": 3, "val": 3}),
+    "eval is no split": Case(
+        named_splits("train", "eval"),
+        {"train": 2, "val": 1},
+        "3 files in images/eval/ are in no split and are not used",
+    ),
+    "eval with its own folders is no split": Case(
+        own_folders("train", "val", "eval"),
+        {"train": 3, "val": 3},
+        "6 files in eval/ are in no split and are not used",
+    ),
+    "a COCO file of a valley": Case(
+        together(coco("coco_forest.json", "abc"), coco("coco_valley.json", "def")), BOTH
+    ),
+    "the latest COCO file": Case(coco("coco_latest.json", "abcdef"), BOTH),
+    "a COCO file of a festival": Case(coco("festival_coco.json", "abcdef"), BOTH),
+    "COCO files with splits and years": Case(
         together(
-            pairs("images/train", "labels/train"),
-            pairs("images/val", "labels/val", "gh"),
+            coco("instances_train2017.json", "abcd"),
+            coco("instances_val2017.json", "ef"),
         ),
-        {"train": 6, "val": 2},
+        {"train": 4, "val": 2},
+        classes=("background", "thing"),
+    ),
+    "a COCO file of a test alone": Case(
+        coco("coco_test.json", "abc"), None, "There are no train images with labels"
+    ),
+    "a list of validation images": Case(
+        together(pairs(), text("valid.txt", "a.png\nb.png\n")),
+        {"train": 4, "val": 2},
+        "lists valid.txt; all other images are for training",
+    ),
+    "a list of training images": Case(
+        together(pairs(), text("train.txt", "a\nb\nc\nd\n")),
+        {"train": 3, "val": 1},
+        "2 images with labels are in no list and are not used: e; f",
+    ),
+    "lists of some images": Case(
+        together(pairs(), text("train.txt", "a\nb\n"), text("val.txt", "c\n")),
+        {"train": 2, "val": 1},
+        "3 images with labels are in no list",
+    ),
+    "two folders of labels": Case(
+        drive, None, "test/mask/ or with test/1st_manual/: choose one by --labels-dir"
+    ),
+    "two folders of labels, one chosen": Case(
+        drive,
+        {"train": 4, "val": 1, "test": 3},
+        "training/images/ with training/1st_manual/",
+        options={"labels_dir": "1st_manual"},
+    ),
+    "a folder of images chosen": Case(
+        together(pairs("left", "classes"), pairs("right", "classes")),
+        BOTH,
+        "left/ with classes/",
+        options={"images_dir": "left", "labels_dir": "classes"},
+    ),
+    "chosen folders with splits": Case(
+        together(
+            pairs("left/train", "classes/train", "abc"),
+            pairs("left/val", "classes/val", "de"),
+        ),
+        {"train": 3, "val": 2},
+        options={"images_dir": "left", "labels_dir": "classes"},
+    ),
+    "a chosen folder that is missing": Case(
+        pairs(), None, "must have the folders of", options={"labels_dir": "mask"}
     ),
     "labels without images": Case(unlabelled, None, "6 of 6 images have no label"),
+    "labels without images, accepted": Case(
+        unlabelled,
+        None,
+        "There are no train images with labels",
+        options={"accept": ("unlabelled",)},
+    ),
+    "8 bits in 16": Case(wide(1), BOTH, "value range: 0 to 255 .8 bits. become"),
+    "10 bits in 16": Case(wide(4), BOTH, "value range: 0 to 1023 .10 bits."),
+    "12 bits in a 16-bit PNG": Case(
+        wide(16, suffix="png"), BOTH, "value range: 0 to 4095 .12 bits."
+    ),
+    "16 bits": Case(wide(257), BOTH, "value range: 0 to 65535 .16 bits."),
+    "signed integers": Case(
+        wide(16, "int32", -1000), BOTH, "value range: -1000 to 3080 become"
+    ),
+    "floats from 0 to 1": Case(
+        wide(1 / 255, "float32"), BOTH, "value range: 0 to 1 become"
+    ),
+    "floats from 0 to 255": Case(
+        wide(1, "float32"), BOTH, "value range: 0 to 255 .8 bits. become"
+    ),
+    "a given value range": Case(
+        wide(1),
+        BOTH,
+        "value range: 0 to 4095 .12 bits. .*6 images use less than a tenth",
+        options={"value_range": (0.0, 4095.0)},
+    ),
+    "the range of the type": Case(
+        wide(257),
+        BOTH,
+        "value range: that of the type of each image",
+        options={"value_range": "dtype"},
+    ),
+    "one black image": Case(
+        dark,
+        BOTH,
+        "1 images use less than a tenth .* images/2.tif .3 to 3 of 0 to 4095",
+    ),
+    "a float with NaN": Case(
+        together(wide(1), lambda f: write_nan(f / "images/3.tif")),
+        None,
+        "images/3.tif must have finite values",
+    ),
+    "a satellite image": Case(
+        satellite, None, "images/a.tif is a TIFF with 4 bands of float32: .*-b 1 -b 2"
+    ),
+    "ids of another data set": Case(
+        together(pairs(values=(7, 11, 26, 0)), text("class_dict.csv", IDS_TABLE)),
+        BOTH,
+        classes=("road", "building", "car"),
+    ),
 }
 
 _ROAD_CAR = ("background", "road", "car")
@@ -690,7 +902,7 @@ def test_folder_as_found(name, tmp_path, capsys):
         *("--data-dir", folder, "--page", tmp_path / "page.png", "--json", file),
         *flags_of(case),
     )
-    assert re.search(case.says, out + err), out + err
+    assert re.search(case.says, out + err, re.DOTALL), out + err
     if case.images is None:
         assert status == 2, out
         with pytest.raises((ValueError, OSError)):

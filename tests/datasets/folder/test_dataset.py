@@ -44,7 +44,7 @@ def test_layout_sizes_and_encoding_are_logged(tiny_folder, caplog):
         load_folder(tiny_folder, SPLITS)
     assert caplog.messages[0] == f"Reading {tiny_folder}"
     assert "images/ with labels/ with folders train, val, test" in caplog.messages[1]
-    assert caplog.messages[2] == "train 4, val 2 images (64x48)"
+    assert caplog.messages[2] == "train 4, val 2, test 2 images (64x48)"
     assert caplog.messages[3] == "labels are read as ids, 255 is void"
 
 
@@ -113,14 +113,14 @@ def test_images_beyond_the_memory_are_read_in_a_new_order_each_epoch(tmp_path):
 @pytest.mark.parametrize("content", [b"", b"not a picture", b"\x89PNG\r\n\x1a\n cut"])
 def test_an_unreadable_image_is_found_before_training(tiny_folder, content):
     (tiny_folder / "images/train/train_3.png").write_bytes(content)
-    with pytest.raises(ValueError, match="1 of 6 .*train_3.png"):
+    with pytest.raises(ValueError, match="1 of 8 .*train_3.png"):
         load_folder(tiny_folder, SPLITS)
 
 
 def test_a_truncated_image_is_found_before_training(tiny_folder):
     path = tiny_folder / "images/train/train_3.png"
     path.write_bytes(path.read_bytes()[:-900])
-    with pytest.raises(ValueError, match="1 of 6 .*train_3.png"):
+    with pytest.raises(ValueError, match="1 of 8 .*train_3.png"):
         load_folder(tiny_folder, SPLITS)
 
 
@@ -131,7 +131,7 @@ def test_all_problems_are_in_one_message(tiny_folder):
     with pytest.raises(ValueError) as caught:
         load_folder(tiny_folder, SPLITS)
     message = str(caught.value)
-    assert "4 of 6 images or their labels can't be read" in message
+    assert "4 of 8 images or their labels can't be read" in message
     assert "and 1 more" in message
     assert "labels/val/val_0.png is 60x48, its image 64x48" in message
     assert message.endswith("(2 problems)")

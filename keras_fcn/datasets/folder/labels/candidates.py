@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from keras_fcn.classes import MAX_CLASSES, ClassMap, distinct_colors
 from keras_fcn.datasets.folder.labels.class_table import (
@@ -64,6 +65,7 @@ class Candidate:
         self.table: dict[int, int] = {}
         if kind == "ids":  # a table may still name 255 as a class
             self.table = {VOID_ID: VOID_ID, WIDE_VOID: VOID_ID}
+        self.values = values
         self.num_classes = 0
         for entry, value in zip(self.entries, values, strict=True):
             class_id = VOID_ID if entry.is_void else self.num_classes
@@ -208,7 +210,23 @@ class Evidence:
             tuple(color or next(spare) for color in colors),
             VOID_ID,
             void[0] if void else (0, 0, 0),
+            *self._stored(),
         )
+
+    def _stored(self):
+        """What the label files store for the classes, and for void."""
+        entries, values = self.best.entries, list[Any](self.best.values)
+        others: list[Any] = [VOID_ID, *range(256)]
+        if self.best.kind == "colors":
+            values = [entry.color for entry in entries]
+            others = [(0, 0, 0), (255, 255, 255), *distinct_colors(MAX_CLASSES)]
+        stored: list[Any] = []
+        void: list[Any] = []
+        for entry, value in zip(entries, values, strict=True):
+            if value is not None:  # a void class may have no color
+                (void if entry.is_void else stored).append(value)
+        void += [value for value in others if value not in stored]
+        return tuple(stored), void[0]
 
 
 def _options(contents, table, label_values, void, class_map):
@@ -233,12 +251,40 @@ def _options(contents, table, label_values, void, class_map):
             ClassEntry(white, (255, 255, 255), 255, False),
         ]
         yield "black-white", words, two
-    if not entries:
+    if not entries and class_map is not None and class_map.stored_values is not None:
+        yield from _stored_in_run(class_map, void)
+    elif not entries:
         yield "ids", "ids, 255 is void", _numbered(contents, class_map, void)
     elif any(entry.value is not None for entry in entries):
         yield "ids", f"ids, as in {source}, 255 is void", entries
     else:
         yield "ids", f"ids, the lines of {source} from 0, 255 is void", entries
+
+
+def _stored_in_run(class_map, void):
+    """The encoding of the label files that a run was trained on."""
+    has_colors = isinstance(class_map.stored_void, tuple)
+    pairs = zip(class_map.names, class_map.stored_values, strict=True)
+    named = [*pairs, ("void", class_map.stored_void)]
+    # A run's classes are without those that its `void` names.
+    values = {int(name) for name in void if name.isdecimal()}
+    named += [
+        (f"class_{value}", value)
+        for value in sorted(values - {value for _, value in named})
+        if not has_colors
+    ]
+    entries = [
+        ClassEntry(name, value, None, index >= class_map.num_classes)
+        if has_colors
+        else ClassEntry(name, None, value, index >= class_map.num_classes)
+        for index, (name, value) in enumerate(named)
+    ]
+    kind = "colors" if has_colors else "ids"
+    yield (
+        kind,
+        f"{kind}, as in the training" + ", 255 is void" * (kind == "ids"),
+        entries,
+    )
 
 
 def _numbered(contents, class_map, void):

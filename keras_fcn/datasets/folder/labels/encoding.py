@@ -111,7 +111,7 @@ RULES = (
         "no-table",
         "Label maps have colors, and there is no class table",
         "Add a class_dict.csv with the columns name,r,g,b",
-        lambda e: e.table is None and e.contents.has_rgb,
+        lambda e: e.table is None and e.contents.has_rgb and not e.fits,
         lambda e: _pixels(name_colors(e.contents.colors)),
         lambda e, one: list(rgb_pixels(one)) if one.has_rgb else [],
     ),

@@ -2,10 +2,15 @@
 
 from pathlib import Path
 
+from keras_fcn.datasets.folder.layouts.chosen import (
+    check_rivals,
+    find_chosen,
+    note_unused,
+)
 from keras_fcn.datasets.folder.layouts.cityscapes import find_cityscapes
 from keras_fcn.datasets.folder.layouts.coco import find_coco
 from keras_fcn.datasets.folder.layouts.label_studio import find_label_studio
-from keras_fcn.datasets.folder.layouts.listing import is_hidden
+from keras_fcn.datasets.folder.layouts.listing import is_hidden, split_of_folder
 from keras_fcn.datasets.folder.layouts.pairs import (
     KNOWN_FOLDERS,
     find_image_label_dirs,
@@ -23,13 +28,20 @@ _LAYOUTS = (
 )
 
 
-def find_layout(folder: Path, label_suffix: str | None = None) -> Layout:
+def find_layout(
+    folder: Path,
+    label_suffix: str | None = None,
+    images_dir: str | None = None,
+    labels_dir: str | None = None,
+) -> Layout:
     """Find the layout of a folder, and its samples.
 
     Args:
         folder: the data; if it holds a single folder, that one is read.
         label_suffix: text that the labels' names have after the images' names; None to
             find it.
+        images_dir: name of the folder of images; None to find it.
+        labels_dir: name of the folder of labels; None to find it.
 
     Raises:
         FileNotFoundError: if the folder is missing, or no layout is found.
@@ -47,10 +59,16 @@ def find_layout(folder: Path, label_suffix: str | None = None) -> Layout:
         folders = [path for path in inside if path.is_dir()]
         has_images = any(path.suffix.lower() in IMAGE_SUFFIXES for path in inside)
         is_single = len(folders) == 1 and not has_images
-        if not is_single or folders[0].name.lower() in KNOWN_FOLDERS:
+        name = folders[0].name if folders else ""
+        is_known = name.lower() in KNOWN_FOLDERS or split_of_folder(name)
+        if not is_single or is_known or name in (images_dir, labels_dir):
             break
         outer.append(folder)
         folder = folders[0]
+    if images_dir or labels_dir:
+        chosen = find_chosen(folder, images_dir, labels_dir, label_suffix)
+        note_unused(chosen)
+        return chosen
     if cityscapes := find_cityscapes(folder):
         return cityscapes
     coco = find_coco(folder)
@@ -78,4 +96,6 @@ def find_layout(folder: Path, label_suffix: str | None = None) -> Layout:
             f"{summarize(names, most=6) or 'an empty folder'}"
         )
     layout.outer = outer
+    check_rivals(layout)
+    note_unused(layout)
     return layout

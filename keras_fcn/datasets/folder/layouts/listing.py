@@ -1,6 +1,7 @@
 """The files and folders of a data folder, without those of the operating system."""
 
 import os
+import re
 import unicodedata
 from collections import defaultdict
 from collections.abc import Collection, Iterator
@@ -10,9 +11,11 @@ from typing import NamedTuple
 _HIDDEN = ("thumbs.db", "desktop.ini", "__macosx")
 SPLIT_WORDS = {
     "train": ("train", "training"),
-    "val": ("val", "valid", "validation"),
+    "val": ("val", "valid", "validation", "dev"),
     "test": ("test", "testing"),
 }
+_FILLERS = ("set", "split", "data", "dataset", "images")
+_CAPITAL = r"(?<=[a-z])(?=[A-Z])"
 
 
 class Listing(NamedTuple):
@@ -130,20 +133,39 @@ def split_folders(folder: Path) -> Iterator[tuple[str, Path]]:
     Args:
         folder: the folder.
     """
-    folders = subfolders(folder)
-    for split, words in SPLIT_WORDS.items():
-        for word in words:
-            if word in folders:
-                yield split, folders[word]
+    found = [(split_of_folder(name), path) for name, path in subfolders(folder).items()]
+    for split in SPLIT_WORDS:
+        yield from ((one, path) for one, path in found if one == split)
+
+
+def split_of_folder(name: str) -> str | None:
+    """Return the split that a folder is named after; None if it is not.
+
+    Args:
+        name: its name, such as `train`, `val2017` or `test_set`.
+    """
+    words = {word for word in _words(name) if word not in _FILLERS}
+    split = split_of_name(name)
+    return split if len(words) == 1 and split != "all" else None
 
 
 def split_of_name(name: str) -> str:
-    """Return the split that a name contains; "all" if it contains none.
+    """Return the split of which a name contains a word; "all" if of none or several.
+
+    Words are between separators, digits and capital letters: `latest` contains none.
 
     Args:
         name: such as `instances_train2017`.
     """
-    for split, words in SPLIT_WORDS.items():
-        if any(word in name.lower() for word in words):
-            return split
-    return "all"
+    found = {
+        split
+        for split, words in SPLIT_WORDS.items()
+        if not _words(name).isdisjoint(words)
+    }
+    return found.pop() if len(found) == 1 else "all"
+
+
+def _words(name: str) -> set[str]:
+    """Words of a name, in lower case."""
+    parts = re.findall(r"[^\W\d_]+", name)
+    return {word.lower() for part in parts for word in re.split(_CAPITAL, part)}

@@ -40,6 +40,7 @@ def split_by_lists(layout: Layout) -> str:
     samples = layout.splits.pop("all")
     by_name = {os.path.basename(sample.name): sample for sample in samples}
     by_name |= {sample.name: sample for sample in samples}
+    has_train = "train" in lists  # a list of other images leaves the rest to training
     # Images without a label matter only if a list has them, as in Pascal VOC.
     unlabelled = {
         Path(path).stem
@@ -47,7 +48,8 @@ def split_by_lists(layout: Layout) -> str:
         for path in problem.examples
         if problem.kind == "unlabelled"
     }
-    layout.problems = [one for one in layout.problems if one.kind != "unlabelled"]
+    if has_train:
+        layout.problems = [one for one in layout.problems if one.kind != "unlabelled"]
     for split, path in lists.items():
         names = read_list(path)
         chosen, missing = set(), []
@@ -68,7 +70,18 @@ def split_by_lists(layout: Layout) -> str:
             ". Add the files, or remove the names from the list",
             is_fatal=True,
         )
-    return f"lists {', '.join(relative(path, folder) for path in lists.values())}"
+    listed_samples = {sample for part in layout.splits.values() for sample in part}
+    rest = [sample for sample in samples if sample not in listed_samples]
+    found = f"lists {', '.join(relative(path, folder) for path in lists.values())}"
+    if not has_train:
+        layout.splits = {"train": rest, **layout.splits}
+        return f"{found}; all other images are for training"
+    layout.problems += listed(
+        "unlisted",
+        "images with labels are in no list and are not used",
+        [sample.name for sample in rest],
+    )
+    return found
 
 
 def read_list(path: Path) -> list[str]:
