@@ -11,9 +11,10 @@ from functools import lru_cache
 
 import cv2
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
 from keras_fcn.classes import ClassMap
+from keras_fcn.drawing.text import text_font
 from keras_fcn.typing import Color, Size
 
 INK, PAPER = (32, 32, 32), (255, 255, 255)
@@ -164,21 +165,21 @@ def legend(
         uint8 RGB `(height, width, 3)`.
     """
     line_height = round(LINE_HEIGHT * scale)
-    font = ImageFont.load_default(TEXT_SIZE * scale)
     left = round(4 * scale)
     entries, x, line = [], left, 0
     for class_id in ids:
         name = "void" if class_id == class_map.void_id else class_map.names[class_id]
+        font = text_font(name, TEXT_SIZE * scale)
         advance = round(34 * scale + font.getlength(name))
         if x > left and x + advance > width:
             x, line = left, line + 1
-        entries.append((x, line * line_height, name, class_id))
+        entries.append((x, line * line_height, name, class_id, font))
         x += advance
     height = (line + 1) * line_height + round(2 * scale)
     image = Image.new("RGB", (width, height), PAPER)
     draw = ImageDraw.Draw(image)
     colors = class_map.palette() if colors is None else colors
-    for x, y, name, class_id in entries:
+    for x, y, name, class_id, font in entries:
         red, green, blue = (int(channel) for channel in colors[class_id])
         top, bottom = round(y + 5 * scale), round(y + 19 * scale)
         box = (x, top, round(x + 14 * scale), bottom)

@@ -3,7 +3,7 @@
 import math
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
 from keras_fcn.classes import ClassMap
 from keras_fcn.drawing.overlays import (
@@ -14,6 +14,7 @@ from keras_fcn.drawing.overlays import (
     legend,
     overlay,
 )
+from keras_fcn.drawing.text import text_font
 
 _MAX_SIDE = 640  # pixels, height and width of an image in a panel
 _CELL = 44  # pixels, side of a cell of a confusion matrix
@@ -132,7 +133,7 @@ def titled(title: str, image: np.ndarray) -> np.ndarray:
         uint8 RGB, higher by one line.
     """
     line = Image.new("RGB", (image.shape[1], LINE_HEIGHT), PAPER)
-    font = ImageFont.load_default(TEXT_SIZE)
+    font = text_font(title, TEXT_SIZE)
     ImageDraw.Draw(line).text((4, 3), title, font=font, fill=INK)
     return np.concatenate([np.asarray(line), image])
 
@@ -164,17 +165,18 @@ def draw_confusion_matrix(matrix: np.ndarray, class_map: ClassMap) -> np.ndarray
     Returns:
         uint8 RGB; rows of classes without pixels are empty.
     """
-    font = ImageFont.load_default(TEXT_SIZE)
     names = class_map.names
-    margin = 16 + round(max(font.getlength(name) for name in names))
+    fonts = [text_font(name, TEXT_SIZE) for name in names]
+    lengths = [font.getlength(name) for font, name in zip(fonts, names, strict=True)]
+    margin = 16 + round(max(lengths))
     side = margin + _CELL * len(names) + 8
     image = Image.new("RGB", (side, side + LINE_HEIGHT), PAPER)
     draw = ImageDraw.Draw(image)
     caption = "rows: truth, columns: prediction, in % of the row"
-    draw.text((8, side), caption, font=font, fill=INK)
+    draw.text((8, side), caption, font=text_font(caption, TEXT_SIZE), fill=INK)
     total = matrix.sum(axis=1, keepdims=True)
     shares = np.divide(matrix, total, out=np.zeros(matrix.shape), where=total > 0)
-    for row, name in enumerate(names):
+    for row, (name, font) in enumerate(zip(names, fonts, strict=True)):
         y = margin + row * _CELL
         draw.text((margin - 8, y + _CELL // 2), name, font=font, fill=INK, anchor="rm")
         # The name of the column, rotated to read upwards, ends above its cells.
@@ -194,10 +196,11 @@ def _draw_cell(draw: ImageDraw.ImageDraw, x: int, y: int, share: float) -> None:
     red, green, blue = (round(255 + (value - 255) * share) for value in (8, 48, 107))
     draw.rectangle((x, y, x + _CELL - 2, y + _CELL - 2), fill=(red, green, blue))
     if share >= 0.005:  # would be printed as 0
-        font = ImageFont.load_default(TEXT_SIZE)
+        percent = f"{100 * share:.0f}"
+        font = text_font(percent, TEXT_SIZE)
         middle = (x + _CELL // 2, y + _CELL // 2)
         ink = PAPER if share > 0.5 else INK
-        draw.text(middle, f"{100 * share:.0f}", font=font, fill=ink, anchor="mm")
+        draw.text(middle, percent, font=font, fill=ink, anchor="mm")
 
 
 def _pad_width(image: np.ndarray, width: int) -> np.ndarray:

@@ -3,6 +3,7 @@
 import numpy as np
 
 from keras_fcn.datasets.dataset import SegmentationDataset
+from keras_fcn.drawing.text import padded
 from keras_fcn.errors import printable
 from keras_fcn.metrics.confusion_matrix import segmentation_scores
 
@@ -118,7 +119,8 @@ def class_table(report: dict) -> list[str]:
     lines = [f"{'class':<20}{'IoU':>9}{'accuracy':>11}"]
     for name, iou in report["per_class_iou"].items():
         accuracy = report["per_class_accuracy"][name]
-        lines.append(f"{printable(name):<20}{_percent(iou):>9}{_percent(accuracy):>11}")
+        column = padded(printable(name), 20)
+        lines.append(f"{column}{_percent(iou):>9}{_percent(accuracy):>11}")
     return lines
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from keras_fcn.datasets.folder.folder_data import FolderData
 from keras_fcn.drawing.panels import label_panel, stack_panels
+from keras_fcn.drawing.text import padded
 from keras_fcn.errors import printable
 from keras_fcn.images.value_range import limits_of
 
@@ -170,7 +171,7 @@ def _class_table(described):
     lines = [f"{header}{'weight':>9}"]
     num_pixels = {name: max(1, one["label_pixels"]) for name, one in splits.items()}
     for one in described["classes"]:
-        line = f"{one['name'][:_NAME_WIDTH]:<{_NAME_WIDTH}}{one['id']:>4}"
+        line = f"{padded(one['name'][:_NAME_WIDTH], _NAME_WIDTH)}{one['id']:>4}"
         for split, counts in one["splits"].items():
             share = counts["pixels"] / num_pixels[split]
             line += f"{share:>15.3%}{counts['images']:>8}"
