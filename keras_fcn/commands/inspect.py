@@ -77,6 +77,7 @@ def work(arguments: argparse.Namespace, given: set[str]) -> int:
         Path(arguments.data_dir),
         options=FolderOptions.of(config),
         is_full=True,  # all files are decoded, so that all problems are in the report
+        is_training=True,
     )
     weights = None  # if no label could be read
     if "train" in data.class_pixels:

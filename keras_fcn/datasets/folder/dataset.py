@@ -41,9 +41,13 @@ def load_folder(
     """
     logger.info("Reading %s", folder)
     # A new training reads all splits, so that it agrees with `inspect`.
-    is_training = class_map is None and {"train", "val"} <= set(splits)
+    is_training = class_map is None and {"train", "val"} <= set(splits or ())
     data = read_folder(
-        folder, None if is_training else splits, options, class_map=class_map
+        folder,
+        None if is_training else splits,
+        options,
+        class_map=class_map,
+        is_training=is_training,
     )
     data.refuse_problems()
     encoding = data.require_encoding()
@@ -54,7 +58,7 @@ def load_folder(
     return SegmentationDataset(
         "folder",
         encoding.class_map,
-        {split: make_split(data, split) for split in data.splits},
+        {split: make_split(data, split) for split in splits or data.splits},
         label_values=encoding.kind,
         value_range=data.value_range,
     )

@@ -25,16 +25,17 @@ def read_folder(
     *,
     class_map: ClassMap | None = None,
     is_full: bool | None = None,
+    is_training: bool = False,
 ) -> FolderData:
     """Find, read and check the images and labels of a folder.
 
     Args:
         folder: the data.
-        splits: names of the splits that are needed; None for all, as a training needs
-            them: problems are added if there is no train or val.
+        splits: names of the splits that are needed; None for all, with validation.
         options: the user's options.
         class_map: classes of a run, for folders without a class table.
         is_full: decode every image; None to do so if their files are small together.
+        is_training: add problems if there is no training or validation split.
 
     Returns:
         The content of the folder; problems of single files are in it.
@@ -58,9 +59,9 @@ def read_folder(
     is_assigned = is_needed and bool(found.get("train")) and not found.get("val")
     if is_assigned:
         _assign_validation(data)
-    if splits is None:
+    if is_training:
         data.add_problems(_check_splits(data))
-    else:
+    if splits is not None:
         missing = [split for split in splits if not data.splits.get(split)]
         if missing:
             data.refuse_problems()

@@ -7,7 +7,7 @@ from PIL import Image
 from keras_fcn.commands import inspect
 from keras_fcn.datasets.folder.dataset import load_folder
 from keras_fcn.datasets.folder.folder_data import FolderOptions
-from keras_fcn.datasets.load import load_dataset
+from keras_fcn.datasets.loading import load_dataset
 from keras_fcn.prediction.segmenter import load
 from keras_fcn.runs.folder import RunFolder
 from keras_fcn.training.train import resume, train
