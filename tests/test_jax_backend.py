@@ -12,7 +12,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_fcn.commands import command_line
+from keras_fcn.commands import keras_settings
 from keras_fcn.commands import train as commands_train
 from keras_fcn.runs.folder import RunFolder
 from keras_fcn.training.train import train
@@ -211,7 +211,7 @@ def test_an_unusable_backend_is_a_one_line_error(
 ):
     monkeypatch.setenv("KERAS_BACKEND", backend)
     if not has_packages:
-        monkeypatch.setattr(command_line, "find_spec", lambda name: None)
+        monkeypatch.setattr(keras_settings, "find_spec", lambda name: None)
     folder = write_folder(tmp_path / "mine")
     line = refusal(commands_train, capsys, "--dataset", "folder", "--data-dir", folder)
     assert message in line
@@ -221,7 +221,7 @@ def test_jax_that_can_not_be_imported_is_a_one_line_error(
     tmp_path, monkeypatch, capsys
 ):
     monkeypatch.setenv("KERAS_BACKEND", "jax")
-    monkeypatch.setattr(command_line, "find_spec", lambda name: True)
+    monkeypatch.setattr(keras_settings, "find_spec", lambda name: True)
     monkeypatch.setitem(sys.modules, "jax", None)  # importing it raises ImportError
     folder = write_folder(tmp_path / "mine")
     line = refusal(commands_train, capsys, "--dataset", "folder", "--data-dir", folder)

@@ -13,9 +13,9 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 
+from keras_fcn.commands.keras_settings import choose_backend
 from keras_fcn.commands.parser import OneLineParser
 from keras_fcn.commands.signals import stop_line, stopped_by_signals
 from keras_fcn.commands.startup import quick_imports, quiet_start
@@ -24,12 +24,10 @@ from keras_fcn.errors import (
     LOST_STATUS,
     PeerLost,
     TrainingStopped,
-    did_you_mean,
     one_line,
     printable,
 )
 
-_BACKENDS = ("tensorflow", "jax")
 # Exit status of a command by the exception that ends it.
 _STATUS: dict[type[Exception], int] = {
     ValueError: 2,
@@ -159,25 +157,24 @@ def _own_temporary_folder() -> Iterator[None]:
     remove_abandoned(parent, TEMPORARY)
     with work_folder(parent, TEMPORARY) as folder:
         tempfile.tempdir = str(folder)
+        if not _can_write(Path.home() / ".config/matplotlib"):
+            # Matplotlib would make a temporary folder, and fail to remove it at exit.
+            os.environ.setdefault("MPLCONFIGDIR", str(folder))
         try:
             yield
         finally:
             tempfile.tempdir = before
 
 
+def _can_write(folder: Path) -> bool:
+    """Whether a folder, which may not exist yet, can be written to."""
+    existing = next(path for path in (folder, *folder.parents) if path.exists())
+    return existing.is_dir() and os.access(existing, os.W_OK | os.X_OK)
+
+
 def _start_backend() -> None:
     """Import TensorFlow and Keras and find GPUs, without their start-up lines."""
-    backend = os.environ.get("KERAS_BACKEND") or "tensorflow"
-    if backend not in _BACKENDS:
-        raise ValueError(
-            f"KERAS_BACKEND must be {' or '.join(_BACKENDS)}, got {backend}"
-            + did_you_mean(backend, _BACKENDS)
-        )
-    if backend == "jax" and find_spec("jax") is None:
-        raise ValueError(
-            "KERAS_BACKEND=jax requires JAX, which is not installed: `pip install "
-            "jax`, for NVIDIA's GPUs `pip install jax[cuda12]`"
-        )
+    backend = choose_backend()
     with quiet_start(), quick_imports():
         import tensorflow
 

@@ -52,6 +52,20 @@ def open_header(
             Image.MAX_IMAGE_PIXELS = limit
 
 
+def is_image(path: Path) -> bool:
+    """Return whether a file has one of `FORMATS`, by its first bytes.
+
+    Args:
+        path: a file of any kind.
+    """
+    try:
+        check_is_regular(path)
+        with path.open("rb") as file, open_header(file):
+            return True
+    except Exception:  # Pillow's parsers raise exceptions of many types
+        return False
+
+
 @contextmanager
 def open_image(path: Path, max_pixels: int) -> Iterator[ImageFile.ImageFile]:
     """Open an image file; only the header is read.

@@ -31,7 +31,8 @@ __all__ = [
 ]
 
 IMAGE_SUFFIXES = (
-    ".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".ppm", ".gif",
+    ".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".bmp", ".tif", ".tiff",
+    ".ppm", ".pgm", ".pbm", ".pnm", ".gif",
 )  # fmt: skip
 _ORIENTATION = 0x0112  # EXIF tag
 _WIDE_GRAY = ("I", "F")  # modes of 16 and 32 bits, which `convert` would clip at 255

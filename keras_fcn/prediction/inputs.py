@@ -1,11 +1,16 @@
 """Image and video files from paths, folders, globs and lists."""
 
 import glob
+import logging
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from keras_fcn.errors import summarize
+from keras_fcn.images.opening import is_image
 from keras_fcn.images.reading import IMAGE_SUFFIXES
+
+logger = logging.getLogger(__name__)
 
 VIDEO_SUFFIXES = (
     ".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".mts",
@@ -23,8 +28,8 @@ def find_files(inputs: Sequence[str], output_dir: Path) -> Iterator[Found]:
 
     Args:
         inputs: paths or globs. In a folder and its subfolders, images and videos are
-            found by their suffix; hidden files and outputs of earlier predictions are
-            left out.
+            found by their suffix, and images also by their content; hidden files and
+            outputs of earlier predictions are left out.
         output_dir: folder of the outputs.
 
     Yields:
@@ -80,17 +85,21 @@ def _search(folder: Path, output_dir: Path) -> list[Found]:
             "readable, or give its readable neighbors as inputs"
         ) from error
 
-    files = []
+    files: list[Path] = []
+    others: list[Path] = []
     for parent, folders, names in os.walk(folder, onerror=refuse):
         folders[:] = [name for name in folders if not name.startswith(".")]
         paths = [Path(parent, name) for name in names if not name.startswith(".")]
-        files += [
-            path
-            for path in paths
-            if path.suffix.lower() in _SUFFIXES
-            and os.path.isfile(path)
-            and not _is_output(path, folder, output_dir)
-        ]
+        for path in paths:
+            if not os.path.isfile(path) or _is_output(path, folder, output_dir):
+                continue
+            is_input = path.suffix.lower() in _SUFFIXES or is_image(path)
+            (files if is_input else others).append(path)
+    if others:
+        logger.warning(
+            "%d files in %s are neither images nor videos and are left out: %s",
+            *(len(others), folder, summarize(sorted(path.name for path in others))),
+        )
     if not files:
         raise FileNotFoundError(f"There are no images or videos in the folder {folder}")
     return [(path, path.parent.relative_to(folder)) for path in sorted(files)]

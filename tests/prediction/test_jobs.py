@@ -1,5 +1,7 @@
 """Files from paths, folders, globs and lists, and the paths of their outputs."""
 
+import os
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -63,3 +65,19 @@ def test_two_images_with_the_same_output_are_refused(tmp_path):
         find_jobs(
             [str(tmp_path / "a/x.png"), str(tmp_path / "b/x.jpg")], tmp_path / "o"
         )
+
+
+def test_images_are_found_by_content_and_other_files_are_named(tmp_path, caplog):
+    folder = tmp_path / "in"
+    for name in ("a.JPG_large", "b.jfif", "c", "d.png"):
+        save_image(folder / "image.png").rename(folder / name)
+    (folder / "notes.txt").write_text("words")
+    (folder / "e.heic").write_bytes(b"x")
+    os.mkfifo(folder / "pipe")
+    jobs = find_jobs([str(folder)], tmp_path / "out")
+    assert [job.path.name for job in jobs] == ["a.JPG_large", "b.jfif", "c", "d.png"]
+    (line,) = caplog.messages
+    assert line == (
+        f"2 files in {folder} are neither images nor videos and are left out: e.heic; "
+        "notes.txt"
+    )
