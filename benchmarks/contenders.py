@@ -16,13 +16,12 @@ import keras
 import numpy as np
 
 from keras_fcn.config import TrainingConfig
+from keras_fcn.conversion.convert import write_converted
 from keras_fcn.models.fcn import FCN
 from keras_fcn.models.inference import prediction_model
 from keras_fcn.models.precision import use_precision
 from keras_fcn.runs.exported import ExportedFolder
 from keras_fcn.runs.runtimes import RUNTIMES
-from keras_fcn.serving.convert import write_converted
-from keras_fcn.serving.options import ExportOptions
 from keras_fcn.training.augment import make_augment
 from keras_fcn.training.optimizer import make_optimizer
 from keras_fcn.training.trainer import Trainer, fetch
@@ -104,9 +103,7 @@ def prediction_contenders(
     if find_spec("torch"):
         contenders["PyTorch"] = _torch_prediction(network, case, images)
     if find_spec("openvino"):
-        write_converted(
-            network_in_float32(case, network), folder, ExportOptions(format="openvino")
-        )
+        write_converted(network_in_float32(case, network), folder, "openvino")
         contenders["OpenVINO"] = _openvino(folder, case.precision, images)
     if case.precision == "float32":
         for name, format, package in (
@@ -114,7 +111,7 @@ def prediction_contenders(
             ("LiteRT", "litert", "ai_edge_litert"),
         ):
             if find_spec(package):
-                write_converted(network, folder, ExportOptions(format=format))
+                write_converted(network, folder, format)
                 runtime = RUNTIMES[format][1](folder)
                 contenders[name] = lambda runtime=runtime: runtime.label_maps(images)
     expected = contenders["keras-fcn"]()

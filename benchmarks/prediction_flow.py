@@ -4,7 +4,9 @@ Renders street scenes into files and predicts them in turns: with the network al
 from arrays in memory, one by one; as `predict` does, from files to label maps and
 overlays; and as `evaluate` does, compared to the network alone in batches of four with
 confidence. With --tta also with test-time augmentation, compared to the network alone
-at the same sizes. Prints a table of docs/predicting.md.
+at the same sizes. With --compare also from files by another runtime or in int8, as a
+share of the default's rate with the same overlays. Prints a table of
+docs/predicting.md.
 """
 
 import argparse
@@ -35,6 +37,7 @@ from street_rendering.folder import write_scenes
 
 _FOURS = "network alone, four with confidence"
 _VIEWS = "network alone, the views of test-time augmentation"
+_FROM_FILES = "png overlay"
 _ALONE = {"evaluation": _FOURS, "test-time augmentation": _VIEWS}
 
 
@@ -46,6 +49,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--num-turns", type=positive_int, default=4, metavar="N")
     parser.add_argument(
         "--image-size", type=flag_type(Size), default=(360, 480), metavar="HxW"
+    )
+    parser.add_argument(
+        "--compare",
+        nargs="*",
+        choices=("openvino", "onnxruntime", "int8"),
+        default=(),
+        help="runtimes and precisions to compare with the default",
     )
     parser.add_argument(
         "--tta",
@@ -70,6 +80,13 @@ def work(arguments: argparse.Namespace, given: set[str]) -> int:
         augmented = load(arguments.model, tta=True)
         augmented(image)
         names = (*names, _VIEWS, "test-time augmentation")
+    others = {}
+    for name in arguments.compare:
+        option = "precision" if name == "int8" else "runtime"
+        others[f"{_FROM_FILES} by {name}"] = load(arguments.model, **{option: name})
+    names = (*names, *others)
+    for other in others.values():
+        other(image)
     rates = {name: [] for name in names}
     with tempfile.TemporaryDirectory() as folder:
         for turn in range(arguments.num_turns):
@@ -80,6 +97,9 @@ def work(arguments: argparse.Namespace, given: set[str]) -> int:
                 out = Path(folder, f"{kind}-{turn}")
                 rate = _flow_rate(segmenter, scenes / "images", out, kind)
                 rates[f"{kind} overlay"].append(rate)
+            for name, other in others.items():
+                out = Path(folder, f"{name}-{turn}")
+                rates[name].append(_flow_rate(other, scenes / "images", out, "png"))
             by_fours = _rate(segmenter.label_and_confidence, batch, per_turn // 4)
             rates[_FOURS].append(4 * by_fours)
             out = Path(folder, f"evaluation-{turn}")
@@ -133,7 +153,10 @@ def _table(rates: dict[str, list[float]]) -> Iterator[str]:
     yield "|---|---|---|"
     for name, values in rates.items():
         is_alone = name.startswith("network alone")
-        alone = rates[name if is_alone else _ALONE.get(name, "network alone")]
+        if name.startswith(f"{_FROM_FILES} by "):
+            alone = rates[_FROM_FILES]
+        else:
+            alone = rates[name if is_alone else _ALONE.get(name, "network alone")]
         shares = [value / one for value, one in zip(values, alone, strict=True)]
         yield (
             f"| {name} | {statistics.median(values):.2f} ({min(values):.2f}-"

@@ -46,7 +46,7 @@ def main(argv=None):
         "upsampling": draw_upsampling(),
         "shift-and-stitch": draw_shift_and_stitch(),
     }
-    segmenter = keras_fcn.load()
+    segmenter = keras_fcn.load(runtime="tensorflow")  # for its layers
     figures["strides"] = draw_strides(segmenter)
     (folder / "figures").mkdir(parents=True, exist_ok=True)
     for name, figure in figures.items():

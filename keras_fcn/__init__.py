@@ -8,8 +8,9 @@
 
 A `Segmenter` takes a path, a Pillow image or a uint8 RGB array, or a list of them. It
 also has `probabilities(image)`, `overlay(image, label_map)` and `model`, the Keras
-model. `FCN` and `from_pretrained` return networks to train, with `datasets`, `Augment`,
-`losses`, `metrics` and `callbacks` that follow Keras's conventions:
+model if `load` has the argument `runtime="tensorflow"`. `FCN` and `from_pretrained`
+return networks to train, with `datasets`, `Augment`, `losses`, `metrics` and
+`callbacks` that follow Keras's conventions:
 
     >>> data = keras_fcn.datasets.load("folder", data_dir="my_data")
     >>> model = keras_fcn.from_pretrained("fcn8s-camvid", num_classes=data.num_classes)
@@ -21,7 +22,7 @@ model. `FCN` and `from_pretrained` return networks to train, with `datasets`, `A
     >>> batches = data.train.batches(8, augment=keras_fcn.Augment(crop=(256, 256)))
     >>> model.fit(batches, validation_data=data.val.batches(8), epochs=10)
 
-The first use of any of these names imports Keras. `keras.saving.load_model` reads the
+Keras is imported when it is first needed. `keras.saving.load_model` reads the
 `best.keras` of a run once both packages have been imported, in any order.
 """
 

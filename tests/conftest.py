@@ -1,8 +1,12 @@
 """Set-up of pytest. The shared fixtures are in `tests/support/fixtures.py`."""
 
 import gc
+import os
 import signal
 from collections import Counter
+
+# Otherwise networks would be converted for OpenVINO; tests of that unset it.
+os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 
 
 def pytest_configure(config):

@@ -7,7 +7,7 @@ maps do not change; probabilities and confidence do.
 import argparse
 
 from keras_fcn.commands.command_line import Command
-from keras_fcn.commands.data_flags import add_data_arguments, data_config, load_data
+from keras_fcn.commands.data_flags import add_data_arguments, data_config
 from keras_fcn.commands.flags import add_config_arguments, add_model_argument
 
 _EXAMPLES = """examples:
@@ -25,6 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def work(arguments: argparse.Namespace, given: set[str]) -> int:
     """Fit and write the temperature."""
+    from keras_fcn.evaluation.data import load_data
     from keras_fcn.runs.bundled import find_network
     from keras_fcn.training.calibrate import calibrate
 

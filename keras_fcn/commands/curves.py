@@ -51,4 +51,5 @@ main = Command(
     check,
     "%(prog)s RUN [RUN ...] [options]",
     _EXAMPLES,
+    needs_backend=lambda _: False,
 ).main

@@ -9,7 +9,6 @@ from keras_fcn.commands.flags import add_config_arguments
 from keras_fcn.config import DATA_FIELDS, TrainingConfig
 
 if TYPE_CHECKING:
-    from keras_fcn.datasets.dataset import SegmentationDataset
     from keras_fcn.runs.network_folder import NetworkFolder
 
 
@@ -40,29 +39,3 @@ def data_config(
     if changes.get("dataset", trained.dataset) != trained.dataset:
         changes["val_pattern"] = None  # it matches names of the other data set
     return replace(trained, **changes)
-
-
-def load_data(
-    network: "NetworkFolder", config: TrainingConfig, splits: tuple[str, ...]
-) -> "SegmentationDataset":
-    """Load a data set, with the splits and at the size of its training.
-
-    Args:
-        network: its classes are required.
-        config: selects the data set.
-        splits: the splits that are read.
-
-    Raises:
-        ValueError: if the data set has other classes than the network.
-        OSError: if an image can't be read.
-    """
-    from keras_fcn.datasets.loading import as_in_training, load_dataset
-
-    if "test" in splits:
-        config = replace(config, val_pattern=None)
-    elif config.val_pattern is not None:
-        splits = ("train", "val")  # the pattern divides the images of both
-    dataset = load_dataset(config, splits, network.read_class_map())
-    dataset = as_in_training(dataset, config)
-    network.check_classes(dataset.class_map)
-    return dataset

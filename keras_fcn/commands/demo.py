@@ -6,12 +6,18 @@ The page is reachable from this machine only, and loads nothing from other serve
 import argparse
 import importlib.util
 import socket
+from dataclasses import asdict
 from typing import Annotated
 
 from pydantic import Field
 
 from keras_fcn.commands.command_line import Command
 from keras_fcn.commands.flags import add_flag, add_model_argument
+from keras_fcn.commands.inference_flags import (
+    add_runtime_arguments,
+    runtime_options,
+    select_runtime_of,
+)
 from keras_fcn.options import Kind
 
 _Port = Annotated[int, Field(ge=1, le=65535), Kind("a port, 1 to 65535", "PORT")]
@@ -25,10 +31,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the flags of the command."""
     add_model_argument(parser)
     add_flag(parser, "--port", _Port, "port of the page on 127.0.0.1", 7860)
+    add_runtime_arguments(parser)
 
 
 def check(arguments: argparse.Namespace, given: set[str]) -> None:
     """Check that Gradio is installed and the port is free."""
+    arguments.runtime_options = runtime_options(arguments, given)
     if importlib.util.find_spec("gradio") is None:
         raise ValueError(
             'The page needs Gradio, which is not installed: pip install ".[demo]" '
@@ -51,7 +59,7 @@ def work(arguments: argparse.Namespace, given: set[str]) -> int:
     from keras_fcn.demo.page import serve
     from keras_fcn.prediction.segmenter import load
 
-    segmenter = load(arguments.model)
+    segmenter = load(arguments.model, **asdict(arguments.runtime_options))
     try:
         serve(segmenter, arguments.model, arguments.port)
     except KeyboardInterrupt:  # the usual end of the page, not an error
@@ -59,4 +67,11 @@ def work(arguments: argparse.Namespace, given: set[str]) -> int:
     return 0
 
 
-main = Command(__doc__, add_arguments, work, check, examples=_EXAMPLES).main
+main = Command(
+    __doc__,
+    add_arguments,
+    work,
+    check,
+    examples=_EXAMPLES,
+    needs_backend=lambda arguments: select_runtime_of(arguments).needs_keras,
+).main

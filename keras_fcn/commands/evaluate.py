@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from keras_fcn.commands.command_line import Command
-from keras_fcn.commands.data_flags import add_data_arguments, data_config, load_data
+from keras_fcn.commands.data_flags import add_data_arguments, data_config
 from keras_fcn.commands.flags import (
     add_config_arguments,
     add_flag,
@@ -20,7 +20,10 @@ from keras_fcn.commands.flags import (
 )
 from keras_fcn.commands.inference_flags import (
     add_inference_arguments,
+    add_runtime_arguments,
     inference_options,
+    runtime_options,
+    select_runtime_of,
 )
 from keras_fcn.options import Temperature
 from keras_fcn.runs.names import network_files
@@ -56,6 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "suffix for other data or other inference options",
     )
     add_inference_arguments(parser, default_size=None)
+    add_runtime_arguments(parser)
     add_flag(
         parser,
         "--temperature",
@@ -68,13 +72,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def check(arguments: argparse.Namespace, given: set[str]) -> None:
     """Refuse bad combinations of flags, and a JSON file that can't be written."""
-    inference_options(arguments)
+    arguments.options = inference_options(arguments)
+    arguments.runtime_options = runtime_options(arguments, given)
     check_output_file("json", arguments.json, (), network_files(arguments.model))
 
 
 def work(arguments: argparse.Namespace, given: set[str]) -> int:
     """Evaluate the network and print the table."""
     from keras_fcn.datasets.folder.folder_data import MissingSplit
+    from keras_fcn.evaluation.data import load_data
     from keras_fcn.evaluation.evaluate import evaluate
     from keras_fcn.evaluation.report import format_report
     from keras_fcn.prediction.predictor import make_predictor, resolve_options
@@ -122,7 +128,7 @@ def work(arguments: argparse.Namespace, given: set[str]) -> int:
         else:
             output_dir = network.path / f"evaluation-{config.dataset}-{suffix}"
     options = resolve_options(inference_options(arguments), network)
-    predictor = make_predictor(network.load_model(), options)
+    predictor = make_predictor(arguments.selection.load(), options)
     report = evaluate(
         predictor.label_maps_and_confidence,
         dataset,
@@ -152,6 +158,10 @@ def _folder_suffix(arguments: argparse.Namespace, usual_size: str) -> str:
         suffix += f"-uncertainty-{arguments.uncertainty}"
     if arguments.temperature is not None:
         suffix += f"-temperature-{arguments.temperature:g}"
+    if arguments.runtime != "auto":
+        suffix += f"-{arguments.runtime}"
+    if arguments.precision != "auto":
+        suffix += f"-{arguments.precision}"
     if arguments.size != usual_size:
         suffix += f"-size-{arguments.size}"
     if arguments.tile is not None:
@@ -161,4 +171,17 @@ def _folder_suffix(arguments: argparse.Namespace, usual_size: str) -> str:
     return suffix
 
 
-main = Command(__doc__, add_arguments, work, check, examples=_EXAMPLES).main
+def _select_runtime(arguments: argparse.Namespace) -> bool:
+    """Select the runtime, before the backend of Keras is imported to read the data."""
+    arguments.selection = select_runtime_of(arguments)
+    return True
+
+
+main = Command(
+    __doc__,
+    add_arguments,
+    work,
+    check,
+    examples=_EXAMPLES,
+    needs_backend=_select_runtime,
+).main

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from keras_fcn.commands.command_line import Command
-from keras_fcn.commands.data_flags import data_config, load_data
+from keras_fcn.commands.data_flags import data_config
 from keras_fcn.commands.flags import (
     add_config_arguments,
     add_flag,
@@ -28,8 +28,8 @@ from keras_fcn.serving.options import (
 )
 
 if TYPE_CHECKING:
+    from keras_fcn.conversion.quantize import Calibration
     from keras_fcn.runs.network_folder import NetworkFolder
-    from keras_fcn.serving.quantize import Calibration
 
 # `--max-pixels` is the limit of a SavedModel here, not that of the data set.
 _CALIBRATION_FIELDS = tuple(name for name in DATA_FIELDS if name != "max_pixels")
@@ -125,26 +125,17 @@ def work(arguments: argparse.Namespace, given: set[str]) -> int:
 def _load_calibration(
     network: "NetworkFolder", arguments: argparse.Namespace, given: set[str]
 ) -> "Calibration":
-    from keras_fcn.evaluation.evaluate import quick_scores
-    from keras_fcn.serving.quantize import Calibration
+    from keras_fcn.conversion.calibration import load_calibration
 
     config = data_config(network, arguments, given, _CALIBRATION_FIELDS)
     try:
-        dataset = load_data(network, config, ("train", "val"))
+        return load_calibration(network, config, arguments.num_calibration)
     except OSError as error:
         # A user may not expect that an export reads a data set.
         raise OSError(
             "`precision` int8 requires the training and validation images of "
             f"{config.dataset} (`data_dir`): {error}"
         ) from error
-    train = dataset.split("train")
-    # Every `step`-th image, because neighbors of a video hardly differ.
-    step = -(-train.num_images // arguments.num_calibration)
-    images = train.examples.shard(step, 0).map(lambda example: example["image"])
-    return Calibration(
-        list(images.as_numpy_iterator()),
-        lambda label_maps: quick_scores(label_maps, dataset, "val"),
-    )
 
 
 main = Command(

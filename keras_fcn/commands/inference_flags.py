@@ -2,10 +2,26 @@
 
 import argparse
 from dataclasses import fields
+from typing import TYPE_CHECKING
 
 from keras_fcn.commands.flags import add_flag
-from keras_fcn.options import ImageScale, NonNegativeInt, PositiveInt, Size
+from keras_fcn.commands.startup import quick_imports, quiet_start
+from keras_fcn.conversion.options import (
+    InferencePrecision,
+    RuntimeName,
+    RuntimeOptions,
+)
+from keras_fcn.options import (
+    ImageScale,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveInt,
+    Size,
+)
 from keras_fcn.prediction.options import Dense, PredictionOptions
+
+if TYPE_CHECKING:
+    from keras_fcn.conversion.selection import Selection
 
 
 def add_inference_arguments(
@@ -87,6 +103,78 @@ def add_size_argument(
         + ("" if default else ". If not given, native, or auto after train --size"),
         default,
     )
+
+
+def add_runtime_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the flags of the runtime that computes the predictions."""
+    group = parser.add_argument_group("runtime")
+    add_flag(
+        group,
+        "--runtime",
+        RuntimeName,
+        "what computes the predictions; openvino and onnxruntime convert the network "
+        "once; auto is OpenVINO on a CPU if it is installed, and Keras on a GPU, for "
+        "test-time augmentation, shift-and-stitch and dropout, or if KERAS_BACKEND is "
+        "set",
+        "auto",
+        metavar="RUNTIME",
+    )
+    add_flag(
+        group,
+        "--precision",
+        InferencePrecision,
+        "numeric precision; int8 is fastest on CPUs and is calibrated once, with the "
+        "training images of a run, or with rendered streets for the bundled network",
+        "auto",
+        metavar="TYPE",
+    )
+    add_flag(
+        group,
+        "--max-loss",
+        NonNegativeFloat,
+        "maximum drop in validation mean IoU by int8, in percentage points",
+        RuntimeOptions.max_loss,
+        metavar="POINTS",
+    )
+
+
+def runtime_options(arguments: argparse.Namespace, given: set[str]) -> RuntimeOptions:
+    """Return the options that the flags of `add_runtime_arguments` select.
+
+    Args:
+        arguments: have the values of the flags.
+        given: names of the flags that were given.
+
+    Raises:
+        ValueError: names flags that can't be combined.
+    """
+    if "max_loss" in given and arguments.precision != "int8":
+        raise ValueError("`max_loss` requires `precision` int8")
+    return RuntimeOptions(arguments.runtime, arguments.precision, arguments.max_loss)
+
+
+def select_runtime_of(arguments: argparse.Namespace) -> "Selection":
+    """Return the network of the arguments, and the runtime that is selected for it.
+
+    Args:
+        arguments: with `model`, `runtime_options`, and `options` if the command has
+            other inference modes.
+
+    Raises:
+        ValueError: if the runtime is not installed, or can't be combined with another
+            option.
+    """
+    from keras_fcn.conversion.selection import select_runtime
+    from keras_fcn.runs.bundled import find_network
+
+    options = getattr(arguments, "options", PredictionOptions())
+    # To find a GPU, TensorFlow may be imported, which prints lines.
+    with quiet_start(), quick_imports():
+        return select_runtime(
+            find_network(arguments.model, exported=True),
+            arguments.runtime_options,
+            options.special_modes,
+        )
 
 
 def inference_options(arguments: argparse.Namespace) -> PredictionOptions:

@@ -16,7 +16,10 @@ from keras_fcn.commands.command_line import Command
 from keras_fcn.commands.flags import add_model_argument
 from keras_fcn.commands.inference_flags import (
     add_inference_arguments,
+    add_runtime_arguments,
     inference_options,
+    runtime_options,
+    select_runtime_of,
 )
 from keras_fcn.commands.predict_flags import (
     add_output_arguments,
@@ -79,6 +82,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_output_arguments(parser)
     add_video_arguments(parser)
     add_inference_arguments(parser)
+    add_runtime_arguments(parser)
     add_server_arguments(parser)
     add_ray_arguments(parser)
 
@@ -87,7 +91,8 @@ def check(arguments: argparse.Namespace, given: set[str]) -> None:
     """Refuse bad combinations of flags, and find the images and videos.
 
     Args:
-        arguments: gets `options` and `jobs`, or `sources` with `ray`.
+        arguments: gets `options`, `runtime_options` and `jobs`, or `sources` with
+            `ray`.
         given: names of the flags that were given.
     """
     from keras_fcn.prediction.jobs import find_jobs  # imports NumPy
@@ -95,6 +100,7 @@ def check(arguments: argparse.Namespace, given: set[str]) -> None:
 
     check_server_arguments(given)
     arguments.options = inference_options(arguments)
+    arguments.runtime_options = runtime_options(arguments, given)
     check_video_arguments(arguments)
     if not arguments.images and arguments.list is None and arguments.camera is None:
         raise ValueError(
@@ -203,7 +209,11 @@ def _predict_here(
     from keras_fcn.prediction.segmenter import load
 
     outputs = outputs_of(arguments)
-    segmenter = load(arguments.model, **asdict(arguments.options))
+    segmenter = load(
+        arguments.model,
+        **asdict(arguments.options),
+        **asdict(arguments.runtime_options),
+    )
     images = [job for job in arguments.jobs if not job.is_video]
     if images:
         results = predict_images(
@@ -219,6 +229,14 @@ def _predict_here(
         report.add_video(segmenter, video, Job(Path(video.name), stem), outputs)
 
 
+def _needs_backend(arguments: argparse.Namespace) -> bool:
+    if arguments.ray is not None:
+        return False  # the workers compute; the driver handles paths only
+    if arguments.server:  # the messages of the gRPC client are TensorFlow's
+        return arguments.server.startswith("grpc://")
+    return select_runtime_of(arguments).needs_keras
+
+
 main = Command(
     __doc__,
     add_arguments,
@@ -226,6 +244,5 @@ main = Command(
     check,
     "%(prog)s INPUT [INPUT ...] [options]",
     _EXAMPLES,
-    # With Ray, the workers compute; the driver handles paths only.
-    needs_backend=lambda arguments: arguments.ray is None,
+    needs_backend=_needs_backend,
 ).main

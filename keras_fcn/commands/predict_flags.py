@@ -296,6 +296,7 @@ def check_server_arguments(given: set[str]) -> None:
         # The exported graph contains the size, and runs at one scale without tiles.
         others = ["tta", "dense", "stride_factor", "uncertainty"]
         others += ["size", "tile", "overlap", "value_range"]
+        others += ["runtime", "precision", "max_loss"]
         message = "`server` runs the network as it was exported: leave out {}"
     else:
         # Without effect; a user who gives one has probably forgotten the server.

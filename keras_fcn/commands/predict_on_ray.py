@@ -29,6 +29,9 @@ _EXCLUDED = (
     "annotations",
     "class_masks",
     "probabilities",
+    "runtime",
+    "precision",
+    "max_loss",
 )
 
 

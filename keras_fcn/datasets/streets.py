@@ -6,14 +6,23 @@ Nothing is downloaded. Splits share no scene.
 import io
 from dataclasses import dataclass
 
+import numpy as np
 import tensorflow_datasets as tfds
 
 from keras_fcn.datasets.camvid import CLASS_MAP
 from keras_fcn.datasets.prepared import segmentation_info
 from keras_fcn.progress import Progress
+from keras_fcn.typing import Size
 from street_rendering.parallel import render_pngs
+from street_rendering.scene import render_street
 
-__all__ = ["CLASS_MAP", "Streets", "StreetsConfig", "streets_config"]
+__all__ = [
+    "CLASS_MAP",
+    "Streets",
+    "StreetsConfig",
+    "render_streets",
+    "streets_config",
+]
 
 # Number of the first scene of each split, so that no scene is in two of them.
 _FIRST_SCENE = {"train": 0, "val": 10_000_000, "test": 20_000_000}
@@ -45,6 +54,25 @@ def streets_config(num_images: int, size: tuple[int, int], seed: int) -> Streets
         width=width,
         seed=seed,
     )
+
+
+def render_streets(
+    split: str, num_images: int, size: Size, seed: int = 0
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Render the first scenes of a split, without preparing a data set.
+
+    Args:
+        split: "train", "val" or "test".
+        num_images: number of scenes.
+        size: height and width, pixels.
+        seed: seed of the scenes.
+
+    Returns:
+        Images, uint8 RGB `(height, width, 3)`, and label maps, uint8 `(height, width)`.
+    """
+    numbers = range(_FIRST_SCENE[split], _FIRST_SCENE[split] + num_images)
+    shown = Progress(numbers, description=f"Rendering {split}", total=num_images)
+    return [render_street(seed, number, *size) for number in shown]
 
 
 class Streets(tfds.core.GeneratorBasedBuilder):

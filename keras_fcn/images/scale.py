@@ -1,7 +1,10 @@
-"""The size to which images are resized for the network."""
+"""The size to which images are resized for the network, and the color around them."""
 
 from keras_fcn.typing import Size
 
+# ImageNet's mean color, in [0, 255], which VGG16 was trained with. Preprocessing maps
+# it to zero, the value of the padding (keras/src/applications/imagenet_utils.py).
+MEAN_RGB = (123.68, 116.779, 103.939)
 # Longer to shorter side. Longer images (panoramas, strips of one row) are resized to
 # less than the requested shorter side, which bounds the memory that an image needs.
 MAX_ASPECT_RATIO = 8

@@ -7,11 +7,9 @@ network in safe mode.
 import keras
 from keras import layers, ops
 
+from keras_fcn.images.scale import MEAN_RGB
 from keras_fcn.typing import Tensor
 
-# ImageNet's mean color, in [0, 255], which VGG16 was trained with. Preprocessing maps
-# it to zero, the value of the padding (keras/src/applications/imagenet_utils.py).
-MEAN_RGB = (123.68, 116.779, 103.939)
 DEEPEST_STRIDE = 32  # VGG16 pools five times by 2
 
 

@@ -15,13 +15,13 @@ import numpy as np
 from keras_fcn.config import MAX_IMAGE_PIXELS
 from keras_fcn.images.frames import read_frames
 from keras_fcn.images.prefetch import ordered_map, threads
-from keras_fcn.models.devices import has_accelerator
 from keras_fcn.options import ValueRange
 from keras_fcn.prediction.confidence import mark_unknown
 from keras_fcn.prediction.jobs import Job
 from keras_fcn.prediction.outputs import Outputs, write_outputs
 from keras_fcn.prediction.results import ImageTask, Result
 from keras_fcn.prediction.segmenter import Segmenter
+from keras_fcn.runs.exported import ExportedModel
 
 logger = logging.getLogger(__name__)
 
@@ -59,7 +59,7 @@ def predict_images(
     Raises:
         OSError: if the disk is full or cannot be written to.
     """
-    batch_size = batch_size or (_BATCH_SIZE if has_accelerator() else 1)
+    batch_size = batch_size or _batch_size(segmenter)
 
     def open_file(job: Job) -> Iterable[ImageTask]:
         tasks = read_images(job, outputs, max_pixels, segmenter.value_range)
@@ -84,6 +84,14 @@ def predict_images(
             if result.problem:
                 logger.error("skipped: %s", result.problem)
             yield result
+
+
+def _batch_size(segmenter):
+    if isinstance(segmenter.model, ExportedModel):
+        return 1
+    from keras_fcn.models.devices import has_accelerator
+
+    return _BATCH_SIZE if has_accelerator() else 1
 
 
 def read_images(

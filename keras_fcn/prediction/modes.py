@@ -6,24 +6,15 @@ A mode runs at the size that the images have; `predictor.py` chooses that size.
 import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import keras
 import numpy as np
 
-from keras_fcn.models.inference import (
-    confidence_model,
-    dropout_model,
-    logits_model,
-    prediction_model,
-)
-from keras_fcn.models.layers import SeededDropout
 from keras_fcn.prediction.options import PredictionOptions
-from keras_fcn.prediction.shift_and_stitch import (
-    make_shift_and_stitch,
-    resolve_factor,
-)
-from keras_fcn.prediction.tta import SCALES, make_mean_probabilities
 from keras_fcn.runs.exported import ExportedModel
+
+if TYPE_CHECKING:
+    import keras
 
 Predict = Callable[[np.ndarray], np.ndarray]
 PredictBoth = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
@@ -54,7 +45,7 @@ class InferenceMode:
 
 
 def make_mode(
-    model: keras.Model | ExportedModel, options: PredictionOptions
+    model: "keras.Model | ExportedModel", options: PredictionOptions
 ) -> InferenceMode:
     """Return the inference mode that the options select.
 
@@ -80,6 +71,11 @@ def make_mode(
         )
         return dataclasses.replace(mode, label_maps=model.label_maps)
     if options.dense == "shift-and-stitch":
+        from keras_fcn.prediction.shift_and_stitch import (
+            make_shift_and_stitch,
+            resolve_factor,
+        )
+
         stitch = make_shift_and_stitch(model, options.stride_factor)
         factor = resolve_factor(model, options.stride_factor)
         return InferenceMode(
@@ -93,6 +89,8 @@ def make_mode(
             f"Monte-Carlo dropout, {options.uncertainty} passes",
         )
     if options.tta:
+        from keras_fcn.prediction.tta import SCALES, make_mean_probabilities
+
         mean_probabilities = make_mean_probabilities(model)
         return _mode_from_probabilities(
             lambda images: np.asarray(mean_probabilities(images)),
@@ -119,6 +117,12 @@ def _mode_from_probabilities(
 
 def _single_scale(model, temperature) -> InferenceMode:
     """One pass over the image; label maps and confidence are computed on the device."""
+    from keras_fcn.models.inference import (
+        confidence_model,
+        logits_model,
+        prediction_model,
+    )
+
     logits = logits_model(model, temperature)
     label_maps = prediction_model(model)
     both = confidence_model(model, temperature)
@@ -139,6 +143,9 @@ def _single_scale(model, temperature) -> InferenceMode:
 
 def _monte_carlo_dropout(model, num_passes) -> Predict:
     """Mean probabilities over passes with dropout (Gal and Ghahramani, 2016)."""
+    from keras_fcn.models.inference import dropout_model
+    from keras_fcn.models.layers import SeededDropout
+
     sampling = dropout_model(model)
     generators = [
         layer.seed_generator

@@ -3,8 +3,8 @@
 import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import keras
 import numpy as np
 
 from keras_fcn.images.scale import scaled_size
@@ -17,6 +17,9 @@ from keras_fcn.prediction.tiles import tiled_logits
 from keras_fcn.runs.exported import ExportedModel
 from keras_fcn.runs.network_folder import NetworkFolder
 from keras_fcn.typing import Size
+
+if TYPE_CHECKING:
+    import keras
 
 # Larger images are processed in tiles: whole, 4 million pixels take about 2 GiB.
 WHOLE_PIXELS = 2**22
@@ -155,7 +158,7 @@ class Predictor:
 
 
 def make_predictor(
-    model: keras.Model | ExportedModel,
+    model: "keras.Model | ExportedModel",
     options: PredictionOptions = PredictionOptions(),
 ) -> Predictor:
     """Return the predictor of a network.

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import cv2
 import numpy as np
-from keras import ops
+from PIL import Image
 
 from keras_fcn.typing import Size
 
@@ -26,10 +26,14 @@ def resize_images(images: np.ndarray, size: Size) -> np.ndarray:
     Returns:
         float32 `(batch, *size, channels)`.
     """
-    resized = ops.image.resize(
-        ops.cast(images, "float32"), size, interpolation="bilinear", antialias=True
-    )
-    return ops.convert_to_numpy(resized)
+    resized = np.empty((len(images), *size, images.shape[-1]), "float32")
+    for image, output in zip(images, resized, strict=True):
+        # Pillow antialiases as `keras.ops.image.resize` does; OpenCV does not. It has
+        # float pixels for images of one channel only.
+        for channel in range(image.shape[-1]):
+            plane = Image.fromarray(image[..., channel].astype("float32"))
+            output[..., channel] = plane.resize(size[::-1], Image.Resampling.BILINEAR)
+    return resized
 
 
 def resize_logits(logits: np.ndarray, size: Size) -> Iterator[np.ndarray]:

@@ -4,18 +4,23 @@ import dataclasses
 from collections.abc import Callable, Sequence
 from os import PathLike
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import keras
 import numpy as np
 from PIL import Image
 
 from keras_fcn.classes import ClassMap
 from keras_fcn.config import DEFAULT_NETWORK, MAX_IMAGE_PIXELS
+from keras_fcn.conversion.options import (
+    InferencePrecision,
+    RuntimeName,
+    RuntimeOptions,
+)
+from keras_fcn.conversion.selection import select_runtime
 from keras_fcn.drawing.overlays import overlay, overlay_with_legend
 from keras_fcn.images.opening import check_pixels
 from keras_fcn.images.reading import as_image, read_image, values_of
 from keras_fcn.images.value_range import scaled
-from keras_fcn.models.devices import allow_memory_growth
 from keras_fcn.options import ImageScale, ValueRange
 from keras_fcn.prediction.confidence import mark_unknown
 from keras_fcn.prediction.options import Dense, PredictionOptions
@@ -23,6 +28,9 @@ from keras_fcn.prediction.predictor import make_predictor, resolve_options
 from keras_fcn.runs.bundled import find_network
 from keras_fcn.runs.exported import ExportedModel
 from keras_fcn.typing import Size
+
+if TYPE_CHECKING:
+    import keras
 
 AnyImage = str | PathLike | Image.Image | np.ndarray
 
@@ -79,7 +87,7 @@ class Segmenter:
 
     def __init__(
         self,
-        model: keras.Model | ExportedModel,
+        model: "keras.Model | ExportedModel",
         class_map: ClassMap,
         *,
         tta: bool = False,
@@ -287,6 +295,9 @@ def load(
     unknown_below: float = 0.0,
     max_pixels: int = MAX_IMAGE_PIXELS,
     value_range: ValueRange | None = None,
+    runtime: RuntimeName = "auto",
+    precision: InferencePrecision = "auto",
+    max_loss: float = 0.5,
 ) -> Segmenter:
     """Load a trained network, ready to label images.
 
@@ -318,15 +329,28 @@ def load(
         max_pixels: maximum number of pixels of a file or a Pillow image.
         value_range: the values that become 0 and 255, as for `Segmenter`; None for that
             of the network's training.
+        runtime: "tensorflow" or "jax" for Keras on that backend; "openvino" or
+            "onnxruntime" for a network that is converted once and then read from a
+            cache without TensorFlow. "auto" for OpenVINO on a CPU if it is installed,
+            and for Keras on a GPU, for `tta`, `dense` and `uncertainty`, or if
+            KERAS_BACKEND is set.
+        precision: "auto" for the fastest type of the hardware that needs no
+            calibration; "int8" for OpenVINO or ONNX Runtime in int8, calibrated once
+            with the training images of a run, or with rendered streets for the bundled
+            network.
+        max_loss: points of mean IoU, out of 100, that int8 may lose on the validation
+            images.
 
     Returns:
-        The segmenter. On a GPU that has not been used before, memory is allocated as it
+        The segmenter. Its `model` is the Keras model, or an `ExportedModel` in another
+        runtime. On a GPU that has not been used before, memory is allocated as it
         is needed.
 
     Raises:
         FileNotFoundError: if there is no such network.
-        ValueError: if the network is damaged, an argument is out of range, or arguments
-            cannot be combined.
+        ValueError: if the network is damaged, an argument is out of range, arguments
+            cannot be combined, the runtime is not installed, or int8 loses more than
+            `max_loss`.
     """
     options = PredictionOptions(
         tta=tta,
@@ -340,10 +364,11 @@ def load(
         unknown_below=unknown_below,
         value_range=value_range,
     )
-    allow_memory_growth()
+    runtime_options = RuntimeOptions(runtime, precision, max_loss)
     network = find_network(name, exported=True)
+    selection = select_runtime(network, runtime_options, options.special_modes)
     return Segmenter(
-        network.load_model(),
+        selection.load(),
         network.read_class_map(),
         max_pixels=max_pixels,
         **dataclasses.asdict(resolve_options(options, network)),

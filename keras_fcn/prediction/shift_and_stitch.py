@@ -21,8 +21,8 @@ from numbers import Integral
 import keras
 import numpy as np
 
+from keras_fcn.images.scale import MEAN_RGB
 from keras_fcn.models.inference import inference_model
-from keras_fcn.models.layers import MEAN_RGB
 
 _COARSE_LAYER = {
     "fcn32s": "score_fr",

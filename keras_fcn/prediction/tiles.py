@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from keras_fcn.models.layers import MEAN_RGB
+from keras_fcn.images.scale import MEAN_RGB
 from keras_fcn.prediction.options import GRID, RECEPTIVE_FIELD
 from keras_fcn.progress import Progress
 from keras_fcn.typing import Size

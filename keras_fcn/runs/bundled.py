@@ -3,13 +3,10 @@
 import logging
 from dataclasses import replace
 from pathlib import Path
-
-import keras
+from typing import TYPE_CHECKING
 
 from keras_fcn.config import DEFAULT_NETWORK
 from keras_fcn.errors import check_choice
-from keras_fcn.models.fcn import build_network
-from keras_fcn.models.weights import transfer_weights
 from keras_fcn.runs.exported import ExportedFolder
 from keras_fcn.runs.folder import RunFolder
 from keras_fcn.runs.names import (
@@ -21,6 +18,9 @@ from keras_fcn.runs.names import (
 )
 from keras_fcn.runs.network_folder import NetworkFolder
 from keras_fcn.runs.packed import PackedFolder
+
+if TYPE_CHECKING:
+    import keras
 
 logger = logging.getLogger(__name__)
 
@@ -51,7 +51,7 @@ def find_network(name: str | Path, exported: bool = False) -> NetworkFolder:
 
 def from_pretrained(
     name: str = DEFAULT_NETWORK, num_classes: int | None = None
-) -> keras.Model:
+) -> "keras.Model":
     """Return a bundled network with its trained weights.
 
     Its classes, in the order of the logits, are `keras_fcn.load(name).class_map`. Like
@@ -70,6 +70,9 @@ def from_pretrained(
     Raises:
         ValueError: if there is no network of that name, or its file is damaged.
     """
+    from keras_fcn.models.fcn import build_network
+    from keras_fcn.models.weights import transfer_weights
+
     name = full_name(name)
     check_choice("name", name, bundled_names())
     folder = PackedFolder(network_path(name))

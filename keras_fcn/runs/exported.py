@@ -19,7 +19,7 @@ from keras_fcn.runs.network_folder import NetworkFolder, read_json
 from keras_fcn.runs.runtimes import RUNTIMES, MissingRuntime
 from keras_fcn.typing import Tensor
 
-_LONGEST_REASON = 200  # characters; runtimes print whole graphs
+LONGEST_REASON = 200  # characters; runtimes print whole graphs
 
 
 @dataclasses.dataclass(frozen=True)
@@ -122,7 +122,7 @@ class ExportedFolder(NetworkFolder):
         except MissingRuntime:
             raise
         except Exception as error:  # each runtime has its own exceptions
-            reason = textwrap.shorten(one_line(error), _LONGEST_REASON)
+            reason = textwrap.shorten(one_line(error), LONGEST_REASON)
             raise ValueError(
                 f"{self.path / file_name} can't be loaded: it is damaged or of another "
                 f"project ({reason})"

@@ -23,18 +23,15 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
-
-import keras
+from typing import TYPE_CHECKING
 
 from keras_fcn.classes import ClassMap
 from keras_fcn.config import TrainingConfig
 from keras_fcn.datasets.fingerprint import describe_changes
 from keras_fcn.errors import shown
-from keras_fcn.models.weights import check_finite, variables_by_name
 from keras_fcn.runs.checkpoints import Checkpoint, Checkpoints
 from keras_fcn.runs.names import check_run
 from keras_fcn.runs.network_folder import NetworkFolder
-from keras_fcn.runs.saved_network import load_network
 from keras_fcn.storage.atomic import (
     atomic_file,
     atomic_folder,
@@ -44,6 +41,9 @@ from keras_fcn.storage.atomic import (
 )
 from keras_fcn.storage.locks import Locked, lock
 from keras_fcn.version import __version__
+
+if TYPE_CHECKING:
+    import keras
 
 logger = logging.getLogger(__name__)
 
@@ -185,23 +185,40 @@ class RunFolder(NetworkFolder):
         """Folder of the sample images drawn after each epoch."""
         return self.path / "samples"
 
-    def load_model(self) -> keras.Model:
+    def load_model(self) -> "keras.Model":
         """Load `best.keras`, in the precision of its training.
 
         Raises:
             FileNotFoundError: if the run has finished no epoch.
             ValueError: if the file is damaged, or not a network of this package.
         """
-        if not self.best_model.is_file():
-            raise FileNotFoundError(
-                f"{self.path} has no best.keras: its first epoch is not finished"
-            )
+        from keras_fcn.models.weights import check_finite, variables_by_name
+        from keras_fcn.runs.saved_network import load_network
+
+        self._check_epoch()
         model = load_network(self.best_model)
         check_finite(variables_by_name(model), self.best_model)
         return model
 
-    def read_weights(self) -> Mapping[str, keras.Variable]:
+    def fingerprint(self) -> str:
+        """Return a checksum of all files that affect the network's predictions.
+
+        Raises:
+            FileNotFoundError: if the run has finished no epoch.
+        """
+        self._check_epoch()
+        return super().fingerprint()
+
+    def _check_epoch(self):
+        if not self.best_model.is_file():
+            raise FileNotFoundError(
+                f"{self.path} has no best.keras: its first epoch is not finished"
+            )
+
+    def read_weights(self) -> Mapping[str, "keras.Variable"]:
         """Return the variables of `best.keras` by layer and name."""
+        from keras_fcn.models.weights import variables_by_name
+
         return variables_by_name(self.load_model())
 
     def read_metrics(self) -> dict:
@@ -265,7 +282,7 @@ class RunFolder(NetworkFolder):
             yield
 
 
-def save_model(model: keras.Model, path: Path) -> None:
+def save_model(model: "keras.Model", path: Path) -> None:
     """Save a network atomically.
 
     Args:
@@ -278,6 +295,8 @@ def save_model(model: keras.Model, path: Path) -> None:
 
 def versions() -> dict[str, str]:
     """Return the versions of Python and of the packages that affect the results."""
+    import keras
+
     packages = ("keras", "tensorflow", "tensorflow-datasets", "numpy")
     return {
         "keras-fcn": __version__,

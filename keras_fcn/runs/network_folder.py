@@ -14,21 +14,21 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
-
-import keras
+from typing import TYPE_CHECKING, Any
 
 from keras_fcn.classes import ClassMap
 from keras_fcn.config import TrainingConfig
 from keras_fcn.errors import shown
-from keras_fcn.models.architecture import Architecture
-from keras_fcn.models.fcn import build_uninitialized
-from keras_fcn.models.precision import use_precision
-from keras_fcn.models.weights import assign_arrays, check_finite, variables_by_name
 from keras_fcn.options import Side, Temperature, kind_of, parse
 from keras_fcn.runs.names import CONFIG_FILE
 from keras_fcn.storage.atomic import read_json
+from keras_fcn.storage.regular_files import check_is_regular
 from keras_fcn.typing import Tensor
+
+if TYPE_CHECKING:
+    import keras
+
+    from keras_fcn.models.architecture import Architecture
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,6 +76,7 @@ class NetworkFolder(ABC):
 
         Raises:
             OSError: if a file is missing.
+            ValueError: if a file is no regular file.
         """
         files = [self.config_file, self.classes_file, *self.weights_files]
         if self.calibration_file.is_file():
@@ -83,11 +84,12 @@ class NetworkFolder(ABC):
         checksum = hashlib.sha256()
         # A hash of hashes: bytes that move from one file to the next change it.
         for file in files:
+            check_is_regular(file)
             checksum.update(hashlib.sha256(file.read_bytes()).digest())
         return checksum.hexdigest()
 
     @abstractmethod
-    def load_model(self) -> keras.Model:
+    def load_model(self) -> "keras.Model":
         """Return the network, in the precision of its predictions.
 
         Raises:
@@ -102,7 +104,7 @@ class NetworkFolder(ABC):
             OSError, ValueError: if a file is missing or damaged.
         """
 
-    def build_model(self, precision: str | None = None) -> keras.Model:
+    def build_model(self, precision: str | None = None) -> "keras.Model":
         """Build the network from its configuration, and load its weights.
 
         Args:
@@ -116,6 +118,14 @@ class NetworkFolder(ABC):
             OSError, ValueError: if a file is missing or damaged, or the weights do not
                 fit the configuration.
         """
+        from keras_fcn.models.fcn import build_uninitialized
+        from keras_fcn.models.precision import use_precision
+        from keras_fcn.models.weights import (
+            assign_arrays,
+            check_finite,
+            variables_by_name,
+        )
+
         architecture, weights = self.read_architecture(), self.read_weights()
         with use_precision(precision) if precision else nullcontext():
             model = build_uninitialized(architecture)
@@ -195,8 +205,10 @@ class NetworkFolder(ABC):
         except ValueError as error:
             raise ValueError(f"{file}: {name}: {error}") from None
 
-    def read_architecture(self) -> Architecture:
+    def read_architecture(self) -> "Architecture":
         """Return the architecture of the network, with nothing frozen."""
+        from keras_fcn.models.architecture import Architecture
+
         num_classes = self.read_class_map().num_classes
         architecture = Architecture.from_config(self.read_config(), num_classes)
         # Freezing belongs to the training, not to its result.

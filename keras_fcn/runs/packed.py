@@ -17,17 +17,19 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import keras
 import numpy as np
 
-from keras_fcn.models.precision import resolve_precision
 from keras_fcn.runs.folder import RunFolder
 from keras_fcn.runs.names import WEIGHTS_FILE
 from keras_fcn.runs.network_folder import NetworkFolder
 from keras_fcn.storage.arrays import read_arrays, write_arrays
 from keras_fcn.storage.atomic import atomic_folder, move_into_place, write_json
 from keras_fcn.storage.regular_files import check_is_regular
+
+if TYPE_CHECKING:
+    import keras
 
 logger = logging.getLogger(__name__)
 
@@ -51,8 +53,10 @@ class PackedFolder(NetworkFolder):
         """File with the SHA-256 of the weights."""
         return self.path / "weights.sha256"
 
-    def load_model(self) -> keras.Model:
+    def load_model(self) -> "keras.Model":
         """Build the network, in bfloat16 if the hardware supports it."""
+        from keras_fcn.models.precision import resolve_precision
+
         logger.info("Network: %s", self.path.name)
         return self.build_model(resolve_precision("auto"))
 
@@ -93,6 +97,8 @@ def pack(run: RunFolder, output_dir: Path) -> PackedFolder:
         FileExistsError: if `output_dir` exists.
         ValueError: if the run is not finished, or a weight is too large for float16.
     """
+    import keras
+
     checkpoint, config = run.read_checkpoint(), run.read_config()
     if not checkpoint.is_last(config.epochs, config.patience):
         raise ValueError(

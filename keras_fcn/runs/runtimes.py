@@ -6,6 +6,7 @@ maps `image`, float32 RGB in [0, 255] `(batch, height, width, 3)`, to probabilit
 
 import os
 import sys
+import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from importlib import import_module
@@ -14,6 +15,8 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
+
+from keras_fcn.typing import Size
 
 # OpenVINO and NNCF send usage statistics when they are imported and used, each from a
 # fork of this process. They do without this package where it is not installed.
@@ -51,6 +54,21 @@ class Runtime(ABC):
         """
         return self.probabilities(images).argmax(axis=-1).astype("uint8")
 
+    def logits(self, images: np.ndarray) -> np.ndarray:
+        """Return float32 `(batch, height, width, num_classes)`.
+
+        Their softmax is the probabilities: logits up to a constant for each pixel.
+
+        Args:
+            images: as for `probabilities`.
+        """
+        # The logarithm is finite also where a probability is 0.
+        return np.log(np.maximum(self.probabilities(images), np.finfo("float32").tiny))
+
+    # Returns the class ids of the logits, resized bilinearly to a size, uint8 `(batch,
+    # *size)`; None if the host does that.
+    resized_label_maps: Callable[[np.ndarray, Size], np.ndarray] | None = None
+
 
 class OpenVino(Runtime):
     """OpenVINO on the CPU; layers that are not int8 use the fastest type of the CPU."""
@@ -65,36 +83,78 @@ class OpenVino(Runtime):
             length.get_length() if length.is_static else None for length in shape
         )
         self._compiled: dict[Callable, Any] = {}
+        self._compiling = threading.Lock()
+        self._requests = threading.local()  # a request serves one thread at a time
 
     def probabilities(self, images: np.ndarray) -> np.ndarray:
         """Return float32 `(batch, height, width, num_classes)`."""
-        return self._run(images, _first_output)
+        return self._run(_probabilities, images)
+
+    def logits(self, images: np.ndarray) -> np.ndarray:
+        """Return float32 `(batch, height, width, num_classes)`."""
+        return self._run(_logits, images)
 
     def label_maps(self, images: np.ndarray) -> np.ndarray:
         """Return class ids, uint8 `(batch, height, width)`."""
-        return self._run(images, _largest_output)[..., 0].astype("uint8")
+        return self._run(_label_maps, images)
 
-    def _run(self, images, output_of):
+    def resized_label_maps(self, images: np.ndarray, size: Size) -> np.ndarray:
+        """Return class ids, uint8 `(batch, *size)`."""
+        return self._run(_resized_label_maps, images, np.array(size))
+
+    def _run(self, extend, images, *others):
         """Compute an output with a model that is compiled on its first use."""
-        if output_of not in self._compiled:
-            ov = _import("openvino")
-            model = ov.Model([output_of(self._model)], self._model.get_parameters())
-            threads = {"INFERENCE_NUM_THREADS": n} if (n := _num_threads()) else {}
-            self._compiled[output_of] = self._core.compile_model(model, "CPU", threads)
-        return self._compiled[output_of](images.astype("float32"))[0]
+        with self._compiling:
+            if extend not in self._compiled:
+                ov = _import("openvino")
+                inputs = self._model.get_parameters()
+                output, more_inputs = extend(self._model)
+                model = ov.Model([output], inputs + more_inputs)
+                threads = {"INFERENCE_NUM_THREADS": n} if (n := _num_threads()) else {}
+                self._compiled[extend] = self._core.compile_model(model, "CPU", threads)
+        requests = self._requests.__dict__
+        if extend not in requests:
+            requests[extend] = self._compiled[extend].create_infer_request()
+        return requests[extend].infer([images.astype("float32"), *others])[0]
 
 
-def _first_output(model):
-    return model.output(0).get_node().input_value(0)
+# Outputs of OpenVINO's model, and the inputs that they need in addition to the images.
 
 
-def _largest_output(model):
-    """Arg-max in the graph, which is faster than on the returned probabilities."""
+def _probabilities(model):
+    return model.output(0).get_node().input_value(0), []
+
+
+def _logits(model):
+    (values, _) = _probabilities(model)
+    if values.get_node().get_type_name() == "Softmax":
+        return values.get_node().input_value(0), []
+    return _import("openvino.opset16").log(values).output(0), []
+
+
+def _label_maps(model):
+    return _largest(_logits(model)[0]), []
+
+
+def _resized_label_maps(model):
     opset = _import("openvino.opset16")
-    values = _first_output(model)
-    if values.get_node().get_type_name() == "Softmax":  # it does not change the order
-        values = values.get_node().input_value(0)
-    return opset.topk(values, 1, -1, "max", "none", index_element_type="i32").output(1)
+    size = opset.parameter([2], np.int64, name="size")
+    resized = opset.interpolate(
+        _logits(model)[0],
+        size,
+        "linear_onnx",
+        "sizes",
+        axes=[1, 2],
+        coordinate_transformation_mode="half_pixel",
+    )
+    return _largest(resized.output(0)), [size]
+
+
+def _largest(logits):
+    """Arg-max in the graph, which is faster than on the returned logits."""
+    opset = _import("openvino.opset16")
+    ids = opset.topk(logits, 1, -1, "max", "none", index_element_type="i32").output(1)
+    return opset.convert(opset.squeeze(ids, [-1]), "u8").output(0)
 
 
 class Onnx(Runtime):
@@ -173,6 +233,15 @@ RUNTIMES: dict[str, tuple[str, Callable[[Path], Runtime]]] = {
     "litert": ("model.tflite", LiteRt),
     "savedmodel": ("saved_model.pb", SavedModel),
 }
+
+
+NAMES = {
+    "openvino": "OpenVINO",
+    "onnx": "ONNX Runtime",
+    "litert": "LiteRT",
+    "savedmodel": "TensorFlow",
+}
+PACKAGES = {"openvino": "openvino", "onnx": "onnxruntime"}  # to import
 
 
 def _num_threads():

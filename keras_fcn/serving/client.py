@@ -15,7 +15,6 @@ from keras_fcn.prediction.jobs import Job
 from keras_fcn.prediction.outputs import Outputs, write_outputs
 from keras_fcn.prediction.results import ImageTask, Result
 from keras_fcn.serving.errors import RefusedRequest, ServerError, ServerUnavailable
-from keras_fcn.serving.grpc_client import GrpcClient
 from keras_fcn.serving.responses import LABELS, LABELS_AND_CONFIDENCE, read_label_map
 from keras_fcn.serving.rest_client import RestClient
 
@@ -47,9 +46,12 @@ def connect(
     Raises:
         ValueError: if `url` has another form.
     """
-    client = GrpcClient if url.startswith("grpc://") else RestClient
     outputs = LABELS_AND_CONFIDENCE if with_confidence else LABELS
-    return with_retries(client(url, timeout, outputs), num_retries)
+    if url.startswith("grpc://"):
+        from keras_fcn.serving.grpc_client import GrpcClient  # imports TensorFlow
+
+        return with_retries(GrpcClient(url, timeout, outputs), num_retries)
+    return with_retries(RestClient(url, timeout, outputs), num_retries)
 
 
 def with_retries(

@@ -8,25 +8,22 @@ OUTPUT_DIR/
 """
 
 import re
-from dataclasses import asdict
-from datetime import datetime, timezone
 from pathlib import Path
 
 import keras
 import tensorflow as tf
 
+from keras_fcn.conversion.convert import make_card, write_network
+from keras_fcn.conversion.quantize import Calibration, check_loss
 from keras_fcn.prediction.options import resolve_size
-from keras_fcn.runs.folder import git_commit, versions
 from keras_fcn.runs.network_folder import NetworkFolder
-from keras_fcn.serving.convert import write_converted, write_quantized
 from keras_fcn.serving.options import (
     DEFAULT_MAX_PIXELS,
     SCALED_MAX_PIXELS,
     ExportOptions,
 )
-from keras_fcn.serving.quantize import Calibration
 from keras_fcn.serving.saved_model import write_saved_model
-from keras_fcn.storage.atomic import atomic_folder, move_into_place, write_json
+from keras_fcn.storage.atomic import atomic_folder, move_into_place
 
 
 def export(
@@ -96,55 +93,36 @@ def next_version(output_dir: Path, prefix: str = "") -> int:
 
 
 def _write(network_folder, folder, options, calibration):
-    is_saved_model = options.format == "savedmodel"
-    inference_size = resolve_size(options.size, network_folder.read_training_size())
+    size = resolve_size(options.size, network_folder.read_training_size())
     temperature = network_folder.read_temperature()
-    class_map, config = network_folder.read_class_map(), network_folder.read_config()
-    network = network_folder.build_model(
-        options.precision if is_saved_model else "float32"
-    )
-    card = {
-        "model": network_folder.name,
-        "format": options.format,
-        "variant": config.variant,
-        "head": config.head,
-        "dataset": config.dataset,
-        "val_pattern": config.val_pattern,
-        "value_range": config.value_range,
-        "inference_size": config.size,  # of the training; "size" is that of the export
-        "parameters": network.count_params(),
-        "precision": options.precision,
-        "classes": asdict(class_map),
-        "exported": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        "git_commit": git_commit(),
-        "versions": versions(),
-        "size": inference_size,
-        "temperature": temperature,
-    }
-    if is_saved_model:
-        max_pixels = options.max_pixels or (
-            DEFAULT_MAX_PIXELS if inference_size is None else SCALED_MAX_PIXELS
-        )
-        write_saved_model(
-            network,
-            class_map,
-            card,
+    if options.format != "savedmodel":
+        card = write_network(
+            network_folder,
             folder,
-            max_pixels,
-            inference_size,
-            temperature,
-            config.value_range,
+            options.format,
+            options.precision,
+            size=size,
+            temperature=temperature,
+            calibration=calibration,
         )
+        if "validation" in card:
+            check_loss(card["validation"], options.max_loss)
         return
-    if options.precision == "int8":
-        if calibration is None:
-            raise ValueError(
-                "`precision` int8 requires `calibration`, images and their labels"
-            )
-        card["validation"] = write_quantized(
-            network, folder, options, calibration, temperature
-        )
-    else:
-        write_converted(network, folder, options, temperature)
-    class_map.save(folder / "classes.json")
-    write_json(folder / "card.json", card)
+    network = network_folder.build_model(options.precision)
+    card = make_card(
+        network_folder, network, "savedmodel", options.precision, size, temperature
+    )
+    max_pixels = options.max_pixels or (
+        DEFAULT_MAX_PIXELS if size is None else SCALED_MAX_PIXELS
+    )
+    class_map = network_folder.read_class_map()
+    write_saved_model(
+        network,
+        class_map,
+        card,
+        folder,
+        max_pixels,
+        size,
+        temperature,
+        card["value_range"],
+    )

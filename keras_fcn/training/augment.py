@@ -13,7 +13,7 @@ import numpy as np
 from keras import ops
 
 from keras_fcn.config import TrainingConfig
-from keras_fcn.models.layers import MEAN_RGB
+from keras_fcn.images.scale import MEAN_RGB
 from keras_fcn.models.replicas import num_replicas, replica_id
 from keras_fcn.typing import Tensor
 

@@ -42,7 +42,8 @@ def test_a_packed_network_predicts_in_the_precision_of_the_hardware(
 ):
     for precision in ("bfloat16", "float32"):
         monkeypatch.setattr(
-            "keras_fcn.runs.packed.resolve_precision", lambda _, name=precision: name
+            "keras_fcn.models.precision.resolve_precision",
+            lambda _, name=precision: name,
         )
         assert packed.load_model().get_layer("fc6").compute_dtype == precision
 

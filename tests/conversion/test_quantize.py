@@ -9,10 +9,10 @@ import pytest
 
 import keras_fcn
 from keras_fcn.commands import export as command
-from keras_fcn.serving import convert, quantize
+from keras_fcn.conversion import convert, quantize
+from keras_fcn.conversion.quantize import Calibration
 from keras_fcn.serving.export import export
 from keras_fcn.serving.options import ExportOptions
-from keras_fcn.serving.quantize import Calibration
 from tests.support.commands import outcome, refusal
 from tests.support.data import draw_blocks
 

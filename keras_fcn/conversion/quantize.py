@@ -27,10 +27,12 @@ class Calibration:
         images: training images, uint8 RGB `(height, width, 3)`.
         score: function from `Runtime.label_maps` to the mean IoU and pixel accuracy on
             the validation images, in [0, 1].
+        data: name of the data set, for the card.
     """
 
     images: Sequence[np.ndarray]
     score: Callable[[Callable[[np.ndarray], np.ndarray]], dict[str, float]]
+    data: str = ""
 
     def batches(self) -> Iterator[np.ndarray]:
         """Yield each image as float32 `(1, height, width, 3)`, and show progress."""
@@ -159,3 +161,23 @@ def litert_options(calibration: Calibration) -> dict:
         "optimizations": [tf.lite.Optimize.DEFAULT],
         "representative_dataset": lambda: ([batch] for batch in calibration.batches()),
     }
+
+
+def check_loss(validation: dict, max_loss: float) -> None:
+    """Refuse a network that has lost too much in int8.
+
+    Args:
+        validation: as returned by `write_quantized`.
+        max_loss: points of mean IoU, out of 100, that it may lose.
+
+    Raises:
+        ValueError: if it has lost more.
+    """
+    lost = validation["points_lost"]
+    if not lost <= max_loss:  # also if it is NaN
+        raise ValueError(
+            f"`precision` int8 loses {lost:.2f} points of mean IoU on the validation "
+            f"images, more than `max_loss` {max_loss:g}, with "
+            f"{validation['num_calibration']} calibration images: allow a greater "
+            "loss, or export it with more images"
+        )

@@ -1,0 +1,1 @@
+"""Conversion of networks for other runtimes, and the cache of converted networks."""
