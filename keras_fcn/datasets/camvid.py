@@ -16,7 +16,7 @@ from keras_fcn.classes import ClassMap
 from keras_fcn.datasets.folder.layouts.matching import Pair, pair_files
 from keras_fcn.datasets.prepared import segmentation_info
 from keras_fcn.errors import summarize
-from keras_fcn.images.reading import read_size, read_stored_values
+from keras_fcn.images.reading import read_image, read_size, read_stored_values
 from keras_fcn.storage.downloads import fetch
 
 COMMIT = "bb68b64e72cb004b3ed927fee0f5624dd8097498"
@@ -111,7 +111,10 @@ class Camvid(tfds.core.GeneratorBasedBuilder):
                 key,
                 {
                     "name": image.stem,
-                    "image": str(image),
+                    # TFDS copies PNG files, and decodes no other formats, as WebP.
+                    "image": str(image)
+                    if image.suffix.lower() == ".png"
+                    else read_image(image),
                     "label_map": str(label_map),
                 },
             )

@@ -20,6 +20,7 @@ from keras_fcn.datasets.prepared import prepared_dataset
 from keras_fcn.datasets.resized import resized
 from keras_fcn.datasets.val_pattern import split_by_pattern
 from keras_fcn.images.scale import scaled_size
+from keras_fcn.options import ValueRange
 from keras_fcn.typing import Size
 
 _STREETS_SEED = 0  # not the training's, so that another seed renders nothing new
@@ -83,12 +84,15 @@ def load(
     *,
     size: int | None = None,
     val_pattern: str | None = None,
+    images_dir: str | None = None,
+    labels_dir: str | None = None,
     label_suffix: str | None = None,
     label_values: str = "auto",
     void: str | None = None,
     val_share: float = 0.2,
     group_by: str | None = None,
     accept: str | None = None,
+    value_range: ValueRange = "auto",
     max_pixels: int = MAX_IMAGE_PIXELS,
     num_images: int = 400,
     image_size: Size = (360, 480),
@@ -107,6 +111,8 @@ def load(
             images' own size.
         val_pattern: validate on the images of train and val whose names match, such as
             "0016E5*", and train on all others.
+        images_dir: folder: name of the folder of images; None to detect it.
+        labels_dir: folder: name of the folder of labels; None to detect it.
         label_suffix: folder: suffix of the label map names, such as "_mask"; None to
             detect it.
         label_values: folder: "auto", "ids", "colors" or "black-white".
@@ -116,6 +122,8 @@ def load(
         group_by: folder: regular expression for file names; images with the same
             matched text stay in one split.
         accept: folder: problems to ignore: duplicates, one-class, unlabelled.
+        value_range: folder: the values of images that become 0 and 255, as in (0,
+            4095); "auto" to find them, "dtype" for the whole range of a type.
         max_pixels: folder: maximum number of pixels of an image or label map.
         num_images: streets: number of training images; val and test have a quarter as
             many each.
@@ -134,12 +142,15 @@ def load(
         data_dir=None if data_dir is None else str(data_dir),
         size=size,
         val_pattern=val_pattern,
+        images_dir=images_dir,
+        labels_dir=labels_dir,
         label_suffix=label_suffix,
         label_values=label_values,  # type: ignore[arg-type]  # checked
         void=void,
         val_share=val_share,
         group_by=group_by,
         accept=accept,
+        value_range=value_range,
         max_pixels=max_pixels,
         num_images=num_images,
         image_size=image_size,

@@ -46,6 +46,15 @@ def test_examples_equal_the_files_in_alphabetical_order(tiny_camvid, tmp_path):
         assert example["label_map"].dtype == np.uint8
 
 
+def test_images_may_have_another_lossless_format(tiny_camvid, tmp_path):
+    path = sorted((tiny_camvid / "val").glob("*.png"))[0]
+    image = np.asarray(Image.open(path))
+    Image.fromarray(image).save(path.with_suffix(".webp"), lossless=True)
+    path.unlink()
+    example = next(iter(load(tiny_camvid, tmp_path / "tfds").split("val").examples))
+    np.testing.assert_array_equal(example["image"], image)
+
+
 def test_prepared_data_are_reused(tiny_camvid, tmp_path):
     load(tiny_camvid, tmp_path / "tfds")
     shutil.rmtree(tiny_camvid)
