@@ -188,15 +188,15 @@ def _work(arguments: argparse.Namespace, outputs: "Outputs") -> int:
 
 def _open_live(arguments: argparse.Namespace) -> "Iterator[VideoReader]":
     """Open the streams and the camera."""
-    clip = clip_of(arguments)
     if arguments.streams:
         from keras_fcn.prediction.video.stream import StreamReader
 
+        clip = clip_of(arguments)
         yield from (StreamReader(url, clip) for url in arguments.streams)
     if arguments.camera is not None:
         from keras_fcn.prediction.video.reader import CameraReader
 
-        yield CameraReader(arguments.camera, clip)
+        yield CameraReader(arguments.camera, clip_of(arguments))
 
 
 def _predict_here(
