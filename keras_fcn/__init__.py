@@ -22,6 +22,14 @@ return networks to train, with `datasets`, `Augment`, `losses`, `metrics` and
     >>> batches = data.train.batches(8, augment=keras_fcn.Augment(crop=(256, 256)))
     >>> model.fit(batches, validation_data=data.val.batches(8), epochs=10)
 
+`train`, `evaluate` and `export` do what the commands of these names do:
+
+    >>> run = keras_fcn.train(data_dir="my_data", init_from="pretrained", epochs=15)
+    >>> run.best["mean_iou"], run.history["val_loss"]
+    >>> segmenter = run.segmenter()
+    >>> report = keras_fcn.evaluate(run, split="test")
+    >>> keras_fcn.export(run, "export/fcn")
+
 Keras is imported when it is first needed. `keras.saving.load_model` reads the
 `best.keras` of a run once both packages have been imported, in any order.
 """
@@ -37,6 +45,10 @@ from keras_fcn.version import __version__
 if TYPE_CHECKING:
     from keras_fcn import callbacks, datasets, losses, metrics
     from keras_fcn.classes import ClassMap
+    from keras_fcn.jobs.evaluate import evaluate
+    from keras_fcn.jobs.export import export
+    from keras_fcn.jobs.run import Run
+    from keras_fcn.jobs.train import train
     from keras_fcn.models.fcn import FCN
     from keras_fcn.prediction.segmenter import Segmenter, load
     from keras_fcn.prediction.shift_and_stitch import shift_and_stitch
@@ -47,25 +59,33 @@ __all__ = [
     "Augment",
     "FCN",
     "ClassMap",
+    "Run",
     "Segmenter",
     "__version__",
     "callbacks",
     "datasets",
+    "evaluate",
+    "export",
     "from_pretrained",
     "load",
     "losses",
     "metrics",
     "shift_and_stitch",
+    "train",
 ]
 # Imported on first use: `keras_fcn.version` must not take the seconds of TensorFlow.
 _MODULES = {
     "Augment": "training.augment",
     "FCN": "models.fcn",
     "ClassMap": "classes",
+    "Run": "jobs.run",
     "Segmenter": "prediction.segmenter",
+    "evaluate": "jobs.evaluate",
+    "export": "jobs.export",
     "from_pretrained": "runs.bundled",
     "load": "prediction.segmenter",
     "shift_and_stitch": "prediction.shift_and_stitch",
+    "train": "jobs.train",
 }
 
 

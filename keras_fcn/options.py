@@ -27,6 +27,8 @@ Instances are frozen; change one by `dataclasses.replace`, which checks it again
 
 import dataclasses
 import functools
+import inspect
+import operator
 import types
 from collections.abc import Callable
 from numbers import Integral
@@ -218,6 +220,10 @@ def validated(cls: type[_Class]) -> type[_Class]:
             raise ValueError(_describe(error, made)) from None
 
     made.__init__ = __init__
+    parameters = inspect.signature(made).parameters.values()
+    made.__signature__ = inspect.Signature(
+        [one.replace(annotation=plain_type(one.annotation)) for one in parameters]
+    )
     return made
 
 
@@ -274,6 +280,22 @@ def option(
     """
     metadata = {"group": group, "help": help, "metavar": metavar}
     return dataclasses.field(default=default, metadata=metadata)
+
+
+def plain_type(annotation: Any) -> Any:
+    """Return a type without the annotations of its kinds, for signatures.
+
+    Args:
+        annotation: any type.
+    """
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return plain_type(arguments[0])
+    if origin in (Union, types.UnionType):
+        return functools.reduce(operator.or_, map(plain_type, arguments))
+    if origin is tuple:
+        return tuple[tuple(map(plain_type, arguments))]  # type: ignore[misc]
+    return annotation
 
 
 def kind_of(annotation: Any) -> Kind:

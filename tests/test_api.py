@@ -12,6 +12,10 @@ from keras import ops
 
 import keras_fcn
 from keras_fcn.classes import ClassMap
+from keras_fcn.jobs.evaluate import evaluate
+from keras_fcn.jobs.export import export
+from keras_fcn.jobs.run import Run
+from keras_fcn.jobs.train import train
 from keras_fcn.models.fcn import FCN
 from keras_fcn.prediction.segmenter import Segmenter, load
 from keras_fcn.prediction.shift_and_stitch import shift_and_stitch
@@ -23,6 +27,10 @@ PUBLIC = {
     "Augment": Augment,
     "FCN": FCN,
     "ClassMap": ClassMap,
+    "Run": Run,
+    "evaluate": evaluate,
+    "export": export,
+    "train": train,
     "Segmenter": Segmenter,
     "from_pretrained": from_pretrained,
     "load": load,

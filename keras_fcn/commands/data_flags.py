@@ -1,8 +1,7 @@
-"""Flags for the data of a trained network, and loading these data."""
+"""Flags for the data of a trained network."""
 
 import argparse
 from collections.abc import Collection
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from keras_fcn.commands.flags import add_config_arguments
@@ -34,8 +33,7 @@ def data_config(
         given: names of the flags that were given.
         names: fields that are replaced where they were given.
     """
-    trained = network.read_config()
+    from keras_fcn.evaluation.data import data_config as with_data
+
     changes = {name: getattr(arguments, name) for name in given.intersection(names)}
-    if changes.get("dataset", trained.dataset) != trained.dataset:
-        changes["val_pattern"] = None  # it matches names of the other data set
-    return replace(trained, **changes)
+    return with_data(network, changes)

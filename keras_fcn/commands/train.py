@@ -8,10 +8,9 @@ import argparse
 import logging
 import os
 from dataclasses import fields
-from datetime import datetime
 from pathlib import Path
 from shlex import quote
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 from keras_fcn.commands.command_line import Command
 from keras_fcn.commands.flags import add_config_arguments, add_flag, parse_run
@@ -19,16 +18,10 @@ from keras_fcn.commands.recipes import add_recipe, check_unchanged, describe_rec
 from keras_fcn.config import GROUPS, TrainingConfig
 from keras_fcn.errors import TrainingStopped
 from keras_fcn.options import Kind, PositiveInt
-from keras_fcn.runs.names import reserved_folder
 from keras_fcn.training.distributed.cluster import find_cluster
-
-if TYPE_CHECKING:
-    from keras_fcn.runs.folder import RunFolder
-    from keras_fcn.training.distributed.strategy import Distribution
 
 logger = logging.getLogger(__name__)
 
-RUNS = Path("runs")
 _Devices = Annotated[
     Literal["all"] | PositiveInt, Kind("all or a positive integer", "all|N")
 ]
@@ -152,6 +145,7 @@ def check(arguments: argparse.Namespace, given: set[str]) -> None:
 def work(arguments: argparse.Namespace, given: set[str]) -> int:
     """Train, print the scores of the best epoch, and return the exit status."""
     from keras_fcn.evaluation.report import class_table
+    from keras_fcn.jobs.train import start_or_resume
     from keras_fcn.runs.folder import RunFolder
     from keras_fcn.training.distributed.strategy import join
 
@@ -159,7 +153,16 @@ def work(arguments: argparse.Namespace, given: set[str]) -> int:
     distribution = join(find_cluster(), devices)
     path = arguments.resume or arguments.run_dir
     try:
-        run = _train(arguments, given, distribution)
+        run = start_or_resume(
+            _options(arguments, given),
+            distribution,
+            run_dir=arguments.run_dir,
+            resume=arguments.resume,
+            auto_resume=arguments.auto_resume,
+            checkpoint_every=arguments.checkpoint_every,
+            accept_changed_data=arguments.accept_changed_data,
+            check_run=lambda run: check_unchanged(run, arguments, given),
+        )
     except (KeyboardInterrupt, TrainingStopped):
         if path is not None and RunFolder(path).config_file.is_file():
             command = f"{arguments.parser.prog} --resume {quote(str(path))}"
@@ -179,46 +182,14 @@ def work(arguments: argparse.Namespace, given: set[str]) -> int:
     return 0
 
 
-def _train(
-    arguments: argparse.Namespace, given: set[str], distribution: "Distribution"
-) -> "RunFolder":
-    """Start or resume a run; the first worker decides, as only it needs the folder."""
-    from keras_fcn.runs.folder import RunFolder
-    from keras_fcn.training.resolve import follow_start
-    from keras_fcn.training.train import is_finished, resume, train
-
-    path, every = arguments.resume or arguments.run_dir, arguments.checkpoint_every
-    action = "start"
-    with distribution.fail_together():  # an error on one worker ends all of them
-        if distribution.is_first and (
-            arguments.resume
-            or (arguments.auto_resume and RunFolder(path).config_file.is_file())
-        ):
-            run = RunFolder.open(path)
-            check_unchanged(run, arguments, given)
-            is_done = arguments.auto_resume and is_finished(run)
-            action = "nothing" if is_done else "resume"
-    action = distribution.all_gather(action)[0]  # that of the first worker
-    if action == "nothing":
-        logger.info("The run is already complete")
-        return RunFolder(path)
-    if action == "resume":
-        return resume(
-            path,
-            arguments.data_dir,
-            distribution,
-            every,
-            arguments.accept_changed_data,
-        )
-    with distribution.fail_together():
-        values = {f.name: getattr(arguments, f.name) for f in fields(TrainingConfig)}
-        config = follow_start(TrainingConfig(**values), given)
-    if path is not None or not distribution.is_first:  # the others write no run
-        return train(config, path or RUNS, distribution, every)
-    started = datetime.now().strftime("%Y%m%d-%H%M%S")
-    name = f"{config.dataset}-fcn{config.variant}-{started}"
-    with reserved_folder(RUNS, name) as path:
-        return train(config, path, distribution, every)
+def _options(arguments: argparse.Namespace, given: set[str]) -> dict[str, object]:
+    """Return the options that a flag, the recipe or the data have set."""
+    values = {f.name: (getattr(arguments, f.name), f) for f in fields(TrainingConfig)}
+    return {
+        name: value
+        for name, (value, field) in values.items()
+        if name in given or value != field.default
+    }
 
 
 main = Command(__doc__, add_arguments, work, check, examples=_EXAMPLES).main

@@ -1,11 +1,30 @@
 """The data set of a trained network."""
 
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 from keras_fcn.config import TrainingConfig
 from keras_fcn.datasets.dataset import SegmentationDataset
 from keras_fcn.datasets.loading import as_in_training, load_dataset
 from keras_fcn.runs.network_folder import NetworkFolder
+
+
+def data_config(network: NetworkFolder, changes: Mapping[str, Any]) -> TrainingConfig:
+    """Return the configuration of a network's training with other data.
+
+    Args:
+        network: the trained network.
+        changes: fields of `TrainingConfig` that select the data.
+
+    Raises:
+        ValueError: if a field is unknown or a value is wrong.
+    """
+    trained = network.read_config()
+    changes = dict(changes)
+    if changes.get("dataset", trained.dataset) != trained.dataset:
+        changes["val_pattern"] = None  # it matches names of the other data set
+    return replace(trained, **changes)
 
 
 def load_data(

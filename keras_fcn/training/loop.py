@@ -14,7 +14,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 
@@ -58,6 +58,8 @@ class TrainingLoop:
         checkpoint: where the training starts or resumes.
         checkpoint_every: steps between two checkpoints within an epoch; None writes
             them at the end of epochs only.
+        callbacks: the user's. They are called after the run's own files are written,
+            with the network as their model and epochs counted from 0, as by `fit`.
     """
 
     def __init__(
@@ -68,6 +70,7 @@ class TrainingLoop:
         run: RunFolder | None,
         checkpoint: Checkpoint,
         checkpoint_every: int | None = None,
+        callbacks: Sequence[keras.callbacks.Callback] = (),
     ):
         self.trainer = trainer
         self.distribution = trainer.distribution
@@ -87,6 +90,13 @@ class TrainingLoop:
         self._has_asked_for_report = False
         self.checkpoints: CheckpointWriter | None = None
         self.callbacks = self._make_callbacks(checkpoint)
+        trainer.network.stop_training = False
+        self.user_callbacks = keras.callbacks.CallbackList(
+            list(callbacks) if self.distribution.is_first else [],
+            model=trainer.network,
+            epochs=config.epochs,
+            steps=self.steps_per_epoch,
+        )
 
     def run(self) -> None:
         """Run the remaining epochs and write their results to the run.
@@ -99,6 +109,7 @@ class TrainingLoop:
         """
         config = self.config
         self.callbacks.on_train_begin()
+        self.user_callbacks.on_train_begin()
         with stop_requested() as self._is_stop_requested:
             for epoch in range(self.start.epoch + 1, config.epochs + 1):
                 checkpoint = Checkpoint.at(len(self.history), self.history)
@@ -111,7 +122,11 @@ class TrainingLoop:
                         )
                     break
                 self._run_epoch(epoch)
+                if self.distribution.any_worker(self.trainer.network.stop_training)[0]:
+                    logger.info("A callback has stopped the training")
+                    break
         self.callbacks.on_train_end()
+        self.user_callbacks.on_train_end(self.history[-1] if self.history else None)
 
     def _make_callbacks(self, checkpoint: Checkpoint) -> keras.callbacks.CallbackList:
         run, class_map = self.run_folder, self.data.dataset.class_map
@@ -148,6 +163,7 @@ class TrainingLoop:
         is_first = epoch == self.start.epoch + 1
         first_step = self.start.step if is_first else 0
         self.callbacks.on_epoch_begin(epoch)
+        self.user_callbacks.on_epoch_begin(epoch - 1)
         self.trainer.set_seeds(random, can_resume=first_step > 0)
         order_seed = int(random.integers(2**31))
         logs = self._train_epoch(epoch, order_seed, first_step)
@@ -157,6 +173,7 @@ class TrainingLoop:
         logs.update({f"val_{name}": float(value) for name, value in scores.items()})
         self._check_finite("validation loss", logs["val_loss"], epoch)
         self.callbacks.on_epoch_end(epoch, logs)
+        self.user_callbacks.on_epoch_end(epoch - 1, dict(logs))
         self.history.append({"epoch": epoch, **logs})
 
     def _train_epoch(
@@ -179,6 +196,7 @@ class TrainingLoop:
             with self.trainer.epoch(can_resume=done > 0) as train_on:
                 for step in range(done, self._next_checkpoint(done)):
                     self.callbacks.on_train_batch_begin(step)
+                    self.user_callbacks.on_train_batch_begin(step)
                     scores = train_on(next(batches))
                     if not self._is_compiled:
                         self._end_first_step(scores, speed)
@@ -186,6 +204,7 @@ class TrainingLoop:
                     is_due = is_due or step + 1 == self.steps_per_epoch
                     logs = self._report(scores, speed, epoch, step) if is_due else {}
                     self.callbacks.on_train_batch_end(step, logs)
+                    self.user_callbacks.on_train_batch_end(step, dict(logs))
                     done = step + 1
                     if is_stopped or (logs and not math.isfinite(logs["loss"])):
                         break

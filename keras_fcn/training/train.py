@@ -3,9 +3,11 @@
 import dataclasses
 import logging
 import shutil
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
+import keras
 import numpy as np
 
 from keras_fcn.config import TrainingConfig
@@ -35,6 +37,7 @@ def train(
     run_path: Path,
     distribution: Distribution | None = None,
     checkpoint_every: int | None = None,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
 ) -> RunFolder:
     """Train a network from the start.
 
@@ -46,6 +49,7 @@ def train(
         distribution: the devices, as returned by `join`; None for one.
         checkpoint_every: steps between two checkpoints within an epoch; None writes
             them at the end of epochs only.
+        callbacks: as for `TrainingLoop`.
 
     Returns:
         The finished run.
@@ -87,7 +91,9 @@ def train(
                 )
                 stack.enter_context(run.locked())
         try:
-            _run_loop(trainer, config, data, run, checkpoint, checkpoint_every)
+            _run_loop(
+                trainer, config, data, run, checkpoint, checkpoint_every, callbacks
+            )
         except FloatingPointError:
             if distribution.is_first and not run.checkpoints.last_file.exists():
                 shutil.rmtree(run.path)  # there is no checkpoint to resume from
@@ -101,6 +107,7 @@ def resume(
     distribution: Distribution | None = None,
     checkpoint_every: int | None = None,
     accept_changed_data: bool = False,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
 ) -> RunFolder:
     """Resume a training from its last checkpoint.
 
@@ -115,6 +122,7 @@ def resume(
         checkpoint_every: as for `train`.
         accept_changed_data: resume with other images or labels than before, and record
             the changes in `config.json`.
+        callbacks: as for `train`.
 
     Returns:
         The finished run.
@@ -159,7 +167,7 @@ def resume(
                 logger.info(
                     "Resuming %s after epoch %d%s", run.path, checkpoint.epoch, step
                 )
-        _run_loop(trainer, config, data, run, checkpoint, checkpoint_every)
+        _run_loop(trainer, config, data, run, checkpoint, checkpoint_every, callbacks)
     return run
 
 
@@ -225,11 +233,18 @@ def _run_loop(
     run: RunFolder,
     checkpoint: Checkpoint,
     checkpoint_every: int | None,
+    callbacks: Sequence[keras.callbacks.Callback],
 ) -> None:
     """Run the epochs, calibrate the network, and wait for the other workers."""
     is_first = trainer.distribution.is_first
     loop = TrainingLoop(
-        trainer, config, data, run if is_first else None, checkpoint, checkpoint_every
+        trainer,
+        config,
+        data,
+        run if is_first else None,
+        checkpoint,
+        checkpoint_every,
+        callbacks,
     )
     with detect_lost_peers():  # resetting Keras's metrics also waits for the others
         loop.run()

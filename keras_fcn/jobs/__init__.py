@@ -1,0 +1,1 @@
+"""Whole jobs from Python: training, evaluation, export, and the run of a training."""
