@@ -6,6 +6,9 @@
     >>> segmenter.class_map.names[label_map[0, 0]]
     'sky'
 
+    >>> result = segmenter.predict("street.jpg")     # with confidence and polygons
+    >>> result.shares, result.polygons("car"), result.save("predictions")
+
 A `Segmenter` takes a path, a Pillow image or a uint8 RGB array, or a list of them. It
 also has `probabilities(image)`, `overlay(image, label_map)` and `model`, the Keras
 model if `load` has the argument `runtime="tensorflow"`. `FCN` and `from_pretrained`
@@ -50,6 +53,7 @@ if TYPE_CHECKING:
     from keras_fcn.jobs.run import Run
     from keras_fcn.jobs.train import train
     from keras_fcn.models.fcn import FCN
+    from keras_fcn.prediction.segmentation_result import SegmentationResult
     from keras_fcn.prediction.segmenter import Segmenter, load
     from keras_fcn.prediction.shift_and_stitch import shift_and_stitch
     from keras_fcn.runs.bundled import from_pretrained
@@ -60,6 +64,7 @@ __all__ = [
     "FCN",
     "ClassMap",
     "Run",
+    "SegmentationResult",
     "Segmenter",
     "__version__",
     "callbacks",
@@ -79,6 +84,7 @@ _MODULES = {
     "FCN": "models.fcn",
     "ClassMap": "classes",
     "Run": "jobs.run",
+    "SegmentationResult": "prediction.segmentation_result",
     "Segmenter": "prediction.segmenter",
     "evaluate": "jobs.evaluate",
     "export": "jobs.export",

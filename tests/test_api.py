@@ -1,5 +1,6 @@
 """The public names of `keras_fcn`."""
 
+import inspect
 import logging
 import pydoc
 import re
@@ -17,12 +18,14 @@ from keras_fcn.jobs.export import export
 from keras_fcn.jobs.run import Run
 from keras_fcn.jobs.train import train
 from keras_fcn.models.fcn import FCN
+from keras_fcn.prediction.segmentation_result import SegmentationResult
 from keras_fcn.prediction.segmenter import Segmenter, load
 from keras_fcn.prediction.shift_and_stitch import shift_and_stitch
 from keras_fcn.runs.bundled import from_pretrained
 from keras_fcn.training.augment import Augment
 from tests.support.data import PROJECT
 
+DATA = ("ClassMap", "SegmentationResult")  # dataclasses, which have attributes
 PUBLIC = {
     "Augment": Augment,
     "FCN": FCN,
@@ -31,6 +34,7 @@ PUBLIC = {
     "evaluate": evaluate,
     "export": export,
     "train": train,
+    "SegmentationResult": SegmentationResult,
     "Segmenter": Segmenter,
     "from_pretrained": from_pretrained,
     "load": load,
@@ -139,7 +143,7 @@ def test_help_has_an_example():
         assert f"{hidden} =" not in text
 
 
-@pytest.mark.parametrize("name", [name for name in PUBLIC if name != "ClassMap"])
+@pytest.mark.parametrize("name", [name for name in PUBLIC if name not in DATA])
 def test_the_help_of_public_names_documents_arguments(name):
     text = pydoc.render_doc(PUBLIC[name], renderer=pydoc.plaintext)
     for needed in ("Args:", "Raises:"):
@@ -201,6 +205,13 @@ def test_score_layers_are_reinitialized_for_as_many_other_classes(pretrained):
     model = keras_fcn.from_pretrained(num_classes=11)
     assert not model.get_layer("score_fr").kernel.numpy().any()
     assert pretrained.get_layer("score_fr").kernel.numpy().any()
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_signatures_have_plain_types(name):
+    text = str(inspect.signature(PUBLIC[name]))
+    for word in ("Annotated", "pydantic", "Kind(", "annotated_types", "FieldInfo"):
+        assert word not in text
 
 
 def test_an_unknown_name_is_refused():

@@ -20,8 +20,7 @@ from keras_fcn.datasets.prepared import prepared_dataset
 from keras_fcn.datasets.resized import resized
 from keras_fcn.datasets.val_pattern import split_by_pattern
 from keras_fcn.images.scale import scaled_size
-from keras_fcn.options import ValueRange
-from keras_fcn.typing import Size
+from keras_fcn.typing import Size, ValueRange
 
 _STREETS_SEED = 0  # not the training's, so that another seed renders nothing new
 

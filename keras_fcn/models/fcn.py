@@ -7,12 +7,13 @@ same in all variants, so that the weights of a coarser one initialize a finer on
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Literal
 
 import keras
 from keras import layers
 
 from keras_fcn.config import Head, SkipScales, Upsampling, Variant
-from keras_fcn.models.architecture import Architecture, InputShape
+from keras_fcn.models.architecture import Architecture
 from keras_fcn.models.layers import CropToImage, PadToMultiple, VGGPreprocessing
 from keras_fcn.models.upsampling import upsample
 from keras_fcn.models.weights import load_vgg16_weights
@@ -39,7 +40,7 @@ def FCN(
     upsampling: Upsampling = "transposed",
     freeze_upsampling: bool = False,
     freeze_blocks: int = 0,
-    input_shape: InputShape = (None, None, 3),
+    input_shape: tuple[int | None, int | None, Literal[3]] = (None, None, 3),
 ) -> keras.Model:
     """Build a fully convolutional network for semantic segmentation.
 

@@ -1,10 +1,11 @@
 """A trained network with its classes: label maps of images of any kind."""
 
 import dataclasses
+import os
 from collections.abc import Callable, Sequence
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
@@ -18,16 +19,17 @@ from keras_fcn.conversion.options import (
 )
 from keras_fcn.conversion.selection import select_runtime
 from keras_fcn.drawing.overlays import overlay, overlay_with_legend
+from keras_fcn.errors import summarize
 from keras_fcn.images.opening import check_pixels
 from keras_fcn.images.reading import as_image, read_image, values_of
 from keras_fcn.images.value_range import scaled
-from keras_fcn.options import ImageScale, ValueRange
 from keras_fcn.prediction.confidence import mark_unknown
 from keras_fcn.prediction.options import Dense, PredictionOptions
 from keras_fcn.prediction.predictor import make_predictor, resolve_options
+from keras_fcn.prediction.segmentation_result import SegmentationResult
 from keras_fcn.runs.bundled import find_network
 from keras_fcn.runs.exported import ExportedModel
-from keras_fcn.typing import Size
+from keras_fcn.typing import Scale, Size, ValueRange
 
 if TYPE_CHECKING:
     import keras
@@ -37,6 +39,27 @@ AnyImage = str | PathLike | Image.Image | np.ndarray
 _BATCH_SIZE = 4  # images of a given batch that the network processes at a time
 
 
+# The process that made the first segmenter.
+_process: int | None = None
+
+
+def _check_process() -> None:
+    """Check that this process is no fork of one that has used a network.
+
+    Raises:
+        RuntimeError: if it is: the threads of TensorFlow and JAX do not exist in a
+            fork, which would wait for them forever.
+    """
+    global _process
+    if _process not in (None, os.getpid()):
+        raise RuntimeError(
+            f"process {os.getpid()} is a fork of process {_process}, which has used a "
+            'network: start processes by `multiprocessing.get_context("spawn")`, or '
+            "load the network in the new processes only"
+        )
+    _process = os.getpid()
+
+
 class Segmenter:
     """Labels the pixels of images with a network.
 
@@ -44,6 +67,10 @@ class Segmenter:
     with 1 channel or no channel axis it is gray, and a fourth channel, alpha, is
     dropped. Values are from 0 to 255, or of `value_range`. The EXIF orientation of
     files and Pillow images is applied.
+
+    A segmenter can be used from several threads, and pickled with its network, for
+    processes that are started by `spawn`. In a fork of a process that has used a
+    network it raises RuntimeError.
 
     Args:
         model: a network of `FCN`, or an exported network.
@@ -93,7 +120,7 @@ class Segmenter:
         tta: bool = False,
         dense: Dense = "upsampling",
         stride_factor: int | None = None,
-        size: ImageScale = "native",
+        size: Scale = "native",
         tile: Size | None = None,
         overlap: int | None = None,
         uncertainty: int = 0,
@@ -102,6 +129,7 @@ class Segmenter:
         max_pixels: int = MAX_IMAGE_PIXELS,
         value_range: ValueRange = "auto",
     ):
+        _check_process()
         self.options = PredictionOptions(
             tta=tta,
             dense=dense,
@@ -114,11 +142,38 @@ class Segmenter:
             unknown_below=unknown_below,
             value_range=value_range,
         )
+        self._source: dict[str, Any] | None = None  # arguments of `load`
         self.model = model
         self.class_map = class_map
         self.max_pixels = max_pixels
         self.value_range: ValueRange = value_range
         self.predictor = make_predictor(model, self.options)
+
+    def predict(self, image: AnyImage) -> SegmentationResult:
+        """Return all results of an image: label map, confidence, polygons, overlay.
+
+        >>> result = segmenter.predict("street.jpg")
+        >>> result.shares["road"], result.polygons("car")
+        >>> result.save("predictions")
+
+        Args:
+            image: one image.
+
+        Raises:
+            OSError: if the file is missing.
+            ValueError: if the image is invalid, as for a call.
+        """
+        batch = self._as_batch(image)
+        label_maps, confidence = self._label_maps_and_confidence(batch)
+        path: Any = getattr(image, "filename", image)  # of a Pillow image
+        is_path = isinstance(path, str | PathLike) and path
+        return SegmentationResult(
+            Path(path).name if is_path else "image",
+            batch[0].astype("uint8"),
+            label_maps[0],
+            confidence[0],
+            self.class_map,
+        )
 
     def __call__(
         self, images: AnyImage | Sequence[AnyImage]
@@ -205,6 +260,7 @@ class Segmenter:
             OSError: if a file is missing.
             ValueError: if an image is invalid, as for a call.
         """
+        _check_process()
         return self._map(self.predictor.probabilities, images)
 
     def overlay(
@@ -248,12 +304,37 @@ class Segmenter:
         draw = overlay_with_legend if legend else overlay
         return draw(rgb.astype("uint8"), labels, self.class_map)
 
+    def __getstate__(self) -> dict[str, Any]:
+        # The predictor has compiled functions, which can't be pickled, nor can models
+        # of other runtimes than Keras: they are loaded again.
+        state = {k: v for k, v in vars(self).items() if k != "predictor"}
+        if not hasattr(self.model, "layers") and self._source is not None:
+            state["model"] = None
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        _check_process()
+        vars(self).update(state)
+        if self.model is None and self._source is not None:
+            self.model = load(**self._source).model
+        self.predictor = make_predictor(self.model, self.options)
+
+    def __repr__(self) -> str:
+        names = self.class_map.names
+        name = getattr(self.model, "name", None) or self.predictor.description
+        return (
+            f"<segmenter {name}: {len(names)} classes ({summarize(names, most=5)}), "
+            f"size {self.options.size}>"
+        )
+
     def _label_maps(self, images: np.ndarray) -> np.ndarray:
+        _check_process()
         if self.options.unknown_below == 0:  # confidence is not needed
             return self.predictor.label_maps(images)
         return self._label_maps_and_confidence(images)[0]
 
     def _label_maps_and_confidence(self, images):
+        _check_process()
         label_maps, confidence = self.predictor.label_maps_and_confidence(images)
         if self.options.unknown_below > 0:
             label_maps = mark_unknown(
@@ -282,12 +363,12 @@ class Segmenter:
 
 
 def load(
-    name: str | Path = DEFAULT_NETWORK,
+    name: str | PathLike = DEFAULT_NETWORK,
     *,
     tta: bool = False,
     dense: Dense = "upsampling",
     stride_factor: int | None = None,
-    size: ImageScale = "auto",
+    size: Scale = "auto",
     tile: Size | None = None,
     overlap: int | None = None,
     uncertainty: int = 0,
@@ -351,7 +432,9 @@ def load(
         ValueError: if the network is damaged, an argument is out of range, arguments
             cannot be combined, the runtime is not installed, or int8 loses more than
             `max_loss`.
+        RuntimeError: in a fork of a process that has used a network.
     """
+    arguments = dict(locals())
     options = PredictionOptions(
         tta=tta,
         dense=dense,
@@ -364,15 +447,20 @@ def load(
         unknown_below=unknown_below,
         value_range=value_range,
     )
+    if not isinstance(name, str | PathLike):
+        raise ValueError(f"`name` must be a name or a folder. Received: name={name}")
+    _check_process()
     runtime_options = RuntimeOptions(runtime, precision, max_loss)
-    network = find_network(name, exported=True)
+    network = find_network(os.fspath(name), exported=True)
     selection = select_runtime(network, runtime_options, options.special_modes)
-    return Segmenter(
+    segmenter = Segmenter(
         selection.load(),
         network.read_class_map(),
         max_pixels=max_pixels,
         **dataclasses.asdict(resolve_options(options, network)),
     )
+    segmenter._source = arguments
+    return segmenter
 
 
 _EXPECTED = "An image must be a path, a Pillow image or an array (height, width, 3)"

@@ -251,7 +251,9 @@ def _run_loop(
     if is_first:
         calibrate(run, data.dataset, config.batch_size)
         _report_useless(run)
-        if not config.keep_checkpoints:
+        # A callback may have stopped the training, which can be resumed then.
+        is_last = run.read_checkpoint().is_last(config.epochs, config.patience)
+        if is_last and not config.keep_checkpoints:
             run.checkpoints.remove_states()
     # A worker that ends early would be reported as lost.
     trainer.distribution.barrier()
