@@ -22,7 +22,7 @@ define install
 	@$(RUN_PYTHON) -m pip install --quiet --no-deps --no-build-isolation --editable .
 endef
 
-.PHONY: train test torture lint docs-figures requirements clean
+.PHONY: train test torture lint docs docs-figures requirements clean
 
 # Train FCN-8s on rendered street scenes, evaluate it on test, and write overlays.
 train: $(VENV)/.installed
@@ -49,6 +49,15 @@ lint: $(VENV)/.installed-dev
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
+
+# The documentation site, build/site/index.html. The tutorials are the notebooks of examples/.
+docs: $(VENV)/.installed-dev
+	@mkdir -p docs/tutorial
+	for notebook in examples/*.ipynb; do \
+		$(VENV)/bin/jupytext --quiet --opt notebook_metadata_filter=-all \
+			--output docs/tutorial/$$(basename $$notebook .ipynb).md $$notebook || exit 1; \
+	done
+	$(VENV)/bin/zensical build --strict --clean
 
 docs-figures: $(VENV)/.installed
 	$(RUN_PYTHON) docs/draw_figures.py

@@ -1,0 +1,73 @@
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support.data import PROJECT
+
+nbclient = pytest.importorskip("nbclient")
+nbformat = pytest.importorskip("nbformat")
+
+NOTEBOOKS = sorted(PROJECT.glob("examples/*.ipynb"))
+
+
+def read_notebook(name):
+    return nbformat.read(PROJECT / f"examples/{name}.ipynb", as_version=4)
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_notebooks_contain_no_outputs(path):
+    notebook = read_notebook(path.stem)
+    nbformat.validate(notebook)
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    assert code
+    assert not any(cell.outputs or cell.execution_count for cell in code)
+
+
+def run(name, folder, monkeypatch):
+    """Run a notebook in an empty folder, and return its code cells with outputs."""
+    # Its shell commands must use this environment and this checkout.
+    folders = [str(Path(sys.executable).parent), os.environ["PATH"]]
+    monkeypatch.setenv("PATH", os.pathsep.join(folders))
+    monkeypatch.setenv("PYTHONPATH", str(PROJECT))
+    notebook = read_notebook(name)
+    client = nbclient.NotebookClient(
+        notebook, timeout=600, resources={"metadata": {"path": str(folder)}}
+    )
+    client.execute()
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def num_images(cells):
+    outputs = [output for cell in cells for output in cell.outputs]
+    return sum("image/png" in output.get("data", {}) for output in outputs)
+
+
+@pytest.mark.slow
+def test_quickstart_loads_predicts_trains_and_exports(tmp_path, monkeypatch):
+    cells = run("quickstart", tmp_path, monkeypatch)
+    assert num_images(cells) == 3
+    shape = cells[-1].outputs[0]["data"]["text/plain"]
+    assert shape.startswith("TensorShape([96, 128, 1])")
+    assert (tmp_path / "runs/mine/best.keras").exists()
+    assert (tmp_path / "export/mine/1/saved_model.pb").exists()
+
+
+@pytest.mark.slow
+def test_own_classes_learns_three_new_classes(tmp_path, monkeypatch):
+    cells = run("own_classes", tmp_path, monkeypatch)
+    assert num_images(cells) == 1
+    history = (tmp_path / "runs/cells/history.csv").read_text().splitlines()
+    columns = history[0].split(",")
+    mean_iou = float(history[-1].split(",")[columns.index("val_mean_iou")])
+    assert mean_iou > 0.6
+    assert int(cells[-1].outputs[0]["data"]["text/plain"]) > 0  # nuclei
+
+
+@pytest.mark.slow
+def test_compile_fit_trains_with_public_parts(tmp_path, monkeypatch):
+    cells = run("compile_fit", tmp_path, monkeypatch)
+    scores = cells[-1].outputs[-1]["data"]["text/plain"]
+    assert "'mean_iou'" in scores
+    assert list(tmp_path.glob("logs/**/events.*"))
