@@ -149,14 +149,31 @@ def predict_tasks(
     Yields:
         The same tasks in order, with a label map or a problem.
     """
+
+    def predict(group: list[Task]) -> list[Task]:
+        begun = time.perf_counter()
+        _predict_group(segmenter, group, with_confidence, with_probabilities)
+        for task in group:
+            task.seconds += (time.perf_counter() - begun) / len(group)
+        return group
+
+    groups = _groups(tasks, batch_size)
+    if not isinstance(segmenter.model, ExportedModel):
+        yield from chain.from_iterable(map(predict, groups))
+        return
+    # One image is resized, and its logits, while the runtime computes another one.
+    num_parallel = segmenter.model.runtime.num_parallel
+    with threads(num_parallel) as executor:
+        predicted = ordered_map(executor, predict, groups, num_parallel)
+        yield from chain.from_iterable(predicted)
+
+
+def _groups(tasks, batch_size):
+    """Yield consecutive images of one size, at most `batch_size`, and other tasks."""
     runs = groupby(tasks, lambda task: task.image is not None and task.image.shape)
     for shape, run in runs:
         while group := list(islice(run, batch_size if shape else 1)):
-            begun = time.perf_counter()
-            _predict_group(segmenter, group, with_confidence, with_probabilities)
-            for task in group:
-                task.seconds += (time.perf_counter() - begun) / len(group)
-                yield task
+            yield group
 
 
 def _predict_group(segmenter, group, with_confidence, with_probabilities):

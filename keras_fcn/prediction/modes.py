@@ -3,7 +3,6 @@
 A mode runs at the size that the images have; `predictor.py` chooses that size.
 """
 
-import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -12,6 +11,7 @@ import numpy as np
 
 from keras_fcn.prediction.options import PredictionOptions
 from keras_fcn.runs.exported import ExportedModel
+from keras_fcn.typing import Size
 
 if TYPE_CHECKING:
     import keras
@@ -32,6 +32,9 @@ class InferenceMode:
             memory grows with its square.
         label_maps: returns the arg-max of the logits, uint8 `(batch, H, W)`, computed
             on the device; None if the host computes it.
+        resized_label_maps: returns the arg-max of the logits, resized bilinearly to a
+            size, uint8 `(batch, *size)`, computed on the device; None if the host
+            computes it.
         label_maps_and_confidence: returns the label maps, and the probability of each
             pixel's class, float32 `(batch, H, W)`, computed on the device; None if the
             host computes them.
@@ -41,6 +44,7 @@ class InferenceMode:
     description: str
     max_scale: float = 1.0
     label_maps: Predict | None = None
+    resized_label_maps: Callable[[np.ndarray, Size], np.ndarray] | None = None
     label_maps_and_confidence: PredictBoth | None = None
 
 
@@ -66,10 +70,14 @@ def make_mode(
                 "An exported network runs at a single scale: leave out `tta`, `dense`, "
                 "`stride_factor` and `uncertainty`"
             )
-        mode = _mode_from_probabilities(
-            model.probabilities, temperature, model.description
+        return InferenceMode(
+            lambda images: model.logits(images) / temperature,
+            model.description,
+            label_maps=model.label_maps,
+            resized_label_maps=(
+                model.resized_label_maps if model.runtime.resizes_logits else None
+            ),
         )
-        return dataclasses.replace(mode, label_maps=model.label_maps)
     if options.dense == "shift-and-stitch":
         from keras_fcn.prediction.shift_and_stitch import (
             make_shift_and_stitch,

@@ -69,6 +69,17 @@ class Predictor:
         """
         if self.mode.label_maps and self._is_direct(images):
             return self.mode.label_maps(images)
+        size = images.shape[1:3]
+        inference_size = self._inference_size(size)
+        # The logits of a larger image would need too much memory.
+        is_small = size[0] * size[1] <= WHOLE_PIXELS
+        if (
+            self.mode.resized_label_maps
+            and is_small
+            and self._tile_for(inference_size) is None
+        ):
+            images = resize_images(images, inference_size)
+            return self.mode.resized_label_maps(images, size)
         return self._join(label_map_of, images)
 
     def label_maps_and_confidence(

@@ -6,7 +6,7 @@ FOLDER/ contains model.xml, model.onnx, model.tflite or a SavedModel, with
 
 import dataclasses
 import textwrap
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NoReturn
 
@@ -16,8 +16,8 @@ from keras_fcn.config import TrainingConfig
 from keras_fcn.errors import one_line
 from keras_fcn.runs.names import exported_card
 from keras_fcn.runs.network_folder import NetworkFolder, read_json
-from keras_fcn.runs.runtimes import RUNTIMES, MissingRuntime
-from keras_fcn.typing import Tensor
+from keras_fcn.runs.runtimes import RUNTIMES, MissingRuntime, Runtime
+from keras_fcn.typing import Size, Tensor
 
 LONGEST_REASON = 200  # characters; runtimes print whole graphs
 
@@ -26,17 +26,35 @@ LONGEST_REASON = 200  # characters; runtimes print whole graphs
 class ExportedModel:
     """An exported network, opened in its runtime.
 
+    Images are RGB, uint8 or float in [0, 255], `(batch, height, width, 3)`.
+
     Attributes:
-        label_maps: function of RGB images, uint8 or float in [0, 255], `(batch, height,
-            width, 3)`, to uint8 `(batch, height, width)`.
-        probabilities: function of such images to float32 `(batch, height, width,
-            num_classes)`.
+        runtime: the runtime.
         description: for people, as in "single scale, openvino int8".
     """
 
-    label_maps: Callable[[np.ndarray], np.ndarray]
-    probabilities: Callable[[np.ndarray], np.ndarray]
+    runtime: Runtime
     description: str
+
+    def label_maps(self, images: np.ndarray) -> np.ndarray:
+        """Return class ids, uint8 `(batch, height, width)`."""
+        return self._checked(images).label_maps(images)
+
+    def resized_label_maps(self, images: np.ndarray, size: Size) -> np.ndarray:
+        """Return class ids of the logits resized to a size, uint8 `(batch, *size)`."""
+        return self._checked(images).resized_label_maps(images, size)
+
+    def logits(self, images: np.ndarray) -> np.ndarray:
+        """Return float32 `(batch, height, width, num_classes)`."""
+        return self._checked(images).logits(images)
+
+    def probabilities(self, images: np.ndarray) -> np.ndarray:
+        """Return float32 `(batch, height, width, num_classes)`."""
+        return self._checked(images).probabilities(images)
+
+    def _checked(self, images):
+        _check_shape(self.runtime.shape, images.shape[:3])
+        return self.runtime
 
 
 class ExportedFolder(NetworkFolder):
@@ -134,17 +152,8 @@ class ExportedFolder(NetworkFolder):
                 f"{self.classes_file.name}. Received: {runtime.num_classes}"
             )
 
-        def checked(predict):
-            def predict_checked(images):
-                _check_shape(runtime.shape, images.shape[:3])
-                return predict(images)
-
-            return predict_checked
-
         return ExportedModel(
-            checked(runtime.label_maps),
-            checked(runtime.probabilities),
-            f"single scale, {card['format']} {card['precision']}",
+            runtime, f"single scale, {card['format']} {card['precision']}"
         )
 
     def read_weights(self) -> Mapping[str, Tensor]:

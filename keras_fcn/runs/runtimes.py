@@ -33,10 +33,14 @@ class Runtime(ABC):
     Attributes:
         num_classes: channels of the probabilities.
         shape: `(batch, height, width)` of the images; None for a free length.
+        num_parallel: number of threads that may call the methods at the same time.
+        resizes_logits: whether `resized_label_maps` is available.
     """
 
     num_classes: int
     shape: tuple[int | None, ...] = (None, None, None)
+    num_parallel: int = 1
+    resizes_logits: bool = False
 
     @abstractmethod
     def probabilities(self, images: np.ndarray) -> np.ndarray:
@@ -65,13 +69,22 @@ class Runtime(ABC):
         # The logarithm is finite also where a probability is 0.
         return np.log(np.maximum(self.probabilities(images), np.finfo("float32").tiny))
 
-    # Returns the class ids of the logits, resized bilinearly to a size, uint8 `(batch,
-    # *size)`; None if the host does that.
-    resized_label_maps: Callable[[np.ndarray, Size], np.ndarray] | None = None
+    def resized_label_maps(self, images: np.ndarray, size: Size) -> np.ndarray:
+        """Return the class ids of bilinearly resized logits, uint8 `(batch, *size)`.
+
+        Only if `resizes_logits`.
+
+        Args:
+            images: as for `probabilities`.
+            size: height and width, pixels.
+        """
+        raise NotImplementedError
 
 
 class OpenVino(Runtime):
     """OpenVINO on the CPU; layers that are not int8 use the fastest type of the CPU."""
+
+    num_parallel, resizes_logits = 2, True
 
     def __init__(self, path: Path):
         ov = _import("openvino")
@@ -159,6 +172,8 @@ def _largest(logits):
 
 class Onnx(Runtime):
     """ONNX Runtime on the CPU."""
+
+    num_parallel = 2
 
     def __init__(self, path: Path):
         runtime = _import("onnxruntime")

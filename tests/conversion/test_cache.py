@@ -11,7 +11,11 @@ import numpy as np
 import pytest
 
 from keras_fcn.conversion import cache
+from keras_fcn.images.prefetch import ordered_map, threads
+from keras_fcn.prediction import predictor
+from keras_fcn.prediction.options import PredictionOptions
 from keras_fcn.prediction.predictor import make_predictor
+from keras_fcn.prediction.scaling import resize_logits
 from keras_fcn.runs.folder import RunFolder
 from tests.support.data import draw_blocks
 
@@ -58,6 +62,36 @@ def test_a_converted_network_predicts_the_labels_of_keras(narrow_run, filled):
     difference = converted.probabilities(IMAGES) - expected.probabilities(IMAGES)
     # OpenVINO computes in bfloat16 where the CPU has it.
     assert np.abs(difference).mean() < 0.01
+
+
+def test_logits_are_resized_in_the_runtime(narrow_run, filled, monkeypatch):
+    options = PredictionOptions(size=64)
+    images = np.stack([draw_blocks(96, 144, 3, seed=seed)[0] for seed in range(2)])
+    converted = make_predictor(load(narrow_run), options)
+    expected = make_predictor(narrow_run.load_model(), options).label_maps(images)
+    assert (converted.probabilities(images).argmax(-1) == expected).mean() > 0.98
+    # Larger images are resized on the host, strip by strip.
+    for largest, by_host in ((96 * 144, False), (96 * 144 - 1, True)):
+        monkeypatch.setattr(predictor, "WHOLE_PIXELS", largest)
+        strips = []
+        monkeypatch.setattr(
+            predictor,
+            "resize_logits",
+            lambda *args, strips=strips: strips.append(args) or resize_logits(*args),
+        )
+        label_maps = converted.label_maps(images)
+        assert label_maps.dtype == np.uint8 and bool(strips) == by_host
+        assert (label_maps == expected).mean() > 0.98
+
+
+def test_images_are_predicted_by_several_threads(narrow_run, filled):
+    model = load(narrow_run)
+    expected = [model.label_maps(image[None]) for image in IMAGES]
+    with threads(2) as executor:
+        found = list(
+            ordered_map(executor, lambda i: model.label_maps(i[None]), IMAGES, 2)
+        )
+    assert np.array_equal(found, expected)
 
 
 def test_a_network_is_converted_once(narrow_run, folder, conversions):

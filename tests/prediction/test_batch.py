@@ -1,6 +1,7 @@
 """Prediction of image files."""
 
 import logging
+import threading
 
 import numpy as np
 import pytest
@@ -10,6 +11,8 @@ from keras_fcn.classes import ClassMap
 from keras_fcn.prediction.batch import predict_images
 from keras_fcn.prediction.jobs import find_jobs
 from keras_fcn.prediction.segmenter import Segmenter
+from keras_fcn.runs.exported import ExportedModel
+from keras_fcn.runs.runtimes import Runtime
 
 CLASS_MAP = ClassMap(("a", "b", "c"), ((255, 0, 0), (0, 255, 0), (0, 0, 255)), 255)
 
@@ -95,3 +98,27 @@ def test_outputs_keep_the_subfolders_of_a_folder(model, tmp_path):
     predict(model, tmp_path / "in", output_dir=tmp_path / "out")
     assert (tmp_path / "out/a/x_labels.png").exists()
     assert (tmp_path / "out/b/x_overlay.png").exists()
+
+
+def test_a_converted_network_predicts_two_images_at_a_time(tmp_path):
+    """Each waits for the other; the results have the order of the files."""
+    barrier = threading.Barrier(2, timeout=60)
+
+    class Fake(Runtime):
+        num_classes, num_parallel = 3, 2
+
+        probabilities = None
+
+        def label_maps(self, images):
+            barrier.wait()
+            return images[..., 0] % 3
+
+    class_map = ClassMap(("a", "b", "c"), ((0, 0, 0),) * 3, void_id=255)
+    segmenter = Segmenter(ExportedModel(Fake(), "fake"), class_map)
+    for index in range(6):
+        image = np.full((20, 30, 3), index, "uint8")
+        Image.fromarray(image).save(tmp_path / f"{index}.png")
+    jobs = find_jobs([str(tmp_path)], tmp_path / "out")
+    results = list(predict_images(segmenter, jobs))
+    assert [int(result.path.stem) for result in results] == list(range(6))
+    assert [int(np.argmax(result.counts)) for result in results] == [0, 1, 2, 0, 1, 2]
