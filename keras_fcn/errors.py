@@ -53,6 +53,18 @@ def shortened(text: str, most: int = 60) -> str:
     return text if len(text) <= most else f"{text[: most - 3]}..."
 
 
+def is_out_of_memory(error: BaseException) -> bool:
+    """Return whether an error is a lack of memory: Python's, TensorFlow's or JAX's.
+
+    Args:
+        error: the error. TensorFlow reports a full disk in the same way.
+    """
+    kinds = {kind.__name__ for kind in type(error).__mro__}
+    if kinds & {"XlaRuntimeError", "JaxRuntimeError"}:
+        return "RESOURCE_EXHAUSTED" in str(error)
+    return not kinds.isdisjoint({"MemoryError", "ResourceExhaustedError"})
+
+
 def one_line(error: BaseException) -> str:
     """Return the message of an error in one line; its class if it has no message."""
     return printable(" ".join(str(error).split())) or type(error).__name__

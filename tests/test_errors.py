@@ -5,6 +5,7 @@ import pytest
 from keras_fcn.errors import (
     check_choice,
     did_you_mean,
+    is_out_of_memory,
     one_line,
     printable,
     shortened,
@@ -89,3 +90,11 @@ def test_long_text_is_cut_to_its_limit():
     assert shortened("x" * 60) == "x" * 60
     assert shortened("x" * 61) == "x" * 57 + "..."
     assert shortened("abcdef", most=5) == "ab..."
+
+
+def test_a_lack_of_memory_is_recognized():
+    jax_error = type("JaxRuntimeError", (RuntimeError,), {})
+    assert is_out_of_memory(MemoryError())
+    assert is_out_of_memory(jax_error("RESOURCE_EXHAUSTED: Out of memory allocating"))
+    assert not is_out_of_memory(jax_error("INTERNAL: x"))
+    assert not is_out_of_memory(RuntimeError("RESOURCE_EXHAUSTED"))

@@ -24,6 +24,7 @@ from keras_fcn.errors import (
     LOST_STATUS,
     PeerLost,
     TrainingStopped,
+    is_out_of_memory,
     one_line,
     printable,
 )
@@ -208,13 +209,10 @@ def _report(error: BaseException, arguments: argparse.Namespace) -> int | None:
         # The reader of standard output has ended, as `head` does: not an error.
         sys.stdout = open(os.devnull, "w")
         return 1
-    tf = sys.modules.get("tensorflow")
     # First, because TensorFlow reports a full disk as exhausted resources.
     if (reason := _reason_of_a_file(error)) is not None:
         message, status = reason, 2
-    elif isinstance(error, MemoryError) or (
-        tf is not None and isinstance(error, tf.errors.ResourceExhaustedError)
-    ):
+    elif is_out_of_memory(error):
         message, status = f"out of memory: {_memory_hint(arguments)}", 1
     else:
         known = [number for kind, number in _STATUS.items() if isinstance(error, kind)]

@@ -15,9 +15,9 @@ import hashlib
 import logging
 import os
 import shutil
-import sys
 import textwrap
-from contextlib import ExitStack, suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -145,9 +145,8 @@ def _work_folder(entry: Path, stack: ExitStack) -> Path:
 
 def _convert(network: NetworkFolder, folder: Path, format: str, precision: str) -> None:
     """Write a network in a format, by Keras on TensorFlow."""
-    if "keras" not in sys.modules:
-        os.environ["KERAS_BACKEND"] = "tensorflow"
-    import keras
+    with _backend_for_conversion():
+        import keras
 
     if (backend := keras.backend.backend()) != "tensorflow":
         raise ValueError(
@@ -168,6 +167,20 @@ def _convert(network: NetworkFolder, folder: Path, format: str, precision: str) 
         temperature=1.0,  # the inference mode applies that of the network
         calibration=usual_calibration(network) if precision == "int8" else None,
     )
+
+
+@contextmanager
+def _backend_for_conversion() -> Iterator[None]:
+    """Import Keras on TensorFlow in a block, if it has not been imported."""
+    before = os.environ.get("KERAS_BACKEND")
+    os.environ["KERAS_BACKEND"] = "tensorflow"
+    try:
+        yield
+    finally:
+        if before is None:  # else `auto` would select Keras from now on
+            del os.environ["KERAS_BACKEND"]
+        else:
+            os.environ["KERAS_BACKEND"] = before
 
 
 def _check_runs(model: ExportedModel, network: NetworkFolder, format: str) -> None:

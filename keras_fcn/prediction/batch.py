@@ -13,6 +13,7 @@ from typing import TypeVar
 import numpy as np
 
 from keras_fcn.config import MAX_IMAGE_PIXELS
+from keras_fcn.errors import is_out_of_memory
 from keras_fcn.images.frames import read_frames
 from keras_fcn.images.prefetch import ordered_map, threads
 from keras_fcn.options import ValueRange
@@ -149,15 +150,24 @@ def predict_tasks(
     Yields:
         The same tasks in order, with a label map or a problem.
     """
+    fitting = batch_size  # images that the memory has room for
 
     def predict(group: list[Task]) -> list[Task]:
+        nonlocal fitting
         begun = time.perf_counter()
-        _predict_group(segmenter, group, with_confidence, with_probabilities)
+        most = _predict_group(segmenter, group, with_confidence, with_probabilities)
+        if most < min(len(group), fitting):
+            logger.warning(
+                "Out of memory for %d images at a time: predicting %d at a time",
+                len(group),
+                most,
+            )
+            fitting = most
         for task in group:
             task.seconds += (time.perf_counter() - begun) / len(group)
         return group
 
-    groups = _groups(tasks, batch_size)
+    groups = _groups(tasks, lambda: fitting)
     if not isinstance(segmenter.model, ExportedModel):
         yield from chain.from_iterable(map(predict, groups))
         return
@@ -169,17 +179,20 @@ def predict_tasks(
 
 
 def _groups(tasks, batch_size):
-    """Yield consecutive images of one size, at most `batch_size`, and other tasks."""
+    """Yield consecutive images of one size, at most `batch_size()`, and other tasks."""
     runs = groupby(tasks, lambda task: task.image is not None and task.image.shape)
     for shape, run in runs:
-        while group := list(islice(run, batch_size if shape else 1)):
+        while group := list(islice(run, batch_size() if shape else 1)):
             yield group
 
 
 def _predict_group(segmenter, group, with_confidence, with_probabilities):
-    """Predict images of one size together; one by one if that fails."""
+    """Predict images of one size together; half of them at a time if that fails.
+
+    Returns the number of images that were predicted together.
+    """
     if group[0].image is None:
-        return
+        return len(group)
     try:
         images = np.stack([task.image for task in group])  # (N, H, W, 3)
         probabilities = confidence = [None] * len(group)
@@ -203,6 +216,11 @@ def _predict_group(segmenter, group, with_confidence, with_probabilities):
     except Exception as error:  # mostly a lack of memory
         if len(group) == 1:
             group[0].fail("predicted", error)
-        else:
-            for task in group:
-                _predict_group(segmenter, [task], with_confidence, with_probabilities)
+            return 1
+        half = -(-len(group) // 2)
+        most = [
+            _predict_group(segmenter, part, with_confidence, with_probabilities)
+            for part in (group[:half], group[half:])
+        ]
+        return min(most) if is_out_of_memory(error) else len(group)
+    return len(group)

@@ -12,7 +12,7 @@ from typing import TextIO
 import numpy as np
 
 from keras_fcn.classes import ClassMap
-from keras_fcn.errors import one_line
+from keras_fcn.errors import is_out_of_memory, one_line
 from keras_fcn.images.opening import UnreadableImage
 from keras_fcn.prediction.jobs import Job
 from keras_fcn.storage.atomic import atomic_file
@@ -74,10 +74,9 @@ def describe_failure(name: str, action: str, error: Exception) -> str:
     """
     if isinstance(error, UnreadableImage | FileNotFoundError):
         return one_line(error)
-    kind = type(error).__name__
-    if kind in ("MemoryError", "ResourceExhaustedError"):  # Python's, TensorFlow's
+    if is_out_of_memory(error):
         return f"{name} can't be {action}: out of memory"
-    return f"{name} can't be {action} ({kind}: {one_line(error)})"
+    return f"{name} can't be {action} ({type(error).__name__}: {one_line(error)})"
 
 
 @dataclass(frozen=True)

@@ -103,6 +103,16 @@ def test_a_network_is_converted_once(narrow_run, folder, conversions):
     assert sorted(path.name for path in entry.iterdir()) == ["fingerprint", "network"]
 
 
+@pytest.mark.parametrize("backend", [None, "jax"])
+def test_a_conversion_does_not_change_the_backend(monkeypatch, backend):
+    monkeypatch.delenv("KERAS_BACKEND", raising=False)
+    if backend is not None:
+        monkeypatch.setenv("KERAS_BACKEND", backend)
+    with cache._backend_for_conversion():
+        assert os.environ["KERAS_BACKEND"] == "tensorflow"
+    assert os.environ.get("KERAS_BACKEND") == backend
+
+
 def test_two_processes_convert_a_network_once(narrow_run, folder, conversions):
     threads = [threading.Thread(target=load, args=[narrow_run]) for _ in range(2)]
     for thread in threads:

@@ -122,3 +122,30 @@ def test_a_converted_network_predicts_two_images_at_a_time(tmp_path):
     results = list(predict_images(segmenter, jobs))
     assert [int(result.path.stem) for result in results] == list(range(6))
     assert [int(np.argmax(result.counts)) for result in results] == [0, 1, 2, 0, 1, 2]
+
+
+def test_a_batch_that_does_not_fit_into_memory_is_halved(tmp_path, caplog):
+    sizes = []
+
+    class Fake(Runtime):
+        num_classes = 2
+        probabilities = None
+
+        def label_maps(self, images):
+            sizes.append(len(images))
+            if len(images) > 2:
+                raise MemoryError
+            return images[..., 0]
+
+    class_map = ClassMap(("a", "b"), ((0, 0, 0),) * 2, void_id=255)
+    segmenter = Segmenter(ExportedModel(Fake(), "fake"), class_map)
+    for index in range(11):
+        Image.new("RGB", (30, 20)).save(tmp_path / f"{index}.png")
+    jobs = find_jobs([str(tmp_path)], tmp_path / "out")
+    # `Segmenter` itself passes at most four images to the network.
+    results = list(predict_images(segmenter, jobs, batch_size=4))
+    assert [result.status for result in results] == ["done"] * 11
+    # Two batches are taken before the first one has failed.
+    assert sizes[:3] == [4, 2, 2] and set(sizes[6:]) <= {1, 2}
+    line = "Out of memory for 4 images at a time: predicting 2 at a time"
+    assert caplog.messages.count(line) == 1
