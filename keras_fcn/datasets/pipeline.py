@@ -63,9 +63,9 @@ def evaluation_batches(
         lambda example: {"name": example["name"], **sized(example)},
         num_parallel_calls=tf.data.AUTOTUNE,
     )
-    return named.batch(batch_size if split.has_one_size else 1).prefetch(
-        tf.data.AUTOTUNE
-    )
+    # tf.data reserves memory for a whole batch before it reads the images.
+    size = min(batch_size, split.num_images) if split.has_one_size else 1
+    return named.batch(size).prefetch(tf.data.AUTOTUNE)
 
 
 def validation_batches(

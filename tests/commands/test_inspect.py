@@ -128,3 +128,9 @@ def test_reports_replace_earlier_reports_but_no_data(flags, tmp_path, capsys):
     (tmp_path / "annotations.json").unlink()
     for _ in range(2):
         assert outcome(inspect, capsys, *flags, "--json", report)[0] == 0
+
+
+def test_more_samples_than_images_are_all_images(flags, tmp_path, capsys):
+    assert outcome(inspect, capsys, *flags, "--num-samples", 10**15)[0] == 0
+    with Image.open(tmp_path / "page.png") as page:
+        assert page.height < 2000

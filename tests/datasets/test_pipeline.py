@@ -158,6 +158,12 @@ def test_evaluation_batches_keep_the_size_of_each_image(mixed_split):
     assert sorted(shapes) == [(1, 20, 80), (1, 48, 64), (1, 48, 64), (1, 48, 64)]
 
 
+def test_a_batch_reserves_memory_for_no_more_than_all_images():
+    split = numbered_split(3)  # of 10**15 images the array of tensors would be 40 PB
+    (batch,) = evaluation_batches(split.examples, split, 10**15).as_numpy_iterator()
+    assert batch["image"].shape == (3, 2, 2, 3)
+
+
 def counting_split(split):
     """The split, and a list of the names of its decoded images."""
     decoded = []

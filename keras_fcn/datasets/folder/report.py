@@ -202,7 +202,8 @@ def sample_page(data: FolderData, num_samples: int) -> np.ndarray | None:
     total = pixels.sum(axis=0)
     by_rarity = [int(i) for i in np.argsort(total, kind="stable") if total[i]]
     # Fills the page when there are fewer classes than samples.
-    spread = np.linspace(0, len(pixels) - 1, num_samples).round().astype(int)
+    count = min(num_samples, len(pixels))
+    spread = np.linspace(0, len(pixels) - 1, count).round().astype(int)
     indices = [int(pixels[:, class_id].argmax()) for class_id in by_rarity]
     chosen = list(dict.fromkeys([*indices, *spread.tolist()]))[:num_samples]
     samples = [(split, sample) for split, sample, _ in data.pairs()]
