@@ -725,6 +725,15 @@ CASES |= {
         6,
         classes=_THREE,
     ),
+    "an image without the word of the others": Case(
+        together(
+            tools.images("data", [f"image_{n}" for n in range(6)]),
+            tools.labels("data", [f"mask_{n}" for n in range(6)]),
+            tools.images("data", ["extra"]),
+        ),
+        None,
+        "1 of 7 images have no label .*extra.png",
+    ),
     # Several masks of an image
     "BUSI": Case(
         together(

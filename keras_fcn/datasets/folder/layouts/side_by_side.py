@@ -120,5 +120,8 @@ def _split_by_word(
         if len(pairs) == 1:
             [(image, label)] = pairs
             words = f"images are named {image}, their labels {label}"
-            return by_word[image], by_word[label], words
+            images, labels = by_word[image], by_word[label]
+            used = {*images.values(), *labels.values()}
+            rest = {name: path for name, path in files.items() if path not in used}
+            return images | rest, labels, words
     return dict(files), {}, ""
