@@ -62,10 +62,12 @@ def add_output_arguments(parser: argparse.ArgumentParser) -> None:
     add_flag(
         group, "--opacity", Probability, "opacity of the class colors in overlays", 0.5
     )
-    group.add_argument(
+    add_flag(
+        group,
         "--contours",
-        action="store_true",
-        help="draw the contours of the regions in overlays",
+        bool,
+        "draw the contours of the regions in overlays; if neither is given, unless the "
+        "classes are those of street scenes",
     )
     add_flag(group, "--legend", bool, "show the class names below overlays", True)
     group.add_argument(

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from keras_fcn.classes import ClassMap
-from keras_fcn.drawing.overlays import overlay_palette
+from keras_fcn.drawing.overlays import overlay_palette, untinted_ids
 from keras_fcn.images.encoding import encode_jpeg
 from keras_fcn.prediction.results import count_ids
 
@@ -30,13 +30,15 @@ def describe_image(
     Returns:
         `image`, `labels` and `confidence`: data URLs of images of one size, at most
         1600 pixels high and wide; the latter two are gray. `classes`: dicts of `id`,
-        `name`, `color` (None for void) and `share` in [0, 1], the largest share first.
+        `name`, `color` (None for void and a background class) and `share` in [0, 1],
+        the largest share first.
     """
     height, width = label_map.shape
     factor = min(1.0, _MAX_LENGTH / max(height, width))
     size = max(1, round(factor * width)), max(1, round(factor * height))  # of OpenCV
     levels = np.round(255 * confidence).astype("uint8")
     counts, palette = count_ids(label_map), overlay_palette(class_map)
+    untinted = untinted_ids(class_map)
     by_share = sorted(np.flatnonzero(counts).tolist(), key=lambda id_: -counts[id_])
     return {
         "image": _data_url(
@@ -48,7 +50,7 @@ def describe_image(
             {
                 "id": id_,
                 "name": "void" if id_ == class_map.void_id else class_map.names[id_],
-                "color": None if id_ == class_map.void_id else palette[id_].tolist(),
+                "color": None if id_ in untinted else palette[id_].tolist(),
                 "share": counts[id_] / label_map.size,
             }
             for id_ in by_share

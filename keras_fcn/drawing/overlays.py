@@ -4,7 +4,6 @@ Overlays use other colors than label files: dark class colors disappear on a
 photograph, and similar ones are confused with each other.
 """
 
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -15,14 +14,20 @@ from PIL import Image, ImageDraw
 
 from keras_fcn.classes import ClassMap
 from keras_fcn.drawing.text import text_font
-from keras_fcn.typing import Color, Size
+from keras_fcn.typing import Size
 
 INK, PAPER = (32, 32, 32), (255, 255, 255)
 TEXT_SIZE, LINE_HEIGHT = 14, 22  # pixels, at scale 1
 _SHORT_SIDE = 480  # pixels; larger images get larger legends and contours
 _MIN_WIDTH = 160  # pixels, of an image with a legend
 _MIN_LIGHTNESS, _MIN_DISTANCE = 60, 30  # in CIELAB
-_NUM_SAMPLES = 50_000  # pixels from which the colors of a legend are computed
+_BACKGROUND = frozenset({"background", "_background_", "__background__", "bg"})
+# Of CamVid and Cityscapes: in their scenes nearly every pixel belongs to a region.
+_STREET = frozenset(
+    "sky building pole road pavement sidewalk tree vegetation sign fence car "
+    "pedestrian bicyclist person rider wall terrain truck bus train motorcycle "
+    "bicycle".split()
+) | {"traffic sign", "traffic light"}
 
 
 @dataclass(frozen=True)
@@ -31,13 +36,35 @@ class OverlayStyle:
 
     Attributes:
         opacity: weight of the class colors, 0 to 1.
-        contours: draw the borders between regions.
+        contours: draw the borders between regions; None as `has_contours` decides.
         legend: add a legend of the predicted classes below the image.
     """
 
     opacity: float = 0.5
-    contours: bool = False
+    contours: bool | None = None
     legend: bool = True
+
+
+def has_contours(class_map: ClassMap) -> bool:
+    """Return whether overlays have contours by default.
+
+    Args:
+        class_map: the classes; in street scenes, where half of them or more are classes
+            of CamVid or Cityscapes, contours hide small objects.
+    """
+    num_street = sum(name.lower() in _STREET for name in class_map.names)
+    return num_street < class_map.num_classes / 2
+
+
+def untinted_ids(class_map: ClassMap) -> list[int]:
+    """Return the ids whose pixels an overlay does not change: void and background.
+
+    Args:
+        class_map: the classes; one with a name such as "background" is the background.
+    """
+    names = enumerate(class_map.names)
+    found = [index for index, name in names if name.lower() in _BACKGROUND]
+    return [*found, class_map.void_id]
 
 
 @lru_cache
@@ -75,7 +102,7 @@ def overlay(
     label_map: np.ndarray,
     class_map: ClassMap,
     opacity: float = 0.5,
-    contours: bool = False,
+    contours: bool | None = None,
     palette: np.ndarray | None = None,
 ) -> np.ndarray:
     """Blend an image with the colors of its classes.
@@ -84,8 +111,10 @@ def overlay(
         image: uint8 RGB `(height, width, 3)`.
         label_map: integer `(height, width)`.
         class_map: the classes.
-        opacity: weight of the colors, 0 to 1; void pixels are not changed.
-        contours: draw the borders between regions in full color.
+        opacity: weight of the colors, 0 to 1; pixels of void and of a background class
+            are not changed.
+        contours: draw the borders between regions in full color; `has_contours` when
+            None.
         palette: uint8 RGB `(256, 3)`; `overlay_palette(class_map)` when None.
 
     Returns:
@@ -94,12 +123,13 @@ def overlay(
     palette = overlay_palette(class_map) if palette is None else palette
     colors = palette.take(label_map, axis=0)  # (H, W, 3)
     blended = cv2.addWeighted(image, 1 - opacity, colors, opacity, 0)
-    if contours:
+    if has_contours(class_map) if contours is None else contours:
         lines = _borders(label_map, round(legend_scale(label_map.shape)))
         np.copyto(blended, colors, where=lines[..., None])
-    is_void = label_map == class_map.void_id
-    if is_void.any():
-        np.copyto(blended, image, where=is_void[..., None])
+    for class_id in untinted_ids(class_map):
+        is_class = label_map == class_id
+        if is_class.any():
+            np.copyto(blended, image, where=is_class[..., None])
     return blended
 
 
@@ -118,19 +148,38 @@ def overlay_with_legend(
         style: opacity, contours and legend; the defaults of `OverlayStyle` when None.
 
     Returns:
-        uint8 RGB, higher than the image by the legend. The swatches have the mean
-        colors of the classes in the overlay, and the text grows with the image. Images
-        narrower than 160 pixels are padded with white.
+        uint8 RGB, higher than the image by the legend. It lists the classes that occur,
+        each with its color of `overlay_palette`, and the text grows with the image.
+        Images narrower than 160 pixels are padded with white.
     """
     style = style or OverlayStyle()
     blended = overlay(image, label_map, class_map, style.opacity, style.contours)
     if not style.legend:
         return blended
-    colors = _mean_colors(blended, label_map)
     width = max(blended.shape[1], _MIN_WIDTH)
-    names = legend(class_map, colors, width, colors, legend_scale(label_map.shape))
+    ids = np.flatnonzero(np.bincount(label_map.ravel())).tolist()
+    names = overlay_legend(class_map, ids, width, legend_scale(label_map.shape))
     padding = ((0, 0), (0, width - blended.shape[1]), (0, 0))
     return np.concatenate([np.pad(blended, padding, constant_values=255), names])
+
+
+def overlay_legend(
+    class_map: ClassMap, ids: Iterable[int], width: int, scale: float = 1.0
+) -> np.ndarray:
+    """Draw the legend of an overlay; classes that are not tinted have empty swatches.
+
+    Args:
+        class_map: names and colors.
+        ids: class ids; may include void's.
+        width: width of the legend, pixels.
+        scale: as for `legend`.
+
+    Returns:
+        uint8 RGB `(height, width, 3)`.
+    """
+    colors = overlay_palette(class_map).copy()
+    colors[untinted_ids(class_map)] = PAPER
+    return legend(class_map, ids, width, colors, scale)
 
 
 def legend_scale(size: Size) -> float:
@@ -149,7 +198,7 @@ def legend(
     class_map: ClassMap,
     ids: Iterable[int],
     width: int,
-    colors: dict[int, Color] | np.ndarray | None = None,
+    colors: np.ndarray | None = None,
     scale: float = 1.0,
 ) -> np.ndarray:
     """Draw a swatch and the name of each class, in as many lines as needed.
@@ -158,7 +207,7 @@ def legend(
         class_map: names and colors.
         ids: class ids; may include void's.
         width: width of the legend, pixels.
-        colors: colors of the swatches by id; those of `class_map` when None.
+        colors: uint8 RGB `(256, 3)`; `overlay_palette(class_map)` when None.
         scale: size of text and swatches; 1 for text of 14 pixels.
 
     Returns:
@@ -178,7 +227,7 @@ def legend(
     height = (line + 1) * line_height + round(2 * scale)
     image = Image.new("RGB", (width, height), PAPER)
     draw = ImageDraw.Draw(image)
-    colors = class_map.palette() if colors is None else colors
+    colors = overlay_palette(class_map) if colors is None else colors
     for x, y, name, class_id, font in entries:
         red, green, blue = (int(channel) for channel in colors[class_id])
         top, bottom = round(y + 5 * scale), round(y + 19 * scale)
@@ -201,24 +250,6 @@ def _borders(label_map: np.ndarray, thickness: int) -> np.ndarray:
     if thickness > 1:
         differs = cv2.dilate(differs, np.ones((thickness, thickness), dtype="uint8"))
     return differs.astype(bool)
-
-
-def _mean_colors(image: np.ndarray, label_map: np.ndarray) -> dict[int, Color]:
-    """Mean color of each class id in the label map, from a sample of its pixels."""
-    step = math.ceil(math.sqrt(label_map.size / _NUM_SAMPLES))
-    ids = label_map[::step, ::step].ravel()
-    sample = image[::step, ::step].reshape(-1, 3)
-    counts = np.bincount(ids, minlength=256)
-    sums = [np.bincount(ids, sample[:, channel], 256) for channel in range(3)]
-    colors = {}
-    for class_id in np.flatnonzero(np.bincount(label_map.ravel())).tolist():
-        if counts[class_id]:
-            mean = [total[class_id] / counts[class_id] for total in sums]
-        else:  # a region so small that the sample misses it
-            mean = image[label_map == class_id].mean(axis=0)
-        red, green, blue = (round(float(value)) for value in mean)
-        colors[class_id] = (red, green, blue)
-    return colors
 
 
 def _candidate_colors() -> np.ndarray:

@@ -13,6 +13,7 @@ from keras_fcn.drawing.overlays import (
     TEXT_SIZE,
     legend,
     overlay,
+    overlay_palette,
 )
 from keras_fcn.drawing.text import text_font
 
@@ -21,17 +22,17 @@ _CELL = 44  # pixels, side of a cell of a confusion matrix
 
 
 def colorize(label_map: np.ndarray, class_map: ClassMap) -> np.ndarray:
-    """Return the class color of each pixel.
+    """Return the class color of each pixel, the same as in overlays.
 
     Args:
         label_map: integer `(height, width)`, ids in [0, 255]; ids without a class get
             void's color.
-        class_map: the colors.
+        class_map: the classes; their colors are those of `overlay_palette`.
 
     Returns:
         uint8 RGB `(height, width, 3)`.
     """
-    return class_map.palette()[label_map]
+    return overlay_palette(class_map)[label_map]
 
 
 def error_map(
@@ -69,7 +70,7 @@ def label_panel(
     ids = np.unique(label_map).tolist()
     step = math.ceil(max(label_map.shape) / _MAX_SIDE)
     image, label_map = image[::step, ::step], label_map[::step, ::step]
-    blended = overlay(image, label_map, class_map, palette=class_map.palette())
+    blended = overlay(image, label_map, class_map)
     views = np.concatenate([image, colorize(label_map, class_map), blended], axis=1)
     views = _pad_width(views, max(views.shape[1], 320))
     return np.concatenate(
@@ -85,6 +86,7 @@ def sample_panel(
 ) -> np.ndarray:
     """Draw image | truth | prediction | error side by side, with a legend below.
 
+    The legend lists the classes that occur in the truth or the prediction.
     Images of more than 640 pixels a side are subsampled.
 
     Args:
@@ -93,6 +95,7 @@ def sample_panel(
         prediction: integer `(height, width)`.
         class_map: names and colors.
     """
+    ids = np.union1d(label_map, prediction).tolist()
     step = math.ceil(max(label_map.shape) / _MAX_SIDE)
     image, label_map, prediction = (
         array[::step, ::step] for array in (image, label_map, prediction)
@@ -105,7 +108,6 @@ def sample_panel(
     }
     views = [titled(name, view) for name, view in columns.items()]
     panel = np.concatenate(views, axis=1)
-    ids = [*range(class_map.num_classes), class_map.void_id]
     return np.concatenate([panel, legend(class_map, ids, panel.shape[1])])
 
 

@@ -1,12 +1,14 @@
 import numpy as np
 import pytest
 
-from keras_fcn.classes import ClassMap
+from keras_fcn.classes import ClassMap, distinct_colors
 from keras_fcn.datasets.camvid import CLASS_MAP as CAMVID
 from keras_fcn.drawing.overlays import (
     OverlayStyle,
+    has_contours,
     legend,
     overlay,
+    overlay_legend,
     overlay_palette,
     overlay_with_legend,
 )
@@ -65,9 +67,9 @@ def test_legend_contains_the_colors_of_its_classes_only():
     check_rgb(result)
     assert result.shape[1] == 400
     for class_id in (0, 3, 11):
-        assert has_color(result, CAMVID.palette()[class_id])
+        assert has_color(result, overlay_palette(CAMVID)[class_id])
     for class_id in (1, 2, 4):
-        assert not has_color(result, CAMVID.palette()[class_id])
+        assert not has_color(result, overlay_palette(CAMVID)[class_id])
 
 
 def test_a_narrow_legend_has_more_lines():
@@ -77,7 +79,7 @@ def test_a_narrow_legend_has_more_lines():
     for width in (400, 120):
         result = legend(CAMVID, ids, width)
         assert result.shape[1] == width
-        assert all(has_color(result, color) for color in CAMVID.colors)
+        assert all(has_color(result, color) for color in overlay_palette(CAMVID)[:11])
 
 
 def test_legend_without_classes_is_an_empty_line():
@@ -143,13 +145,13 @@ def test_each_of_40_classes_gets_a_color_of_its_own():
 
 
 @pytest.mark.parametrize("opacity", [0.2, 0.5, 1.0])
-def test_swatches_have_the_blended_colors_of_the_overlay(opacity):
-    image, label_map = on_grey(90)
+def test_a_class_has_one_color_in_all_legends(opacity):
     style = OverlayStyle(opacity=opacity)
-    result = overlay_with_legend(image, label_map, CAMVID, style)
-    for class_id in range(11):
-        shown = result[5, np.flatnonzero(label_map[0] == class_id)[0]]
-        assert has_color(result[480:], shown)
+    for value in (20, 200):
+        result = overlay_with_legend(*on_grey(value), CAMVID, style)
+        for color in overlay_palette(CAMVID)[:11]:
+            assert has_color(result[480:], color)
+    image, label_map = on_grey(90)
     style = OverlayStyle(legend=False)
     assert overlay_with_legend(image, label_map, CAMVID, style).shape == image.shape
 
@@ -168,7 +170,37 @@ def test_void_in_a_prediction_is_in_the_legend():
     label_map[:, :100] = CAMVID.void_id
     result = overlay_with_legend(image, label_map, CAMVID)
     assert (result[:480, :100] == 90).all()
-    assert has_color(result[480:], (90, 90, 90))
+    ids = [*range(1, 11), CAMVID.void_id]
+    np.testing.assert_array_equal(result[480:], overlay_legend(CAMVID, ids, 640))
+
+
+def test_a_background_class_is_not_tinted_and_others_have_contours():
+    colors = ((140, 170, 255), (255, 160, 160), (120, 255, 120))
+    class_map = ClassMap(("Background", "crack", "leaf"), colors, void_id=255)
+    image, label_map = on_grey(90, class_map)
+    result = overlay_with_legend(image, label_map, class_map)
+    assert (result[:480][label_map == 0] == 90).all()
+    tinted = result[:480][label_map == 1]
+    assert has_color(tinted, (172, 125, 125)) and has_color(tinted, colors[1])
+    assert not has_color(result[480:], overlay_palette(class_map)[0])
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (CAMVID.names, False),
+        (("road", "Traffic Sign", "Person", "pipe"), False),
+        (("background", "crack"), True),
+        (("road", "crack", "leaf"), True),
+    ],
+)
+def test_contours_are_the_default_unless_classes_are_of_streets(names, expected):
+    class_map = ClassMap(tuple(names), distinct_colors(len(names)), void_id=255)
+    assert has_contours(class_map) == expected
+    scene = on_grey(90, class_map)
+    drawn = overlay(*scene, class_map)
+    np.testing.assert_array_equal(drawn, overlay(*scene, class_map, contours=expected))
+    assert not np.array_equal(drawn, overlay(*scene, class_map, contours=not expected))
 
 
 @pytest.mark.parametrize("size", [(1, 1), (100, 140), (1000, 1400)])

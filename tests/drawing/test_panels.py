@@ -3,6 +3,7 @@ import pytest
 
 from keras_fcn.classes import ClassMap, distinct_colors
 from keras_fcn.datasets.camvid import CLASS_MAP as CAMVID
+from keras_fcn.drawing.overlays import overlay_palette
 from keras_fcn.drawing.panels import (
     colorize,
     draw_confusion_matrix,
@@ -44,7 +45,9 @@ def check_rgb(result):
 def test_each_pixel_has_the_color_of_its_class(dtype):
     result = colorize(np.array([[0, 1, 255]], dtype), CLASS_MAP)
     check_rgb(result)
-    np.testing.assert_array_equal(result, [[(200, 0, 0), (0, 100, 0), (1, 2, 3)]])
+    np.testing.assert_array_equal(
+        result, [[*overlay_palette(CLASS_MAP)[:2], (1, 2, 3)]]
+    )
 
 
 def test_image_grid_fills_rows_and_pads_the_last_with_white():
@@ -81,10 +84,14 @@ def test_sample_panel_has_four_views_side_by_side(size):
         np.testing.assert_array_equal(shown, view)
 
 
-def test_sample_panel_has_a_legend_of_all_classes_and_void():
-    panel = sample_panel(*random_scene((40, 60), CAMVID), CAMVID)
-    below = panel[22 + 40 :]
-    assert all(has_color(below, color) for color in CAMVID.palette()[:12])
+def test_sample_panel_has_a_legend_of_the_classes_that_occur():
+    image, label_map, prediction = random_scene((40, 60), CAMVID)
+    below = sample_panel(image, label_map, prediction, CAMVID)[22 + 40 :]
+    colors = overlay_palette(CAMVID)
+    assert all(has_color(below, color) for color in colors[:12])
+    below = sample_panel(image, 0 * label_map, 0 * prediction + 1, CAMVID)[22 + 40 :]
+    found = [has_color(below, color) for color in colors[:12]]
+    assert found == [True, True, *[False] * 10]
 
 
 def test_stacked_panels_are_padded_with_white():

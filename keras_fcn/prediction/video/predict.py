@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from keras_fcn.classes import ClassMap
-from keras_fcn.drawing.overlays import legend, legend_scale, overlay, overlay_palette
+from keras_fcn.drawing.overlays import legend_scale, overlay, overlay_legend
 from keras_fcn.images.prefetch import ordered_map, prefetch, threads
 from keras_fcn.prediction.batch import predict_tasks
 from keras_fcn.prediction.confidence import encode_confidence
@@ -182,8 +182,5 @@ class _VideoOutputs(ExitStack):
         style, class_map = self._outputs.style, self._class_map
         if not style.legend:
             return np.empty((0, size[1], 3), dtype="uint8")
-        colors = overlay_palette(class_map).astype("float32")
-        # Blended with mid-gray: one legend serves all frames, whatever their colors.
-        blended = (style.opacity * colors + (1 - style.opacity) * 128).round()
         ids = range(class_map.num_classes)
-        return legend(class_map, ids, size[1], blended, legend_scale(size))
+        return overlay_legend(class_map, ids, size[1], legend_scale(size))
