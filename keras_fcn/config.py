@@ -257,7 +257,8 @@ class TrainingConfig:
     # The paper starts with 32s; 8s is 4.8 points of mean IoU better (docs/results.md).
     variant: Variant = _network(
         "32s",
-        "FCN variant, named after the stride of its finest logits",
+        "FCN variant, named after the stride of its finest logits; that of the "
+        "bundled network (8s) if no option of the network is given",
         metavar="VARIANT",
     )
     head: Head = _network(

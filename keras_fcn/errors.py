@@ -103,15 +103,18 @@ def check_choice(name: str, value: object, choices: Collection[str]) -> None:
     if value not in choices:
         raise ValueError(
             f"`{name}` must be one of {', '.join(choices)}. Received: {name}={value}"
+            + did_you_mean(str(value), choices)
         )
 
 
-def did_you_mean(word: str, words: Collection[str]) -> str:
+def did_you_mean(word: str, words: Collection[str], prefix: str = "") -> str:
     """Return " (did you mean X?)" with the most similar word; "" if none is similar.
 
     Args:
         word: what the user wrote.
         words: the words that are accepted.
+        prefix: beginning of all words, which is not compared.
     """
-    nearest = get_close_matches(word, words, n=1, cutoff=0.5)
-    return f" (did you mean {nearest[0]}?)" if nearest else ""
+    by_end = {each.removeprefix(prefix): each for each in words}
+    nearest = get_close_matches(word.removeprefix(prefix), by_end, n=1, cutoff=0.5)
+    return f" (did you mean {by_end[nearest[0]]}?)" if nearest else ""

@@ -238,7 +238,11 @@ def _describe(error: ValidationError, cls: type) -> str:
     if len(first["loc"]) == 1 and first["type"].startswith("missing"):
         return f"`{name}` is required"
     expected = kind_of(fields[name]).expected
-    return f"`{name}` must be {expected}. Received: {name}={shown(first['input'])}"
+    received = first["input"]
+    nearest = ""
+    if isinstance(received, str):
+        nearest = did_you_mean(received, choices(fields[name]) or ())
+    return f"`{name}` must be {expected}. Received: {name}={shown(received)}{nearest}"
 
 
 def parse(annotation: Any, value: object) -> Any:

@@ -10,6 +10,7 @@ from tests.support.data import PROJECT
 PACKAGE = PROJECT / "keras_fcn"
 DOCUMENT = (PROJECT / "docs/architecture.md").read_text()
 MODULES = sorted(PACKAGE.rglob("*.py"))
+RENDERING = {"streets.py", "examples.py"}  # import the renderer
 OUTSIDE = {"street_rendering", "benchmarks", "tests"}
 ORDER = re.findall(r"^\| `(\w+)/` \|", DOCUMENT, re.MULTILINE)
 PUBLIC = ("__init__.py", "__main__.py")
@@ -102,7 +103,7 @@ def test_at_most_nine_modules_stand_at_the_top():
 @pytest.mark.parametrize("path", MODULES, ids=names_of(MODULES))
 def test_only_the_streets_data_set_imports_from_outside(path):
     outside = {name.split(".")[0] for name in imported_by(path)} & OUTSIDE
-    assert outside == ({"street_rendering"} if path.name == "streets.py" else set())
+    assert outside == ({"street_rendering"} if path.name in RENDERING else set())
 
 
 def test_the_renderer_does_not_import_the_package():

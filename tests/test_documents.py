@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 import keras_fcn
-from keras_fcn.commands.main import _COMMANDS
+from keras_fcn.commands.main import COMMANDS
 from keras_fcn.commands.parser import OneLineParser
 from tests.support.data import PROJECT, write_folder
 
@@ -94,14 +94,14 @@ def test_commands_have_the_flags_that_are_shown(path):
         blocks(path.read_text()),
     )
     for name, rest in shown:
-        assert name in _COMMANDS, name
+        assert name in COMMANDS, name
         flags = flags_of(name)
         rest = re.split(r"[;|]|\|\||&&| #", rest)[0]
         for flag in re.findall(r"(?<![\w-])--[a-z][a-z-]*", rest):
             assert flag in flags, f"{name} {flag}"
 
 
-ALL_FLAGS = set().union(*map(flags_of, _COMMANDS))
+ALL_FLAGS = set().union(*map(flags_of, COMMANDS))
 
 
 @pytest.mark.parametrize("path", CURRENT, ids=map(relative, CURRENT))

@@ -54,6 +54,7 @@ def test_only_the_choices_are_accepted(choices):
             check_choice("letter", value, choices)
         assert str(caught.value) == (
             f"`letter` must be one of a, b. Received: letter={value}"
+            + (" (did you mean b?)" if value == "ab" else "")
         )
 
 

@@ -58,7 +58,7 @@ def test_a_folder_with_a_layout_of_the_page_can_be_trained_on(tmp_path, capsys, 
     folder = tmp_path / "my_data"
     for line in block.splitlines():
         write_line(folder, line.strip())
-    flags = ("--data-dir", folder, "--page", tmp_path / "page.png")
+    flags = ("--data-dir", folder, "--samples", tmp_path / "page.png")
     status, out, err = outcome(inspect, capsys, *flags)
     assert status == 0, out + err
     assert "train 1, val 1 images" in out

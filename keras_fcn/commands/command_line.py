@@ -20,6 +20,7 @@ from keras_fcn.commands.parser import OneLineParser
 from keras_fcn.commands.signals import stop_line, stopped_by_signals
 from keras_fcn.commands.startup import quick_imports, quiet_start
 from keras_fcn.commands.streams import finish_output, prepare_streams
+from keras_fcn.commands.terminal import paint
 from keras_fcn.errors import (
     LOST_STATUS,
     PeerLost,
@@ -53,6 +54,8 @@ class Command:
             imported; raises ValueError for bad arguments.
         usage: first line of the help.
         examples: last lines of the help.
+        by_position: argument of a flag whose value is accepted without the flag.
+        everyday: arguments that `--help` lists; all if empty.
         needs_backend: returns whether `work` computes with TensorFlow or JAX for these
             arguments.
     """
@@ -63,6 +66,8 @@ class Command:
     check: Callable[[argparse.Namespace, set[str]], None] = lambda *_: None
     usage: str = "%(prog)s [options]"
     examples: str = ""
+    by_position: str | None = None
+    everyday: tuple[str, ...] = ()
     needs_backend: Callable[[argparse.Namespace], bool] = lambda _: True
 
     def main(self, argv: Sequence[str] | None = None, prog: str | None = None) -> int:
@@ -78,11 +83,10 @@ class Command:
             error prints one line.
         """
         prepare_streams()
-        parser = OneLineParser(prog, self.description, self.usage, self.examples)
-        self.add_arguments(parser)
-        parser.add_argument(
-            "--debug", action="store_true", help="print the traceback of an error"
+        parser = OneLineParser(
+            prog, self.description, self.usage, self.examples, self.everyday
         )
+        self.add_all_arguments(parser)
         try:
             arguments, given = parser.parse(sys.argv[1:] if argv is None else argv)
         except SystemExit as exit_:  # argparse printed its help, or an error
@@ -116,6 +120,15 @@ class Command:
                 raise
             return status
 
+    def add_all_arguments(self, parser: OneLineParser) -> None:
+        """Add the arguments of the command and those of all commands."""
+        self.add_arguments(parser)
+        if self.by_position is not None:
+            parser.accept_by_position(self.by_position)
+        parser.add_argument(
+            "--debug", action="store_true", help="print the traceback of an error"
+        )
+
 
 class _LogHandler(logging.StreamHandler):
     """Writes above a progress bar, which would be torn otherwise."""
@@ -138,7 +151,10 @@ class _LineFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         lines = super().format(record).split("\n")
-        return self._parser.with_flags("\n".join(map(printable, lines)))
+        text = self._parser.with_flags("\n".join(map(printable, lines)))
+        if record.levelno < logging.WARNING:
+            return text
+        return paint(text, "warning", sys.stderr)
 
 
 @contextmanager
@@ -219,7 +235,8 @@ def _report(error: BaseException, arguments: argparse.Namespace) -> int | None:
         if not known:
             return None
         message, status = one_line(error), known[0]
-    print(f"{parser.prog}: error: {parser.with_flags(message)}", file=sys.stderr)
+    label = paint("error:", "error", sys.stderr)
+    print(f"{parser.prog}: {label} {parser.with_flags(message)}", file=sys.stderr)
     return status
 
 

@@ -23,7 +23,7 @@ from keras_fcn.options import Kind
 _Port = Annotated[int, Field(ge=1, le=65535), Kind("a port, 1 to 65535", "PORT")]
 _EXAMPLES = """examples:
   %(prog)s
-  %(prog)s --model runs/camvid-8s --port 8000
+  %(prog)s runs/camvid-8s --port 8000
 """
 
 
@@ -72,6 +72,8 @@ main = Command(
     add_arguments,
     work,
     check,
-    examples=_EXAMPLES,
+    "%(prog)s [RUN|NAME] [options]",
+    _EXAMPLES,
+    by_position="model",
     needs_backend=lambda arguments: select_runtime_of(arguments).needs_keras,
 ).main

@@ -35,8 +35,8 @@ logger = logging.getLogger(__name__)
 _SAME_SCALE = 1.25
 _EXAMPLES = """examples:
   %(prog)s
-  %(prog)s --model runs/camvid-8s --split val --tta
-  %(prog)s --model runs/camvid-8s --data-dir data/CamVid --json scores.json
+  %(prog)s runs/camvid-8s --split val --tta
+  %(prog)s runs/camvid-8s --data-dir data/CamVid --json scores.json
 """
 
 
@@ -182,6 +182,12 @@ main = Command(
     add_arguments,
     work,
     check,
-    examples=_EXAMPLES,
+    "%(prog)s [RUN|NAME] [options]",
+    _EXAMPLES,
+    by_position="model",
+    everyday=(
+        *("by_position", "model", "split", "dataset", "data_dir", "size", "tta"),
+        *("json", "output_dir"),
+    ),
     needs_backend=_select_runtime,
 ).main

@@ -36,7 +36,7 @@ _CALIBRATION_FIELDS = tuple(name for name in DATA_FIELDS if name != "max_pixels"
 
 _EXAMPLES = """examples:
   %(prog)s --output-dir export/fcn
-  %(prog)s --model runs/camvid-8s --output-dir export/fcn --precision bfloat16
+  %(prog)s runs/camvid-8s --output-dir export/fcn --precision bfloat16
   %(prog)s --output-dir export/fcn --format onnx
   %(prog)s --output-dir export/fcn --format openvino --precision int8
 """
@@ -143,6 +143,11 @@ main = Command(
     add_arguments,
     work,
     check,
-    "%(prog)s --output-dir DIR [options]",
+    "%(prog)s [RUN|NAME] --output-dir DIR [options]",
     _EXAMPLES,
+    by_position="model",
+    everyday=(
+        *("by_position", "model", "output_dir", "format", "precision", "size"),
+        *("max_pixels", "data_dir"),
+    ),
 ).main

@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from keras_fcn.config import DEFAULT_NETWORK, TrainingConfig
-from keras_fcn.errors import did_you_mean
 from keras_fcn.options import choices, kind_of, parse
-from keras_fcn.runs.names import bundled_names, check_run, network_path
+from keras_fcn.runs.names import check_run, network_path
 from keras_fcn.storage.outputs import check_replaces_no_input
 
 
@@ -48,18 +47,19 @@ def add_flag(
         metavar: stands for the value in the help; that of the kind if None.
     """
     if annotation is bool:  # argparse's `type=bool` would convert "no" to True
-        action = argparse.BooleanOptionalAction
-        parser.add_argument(flag, action=action, default=default, help=help)
+        switch = argparse.BooleanOptionalAction
+        parser.add_argument(flag, action=switch, default=default, help=help)
         return
     # Not argparse's `choices`: its errors suggest no word, and its usage lists all.
     words = choices(annotation)
-    parser.add_argument(
+    action = parser.add_argument(
         flag,
         type=flag_type(annotation),
         default=default,
         metavar=metavar or kind_of(annotation).metavar,
         help=f"{help}; one of {', '.join(words)}" if words else help,
     )
+    action.words = words  # type: ignore[attr-defined]  # for shell completion
 
 
 def add_config_arguments(
@@ -101,8 +101,7 @@ def _parse_network(text: str) -> str:
     try:
         network_path(text)
     except OSError as error:  # found before TensorFlow is imported, which takes seconds
-        nearest = did_you_mean(text, bundled_names())
-        raise argparse.ArgumentTypeError(f"{error}{nearest}") from error
+        raise argparse.ArgumentTypeError(str(error)) from error
     return text
 
 

@@ -1,8 +1,8 @@
 """Check a folder of images and labels before training.
 
 Prints the layout of the folder, the encoding of the labels, the number of images and
-pixels of each class, and all problems, and draws a page of samples. The exit status is
-2 if the folder can't be trained on.
+pixels of each class, and all problems. The exit status is 2 if the folder can't be
+trained on.
 """
 
 import argparse
@@ -23,8 +23,8 @@ logger = logging.getLogger(__name__)
 
 _FIELDS = ("data_dir", *FOLDER_FIELDS, "class_weights")
 _EXAMPLES = """examples:
-  %(prog)s --data-dir my_data
-  %(prog)s --data-dir my_data --json my_data.json --page my_data.png
+  %(prog)s my_data
+  %(prog)s my_data --samples samples.png --json report.json
 """
 
 
@@ -32,17 +32,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the flags of the command."""
     add_config_arguments(parser, _FIELDS)
     parser.add_argument(
-        "--page",
+        "--samples",
         type=Path,
-        default=Path("inspection.png"),
         metavar="FILE",
-        help="PNG file for the page of samples: images, labels, and both",
+        help="also draw samples to this PNG file: images, labels, and both",
     )
     add_flag(
         parser,
         "--num-samples",
         PositiveInt,
-        "number of samples on the page; the rarest classes come first",
+        "number of samples to draw; the rarest classes come first",
         8,
     )
     parser.add_argument(
@@ -53,17 +52,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def check(arguments: argparse.Namespace, given: set[str]) -> None:
     """Refuse a missing folder, and files that can't be written."""
     if arguments.data_dir is None:
-        raise ValueError("`data_dir` DIR is required")
+        raise ValueError(
+            f"expected a folder: {arguments.parser.prog} DIR, or `data_dir` DIR"
+        )
     from keras_fcn.images.encoding import MARK  # imports OpenCV
 
     inputs = [Path(arguments.data_dir)]
-    check_output_file("page", arguments.page, (".png",), inputs, MARK)
+    check_output_file("samples", arguments.samples, (".png",), inputs, MARK)
+    if "num_samples" in given and arguments.samples is None:
+        raise ValueError("`num_samples` requires `samples`")
     check_output_file("json", arguments.json, (), inputs, b'"can_be_trained"')
 
 
 def work(arguments: argparse.Namespace, given: set[str]) -> int:
-    """Read the folder, print the report, and write the page and the JSON file."""
+    """Read the folder, print the report, and write the files that were asked for."""
     from keras_fcn.datasets.class_weights import class_weights_from_counts
+    from keras_fcn.datasets.folder.checks import check_splits
     from keras_fcn.datasets.folder.folder_data import FolderOptions
     from keras_fcn.datasets.folder.read import read_folder
     from keras_fcn.datasets.folder.report import format_report, report, sample_page
@@ -79,6 +83,7 @@ def work(arguments: argparse.Namespace, given: set[str]) -> int:
         is_full=True,  # all files are decoded, so that all problems are in the report
         is_training=True,
     )
+    data.add_problems(check_splits(data))
     weights = None  # if no label could be read
     if "train" in data.class_pixels:
         counts = data.count_classes("train")
@@ -86,10 +91,11 @@ def work(arguments: argparse.Namespace, given: set[str]) -> int:
     described = report(data, None if weights is None else weights.tolist())
     # The advice in the report names arguments, as errors do.
     print(arguments.parser.with_flags(format_report(data, described)))
-    page = sample_page(data, arguments.num_samples)
-    if page is not None:
-        write_content(arguments.page, marked(encode_png(page)))
-        print(f"\nSamples: {arguments.page}")
+    if arguments.samples is not None:
+        page = sample_page(data, arguments.num_samples)
+        if page is not None:
+            write_content(arguments.samples, marked(encode_png(page)))
+            print(f"\nSamples: {arguments.samples}")
     if arguments.json is not None:
         write_json(arguments.json, described)
     # Bad input, so that `inspect && train` in a script does not start a training.
@@ -101,6 +107,8 @@ main = Command(
     add_arguments,
     work,
     check,
-    examples=_EXAMPLES,
+    "%(prog)s DIR [options]",
+    _EXAMPLES,
+    by_position="data_dir",
     needs_backend=lambda _: False,  # saves seconds: NumPy and Pillow read the folder
 ).main

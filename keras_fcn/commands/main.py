@@ -8,7 +8,7 @@ from keras_fcn.errors import did_you_mean
 from keras_fcn.version import __version__
 
 # Not read from the modules of the commands: importing all takes too long for a help.
-_COMMANDS = {
+COMMANDS = {
     "train": "train a network, or resume an interrupted run",
     "evaluate": "compute the scores of a network on a split of a data set",
     "calibrate": "fit the temperature of a network's probabilities",
@@ -19,6 +19,7 @@ _COMMANDS = {
     "pack": "pack the network of a run into a small folder to share",
     "curves": "plot the learning curves of runs",
     "samples": "show how the prediction of a sample changes over the epochs",
+    "completion": "print a script that completes commands and options in a shell",
 }
 _HELP = "\n".join(
     [
@@ -27,7 +28,7 @@ _HELP = "\n".join(
         "Semantic segmentation with fully convolutional networks (FCN) in Keras.",
         "",
         "commands:",
-        *(f"  {name:<12}{help}" for name, help in _COMMANDS.items()),
+        *(f"  {name:<12}{help}" for name, help in COMMANDS.items()),
         "",
         "options:",
         "  -h, --help  print this help; keras-fcn COMMAND --help lists the options of",
@@ -55,10 +56,10 @@ def main(argv: list[str] | None = None) -> int:
         return _print(_HELP)
     if name == "--version":
         return _print(f"keras-fcn {__version__}")
-    if name not in _COMMANDS:
+    if name not in COMMANDS:
         print(
             f"keras-fcn: error: there is no command {name}"
-            f"{did_you_mean(name, _COMMANDS)} (see keras-fcn --help)",
+            f"{did_you_mean(name, COMMANDS)} (see keras-fcn --help)",
             file=sys.stderr,
         )
         return 2

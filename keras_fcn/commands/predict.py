@@ -6,6 +6,7 @@ frame in STEM_labels/.
 """
 
 import argparse
+import logging
 from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
@@ -45,7 +46,10 @@ if TYPE_CHECKING:
     from keras_fcn.prediction.outputs import Outputs
     from keras_fcn.prediction.video.reader import VideoReader
 
+logger = logging.getLogger(__name__)
+
 _EXAMPLES = """examples:
+  %(prog)s
   %(prog)s image.png
   %(prog)s photos/ 'more/*.jpg' --model runs/camvid-8s --output-dir labelled
   %(prog)s video.mp4 --start 1:30 --end 2:00
@@ -66,6 +70,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "of images (http, https), videos and streams (http, rtsp, rtmp, srt ...)",
     )
     parser.add_argument(
+        "--example",
+        action="store_true",
+        help="predict three rendered street scenes, as without any INPUT",
+    )
+    parser.add_argument(
         "--list",
         metavar="FILE",
         help="text file with one path per line; - for standard input",
@@ -78,6 +87,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=Path("predictions"),
         metavar="DIR",
         help="folder for the outputs; created if missing",
+    )
+    parser.add_argument(
+        "--verbose",
+        action="store_true",
+        help="print a line for each image, with the share of each class",
     )
     add_output_arguments(parser)
     add_video_arguments(parser)
@@ -95,20 +109,19 @@ def check(arguments: argparse.Namespace, given: set[str]) -> None:
             `ray`.
         given: names of the flags that were given.
     """
-    from keras_fcn.prediction.jobs import find_jobs  # imports NumPy
+    from keras_fcn.prediction.examples import write_examples  # imports NumPy
+    from keras_fcn.prediction.jobs import check_output_dir, find_jobs
     from keras_fcn.prediction.outputs import check_outputs
 
     check_server_arguments(given)
     arguments.options = inference_options(arguments)
     arguments.runtime_options = runtime_options(arguments, given)
     check_video_arguments(arguments)
-    if not arguments.images and arguments.list is None and arguments.camera is None:
-        raise ValueError(
-            "expected an image, a video, a folder, a glob pattern, a URL, `list` or "
-            "`camera`"
-        )
+    has_input = arguments.images or arguments.list or arguments.camera
     check_ray_arguments(arguments, given)
     if arguments.ray is not None:
+        if not has_input or arguments.example:
+            raise ValueError("`ray` expects an image, a folder, a pattern or `list`")
         return
     if isinstance(arguments.output_dir, str):  # a URL: see `add_arguments`
         raise ValueError(
@@ -121,6 +134,10 @@ def check(arguments: argparse.Namespace, given: set[str]) -> None:
     paths = [text for text in arguments.images if not is_url(text)]
     arguments.streams = [url for url in urls if is_stream(url)]
     arguments.urls = [url for url in urls if not is_stream(url)]
+    if arguments.example or not has_input:
+        check_output_dir(arguments.output_dir)
+        logger.info("Rendering three example images in %s/", arguments.output_dir)
+        paths = [*paths, *map(str, write_examples(arguments.output_dir))]
     arguments.jobs = find_jobs(paths, arguments.output_dir, arguments.list)
     check_output_arguments(arguments)
     inputs = network_files(arguments.model)
@@ -135,7 +152,7 @@ def check(arguments: argparse.Namespace, given: set[str]) -> None:
 
 
 def work(arguments: argparse.Namespace, given: set[str]) -> int:
-    """Predict the images and videos, and print a line for each."""
+    """Predict the images and videos, and print a summary."""
     from keras_fcn.runs.bundled import find_network
 
     outputs = outputs_of(arguments)
@@ -242,7 +259,11 @@ main = Command(
     add_arguments,
     work,
     check,
-    "%(prog)s INPUT [INPUT ...] [options]",
+    "%(prog)s [INPUT ...] [options]",
     _EXAMPLES,
+    everyday=(
+        *("images", "example", "model", "output_dir", "overlay", "confidence"),
+        *("skip_existing", "csv", "server"),
+    ),
     needs_backend=_needs_backend,
 ).main

@@ -5,10 +5,11 @@ import logging
 import time
 from collections.abc import Generator, Iterator
 from contextlib import ExitStack, closing, contextmanager
+from glob import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from keras_fcn.errors import printable
+from keras_fcn.errors import printable, summarize
 
 if TYPE_CHECKING:
     from keras_fcn.classes import ClassMap
@@ -37,7 +38,9 @@ def open_report(
     with ExitStack() as stack:
         table = None
         if arguments.csv:
-            table = stack.enter_context(result_table(arguments.csv, class_map))
+            table = stack.enter_context(
+                result_table(arguments.csv, class_map, arguments.skip_existing)
+            )
         coco = None
         if "coco" in arguments.annotations:
             from keras_fcn.prediction.annotations import CocoFile
@@ -51,11 +54,16 @@ def open_report(
 
             names = "".join(f"{name}\n" for name in labelme_names(class_map))
             write_file(arguments.output_dir / "labels.txt", names.encode())
-        yield PredictionReport(arguments, class_map, table, coco)
+        report = PredictionReport(arguments, class_map, table, coco)
+        try:
+            yield report
+        except KeyboardInterrupt:
+            report.log_interruption()
+            raise
 
 
 class PredictionReport:
-    """Prints and counts the results of a prediction, and writes the table.
+    """Shows, counts and sums up the results of a prediction, and writes the table.
 
     Args:
         arguments: of the command, with `jobs` and `output_dir`.
@@ -71,15 +79,21 @@ class PredictionReport:
         table: "ResultTable | None",
         coco: "CocoFile | None" = None,
     ):
-        self._output_dir, self._total = arguments.output_dir, len(arguments.jobs)
-        self._class_map, self._table, self._coco = class_map, table, coco
+        self._output_dir = arguments.output_dir
+        self._num_images = sum(not job.is_video for job in arguments.jobs)
         self._jobs = {job.path: job for job in arguments.jobs}
-        self._num_failed = self._num_predicted = 0
+        self._class_map, self._table, self._coco = class_map, table, coco
+        # A line for a single file; of many, only on request.
+        self._has_lines = arguments.verbose or len(arguments.jobs) <= 1
+        self._failed: list[str] = []
+        self._num_predicted = self._num_skipped = 0
+        self._predicted: set[Path] = set()
+        self._first_path: Path | None = None
         self._last_path: Path | None = None
         self._file_number = 0
 
     def add(self, result: "Result") -> None:
-        """Count the result of an image, and print it."""
+        """Count the result of an image, and print it if lines are shown."""
         self._count(result)
         if self._coco and result.label_map is not None:
             # Relative to the folder of inputs, which the outputs' subfolders mirror.
@@ -88,18 +102,22 @@ class PredictionReport:
             if result.frame is not None:
                 name = name.with_suffix("") / f"{result.frame:06}{name.suffix}"
             self._coco.add(name.as_posix(), result.label_map)
-        if not result.problem:
+        if not result.problem and self._has_lines:
             frame = "" if result.frame is None else f", frame {result.frame}"
             job = self._jobs.get(result.path)
             name = job.url if job and job.url else result.path
             self._print(f"{name}{frame}: {result.describe(self._class_map)}")
 
     def add_images(self, results: "Generator[Result, None, None]") -> None:
-        """Count and print results as they come, and log the rate."""
+        """Count results as they come, with a progress bar, and log the rate."""
+        from keras_fcn.progress import Progress
+
         begun, before = time.perf_counter(), self._num_predicted
-        with closing(results):  # ends its threads also after Ctrl-C
+        bar = Progress(description="Predicting", total=self._num_images, unit="files")
+        with closing(results), bar:  # ends its threads also after Ctrl-C
             for result in results:
                 self.add(result)
+                bar.update(self._file_number - bar.n)
         seconds, count = time.perf_counter() - begun, self._num_predicted - before
         if count > 1:  # the time of a single image is mostly compilation
             logger.info(
@@ -156,11 +174,33 @@ class PredictionReport:
                 self._print(f"{video.name}: {frames}: {shares}")
 
     def end(self) -> int:
-        """Print where the outputs are, and return the exit status."""
-        if self._num_failed and not self._num_predicted:
+        """Print a summary and where the outputs are, and return the exit status."""
+        if self._failed and not self._num_predicted + self._num_skipped:
             return 2  # as for bad input
-        print(f"Outputs: {self._output_dir}/")
-        return 1 if self._num_failed else 0
+        count = len(self._predicted)
+        counts = f"Predicted {count} file{'' if count == 1 else 's'}"
+        if self._num_skipped:
+            counts += f", skipped {self._num_skipped} whose outputs exist"
+        if self._failed:
+            counts += f", failed {len(self._failed)}: {summarize(self._failed)}"
+        if len(self._jobs) > 1 or self._failed:
+            print(printable(counts))
+        files = self._outputs_of(self._first_path)
+        names = [str(path.relative_to(self._output_dir)) for path in files]
+        names += ["..."] if len(self._jobs) > 1 else []
+        listed = f" ({', '.join(names)})" if files else ""
+        print(printable(f"Outputs: {self._output_dir}/{listed}"))
+        return 1 if self._failed else 0
+
+    def log_interruption(self) -> None:
+        """Log how much is done, and how to resume."""
+        if self._jobs:
+            logger.info(
+                "%d of %d files are done. To resume, repeat the command with "
+                "`skip_existing`",
+                self._file_number,
+                len(self._jobs),
+            )
 
     def _count(self, result: "Result") -> None:
         if self._table:
@@ -168,11 +208,27 @@ class PredictionReport:
         self._file_number += result.path != self._last_path
         self._last_path = result.path
         if result.problem:
-            self._num_failed += 1
+            self._failed.append(str(result.path))
+        elif result.status == "skipped":
+            self._num_skipped += 1
         else:
             self._num_predicted += 1
+            self._predicted.add(result.path)
+        if not result.problem:
+            self._first_path = self._first_path or result.path
+
+    def _outputs_of(self, path: Path | None) -> list[Path]:
+        """Return the files and folders that were written for a file."""
+        from keras_fcn.prediction.jobs import CONFIDENCE, LABELS, OVERLAY
+
+        if path not in self._jobs:  # a camera
+            return []
+        stem = self._jobs[path].stem
+        names = [stem.name + end for end in (LABELS, OVERLAY, CONFIDENCE)]
+        found = stem.parent.glob(f"{escape(stem.name)}_*")
+        return sorted(each for each in found if each.stem in names)
 
     def _print(self, line: str) -> None:
         # Flushed, because a pipe would get the lines in blocks of 8 KiB.
-        total = max(self._file_number, self._total)  # a camera is not in the total
+        total = max(self._file_number, len(self._jobs))  # a camera is not in it
         print(printable(f"[{self._file_number}/{total}] {line}"), flush=True)

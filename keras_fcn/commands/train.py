@@ -192,4 +192,16 @@ def _options(arguments: argparse.Namespace, given: set[str]) -> dict[str, object
     }
 
 
-main = Command(__doc__, add_arguments, work, check, examples=_EXAMPLES).main
+main = Command(
+    __doc__,
+    add_arguments,
+    work,
+    check,
+    "%(prog)s [DIR] [options]",
+    _EXAMPLES,
+    by_position="data_dir",
+    everyday=(
+        *("by_position", "data_dir", "config", "variant", "init_from", "epochs"),
+        *("batch_size", "run_dir", "resume"),
+    ),
+).main

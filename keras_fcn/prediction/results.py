@@ -146,19 +146,24 @@ def count_ids(label_map: np.ndarray) -> np.ndarray:
 class ResultTable:
     """A CSV file with a line for each image."""
 
-    def __init__(self, file: TextIO, class_map: ClassMap):
+    def __init__(
+        self,
+        file: TextIO,
+        class_map: ClassMap,
+        kept: dict[str, dict[str, list[str]]] | None = None,
+    ):
         """Write the header.
 
         Args:
             file: open for writing.
             class_map: names of the last columns.
+            kept: rows of an earlier table by path and frame. They replace those of
+                skipped images; `write_kept` writes the rest.
         """
         self._writer = csv.writer(file, lineterminator="\n")
         self._ids = [*range(class_map.num_classes), class_map.void_id]
-        self._writer.writerow(
-            ["path", "frame", "status", "height", "width", "seconds", "problem"]
-            + [*map(_cell, class_map.names), "void"]
-        )
+        self._kept = kept or {}
+        self._writer.writerow(_header(class_map))
 
     def add(self, result: Result) -> None:
         """Write the line of an image; shares of classes are in [0, 1].
@@ -166,17 +171,50 @@ class ResultTable:
         Args:
             result: the image's result.
         """
+        path = _cell(str(result.path))
+        frame = "" if result.frame is None else str(result.frame)
+        rows = self._kept.get(path, {})
+        # A file whose outputs all exist is skipped whole, with all its frames.
+        frames = list(rows) if result.status == "skipped" and not frame else [frame]
+        before = [rows.pop(each) for each in frames if each in rows]
+        if result.status == "skipped" and before:
+            self._writer.writerows(before)
+            return
         shares = [""] * len(self._ids)
         if result.counts is not None:
             total = result.counts.sum()
             shares = [f"{result.counts[index] / total:.6f}" for index in self._ids]
-        frame = "" if result.frame is None else result.frame
         height, width = result.size or ("", "")
         seconds = f"{result.seconds:.4f}" if result.status == "done" else ""
-        path, problem = _cell(str(result.path)), _cell(result.problem)
+        problem = _cell(result.problem)
         self._writer.writerow(
             [path, frame, result.status, height, width, seconds, problem, *shares]
         )
+
+    def write_kept(self) -> None:
+        """Write the rows of the earlier table that were not replaced."""
+        for rows in self._kept.values():
+            self._writer.writerows(rows.values())
+
+
+def _header(class_map: ClassMap) -> list[str]:
+    names = ["path", "frame", "status", "height", "width", "seconds", "problem"]
+    return [*names, *map(_cell, class_map.names), "void"]
+
+
+def _read_rows(path: Path, class_map: ClassMap) -> dict[str, dict[str, list[str]]]:
+    """Return the rows of a table by path and frame."""
+    with path.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
+        header, *rows = list(csv.reader(file)) or [[]]
+    if header != _header(class_map):
+        raise ValueError(
+            f"{path} is no table of this network's classes, whose rows could be kept: "
+            "choose another file"
+        )
+    kept: dict[str, dict[str, list[str]]] = {}
+    for row in rows:
+        kept.setdefault(row[0], {})[row[1]] = row
+    return kept
 
 
 def _cell(text: str) -> str:
@@ -187,7 +225,9 @@ def _cell(text: str) -> str:
 
 
 @contextmanager
-def result_table(path: Path, class_map: ClassMap) -> Iterator[ResultTable]:
+def result_table(
+    path: Path, class_map: ClassMap, keep_rows: bool = False
+) -> Iterator[ResultTable]:
     """Open a CSV file for the results of a block.
 
     The file appears under its name when the block ends; after an interruption it has
@@ -196,14 +236,22 @@ def result_table(path: Path, class_map: ClassMap) -> Iterator[ResultTable]:
     Args:
         path: the file; an existing one is replaced.
         class_map: names of its columns.
+        keep_rows: keep the rows of an existing file for images that are skipped, or
+            not among the results.
 
     Raises:
-        OSError: if it cannot be written.
+        OSError: if it cannot be read or written.
+        ValueError: if rows are kept, and the file has other columns.
     """
+    kept = _read_rows(path, class_map) if keep_rows and path.exists() else {}
     path.parent.mkdir(parents=True, exist_ok=True)
     with (
         atomic_file(path, keep_partial=True) as part,
         # File names that are not UTF-8 are written byte by byte.
         part.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file,
     ):
-        yield ResultTable(file, class_map)
+        table = ResultTable(file, class_map, kept)
+        try:
+            yield table
+        finally:
+            table.write_kept()

@@ -9,6 +9,7 @@ from itertools import count
 from pathlib import Path
 
 from keras_fcn.config import DEFAULT_NETWORK
+from keras_fcn.errors import did_you_mean
 
 FOLDER = Path(__file__).parents[1] / "pretrained"
 CONFIG_FILE = "config.json"  # every run and packed network has it
@@ -77,7 +78,7 @@ def network_path(name: str | Path) -> Path:
         raise FileNotFoundError(
             f"{name} is not a run (it has no {CONFIG_FILE}), nor a bundled "
             f"network ({', '.join(bundled_names())}), nor an exported one (it has no "
-            "card.json)"
+            f"card.json){did_you_mean(str(name), bundled_names())}"
         )
     return path
 

@@ -11,7 +11,9 @@ import tensorflow as tf
 
 from keras_fcn.commands import command_line
 from keras_fcn.commands.command_line import Command
+from keras_fcn.commands.flags import add_flag
 from keras_fcn.commands.parser import OneLineParser, format_value
+from keras_fcn.options import Size
 from keras_fcn.progress import Progress
 from tests.support.commands import call, outcome, refusal
 from tests.support.data import PROJECT
@@ -286,3 +288,57 @@ def test_a_log_line_is_written_above_a_progress_bar(capsys, monkeypatch):
     before, _, after = capsys.readouterr().err.partition("epoch 1\n")
     assert before.endswith("\r")  # the bar has been cleared
     assert after.lstrip("\r").startswith("Reading: 1/2 images")  # and drawn again
+
+
+@pytest.fixture
+def short(parser):
+    """A parser with an everyday option, whose size may be given by position."""
+    short = OneLineParser("work", "Work.", "%(prog)s [options]", "end", ("tta",))
+    add_flag(short, "--size", Size, "size of the work", (32, 64))
+    short.add_argument("--tta", action="store_true", help="five scales")
+    short.accept_by_position("size")
+    return short
+
+
+@pytest.mark.parametrize(
+    "argv", [["3x4"], ["--tta", "3x4"], ["3x4", "--tta"], ["--size", "3x4"]]
+)
+def test_the_value_of_a_flag_may_be_given_without_the_flag(short, argv):
+    arguments, given = short.parse(argv)
+    assert arguments.size == (3, 4) and given - {"tta"} == {"size"}
+    assert short.parse([])[0].size == (32, 64) and not short.parse([])[1]
+
+
+def test_two_values_of_a_flag_are_refused(short, capsys):
+    with pytest.raises(SystemExit):
+        short.parse(["3x4", "--size", "5x6"])
+    assert "expected one HxW, got 3x4 and --size 5x6" in capsys.readouterr().err
+
+
+def test_help_lists_everyday_options_and_help_all_lists_all(short, capsys):
+    for flag, has_size in (("--help", False), ("--help-all", True)):
+        with pytest.raises(SystemExit) as caught:
+            short.parse([flag])
+        out = capsys.readouterr().out
+        assert caught.value.code == 0
+        assert "--tta" in out and ("size of the work" in out) == has_size
+        assert out.endswith("end\n") and "\x1b" not in out
+
+
+def test_a_terminal_gets_colors_unless_no_color_is_set(short, capsys, monkeypatch):
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    for stream in ("stdout", "stderr"):
+        monkeypatch.setattr(f"sys.{stream}.isatty", lambda: True, raising=False)
+    with pytest.raises(SystemExit):
+        short.parse(["--help"])
+    with pytest.raises(SystemExit):
+        short.parse(["--siez", "3x4"])
+    out, err = capsys.readouterr()
+    assert "\x1b[1moptions:\x1b[0m" in out and "\x1b[36m--tta\x1b[0m" in out
+    assert err.startswith("work: \x1b[1;31merror:\x1b[0m there is no flag --siez")
+    for name, value in (("NO_COLOR", "1"), ("TERM", "dumb")):
+        with monkeypatch.context() as patch, pytest.raises(SystemExit):
+            patch.setenv(name, value)
+            short.parse(["--siez", "3x4"])
+        assert "\x1b" not in capsys.readouterr().err

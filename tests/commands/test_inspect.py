@@ -15,7 +15,7 @@ from tests.support.folders import write_image, write_labels, write_pairs
 def flags(tmp_path):
     write_pairs(tmp_path / "train/images", tmp_path / "train/masks", "abcd", (0, 1, 2))
     write_pairs(tmp_path / "val/images", tmp_path / "val/masks", "ef", (0, 1, 255))
-    return ("--data-dir", tmp_path, "--page", tmp_path / "page.png")
+    return ("--data-dir", tmp_path, "--samples", tmp_path / "page.png")
 
 
 def test_the_content_of_a_folder_is_printed(flags, tmp_path, capsys):
@@ -94,8 +94,45 @@ def test_control_characters_are_escaped_and_arguments_are_named_as_flags(
     assert "--accept unlabelled leaves these images out" in out
 
 
+def test_nothing_is_written_without_a_flag(flags, tmp_path, capsys, monkeypatch):
+    (tmp_path / "work").mkdir()
+    monkeypatch.chdir(tmp_path / "work")
+    before = sorted(tmp_path.rglob("*"))
+    assert outcome(inspect, capsys, tmp_path)[0] == 0  # without --data-dir
+    assert sorted(tmp_path.rglob("*")) == before
+    line = refusal(inspect, capsys, *flags[:2], "--num-samples", 3)
+    assert "--num-samples requires --samples" in line
+    line = refusal(inspect, capsys, tmp_path / "other", *flags)
+    assert f"{tmp_path / 'other'} and --data-dir {tmp_path}" in line
+
+
+@pytest.mark.parametrize("split", ["train", "val"])
+def test_a_split_that_training_needs_is_an_error(tmp_path, capsys, split):
+    write_pairs(tmp_path / "test/images", tmp_path / "test/masks", "ab", (0, 1))
+    if split == "val":  # one image can't be divided
+        write_pairs(tmp_path / "train/images", tmp_path / "train/masks", "c", (0, 1))
+    status, out, err = outcome(inspect, capsys, tmp_path)
+    assert status == 2, out + err
+    assert "can be trained on" not in out
+
+
+def test_colors_without_names_are_answered_with_a_table(tmp_path, capsys):
+    for name in "abcdefgh":
+        write_image(tmp_path / f"images/{name}.png")
+        label_map = np.zeros((32, 40, 3), "uint8")
+        label_map[:8] = (255, 0, 10)
+        (tmp_path / "masks").mkdir(exist_ok=True)
+        Image.fromarray(label_map).save(tmp_path / f"masks/{name}.png")
+    status, out, _ = outcome(inspect, capsys, tmp_path)
+    assert status == 2
+    table = out.partition("class_dict.csv, and replace the names:\n\n")[2]
+    (tmp_path / "class_dict.csv").write_text(table.partition("\n\n")[0])
+    status, out, _ = outcome(inspect, capsys, tmp_path)
+    assert status == 0 and "class_1" in out
+
+
 def test_a_folder_is_required(capsys, tmp_path):
-    assert "--data-dir DIR is required" in refusal(inspect, capsys)
+    assert "expected a folder: " in refusal(inspect, capsys)
     line = refusal(inspect, capsys, "--data-dir", tmp_path / "nothing")
     assert "nothing, which does not exist" in line
 
@@ -106,8 +143,8 @@ def test_an_unknown_error_to_accept_is_refused_in_one_line(flags, capsys):
 
 
 def test_a_page_in_a_missing_folder_is_refused(flags, tmp_path, capsys):
-    line = refusal(inspect, capsys, *flags[:2], "--page", tmp_path / "no/page.png")
-    assert "--page must be a file in an existing folder" in line
+    line = refusal(inspect, capsys, *flags[:2], "--samples", tmp_path / "no/page.png")
+    assert "--samples must be a file in an existing folder" in line
 
 
 def test_tensorflow_is_not_imported(flags):

@@ -21,6 +21,7 @@ NAMES = (
     "pack",
     "curves",
     "samples",
+    "completion",
 )
 HEAVY = {"tensorflow", "keras", "tensorflow_datasets", "jax"}
 

@@ -2,12 +2,14 @@
 
 import csv
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from keras_fcn.commands import predict
+from keras_fcn.prediction import outputs
 from keras_fcn.prediction.segmenter import load
 from tests.support.commands import call, outcome, refusal
 from tests.support.data import PROJECT
@@ -20,17 +22,17 @@ def image(folder):
     return folder / "images/test/test_0.png"
 
 
-def test_each_image_gets_a_line_a_label_map_and_an_overlay(
+def test_each_image_gets_a_label_map_and_an_overlay(
     run, folder, image, tmp_path, capsys
 ):
     output = tmp_path / "out"
     flags = ("--model", run.path, "--output-dir", output)
     status, out, _ = outcome(predict, capsys, folder / "images/test", *flags)
     assert status == 0
-    first, second, last = out.splitlines()
-    assert first.startswith(f"[1/2] {image}: class_")
-    assert second.startswith(f"[2/2] {folder}/images/test/test_1.png: class_")
-    assert last == f"Outputs: {output}/"
+    assert out.splitlines() == [
+        "Predicted 2 files",
+        f"Outputs: {output}/ (test_0_labels.png, test_0_overlay.png, ...)",
+    ]
     names = {f"test_{n}_{kind}.png" for n in (0, 1) for kind in ("labels", "overlay")}
     assert {path.name for path in output.iterdir()} == names
     with Image.open(output / "test_0_labels.png") as labels:
@@ -118,7 +120,7 @@ def test_some_unreadable_images_give_status_1(run, image, tmp_path, capsys):
     flags = ("--model", run.path, "--output-dir", tmp_path / "out")
     status, out, _ = outcome(predict, capsys, tmp_path / "bad.png", image, *flags)
     assert status == 1
-    assert "[2/2]" in out
+    assert f"Predicted 1 file, failed 1: {tmp_path}/bad.png\n" in out
     assert (tmp_path / "out/test_0_overlay.png").exists()
 
 
@@ -129,7 +131,9 @@ def test_control_characters_in_names_are_printed_escaped(image, tmp_path):
     (folder / "bad\x1b[2J\r.png").write_bytes(b"")
     (folder / "large\x07.png").write_bytes(make_png(20_000, 20_000, b""))
     output = ("--output-dir", tmp_path / "out")
-    process = call("-m", "keras_fcn", "predict", folder, *output, check=False)
+    process = call(
+        "-m", "keras_fcn", "predict", folder, *output, "--verbose", check=False
+    )
     assert process.returncode == 1
     shown = (process.stdout + process.stderr).split("\n")
     assert all(line.isprintable() for line in shown)
@@ -206,7 +210,7 @@ def test_a_video_gives_a_video_and_label_maps(run, video, tmp_path, capsys):
     assert status == 0
     line, last = out.splitlines()
     assert line.startswith(f"[1/1] {video}: 8 frames, ") and "class_" in line
-    assert last == f"Outputs: {tmp_path}/out/"
+    assert last == f"Outputs: {tmp_path}/out/ (video_labels, video_overlay.mp4)"
     made = describe_video(tmp_path / "out/video_overlay.mp4")
     assert len(made["times"]) == 8 and made["sound"] == "aac"
     assert len(list((tmp_path / "out/video_labels").iterdir())) == 8
@@ -237,7 +241,8 @@ def test_a_file_that_is_not_a_video_is_skipped(
     inputs = (tmp_path / "words.mp4", video, image)
     status, out, _ = outcome(predict, capsys, *inputs, *flags)
     assert status == 1
-    assert "words.mp4" in caplog.text and "words.mp4" not in out
+    assert "words.mp4" in caplog.text
+    assert f"Predicted 2 files, failed 1: {tmp_path}/words.mp4\n" in out
     assert (tmp_path / "out/video_overlay.mp4").exists()
     assert (tmp_path / "out/test_0_labels.png").exists()
 
@@ -257,6 +262,7 @@ def test_a_list_an_animation_and_a_table_can_be_combined(run, folder, tmp_path, 
         predict, capsys, tmp_path / "moving.gif", "--list", tmp_path / "list.txt",
         "--model", run.path, "--output-dir", tmp_path / "out", "--csv", table,
         "--overlay", "jpeg", "--opacity", "0.3", "--contours", "--no-legend",
+        "--verbose",
     )  # fmt: skip
     assert status == 1  # no.png
     assert f"[1/3] {tmp_path}/moving.gif, frame 2: class_" in out
@@ -283,12 +289,56 @@ def test_existing_outputs_are_skipped(run, folder, tmp_path, capsys):
     labels = tmp_path / "out/test_1_labels.png"
     before = labels.stat().st_mtime_ns
     (tmp_path / "out/test_0_overlay.png").unlink()
-    status, out, _ = outcome(predict, capsys, folder / "images/test", *flags)
+    table = tmp_path / "table.csv"
+    status, out, _ = outcome(
+        predict, capsys, folder / "images/test", *flags, "--verbose", "--csv", table
+    )
     assert status == 0
-    first, second, _ = out.splitlines()
+    first, second, counts, _ = out.splitlines()
     assert "already there" in second and "class_" in first
+    assert counts == "Predicted 1 file, skipped 1 whose outputs exist"
     assert (tmp_path / "out/test_0_overlay.png").exists()
     assert labels.stat().st_mtime_ns == before
+    # The rows of skipped images are kept.
+    _, predicted, skipped = rows = table.read_text().splitlines()
+    assert ",done," in predicted and ",skipped," in skipped
+    image = folder / "images/test/test_0.png"
+    outcome(predict, capsys, image, *flags, "--csv", table)
+    assert table.read_text().splitlines() == rows
+
+
+def test_without_inputs_example_images_are_predicted(run, tmp_path, capsys):
+    with mock.patch("keras_fcn.prediction.examples._SIZE", (32, 48)):
+        status, out, _ = outcome(
+            predict, capsys, "--model", run.path, "--output-dir", tmp_path / "out"
+        )
+    assert status == 0
+    assert out.startswith("Predicted 3 files\nOutputs: ")
+    names = {path.name for path in (tmp_path / "out").iterdir()}
+    assert names == {
+        f"street-{number}{end}.png"
+        for number in (1, 2, 3)
+        for end in ("", "_labels", "_overlay")
+    }
+    line = refusal(predict, capsys, "--ray", "local", "--example")
+    assert "--ray expects an image, a folder" in line
+
+
+def test_an_interruption_names_what_is_done_and_how_to_resume(
+    run, folder, tmp_path, capsys, caplog
+):
+    write = outputs.write_outputs
+
+    def interrupt(task, *rest):
+        if task.job.path.name == "test_1.png":
+            raise KeyboardInterrupt
+        return write(task, *rest)
+
+    flags = ("--model", run.path, "--output-dir", tmp_path / "out")
+    with mock.patch("keras_fcn.prediction.batch.write_outputs", interrupt):
+        status, _, _ = outcome(predict, capsys, folder / "images/test", *flags)
+    assert status == 130
+    assert "1 of 2 files are done. To resume, repeat the command with" in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -318,7 +368,7 @@ def test_an_image_with_too_many_pixels_is_skipped(
     (images / "c.png").write_bytes(good)
     flags = (images, "--model", run.path, "--output-dir", tmp_path / "out")
     status, out, _ = outcome(predict, capsys, *flags)
-    assert status == 1 and f"[3/3] {images}/c.png: " in out
+    assert status == 1 and "Predicted 1 file, failed 2: " in out
     assert "Received: 178000000x1, which takes about 2.3 GiB to read" in caplog.text
     assert "Received: 13300x13300" in caplog.text
     status, out, _ = outcome(predict, capsys, *flags, "--max-pixels", 48 * 64 - 1)

@@ -43,3 +43,26 @@ def test_table_has_the_share_of_void(tmp_path):
     assert [row[name] for name in ("a", "b", "c", "void")] == [
         "0.250000", "0.250000", "0.000000", "0.500000"
     ]  # fmt: skip
+
+
+def test_rows_of_an_earlier_table_are_kept(tmp_path):
+    counts = count_ids(np.zeros((2, 2), "uint8"))
+    path = tmp_path / "a.csv"
+    with result_table(path, CLASS_MAP) as table:
+        for name in ("a.png", "b.png", "c.png"):
+            table.add(Result(Path(name), None, (2, 2), 1.0, counts))
+        for frame in (0, 1):
+            table.add(Result(Path("d.gif"), frame, (2, 2), 1.0, counts))
+    before = path.read_text().splitlines()
+    with result_table(path, CLASS_MAP, keep_rows=True) as table:
+        table.add(Result(Path("d.gif")))  # skipped, with all frames
+        table.add(Result(Path("b.png")))
+        table.add(Result(Path("a.png"), None, (2, 2), 2.0, counts))
+    header, *rows = path.read_text().splitlines()
+    changed = before[1].replace(",1.0000,", ",2.0000,")
+    assert rows == [*before[4:], before[2], changed, before[3]]
+    other = ClassMap(("x",), ((1, 2, 3),), 255)
+    with pytest.raises(ValueError, match="no table of this network's classes"):
+        with result_table(path, other, keep_rows=True):
+            pass
+    assert path.read_text().splitlines() == [header, *rows]

@@ -7,7 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from keras_fcn.classes import MAX_CLASSES
 from keras_fcn.datasets.folder.folder_data import FolderData
+from keras_fcn.datasets.folder.labels.candidates import name_colors
 from keras_fcn.drawing.panels import label_panel, stack_panels
 from keras_fcn.drawing.text import padded
 from keras_fcn.errors import printable
@@ -156,11 +158,31 @@ def format_report(data: FolderData, described: dict[str, Any]) -> str:
             if problem["is_fatal"] == is_fatal
         ]
         lines += ["", title, *messages] if messages else []
+    if any(problem["kind"] == "no-table" for problem in described["problems"]):
+        lines += ["", *_class_table_template(data)]
     verdict = "Training is refused until the errors are corrected."
     if described["can_be_trained"]:
         verdict = "This folder can be trained on."
     lines += ["", verdict]
     return "\n".join(map(printable, lines))
+
+
+def _class_table_template(data: FolderData) -> list[str]:
+    """Return the lines of a class table with the colors of the label maps."""
+    pixels: Counter[str] = Counter()
+    for _, _, facts in data.pairs():
+        if facts.label is not None:
+            colors, counts = facts.label.colors.tolist(), facts.label.counts.tolist()
+            pixels.update(name_colors(dict(zip(colors, counts, strict=True))))
+    if len(pixels) > MAX_CLASSES:  # blended colors, such as in JPEG files
+        return []
+    rows = [f"class_{index},{color}" for index, color in enumerate(pixels)]
+    return [
+        f"Save these lines as {data.root / 'class_dict.csv'}, and replace the names:",
+        "",
+        "name,r,g,b",
+        *rows,
+    ]
 
 
 def _class_table(described):

@@ -908,7 +908,7 @@ def test_folder_as_found(name, tmp_path, capsys):
     status, out, err = outcome(
         inspect,
         capsys,
-        *("--data-dir", folder, "--page", tmp_path / "page.png", "--json", file),
+        *("--data-dir", folder, "--samples", tmp_path / "page.png", "--json", file),
         *flags_of(case),
     )
     assert re.search(case.says, out + err, re.DOTALL), out + err
