@@ -56,9 +56,9 @@ def test_the_callback_writes_curves_figures_and_iou_by_class(fitted):
         events = EventAccumulator(str(logs / split))
         events.Reload()
         tags[split] = events.Tags()
-        scalars = {"epoch_loss", "epoch_mean_iou", "iou/class_0", "iou/class_1"}
+        scalars = {f"loss/{split}", "scores/mean_iou", "iou/class_0", "iou/class_1"}
         assert scalars <= set(tags[split]["tensors"])
-    assert {"confusion_matrix", "samples"} <= set(tags["validation"]["tensors"])
+    assert {"confusion_matrix", "sample-1/truth"} <= set(tags["validation"]["tensors"])
 
 
 def test_a_compiled_model_is_saved_and_loaded_with_its_parts(fitted, tmp_path):

@@ -17,6 +17,7 @@ from keras import ops
 
 from keras_fcn.classes import ClassMap
 from keras_fcn.drawing.panels import (
+    colorize,
     draw_confusion_matrix,
     sample_panel,
     stack_panels,
@@ -36,7 +37,13 @@ from keras_fcn.training.event_files import naming_full_disk
 logger = logging.getLogger(__name__)
 Logs = dict[str, float] | None
 
-_SPEED = ("learning_rate", "images_per_second", "data_wait", "all_reduce")
+# TensorBoard's groups of the values that are neither a loss nor a score.
+_GROUPS = {
+    "learning_rate": "schedule",
+    "images_per_second": "speed",
+    "data_wait": "speed",
+    "all_reduce": "speed",
+}
 
 
 class ProgressReporter(keras.callbacks.Callback):
@@ -112,8 +119,8 @@ class ProgressReporter(keras.callbacks.Callback):
 class SampleWriter(keras.callbacks.Callback):
     """Writes the same validation images with their predictions after each epoch.
 
-    The figure is written to `epoch-EEEE.png` and kept in `figure`; the predictions are
-    written as palette PNGs, `epoch-EEEE-sample-S.png`, S from 1.
+    The figure is written to `epoch-EEEE.png`; the predictions are kept in `predictions`
+    and written as palette PNGs, `epoch-EEEE-sample-S.png`, S from 1.
 
     Args:
         folder: where to write.
@@ -132,7 +139,7 @@ class SampleWriter(keras.callbacks.Callback):
         self.folder = folder
         self.samples = samples
         self.class_map = class_map
-        self.figure = np.zeros((0, 0, 3), "uint8")
+        self.predictions: list[np.ndarray] = []
 
     def on_train_begin(self, logs: Logs = None) -> None:
         """Build the model that predicts."""
@@ -140,23 +147,27 @@ class SampleWriter(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         """Predict and write the samples."""
-        panels = []
+        panels, self.predictions = [], []
         for number, (image, label_map) in enumerate(self.samples, start=1):
             # (1, H, W) of a batch of one: the samples may differ in size.
             prediction = np.asarray(self._predict(image[None]))[0].astype("uint8")
             panels.append(sample_panel(image, label_map, prediction, self.class_map))
             path = self.folder / f"epoch-{epoch:04}-sample-{number}.png"
             write_label_map(path, prediction, self.class_map)
-        self.figure = stack_panels(panels)
-        write_png(self.folder / f"epoch-{epoch:04}.png", self.figure)
+            self.predictions.append(prediction)
+        write_png(self.folder / f"epoch-{epoch:04}.png", stack_panels(panels))
 
 
 class SegmentationTensorBoard(keras.callbacks.Callback):
     """Writes scores, IoU of each class and figures of each epoch for TensorBoard.
 
     IoU by class and the confusion matrix require one of `keras_fcn.metrics` in
-    `compile`. Tags: `epoch_NAME` for the loss and each metric, `iou/CLASS`,
-    `confusion_matrix` and `samples`, in one file for training and one for validation.
+    `compile`. There is one file for training and one for validation, with the tags
+
+    - `scores/NAME` of each metric and `iou/CLASS`, in one chart for both;
+    - `loss/train` and `loss/validation`;
+    - `schedule/learning_rate`, and `speed/NAME` in a run of `keras_fcn.train`;
+    - `confusion_matrix`, and `sample-N/image`, `/truth` and `/prediction`.
 
     >>> samples = data.val.examples.take(4).as_numpy_iterator()
     >>> board = keras_fcn.callbacks.SegmentationTensorBoard(
@@ -185,6 +196,7 @@ class SegmentationTensorBoard(keras.callbacks.Callback):
         self.class_map = class_map
         self.samples = samples
         self._train_matrix: np.ndarray | None = None
+        self._has_samples = False  # images and truth are written once
 
     def on_train_begin(self, logs: Logs = None) -> None:
         """Open the files."""
@@ -208,23 +220,21 @@ class SegmentationTensorBoard(keras.callbacks.Callback):
         is_validated = any(name.startswith("val_") for name in logs)
         with self._writer("train", epoch):
             for name, value in logs.items():
-                if name in _SPEED:
-                    tf.summary.scalar(name, value)
-                elif not name.startswith("val_"):
-                    tf.summary.scalar(f"epoch_{name}", value)
+                if not name.startswith("val_"):
+                    tf.summary.scalar(_tag(name, "train"), value)
             matrix = self._train_matrix if is_validated else self._matrix()
             self._write_per_class_iou(matrix)
-        figure = self._figure()
+        predictions = self._predictions()
         with self._writer("validation", epoch):
             for name, value in logs.items():
                 if name.startswith("val_"):
-                    tf.summary.scalar(f"epoch_{name.removeprefix('val_')}", value)
+                    tag = _tag(name.removeprefix("val_"), "validation")
+                    tf.summary.scalar(tag, value)
             if is_validated and (matrix := self._matrix()) is not None:
                 self._write_per_class_iou(matrix)
                 drawn = draw_confusion_matrix(matrix, self.class_map)
                 tf.summary.image("confusion_matrix", drawn[None])
-            if figure is not None:
-                tf.summary.image("samples", figure[None])
+            self._write_samples(predictions)
 
     def _matrix(self) -> np.ndarray | None:
         """Return the counts of the model's first metric that has a confusion matrix."""
@@ -237,16 +247,28 @@ class SegmentationTensorBoard(keras.callbacks.Callback):
             metrics += getattr(metric, "metrics", [])  # those of `compile`
         return None
 
-    def _figure(self) -> np.ndarray | None:
-        if not self.samples:
-            return None
-        panels = []
-        for image, label_map in self.samples:
+    def _predictions(self) -> list[np.ndarray]:
+        """Return the label maps that are predicted for the samples."""
+        predictions = []
+        for image, _ in self.samples:
             # (1, H, W, C) of a batch of one: the samples may differ in size.
             logits = ops.convert_to_numpy(self.model(image[None], training=False))
-            prediction = logits[0].argmax(axis=-1).astype("uint8")
-            panels.append(sample_panel(image, label_map, prediction, self.class_map))
-        return stack_panels(panels)
+            predictions.append(logits[0].argmax(axis=-1).astype("uint8"))
+        return predictions
+
+    def _write_samples(self, predictions: Sequence[np.ndarray]) -> None:
+        """Write the samples' predictions, and once their images and truth."""
+        pairs = zip(self.samples, predictions, strict=True)
+        for number, ((image, label_map), prediction) in enumerate(pairs, start=1):
+            drawn = {"prediction": colorize(prediction, self.class_map)}
+            if not self._has_samples:
+                drawn |= {
+                    "image": image,
+                    "truth": colorize(label_map, self.class_map),
+                }
+            for name, picture in drawn.items():
+                tf.summary.image(f"sample-{number}/{name}", picture[None])
+        self._has_samples = True
 
     @contextmanager
     def _writer(self, split: str, epoch: int) -> Iterator[None]:
@@ -268,6 +290,13 @@ class SegmentationTensorBoard(keras.callbacks.Callback):
                 tf.summary.scalar(f"iou/{name}", iou)
 
 
+def _tag(name: str, split: str) -> str:
+    """Return the tag of a value of an epoch."""
+    if name == "loss":
+        return f"loss/{split}"
+    return f"{_GROUPS.get(name, 'scores')}/{name}"
+
+
 class TensorBoardLogger(SegmentationTensorBoard):
     """The TensorBoard files of a run.
 
@@ -277,7 +306,7 @@ class TensorBoardLogger(SegmentationTensorBoard):
     Args:
         log_dir: parent of the folders `train` and `validation`.
         class_map: names of the classes.
-        sample_writer: its figure is shown; it must come before this callback.
+        sample_writer: its samples are shown; it must come before this callback.
         configuration: options of the training, shown as a table.
     """
 
@@ -288,7 +317,7 @@ class TensorBoardLogger(SegmentationTensorBoard):
         sample_writer: SampleWriter,
         configuration: dict,
     ):
-        super().__init__(log_dir, class_map)
+        super().__init__(log_dir, class_map, sample_writer.samples)
         self.sample_writer = sample_writer
         self.configuration = configuration
 
@@ -303,8 +332,8 @@ class TensorBoardLogger(SegmentationTensorBoard):
                 table = "\n".join(["| option | value |", "|---|---|", *rows])
                 tf.summary.text("configuration", table)
 
-    def _figure(self) -> np.ndarray:
-        return self.sample_writer.figure
+    def _predictions(self) -> list[np.ndarray]:
+        return self.sample_writer.predictions
 
 
 class CheckpointWriter(keras.callbacks.Callback):

@@ -1,5 +1,6 @@
 """Training callbacks: samples, curves, checkpoints and progress."""
 
+import io
 import json
 import shutil
 from types import SimpleNamespace
@@ -10,6 +11,7 @@ from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from keras_fcn.classes import ClassMap
+from keras_fcn.drawing.panels import colorize
 from keras_fcn.metrics.confusion_matrix import SCORES, ConfusionMatrix
 from keras_fcn.runs.checkpoints import Checkpoint
 from keras_fcn.runs.folder import RunFolder
@@ -49,9 +51,9 @@ def test_training_and_validation_have_separate_curves(tmp_path):
             np.array([[3, 1, 0], [0, 0, 2], [0, 0, 4]]),
         ]
     )
-    logger = TensorBoardLogger(
-        tmp_path, CLASS_MAP, SimpleNamespace(figure=np.zeros((4, 4, 3), "uint8")), {}
-    )
+    image, label_map = np.zeros((4, 6, 3), "uint8"), np.zeros((4, 6), "uint8")
+    samples = SimpleNamespace(samples=[(image, label_map)], predictions=[label_map + 1])
+    logger = TensorBoardLogger(tmp_path, CLASS_MAP, samples, {})
     confusion = ConfusionMatrix(3, 255)
     confusion.matrix = lambda: next(matrices)
     logger.set_model(SimpleNamespace(metrics=[confusion]))
@@ -61,27 +63,40 @@ def test_training_and_validation_have_separate_curves(tmp_path):
     speed = {"learning_rate": 1.0, "images_per_second": 2.0, "data_wait": 0.5}
     logger.on_epoch_end(3, logs | speed)
     assert points(tmp_path / "train") == {
-        **{f"epoch_{name}": (3, 0.25) for name in SCALARS},
-        **{name: (3, value) for name, value in speed.items()},
+        **{f"scores/{name}": (3, 0.25) for name in SCORES},
+        "loss/train": (3, 0.25),
+        "schedule/learning_rate": (3, 1.0),
+        "speed/images_per_second": (3, 2.0),
+        "speed/data_wait": (3, 0.5),
         **{"iou/a": (3, 1.0), "iou/b": (3, 1.0)},
     }
     assert points(tmp_path / "validation") == {
-        **{f"epoch_{name}": (3, 0.75) for name in SCALARS},
+        **{f"scores/{name}": (3, 0.75) for name in SCORES},
+        "loss/validation": (3, 0.75),
         "iou/a": (3, 0.75),
         "iou/b": (3, 0.0),
         "iou/c": (3, pytest.approx(4 / 6)),
     }
+    events = EventAccumulator(str(tmp_path / "validation")).Reload()
+    for name, shown in (
+        ("image", image),
+        ("truth", colorize(label_map, CLASS_MAP)),
+        ("prediction", colorize(label_map + 1, CLASS_MAP)),
+    ):
+        (event,) = events.Tensors(f"sample-1/{name}")
+        width, height, content = event.tensor_proto.string_val
+        assert (width, height) == (b"6", b"4")
+        with Image.open(io.BytesIO(content)) as file:
+            np.testing.assert_array_equal(file, shown)
 
 
 def points(folder):
     """Step and value of each curve, without images."""
     events = EventAccumulator(str(folder)).Reload()
     found = {}
-    for tag in set(events.Tags()["tensors"]) - {
-        "confusion_matrix",
-        "samples",
-        "configuration",
-    }:
+    for tag in events.Tags()["tensors"]:
+        if tag.startswith(("confusion_matrix", "sample-", "configuration")):
+            continue
         (event,) = events.Tensors(tag)
         content = event.tensor_proto.tensor_content
         value = np.frombuffer(content, "<f4")[0] if content else 0.0

@@ -38,14 +38,14 @@ from tests.support.narrow import narrow_vgg16
 from tests.support.runs import change_config
 
 SCORES = {
-    "epoch_loss",
-    "epoch_pixel_accuracy",
-    "epoch_mean_accuracy",
-    "epoch_mean_iou",
-    "epoch_frequency_weighted_iou",
+    "scores/pixel_accuracy",
+    "scores/mean_accuracy",
+    "scores/mean_iou",
+    "scores/frequency_weighted_iou",
 }
+SAMPLE = {"sample-1/image", "sample-1/truth", "sample-1/prediction"}
 IOU = {"iou/class_0", "iou/class_1", "iou/class_2"}
-SPEED = {"learning_rate", "images_per_second", "data_wait"}
+SPEED = {"schedule/learning_rate", "speed/images_per_second", "speed/data_wait"}
 
 
 @pytest.fixture(scope="module")
@@ -102,7 +102,7 @@ def points_of(run, split):
     events = EventAccumulator(str(run.tensorboard / split)).Reload()
     curves = {}
     for tag in events.Tags()["tensors"]:
-        if tag in ("confusion_matrix", "samples", "configuration"):
+        if tag in {"confusion_matrix", "configuration"} | SAMPLE:
             continue
         curves[tag] = [
             (
@@ -137,9 +137,10 @@ def test_a_run_contains_the_documented_files(run):
 
 def test_tensorboard_has_exactly_the_documented_tags(run):
     _, train_tags = points_of(run, "train")
-    assert train_tags == SCORES | SPEED | IOU | {"configuration"}
+    assert train_tags == SCORES | SPEED | IOU | {"configuration", "loss/train"}
     _, validation_tags = points_of(run, "validation")
-    assert validation_tags == SCORES | IOU | {"confusion_matrix", "samples"}
+    figures = {"confusion_matrix", "loss/validation"} | SAMPLE
+    assert validation_tags == SCORES | IOU | figures
 
 
 def test_every_curve_has_one_point_per_epoch(run):
@@ -241,7 +242,7 @@ def test_resuming_from_a_damaged_state_uses_the_previous_checkpoint(
     assert str(state) in line and "\n" not in line
     assert_same_training(run, stopped_run)
     curves, tags = points_of(stopped_run, "train")
-    assert [step for step, _ in curves["epoch_loss"]] == [1, 2, 3, 4]
+    assert [step for step, _ in curves["loss/train"]] == [1, 2, 3, 4]
     assert "configuration" in tags
 
 
@@ -406,7 +407,7 @@ def test_points_of_an_unfinished_epoch_are_not_duplicated(
     (part / "best.keras").write_bytes(b"half")
     run = resume(path)
     curves, _ = points_of(run, "validation")
-    assert [step for step, _ in curves["epoch_loss"]] == [1]
+    assert [step for step, _ in curves["loss/validation"]] == [1]
     assert not list(path.glob(".part-*"))
 
 
@@ -428,7 +429,7 @@ def test_resuming_after_sigkill_is_bit_exact(folder, tmp_path):
     assert 1 <= killed.read_checkpoint().epoch < 3
     call("train.py", "--resume", path)
     curves, _ = points_of(killed, "validation")
-    assert [step for step, _ in curves["epoch_loss"]] == [1, 2, 3]
+    assert [step for step, _ in curves["loss/validation"]] == [1, 2, 3]
     arguments = training_arguments(
         folder, tmp_path / "straight", **{"epochs": 3, "batch-size": 2}
     )
