@@ -157,7 +157,7 @@ def test_tensorflow_is_not_imported(flags):
 def test_reports_replace_earlier_reports_but_no_data(flags, tmp_path, capsys):
     data, report = tmp_path / "train/images/a.png", tmp_path / "report.json"
     (tmp_path / "annotations.json").write_text('{"images": []}')
-    for flag, path in (("--page", data), ("--json", tmp_path / "annotations.json")):
+    for flag, path in (("--samples", data), ("--json", tmp_path / "annotations.json")):
         before = path.read_bytes()
         message = refusal(inspect, capsys, *flags, flag, path)
         assert f"would replace the input {path}" in message

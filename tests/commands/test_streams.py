@@ -31,7 +31,7 @@ def command(tmp_path):
     write_pairs(folder / "train/images", folder / "train/masks", "abcd", (0, 1, 2))
     write_pairs(folder / "val/images", folder / "val/masks", "ef", (0, 1, 2))
     report = tmp_path / "report.json"
-    flags = ("--data-dir", folder, "--page", tmp_path / "page.png", "--json", report)
+    flags = ("--data-dir", folder, "--samples", tmp_path / "page.png", "--json", report)
     return (*KERAS_FCN, "inspect", *flags), report
 
 

@@ -49,7 +49,7 @@ def test_polygons_can_be_trained_on_and_give_the_predicted_label_maps(
     assert status == 0, err
     for path in [*label_maps.rglob("*.json"), *label_maps.glob("labels.txt")]:
         path.rename(images / path.relative_to(label_maps))
-    flags = ("--data-dir", images, "--page", tmp_path / "page.png")
+    flags = ("--data-dir", images, "--samples", tmp_path / "page.png")
     assert outcome(inspect, capsys, *flags)[0] == 0
     data = read_folder(images)
     names = data.require_encoding().class_map.names

@@ -50,7 +50,7 @@ def test_wide_images_are_those_of_8_bits(tmp_path, capsys, change, line):
     ):
         np.testing.assert_array_equal(mine["image"], other["image"])
     page = tmp_path / "page.png"
-    status, out, _ = outcome(inspect, capsys, "--data-dir", wide, "--page", page)
+    status, out, _ = outcome(inspect, capsys, "--data-dir", wide, "--samples", page)
     assert status == 0
     assert f"value range: {line} become 0 to 255" in out
     assert "less than a tenth" not in out
@@ -63,7 +63,7 @@ def test_one_dark_image_has_the_range_of_all_and_is_reported(tmp_path, capsys):
     image = list(load_folder(wide, ("train",)).split("train").examples)[1]["image"]
     assert image.numpy().max() == 307 // 16
     page = tmp_path / "page.png"
-    _, out, _ = outcome(inspect, capsys, "--data-dir", wide, "--page", page)
+    _, out, _ = outcome(inspect, capsys, "--data-dir", wide, "--samples", page)
     assert "1 images use less than a tenth of the value range" in out
     assert "train_1.tif (0 to 307 of 0 to 4095 (12 bits))" in out
     assert "--value-range sets another range" in out
