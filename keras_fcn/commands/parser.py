@@ -41,6 +41,8 @@ class OneLineParser(argparse.ArgumentParser):
             formatter_class=_HelpFormatter,
             allow_abbrev=False,
         )
+        # argparse takes -1 for a value, but -1,5 for a flag.
+        self._negative_number_matcher = re.compile(r"-\.?\d[\d.,e+-]*$")
         self._everyday = everyday
         self._by_position: argparse.Action | None = None
         if everyday:

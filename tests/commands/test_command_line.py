@@ -13,7 +13,7 @@ from keras_fcn.commands import command_line
 from keras_fcn.commands.command_line import Command
 from keras_fcn.commands.flags import add_flag
 from keras_fcn.commands.parser import OneLineParser, format_value
-from keras_fcn.options import Size
+from keras_fcn.options import Size, ValueRange
 from keras_fcn.progress import Progress
 from tests.support.commands import call, outcome, refusal
 from tests.support.data import PROJECT
@@ -219,6 +219,14 @@ def test_an_unknown_flag_is_one_line_with_a_suggestion(parser, capsys, argv, nee
     out, err = capsys.readouterr()
     assert out == "" and err.count("\n") == 1
     assert err.startswith(f"work.py: error: {needed}")
+
+
+@pytest.mark.parametrize("text", ["-1,5", "-1.5,-0.5", "0,4095"])
+def test_a_range_may_begin_with_a_negative_number(parser, text):
+    add_flag(parser, "--value-range", ValueRange, "range")
+    low, high = map(float, text.split(","))
+    arguments, _ = parser.parse(["a.png", "--value-range", text])
+    assert arguments.value_range == (low, high)
 
 
 def test_arguments_after_two_hyphens_are_not_flags(parser):
