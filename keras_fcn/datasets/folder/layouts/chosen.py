@@ -152,12 +152,12 @@ def note_unused(layout: Layout) -> None:
     Args:
         layout: its folder and the folders in it are searched.
     """
-    images = {Path(os.path.dirname(sample.image)) for sample in _samples(layout)}
-    labels = {path for pair in _folders(layout) for path in pair}
-    used = {folder for path in images | labels for folder in (path, *path.parents)}
+    files = (path for one in _samples(layout) for path in (one.image, *one.label_files))
+    places = {Path(place) for place in {os.path.dirname(path) for path in files}}
+    used = {folder for path in places for folder in (path, *path.parents)}
     noted = " ".join(p.message for p in layout.problems if p.kind == "no-labels")
-    places = [layout.root, *(p for p in subfolders(layout.root).values() if p in used)]
-    for place in places:
+    parents = [layout.root, *(p for p in subfolders(layout.root).values() if p in used)]
+    for place in parents:
         for path in subfolders(place).values():
             name = f"{relative(path, layout.root)}/"
             count = 0 if path in used or name in noted else _count_images(path)
