@@ -112,6 +112,15 @@ def test_a_clip_keeps_the_numbers_of_its_frames(tmp_path, name, times):
     assert made["sound_seconds"] < 1.3
 
 
+def test_a_clip_of_a_raw_stream_keeps_the_numbers_of_its_frames(tmp_path):
+    path = write_video(tmp_path / "a.h264", EVEN)
+    with VideoReader(path) as video:
+        numbers = [frame.index for frame in video.frames() if float(frame.time) >= 0.2]
+    assert 0 < numbers[0] and len(numbers) > 10
+    with VideoReader(path, Clip(start=0.2)) as video:
+        assert [frame.index for frame in video.frames()] == numbers
+
+
 def test_the_frame_at_the_end_of_a_clip_is_not_part_of_it(tmp_path):
     results = predict(write_video(tmp_path / "a.mp4", EVEN), Clip(end=0.5))
     assert [result.frame for result in results] == [0, 1, 2, 3, 4]
