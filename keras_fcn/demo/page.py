@@ -1,9 +1,9 @@
 """The demo page: segments an image or a short video in the browser.
 
-It is served on 127.0.0.1 only, and loads nothing from other hosts: no fonts, no
-scripts, no analytics. Other websites cannot use it: requests with another Host or
-Origin are refused. Only uploaded files are opened. Uploads and results are deleted when
-it ends.
+It is served on 127.0.0.1 unless another host is given, and loads nothing from other
+hosts: no fonts, no scripts, no analytics. Other websites cannot use it: requests with
+another Origin, and on 127.0.0.1 with another Host, are refused. Only uploaded files are
+opened. Uploads and results are deleted when it ends.
 """
 
 import os
@@ -16,45 +16,64 @@ from importlib import import_module
 from pathlib import Path
 
 from keras_fcn.demo.results import describe_image
-from keras_fcn.images.encoding import encode_label_map
+from keras_fcn.drawing.overlays import overlay_with_legend
+from keras_fcn.images.encoding import encode_label_map, encode_photograph
 from keras_fcn.images.reading import UnreadableImage, read_image
+from keras_fcn.prediction.examples import write_examples
 from keras_fcn.prediction.jobs import LABELS, OVERLAY, Job
 from keras_fcn.prediction.outputs import Outputs
 from keras_fcn.prediction.segmenter import Segmenter
 from keras_fcn.prediction.video.predict import predict_video
 from keras_fcn.prediction.video.reader import UnreadableVideo, VideoReader
 
-_HOST = "127.0.0.1"
+LOCAL_HOST = "127.0.0.1"
 _MAX_DURATION = 60.0  # seconds of a video
 _MAX_FRAMES = 3600  # of a video: 60 seconds at 60 frames per second
 _MAX_UPLOAD = "500mb"
+_FILES = ("_labels.png", "_overlay.png")
 _SETTINGS = {"GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_OFFLINE": "1"}
 
 
-def serve(segmenter: Segmenter, name: str, port: int) -> None:
+def serve(
+    segmenter: Segmenter,
+    name: str,
+    port: int,
+    host: str = LOCAL_HOST,
+    users: list[tuple[str, str]] | None = None,
+) -> None:
     """Serve the page until the process is interrupted.
 
     Args:
         segmenter: the network.
-        name: title of the page.
-        port: port of 127.0.0.1.
+        name: name of the network.
+        port: port of the host.
+        host: address of this machine on which the page is served.
+        users: names and passwords that are accepted; None for no login.
 
     Raises:
         OSError: if the port is not free.
     """
-    with serving(segmenter, name, port) as url:
+    with serving(segmenter, name, port, host, users) as url:
         print(f"The page: {url} (stop with Ctrl-C)", flush=True)
         threading.Event().wait()
 
 
 @contextmanager
-def serving(segmenter: Segmenter, name: str, port: int) -> Iterator[str]:
+def serving(
+    segmenter: Segmenter,
+    name: str,
+    port: int,
+    host: str = LOCAL_HOST,
+    users: list[tuple[str, str]] | None = None,
+) -> Iterator[str]:
     """Serve the page during a block.
 
     Args:
         segmenter: the network.
-        name: title of the page.
-        port: port of 127.0.0.1.
+        name: name of the network.
+        port: port of the host.
+        host: as for `serve`.
+        users: as for `serve`.
 
     Yields:
         The URL of the page.
@@ -65,12 +84,19 @@ def serving(segmenter: Segmenter, name: str, port: int) -> Iterator[str]:
     with tempfile.TemporaryDirectory(prefix="keras-fcn-demo-") as folder:
         # Gradio reads these when it is imported.
         os.environ.update(_SETTINGS, GRADIO_TEMP_DIR=folder)
+        # Gradio requests its own page, which a proxy of the network can't.
+        for variable in ("NO_PROXY", "no_proxy"):
+            others = os.environ.get(variable, "")
+            os.environ[variable] = ",".join(
+                filter(None, (others, LOCAL_HOST, "localhost", host))
+            )
         gr = import_module("gradio")
         middleware = import_module("starlette.middleware").Middleware
         page = build_page(segmenter, name, Path(folder))
         page.queue(api_open=False)
         page.launch(
-            server_name=_HOST,
+            server_name=host,
+            auth=users,
             server_port=port,
             share=False,
             ssr_mode=False,
@@ -78,7 +104,11 @@ def serving(segmenter: Segmenter, name: str, port: int) -> Iterator[str]:
             footer_links=[],
             prevent_thread_lock=True,
             max_file_size=_MAX_UPLOAD,
-            app_kwargs={"middleware": [middleware(SameSiteOnly, port=port)]},
+            app_kwargs={
+                "middleware": [
+                    middleware(SameSiteOnly, port=port, is_local=host == LOCAL_HOST)
+                ]
+            },
             # Fonts of the machine: Gradio's default ones are downloaded.
             theme=gr.themes.Default(
                 font=("system-ui", "sans-serif"),
@@ -86,7 +116,7 @@ def serving(segmenter: Segmenter, name: str, port: int) -> Iterator[str]:
             ),
         )
         try:
-            yield f"http://{_HOST}:{port}"
+            yield f"http://{host}:{port}"
         finally:
             page.close(verbose=False)
 
@@ -98,15 +128,18 @@ class SameSiteOnly:
     name as Host; any other website sends its own as Origin.
     """
 
-    def __init__(self, app, port: int):
+    def __init__(self, app, port: int, is_local: bool = True):
         """Wrap an application.
 
         Args:
             app: the ASGI application.
             port: port on which it is served.
+            is_local: accept requests to 127.0.0.1 and localhost only. The names of a
+                machine in a network are not known here.
         """
+        names = (LOCAL_HOST, "localhost") if is_local else ()
         self._app = app
-        self._hosts = [f"{name}:{port}".encode() for name in (_HOST, "localhost")]
+        self._hosts = [f"{name}:{port}".encode() for name in names]
 
     async def __call__(self, scope, receive, send) -> None:
         """Answer a request, with status 403 if it is refused."""
@@ -114,7 +147,8 @@ class SameSiteOnly:
             headers = dict(scope["headers"])
             host = headers.get(b"host", b"")
             origin = headers.get(b"origin", b"http://" + host)
-            if host not in self._hosts or origin != b"http://" + host:
+            is_other = bool(self._hosts) and host not in self._hosts
+            if is_other or origin not in (b"http://" + host, b"https://" + host):
                 text = import_module("starlette.responses").PlainTextResponse
                 refusal = text("This page accepts its own requests only.", 403)
                 await refusal(scope, receive, send)
@@ -149,13 +183,20 @@ def build_page(segmenter: Segmenter, name: str, folder: Path):
             ("js_on_load", "viewer.js"),
         )
     }
-    with gr.Blocks(title=f"keras-fcn: {name}", analytics_enabled=False) as page:
+    examples = [str(path) for path in write_examples(folder / "examples")]
+    with gr.Blocks(
+        title=f"Semantic segmentation: {name}", analytics_enabled=False
+    ) as page:
         names = escape(", ".join(segmenter.class_map.names))  # may contain HTML
-        gr.HTML(f"<h2>{escape(name)}</h2><p>Classes: {names}</p>")
+        gr.HTML(
+            "<h1>Semantic segmentation</h1><p>The network predicts the class of each "
+            "pixel of an image or a video: a label map.</p>"
+            f"<p><small>Network: {escape(name)}. Classes: {names}.</small></p>"
+        )
         with gr.Tab("Image"), gr.Row():
             with gr.Column():
                 image = gr.Image(
-                    label="Image: drop, paste or take one",
+                    label="Image",
                     sources=["upload", "clipboard", "webcam"],
                     type="filepath",
                     elem_id="image",
@@ -163,67 +204,132 @@ def build_page(segmenter: Segmenter, name: str, folder: Path):
                 # Gradio would open any format that Pillow supports; `read_image` does
                 # not.
                 image.preprocess = uploaded
-                labels = gr.DownloadButton(
-                    "Download label map (PNG)", interactive=False, elem_id="labels"
+                gr.HTML("Example images")
+                gallery = gr.Gallery(
+                    examples,
+                    show_label=False,
+                    columns=3,
+                    height=140,
+                    allow_preview=False,
+                    interactive=False,
+                    buttons=[],
+                    elem_id="examples",
                 )
-            result = gr.HTML(None, elem_id="result", **viewer)
+            with gr.Column():
+                result = gr.HTML(None, elem_id="result", **viewer)
+                with gr.Row():
+                    labels = _download(gr, "Download label map", "labels")
+                    drawn = _download(gr, "Download overlay", "drawn")
         with gr.Tab("Video"), gr.Row():
             with gr.Column():
                 video = gr.Video(
-                    label=f"Video of at most {_MAX_DURATION:.0f} seconds",
+                    label=f"Video (at most {_MAX_DURATION:.0f} seconds)",
                     sources=["upload", "webcam"],
                     elem_id="video",
                 )
                 video.preprocess = uploaded
-                video_labels = gr.DownloadButton(
-                    "Download label maps (lossless video)",
-                    interactive=False,
-                    elem_id="video-labels",
+                progress = gr.HTML(visible=False, elem_id="progress")
+                cancel = gr.Button("Cancel", visible=False, elem_id="cancel")
+            with gr.Column():
+                overlay = gr.Video(
+                    label="Overlay", interactive=False, elem_id="overlay"
                 )
-            overlay = gr.Video(label="Overlay", interactive=False, elem_id="overlay")
-        progress = gr.Progress()
+                with gr.Row():
+                    video_labels = _download(gr, "Download label map", "video-labels")
+                    video_drawn = _download(gr, "Download overlay", "video-drawn")
 
-        def segment_video(path, progress=progress):  # Gradio looks for this default
-            return _segment_video(gr, segmenter, path, folder, progress)
+        def select_example(event: gr.SelectData):  # type: ignore[name-defined]
+            return examples[event.index]
+
+        def segment_video(path):
+            yield from _segment_video(gr, segmenter, path, folder)
 
         # One at a time, for the memory of one prediction.
         image.change(
             lambda path: _segment_image(gr, segmenter, path, folder),
             image,
-            [result, labels],
+            [result, labels, drawn],
             concurrency_limit=1,
             api_visibility="private",
         )
-        video.change(
+        outputs = [overlay, video_labels, video_drawn, cancel, progress]
+        predicted = video.change(
             segment_video,
             video,
-            [overlay, video_labels],
+            outputs,
+            show_progress="hidden",
             concurrency_limit=1,
+            api_visibility="private",
+        )
+        cancel.click(
+            lambda: [*_no_files(gr, 3), *_status(gr)],
+            outputs=outputs,
+            cancels=[predicted],
+            api_visibility="private",
+        )
+        # Not `gr.Examples`, which replaces the component, with its `preprocess`.
+        gallery.select(
+            select_example,
+            outputs=image,
             api_visibility="private",
         )
     return page
 
 
+def _download(gr, text, elem_id):
+    return gr.DownloadButton(text, interactive=False, elem_id=elem_id)
+
+
+def _file(gr, path):
+    return gr.DownloadButton(value=str(path), interactive=True)
+
+
+def _no_files(gr, count):
+    """Values of an empty result and its download buttons."""
+    empty = gr.DownloadButton(value=None, interactive=False)
+    return [None, *[empty] * (count - 1)]
+
+
 def _segment_image(gr, segmenter, path, folder):
-    """Values of the viewer and of the download button."""
+    """Values of the viewer and of the download buttons."""
     if path is None:
-        return None, gr.DownloadButton(value=None, interactive=False)
+        return _no_files(gr, 3)
     try:
         image = read_image(path, value_range=segmenter.value_range)
     except UnreadableImage as error:
-        raise gr.Error(str(error), print_exception=False) from error
+        raise _error(gr, error, path) from error
     label_map, confidence = segmenter.label_and_confidence(image)
     class_map = segmenter.class_map
-    target = Path(tempfile.mkdtemp(dir=folder)) / f"{path.stem}_labels.png"
-    target.write_bytes(encode_label_map(label_map, class_map))
+    stem = Path(tempfile.mkdtemp(dir=folder)) / path.stem
+    labels, drawn = (stem.with_name(stem.name + end) for end in _FILES)
+    labels.write_bytes(encode_label_map(label_map, class_map))
+    drawn.write_bytes(
+        encode_photograph(overlay_with_legend(image, label_map, class_map))
+    )
     result = describe_image(image, label_map, confidence, class_map)
-    return result, gr.DownloadButton(value=str(target), interactive=True)
+    return result, _file(gr, labels), _file(gr, drawn)
 
 
-def _segment_video(gr, segmenter, path, folder, progress):
-    """Values of the overlay and of the download button."""
+def _status(gr, count=None, total=None):
+    """Values of the button to cancel and of the progress; both hidden without count."""
+    if count is None:
+        return gr.Button(visible=False), gr.HTML(visible=False)
+    # Without a value, the element shows that the end is unknown.
+    value = f' value="{count}" max="{total}"' if total else ""
+    words = f"{count} of {total} frames" if total else f"{count} frames"
+    bar = f'<progress{value} style="width: 100%"></progress>{words}'
+    return gr.Button(visible=True), gr.HTML(bar, visible=True)
+
+
+def _segment_video(gr, segmenter, path, folder):
+    """Yield values of the overlay, the download buttons and the progress.
+
+    Gradio closes the generator between two frames when the user cancels.
+    """
     if path is None:
-        return None, gr.DownloadButton(value=None, interactive=False)
+        yield [*_no_files(gr, 3), *_status(gr)]
+        return
+    yield [*_no_files(gr, 3), *_status(gr, 0)]
     job = Job(path, Path(tempfile.mkdtemp(dir=folder)) / path.stem)
     too_long = (
         f"The video must have at most {_MAX_DURATION:.0f} seconds and {_MAX_FRAMES} "
@@ -238,10 +344,24 @@ def _segment_video(gr, segmenter, path, folder, progress):
                 for count, result in enumerate(results, 1):
                     if count > _MAX_FRAMES:  # a file may state no duration
                         raise UnreadableVideo(too_long)
-                    progress((count, video.num_frames), unit="frames")
                     if result.problem:
-                        gr.Warning(result.problem)
+                        gr.Warning(_message(result.problem, path))
+                    yield [*[gr.skip()] * 3, *_status(gr, count, video.num_frames)]
     except UnreadableVideo as error:
-        raise gr.Error(str(error), print_exception=False) from error
+        raise _error(gr, error, path) from error
     overlay, labels = job.output(OVERLAY, ".mp4"), job.output(LABELS, ".mkv")
-    return str(overlay), gr.DownloadButton(value=str(labels), interactive=True)
+    yield [
+        str(overlay),
+        _file(gr, labels),
+        _file(gr, overlay),
+        *_status(gr),
+    ]
+
+
+def _message(text, path):
+    """A message without the folder of the uploads."""
+    return text.replace(str(path), path.name)
+
+
+def _error(gr, error, path):
+    return gr.Error(_message(str(error), path), print_exception=False)

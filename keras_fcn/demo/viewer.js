@@ -91,8 +91,12 @@ element.addEventListener("pointermove", (event) => {
   if (!(index < shown.ids.length)) return;
   const percent = Math.round((100 * shown.confidence[index]) / 255);
   tooltip.textContent = `${shown.names.get(shown.ids[index])}, confidence ${percent} %`;
-  tooltip.style.left = `${event.offsetX + 14}px`;
-  tooltip.style.top = `${event.offsetY + 14}px`;
+  // Inside the image: on the other side of the pointer where there is no space.
+  const place = (at, size, length) =>
+    at + 14 + size <= length ? at + 14 : Math.max(0, at - 6 - size);
+  const { clientHeight } = event.target;
+  tooltip.style.left = `${place(event.offsetX, tooltip.offsetWidth, clientWidth)}px`;
+  tooltip.style.top = `${place(event.offsetY, tooltip.offsetHeight, clientHeight)}px`;
 });
 
 element.addEventListener("pointerleave", () => {

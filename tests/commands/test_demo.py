@@ -31,4 +31,24 @@ def test_a_port_in_use_is_one_line(capsys):
         listener.listen()
         port = listener.getsockname()[1]
         line = refusal(demo, capsys, "--port", port)
-    assert f"--port must be a free port. Received: --port {port}" in line
+    assert (
+        f"--port must be a free port of --host 127.0.0.1. Received: --port {port}"
+        in line
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "needed"),
+    [("", "got an empty file"), ("ann:x\n\nbob\n", "line 3: expected USER:PASSWORD")],
+)
+def test_a_file_without_users_is_one_line(tmp_path, capsys, text, needed):
+    pytest.importorskip("gradio")
+    (tmp_path / "users.txt").write_text(text)
+    assert needed in refusal(demo, capsys, "--auth", tmp_path / "users.txt")
+
+
+def test_a_page_without_login_in_a_network_is_warned_of(capsys, caplog, monkeypatch):
+    pytest.importorskip("gradio")
+    line = refusal(demo, capsys, "--host", "192.0.2.1")  # of no machine
+    assert "--port must be a free port of --host 192.0.2.1" in line.splitlines()[-1]
+    assert "Everyone who can reach 192.0.2.1 can use the page" in caplog.text

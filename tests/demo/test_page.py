@@ -140,6 +140,12 @@ def test_dropped_image_is_displayed_with_the_label_map_of_predict(
     found_class = re.fullmatch(r"(\w+), confidence (\d+) %", text)
     assert found_class[1] == names[label_map[row, column]]
     confidence = load(scored_run.path).probabilities(street).max(axis=-1)
+    # Near the right border it is still inside the image.
+    right = {"x": box["width"] - 3, "y": box["height"] - 3}
+    page.locator("#result canvas").hover(position=right)
+    tip = page.locator("#result .tooltip").bounding_box()
+    assert tip["x"] + tip["width"] <= box["x"] + box["width"]
+    assert tip["y"] + tip["height"] <= box["y"] + box["height"]
     assert int(found_class[2]) == pytest.approx(100 * confidence[row, column], abs=1)
 
     # At opacity 0 the canvas is the image.
@@ -177,3 +183,13 @@ def test_overlay_of_a_video_is_played_by_the_browser(page, tmp_path):
     with page.expect_download() as download:
         page.click("#video-labels")
     assert download.value.suggested_filename == "video_labels.mkv"
+
+
+def test_an_example_is_predicted_and_its_overlay_downloaded(page, tmp_path):
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.click("#examples img >> nth=1")
+    wait_for_result(page)
+    with page.expect_download() as download:
+        page.click("#drawn")
+    assert download.value.suggested_filename == "street-2_overlay.png"
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
