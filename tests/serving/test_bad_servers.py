@@ -35,7 +35,7 @@ def refused_by(tmp_path, capsys):
     """Function from a URL to the one-line error of predicting by it."""
     run, image = tmp_path / "run", tmp_path / "image.png"
     run.mkdir()
-    (run / "config.json").write_text("{}")
+    (run / "config.json").write_text('{"config": {}}')
     CLASS_MAP.save(run / "classes.json")
     Image.fromarray(np.zeros((*SIZE, 3), "uint8")).save(image)
     output = tmp_path / "out"

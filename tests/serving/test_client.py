@@ -44,7 +44,7 @@ def server():
 def run(tmp_path):
     """The files of a run that the client reads; there is no network among them."""
     (tmp_path / "run").mkdir()
-    (tmp_path / "run/config.json").write_text("{}")
+    (tmp_path / "run/config.json").write_text('{"config": {}}')
     CLASS_MAP.save(tmp_path / "run/classes.json")
     return tmp_path / "run"
 
