@@ -209,7 +209,7 @@ def build_page(segmenter: Segmenter, name: str, folder: Path):
                     examples,
                     show_label=False,
                     columns=3,
-                    height=140,
+                    height=170,
                     allow_preview=False,
                     interactive=False,
                     buttons=[],
