@@ -54,5 +54,6 @@ main = Command(
     add_arguments,
     work,
     usage="%(prog)s SHELL",
+    examples="examples:\n  %(prog)s bash\n",
     needs_backend=lambda _: False,
 ).main
