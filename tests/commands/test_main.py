@@ -126,7 +126,6 @@ def test_the_scripts_are_the_commands(name):
             "evaluate --tta --dense shift-and-stitch",
             "--dense and --tta cannot be combined",
         ),
-        ("predict", "a video, a folder, a glob pattern, --list or --camera"),
         ("predict x.png --modle y", "there is no flag --modle (did you mean --model?)"),
         ("predict x.png --timeout 3", "--timeout requires --server"),
         ("export --format onxn --output-dir x", "got onxn (did you mean onnx?)"),
