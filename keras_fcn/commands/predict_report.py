@@ -104,8 +104,7 @@ class PredictionReport:
             self._coco.add(name.as_posix(), result.label_map)
         if not result.problem and self._has_lines:
             frame = "" if result.frame is None else f", frame {result.frame}"
-            job = self._jobs.get(result.path)
-            name = job.url if job and job.url else result.path
+            name = self._name(result.path)
             self._print(f"{name}{frame}: {result.describe(self._class_map)}")
 
     def add_images(self, results: "Generator[Result, None, None]") -> None:
@@ -204,11 +203,11 @@ class PredictionReport:
 
     def _count(self, result: "Result") -> None:
         if self._table:
-            self._table.add(result)
+            self._table.add(result, self._name(result.path))
         self._file_number += result.path != self._last_path
         self._last_path = result.path
         if result.problem:
-            self._failed.append(str(result.path))
+            self._failed.append(self._name(result.path))
         elif result.status == "skipped":
             self._num_skipped += 1
         else:
@@ -216,6 +215,10 @@ class PredictionReport:
             self._predicted.add(result.path)
         if not result.problem:
             self._first_path = self._first_path or result.path
+
+    def _name(self, path: Path) -> str:
+        """Return the URL of a downloaded file, and the path of others."""
+        return self._jobs[path].name if path in self._jobs else str(path)
 
     def _outputs_of(self, path: Path | None) -> list[Path]:
         """Return the files and folders that were written for a file."""

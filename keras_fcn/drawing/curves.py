@@ -5,7 +5,9 @@ from pathlib import Path
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties, fontManager
 
+from keras_fcn.drawing.text import font_files
 from keras_fcn.storage.atomic import atomic_file
 
 _PANELS = (
@@ -39,6 +41,11 @@ def plot_curves(
         axes.set(title=title, xlabel="epoch")
         axes.xaxis.get_major_locator().set_params(integer=True)
         axes.grid(alpha=0.3)
-    panels[0].legend()
+    fonts = ["DejaVu Sans"]  # for each letter, Matplotlib takes the first that has it
+    for font in font_files(label for label, _ in histories):
+        fontManager.addfont(font)
+        fonts.append(FontProperties(fname=font).get_name())
+    for text in panels[0].legend(prop={"family": fonts}).get_texts():
+        text.set_parse_math(False)  # names may contain $
     with atomic_file(path) as part:
         figure.savefig(part, dpi=100)

@@ -3,6 +3,7 @@
 import logging
 import os
 import sys
+from collections.abc import Iterable
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -48,6 +49,18 @@ def padded(text: str, width: int) -> str:
         width: columns.
     """
     return text + " " * (width - max(0, wcswidth(text)))
+
+
+def font_files(texts: Iterable[str]) -> list[str]:
+    """Return the files of the fonts of texts that are not ASCII.
+
+    Args:
+        texts: as for `text_font`.
+
+    Returns:
+        Paths, each once, in the order of the texts.
+    """
+    return list(dict.fromkeys(path for path in map(_font_file, texts) if path))
 
 
 @lru_cache(maxsize=1024)

@@ -27,12 +27,17 @@ class Job:
     Attributes:
         path: an image, a file with several images, or a video.
         stem: path of the outputs without the ends of their names: `DIR/STEM`.
-        url: URL from which the file was downloaded, for messages; "" for other files.
+        url: URL from which the file was downloaded, without its query; "" for others.
     """
 
     path: Path
     stem: Path
     url: str = ""
+
+    @property
+    def name(self) -> str:
+        """The URL, or the path, for messages and tables."""
+        return self.url or str(self.path)
 
     @property
     def is_video(self) -> bool:

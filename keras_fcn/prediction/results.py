@@ -56,10 +56,12 @@ class ImageTask:
             action: what failed, as a participle: "read".
             error: the cause.
         """
-        name = str(self.job.path)
+        name = self.job.name
         if self.frame is not None:
             name += f", frame {self.frame}"
-        self.problem = describe_failure(name, action, error)
+        problem = describe_failure(name, action, error)
+        # Errors of decoders name the file, also a downloaded one.
+        self.problem = problem.replace(str(self.job.path), self.job.name)
         self.image = self.label_map = self.confidence = self.probabilities = None
         logger.debug("%s", self.problem, exc_info=error)
 
@@ -165,13 +167,14 @@ class ResultTable:
         self._kept = kept or {}
         self._writer.writerow(_header(class_map))
 
-    def add(self, result: Result) -> None:
+    def add(self, result: Result, name: str | None = None) -> None:
         """Write the line of an image; shares of classes are in [0, 1].
 
         Args:
             result: the image's result.
+            name: what the column `path` contains; None for the path of the file.
         """
-        path = _cell(str(result.path))
+        path = _cell(name or str(result.path))
         frame = "" if result.frame is None else str(result.frame)
         rows = self._kept.get(path, {})
         # A file whose outputs all exist is skipped whole, with all its frames.

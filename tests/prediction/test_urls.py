@@ -20,6 +20,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self):
         kind, content = "image/png", self.content
+        if self.path.startswith("/damaged"):
+            content = content[:60]
         if self.path.startswith("/page"):
             kind, content = "text/html; charset=utf-8", b"<html>"
         self.send_response(404 if self.path.startswith("/none") else 200)
@@ -33,7 +35,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 @pytest.fixture(scope="module")
 def server():
-    """URL of a server that sends an image for each path but /none and /page."""
+    """URL of a server that sends an image for each path but /none, /page, /damaged."""
     with ThreadingHTTPServer(("127.0.0.1", 0), _Handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}"
@@ -41,12 +43,15 @@ def server():
 
 
 def test_an_image_is_downloaded_and_predicted(scored_run, server, tmp_path, capsys):
+    table = tmp_path / "table.csv"
     flags = ("--model", scored_run.path, "--output-dir", tmp_path / "out")
     url = f"{server}/street%20view.png?token=secret"
-    status, out, err = outcome(predict, capsys, url, *flags)
+    status, out, err = outcome(predict, capsys, url, *flags, "--csv", table)
     assert status == 0, err
     assert out.startswith(f"[1/1] {server}/street%20view.png: ")
     assert "secret" not in out + err
+    row = table.read_text().splitlines()[1]
+    assert row.startswith(f"{server}/street%20view.png,,done,64,96,")
     names = {path.name for path in (tmp_path / "out").iterdir()}
     assert names == {"street-view_labels.png", "street-view_overlay.png"}
     with Image.open(tmp_path / "out/street-view_labels.png") as labels:
@@ -72,6 +77,13 @@ def test_a_missing_server_and_an_unknown_scheme_are_one_line(scored_run, capsys)
     assert f"{url} can't be downloaded (no connection to the server)" in line
     line = refusal(predict, capsys, "s3://bucket/a.png", *flags)
     assert "expected a URL of http, https, rtsp" in line
+
+
+def test_a_damaged_image_is_reported_by_its_url(server, scored_run, tmp_path, capsys):
+    table, url = tmp_path / "table.csv", f"{server}/damaged.png"
+    flags = ("--model", scored_run.path, "--output-dir", tmp_path, "--csv", table)
+    assert outcome(predict, capsys, url, *flags)[0] == 2
+    assert table.read_text().splitlines()[1].startswith(f"{url},,failed,,,,{url} ")
 
 
 def test_two_urls_with_one_output_are_refused(server, tmp_path):
