@@ -164,6 +164,15 @@ def satellite(folder):
     cv2.imwrite(str(folder / "images/a.tif"), bands)
 
 
+def kvasir(folder):
+    for name in tools.NAMES:
+        write_image(folder / f"images/{name}.jpg")
+        mask = np.zeros((32, 40), "uint8")
+        mask[8:24, 10:30] = 255
+        (folder / "masks").mkdir(exist_ok=True)
+        Image.fromarray(mask).save(folder / f"masks/{name}.jpg", quality=60)
+
+
 IDS_TABLE = "id,name\n0,void\n7,road\n11,building\n26,car\n"
 BOTH = {"train": 5, "val": 1}  # of six images
 CASES = {
@@ -397,12 +406,12 @@ CASES |= {
             tools.coco("result.json", [f"/home/me/{name}" for name in _FILES]),
         ),
         None,
-        "outside the folder of images",
+        "not below the folder of images: expected names such as images/",
     ),
     "COCO with boxes": Case(
         together(tools.images("images"), tools.coco("result.json", _FILES, [])),
         None,
-        "have a box but no shape",
+        "12 of 12 annotations of result.json have a box but no shape",
     ),
     "COCO of images that were resized": Case(
         together(
@@ -621,9 +630,34 @@ CASES |= {
         together(
             tools.images("images"),
             tools.labels("annotations/trimaps", values=(1, 2, 3)),
-            tools.texts(annotations__xmls__a_dot_xml="<a/>"),
+            tools.texts(
+                annotations__xmls__a_dot_xml="<a/>",
+                annotations__trainval_dot_txt="a 1 1 1\nb 1 1 1\nc 1 1 2\nd 2 1 1\n",
+                annotations__test_dot_txt="e 1 1 1\nf 2 1 1\n",
+            ),
         ),
+        {"train": 3, "val": 1, "test": 2},
+        "lists annotations/trainval.txt, annotations/test.txt",
+    ),
+    "lists with trainval.txt": Case(
+        together(
+            pairs(),
+            text("splits/trainval.txt", "a\nb\nc\nd\n"),
+            text("splits/train.txt", "a\nb\nc\n"),
+            text("splits/val.txt", "d\n"),
+        ),
+        {"train": 3, "val": 1},
+        "lists splits/train.txt, splits/val.txt",
+    ),
+    "Kvasir's masks, which are JPEG files": Case(
+        kvasir, None, "JPEG files, .* --label-values to black-white"
+    ),
+    "Kvasir's masks as black and white": Case(
+        kvasir,
         6,
+        "object +1 +25.0",
+        ("background", "object"),
+        {"label_values": "black-white"},
     ),
     "ADE20K": Case(
         together(

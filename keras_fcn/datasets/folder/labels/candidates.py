@@ -29,6 +29,7 @@ class Candidate:
         description: one line for people.
         entries: the classes, void among them.
         void: names or values of further classes that are void.
+        is_split: values between two are of the nearer one.
 
     Attributes:
         has_void: whether each of `void` is a class.
@@ -42,6 +43,7 @@ class Candidate:
         description: str,
         entries: Sequence[ClassEntry],
         void: Sequence[str] = (),
+        is_split: bool = False,
     ):
         self.kind = kind
         self.description = description
@@ -74,6 +76,10 @@ class Candidate:
                 self.table[value] = class_id
             elif entry.color is not None:
                 self.table[int(pack(entry.color))] = class_id
+        if is_split:
+            self.table = {
+                gray: self.table[255 if gray > 127 else 0] for gray in range(256)
+            }
 
     def unknown(self, contents: Contents) -> dict[str, int]:
         """Return the pixels of values or colors without a class, such as "1,2,3"."""
@@ -149,8 +155,12 @@ class Evidence:
         options = list(_options(contents, table, label_values, void, class_map))
         wanted = [one for one in options if label_values in ("auto", one[0])]
         self.is_possible = bool(wanted)
+        # Compression and smoothing add values between black and white.
+        has_more = contents.is_lossy or bool(contents.smoothed)
         found = [
-            Candidate(kind, description, entries, void)
+            Candidate(
+                kind, description, entries, void, has_more and kind == "black-white"
+            )
             for kind, description, entries in wanted or options
         ]
         candidates = [one for one in found if one.has_void]

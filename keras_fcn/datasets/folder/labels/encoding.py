@@ -71,8 +71,9 @@ RULES = (
     Rule(
         "jpeg",
         "Label maps are JPEG files, whose compression changes values",
-        "Save label maps as PNG, from the original labels",
-        lambda e: e.contents.is_lossy,
+        "Save label maps as PNG, from the original labels; for masks of black and "
+        "white, set `label_values` to black-white, which separates them at 128",
+        lambda e: e.contents.is_lossy and e.label_values != "black-white",
         lambda e: "expected PNG",
         lambda e, one: [f"{one.num_distinct} values"] if one.is_lossy else [],
     ),
@@ -81,8 +82,13 @@ RULES = (
         "Label maps have many values close to a few frequent ones, as after resizing "
         "with smoothing or JPEG compression",
         "Resize label maps with nearest-neighbor interpolation, without antialiasing, "
-        "and save them as PNG",
-        lambda e: e.contents.smoothed and not (e.table and e.fits),
+        "and save them as PNG; for masks of black and white, set `label_values` to "
+        "black-white, which separates them at 128",
+        lambda e: (
+            e.contents.smoothed
+            and e.label_values != "black-white"
+            and not (e.table and e.fits)
+        ),
         lambda e: "most pixels have " + _pixels(e.contents.main),
         lambda e, one: (
             []

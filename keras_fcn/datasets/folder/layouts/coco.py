@@ -120,7 +120,10 @@ def _parse(content):
         if "\\" in str(name):  # written on Windows
             name = Path(str(PureWindowsPath(name).as_posix()))
         if name.is_absolute() or ".." in name.parts or not name.name:
-            raise ValueError(f"file_name {name} is outside the folder of images")
+            raise ValueError(
+                f"file_name {name} is not below the folder of images: expected names "
+                f"such as images/{name.name or 'a.jpg'}"
+            )
         size = int(item["height"]), int(item["width"])
         if min(size) < 1:
             raise ValueError(f"image {item['id']} is {size[1]}x{size[0]}")
@@ -180,8 +183,13 @@ def _add_samples(layout, split, path, images, background):
     what = f"images of {file} are missing"
     layout.problems += listed("missing", what, missing, is_fatal=True)
     if num_boxes:
-        message = f"{num_boxes} annotations of {file} have a box but no shape"
-        layout.problems.append(Problem("no-shape", False, message, count=num_boxes))
+        num_shapes = sum(len(shapes) for _, _, _, shapes in images)
+        message = (
+            f"{num_boxes} of {num_shapes} annotations of {file} have a box but no "
+            "shape, which is not drawn: expected polygons or run lengths"
+        )
+        is_fatal = num_boxes == num_shapes
+        layout.problems.append(Problem("no-shape", is_fatal, message, count=num_boxes))
 
 
 def _images_dir(path, folder, first):

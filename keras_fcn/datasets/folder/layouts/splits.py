@@ -9,15 +9,20 @@ from keras_fcn.datasets.folder.samples import Layout, listed, relative
 from keras_fcn.images.reading import IMAGE_SUFFIXES
 from keras_fcn.storage.regular_files import check_is_regular, read_lines
 
-_LIST_FOLDERS = ("", "ImageSets/Segmentation", "ImageSets", "splits")
+_LIST_FOLDERS = (
+    *("", "ImageSets/Segmentation", "ImageSets", "splits"),
+    *("list", "lists", "annotations"),  # the last one of Oxford pets
+)
 
 
 def split_by_lists(layout: Layout) -> str:
     """Divide a layout's samples by `train.txt`, `val.txt` and `test.txt`.
 
+    Without lists of training and validation images, `trainval.txt` is for training.
+
     Args:
-        layout: has all samples in "all"; changed if its folder has lists, directly, in
-            splits/ or in ImageSets/.
+        layout: has all samples in "all"; changed if its folder has lists, directly or
+            in one of the usual folders.
 
     Returns:
         The lists, for people; "" if there are none.
@@ -33,6 +38,9 @@ def split_by_lists(layout: Layout) -> str:
             for word in words
             if (path := folder / below / f"{word}.txt").is_file()
         }
+        union = folder / below / "trainval.txt"
+        if lists.keys() <= {"test"} and union.is_file():
+            lists = {"train": union, **lists}
         if lists:
             break
     else:
@@ -55,7 +63,9 @@ def split_by_lists(layout: Layout) -> str:
         chosen, missing = set(), []
         for name in names:
             base = os.path.basename(name)
-            if sample := by_name.get(name) or by_name.get(base):
+            words = base.split()  # Oxford pets have numbers after the name
+            keys = (name, base, words[0] if words else "")
+            if sample := next(filter(None, map(by_name.get, keys)), None):
                 chosen.add(sample)
             else:
                 missing.append(

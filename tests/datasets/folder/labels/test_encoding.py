@@ -336,7 +336,8 @@ def test_files_are_counted_and_listed(tmp_path):
     assert re.fullmatch(
         f"{re.escape(str(tmp_path))}: Label maps are JPEG files, whose compression "
         f"changes values: expected PNG, in 2 files: ({listed})\\. Save label maps as "
-        "PNG, from the original labels",
+        "PNG, from the original labels; for masks of black and white, set "
+        "`label_values` to black-white, which separates them at 128",
         message,
     )
 
