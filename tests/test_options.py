@@ -202,7 +202,7 @@ def test_other_text_is_refused_in_one_line(kind, value, message):
 def test_every_kind_has_words_for_messages_and_help():
     kinds = [kind for name, kind in vars(options).items() if name[0].isupper()]
     described = [kind_of(kind) for kind in kinds if hasattr(kind, "__metadata__")]
-    assert len(described) == 21
+    assert len(described) == 23
     assert all(kind.expected and kind.metavar for kind in described)
     assert kind_of(Drawing) == Kind("a Drawing")
     assert {field.name for field in fields(Drawing)} >= {"color", "size"}

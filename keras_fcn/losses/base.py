@@ -57,7 +57,7 @@ class SegmentationLoss(keras.losses.Loss):
         """
         y_pred = ops.convert_to_tensor(y_pred)
         label_map = aligned_labels(y_true, y_pred)
-        nan = check_ids(label_map, y_pred.shape[-1], self.ignore_class)
+        label_map, nan = check_ids(label_map, y_pred.shape[-1], self.ignore_class)
         return self.call(label_map, y_pred, sample_weight) + nan
 
     def call(

@@ -41,7 +41,9 @@ def aligned_labels(y_true: Tensor, y_pred: Tensor) -> Tensor:
     return ops.cast(y_true, "int32")
 
 
-def check_ids(label_map: Tensor, num_classes: int, ignore_class: int | None) -> Tensor:
+def check_ids(
+    label_map: Tensor, num_classes: int, ignore_class: int | None
+) -> tuple[Tensor, Tensor]:
     """Check that labels are classes or void, also in a compiled step.
 
     Args:
@@ -50,8 +52,10 @@ def check_ids(label_map: Tensor, num_classes: int, ignore_class: int | None) -> 
         ignore_class: id of void; None if there is none.
 
     Returns:
-        float32 scalar: 0 if all ids are valid. Otherwise NaN where a compiled step
-        can't raise an error, which is the case under XLA on TensorFlow.
+        The labels with 0 in place of other ids, which operations of the backend would
+        refuse with messages of their own; and a float32 scalar: 0 if all ids are valid.
+        Otherwise NaN where a compiled step can't raise an error, which is the case
+        under XLA on TensorFlow.
 
     Raises:
         ValueError: if there is another id, and the values are known. A compiled step
@@ -81,4 +85,5 @@ def check_ids(label_map: Tensor, num_classes: int, ignore_class: int | None) -> 
         jax.lax.cond(
             wrong >= 0, lambda x: jax.debug.callback(refuse, x), lambda x: None, wrong
         )
-    return ops.where(wrong >= 0, float("nan"), 0.0)
+    checked = ops.where(is_valid, label_map, 0)
+    return checked, ops.where(wrong >= 0, float("nan"), 0.0)

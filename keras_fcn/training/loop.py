@@ -265,7 +265,9 @@ class TrainingLoop:
         """
         wants_report = speed.is_due() and not self._has_asked_for_report
         self._has_asked_for_report |= wants_report
-        return self.distribution.any_worker(self._is_stop_requested(), wants_report)
+        return self.distribution.any_worker(
+            self._is_stop_requested(), wants_report, is_delayed=True
+        )
 
     def _end_first_step(self, scores: dict[str, Tensor], speed: "Speed") -> None:
         """Log the duration of the first step and leave it out of the speed."""

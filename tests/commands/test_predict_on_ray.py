@@ -122,7 +122,7 @@ def test_inputs_that_mean_nothing_are_refused(
     monkeypatch.chdir(tmp_path)
     (tmp_path / "empty").mkdir()
     assert message in refusal(predict, capsys, source, "--ray", "local")
-    assert "expected an image" in refusal(predict, capsys, "--ray", "local")
+    assert "expects an image" in refusal(predict, capsys, "--ray", "local")
 
 
 @needs_ray

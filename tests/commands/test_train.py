@@ -375,7 +375,7 @@ def test_no_line_of_tensorflow_is_printed(folder, tmp_path):
     data = str(folder)
     assert said == [
         "Reading", f"{data}:", "train", "labels", "folder:", "Class", "fcn32s,",
-        "The", "epoch", "Temperature",
+        "The", "epoch", "Temperature", "No",
     ], process.stderr  # fmt: skip
 
 

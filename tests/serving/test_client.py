@@ -416,7 +416,7 @@ def test_too_large_message_is_an_error_of_its_image(run, capsys, caplog):
     with StandIn(fake_model, max_message_bytes=100_000) as server:
         flags = arguments(server, "grpc", run, small, large)
         status, out, _ = outcome(predict, capsys, *flags)
-    assert status == 1 and "small.png" in out
+    assert status == 1 and "small_labels.png" in out
     assert "large.png: too large for the server" in caplog.text
     assert "larger than max" in caplog.text
 

@@ -27,7 +27,7 @@ def fit(folder, logs, epochs=3):
     accuracy = keras_fcn.metrics.PixelAccuracy(data.num_classes, data.void_id)
     weights = data.class_weights("sqrt-median-frequency")
     model.compile(
-        optimizer=keras.optimizers.AdamW(5e-3),
+        optimizer=keras.optimizers.AdamW(1e-3),
         loss=keras_fcn.losses.CrossEntropy(data.void_id, weights)
         + keras_fcn.losses.Dice(data.void_id),
         metrics=[

@@ -40,6 +40,7 @@ class FakeTrainer:
         )
         self.is_in_epoch = False
         self.distribution, self.trainable_variables = Distribution(), []
+        self.network = SimpleNamespace()
 
     def set_seeds(self, random, can_resume=False):
         self.seeds.append(int(random.integers(2**31)))

@@ -160,14 +160,14 @@ class Distribution(Workers):
 
         return run_and_take_first
 
-    def any_worker(self, *flags: bool) -> list[bool]:
+    def any_worker(self, *flags: bool, is_delayed: bool = False) -> list[bool]:
         """All-reduce flags: return which of them any worker has set.
-
-        With several workers the result is that of the previous call (all False at
-        first), so that no step waits for the slowest worker's flags.
 
         Args:
             flags: this worker's.
+            is_delayed: with several workers, return the result of the previous delayed
+                call (all False at first), so that no step waits for the slowest
+                worker's flags.
         """
         import tensorflow as tf
 
@@ -187,11 +187,10 @@ class Distribution(Workers):
 
             self._all_reduce_flags = all_reduce
         with detect_lost_peers():
-            before, self._flags = (
-                self._flags,
-                self._all_reduce_flags(tf.constant(flags)),
-            )
-            return [False] * len(flags) if before is None else before.numpy().tolist()
+            result = self._all_reduce_flags(tf.constant(flags))
+            if is_delayed:
+                result, self._flags = self._flags, result
+            return [False] * len(flags) if result is None else result.numpy().tolist()
 
     def seconds_of_all_reduce(self, num_bytes: int) -> float:
         """Measure the sum of float32 values over all devices: the best of three.
