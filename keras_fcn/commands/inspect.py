@@ -67,7 +67,6 @@ def check(arguments: argparse.Namespace, given: set[str]) -> None:
 def work(arguments: argparse.Namespace, given: set[str]) -> int:
     """Read the folder, print the report, and write the files that were asked for."""
     from keras_fcn.datasets.class_weights import class_weights_from_counts
-    from keras_fcn.datasets.folder.checks import check_splits
     from keras_fcn.datasets.folder.folder_data import FolderOptions
     from keras_fcn.datasets.folder.read import read_folder
     from keras_fcn.datasets.folder.report import format_report, report, sample_page
@@ -83,7 +82,6 @@ def work(arguments: argparse.Namespace, given: set[str]) -> int:
         is_full=True,  # all files are decoded, so that all problems are in the report
         is_training=True,
     )
-    data.add_problems(check_splits(data))
     weights = None  # if no label could be read
     if "train" in data.class_pixels:
         counts = data.count_classes("train")

@@ -51,22 +51,6 @@ def check(data: FolderData, has_own_classes: bool) -> None:
         data.add_problems(check_classes(data))
 
 
-def check_splits(data: FolderData) -> list[Problem]:
-    """Find splits that a training needs and that have no images.
-
-    Args:
-        data: the folder, with all of its splits.
-    """
-    counts = [f"{name} {len(part)}" for name, part in data.splits.items()]
-    return [
-        Problem(
-            "split", True, f"There are no {split} images: {', '.join(counts) or 'none'}"
-        )
-        for split in ("train", "val")
-        if not data.splits.get(split)
-    ]
-
-
 def check_files(data: FolderData) -> list[Problem]:
     """Find files that can't be read and labels that do not fit their images.
 

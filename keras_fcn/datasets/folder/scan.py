@@ -17,7 +17,9 @@ import numpy as np
 from keras_fcn.config import MAX_IMAGE_PIXELS
 from keras_fcn.datasets.folder.labels.contents import FileContents, file_contents
 from keras_fcn.datasets.folder.labels.files import StoredLabels, read_stored
+from keras_fcn.datasets.folder.labels.image_shapes import is_shapes_file
 from keras_fcn.datasets.folder.samples import Sample
+from keras_fcn.images.frames import TIFF_SUFFIXES, check_pages
 from keras_fcn.images.reading import (
     as_image,
     has_bytes,
@@ -146,6 +148,8 @@ def read_facts(
     orientation = 1
     path = Path(sample.image)
     try:
+        if path.suffix.lower() in TIFF_SUFFIXES:
+            check_pages(path, max_pixels)
         if is_full or not has_bytes(path, max_pixels):
             image, orientation = read_image_values(path, max_pixels)
             size = image.shape[:2]
@@ -164,11 +168,13 @@ def read_facts(
         label_size = stored.values.shape[:2]
         label = file_contents(stored)
     except (ValueError, OSError) as error:
-        # A message that names the file is about reading it, others are about values.
-        if isinstance(error, OSError) or str(sample.label) in str(error):
+        name = str(sample.label)
+        is_shapes = isinstance(sample.label, str) and is_shapes_file(sample.label)
+        if isinstance(error, OSError) or name in str(error):
             errors.append(("unreadable", str(error)))
-        else:
-            errors.append(("values", f"{sample.label} {error}"))
+        else:  # about the values of a label map, or what a file of shapes contains
+            kind = "unreadable" if is_shapes else "values"
+            errors.append((kind, f"{name} {error}"))
     return SampleFacts(
         size, orientation, label_size, label, tuple(errors), color_sum, digest, extent
     )

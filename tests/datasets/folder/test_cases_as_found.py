@@ -173,6 +173,30 @@ def kvasir(folder):
         Image.fromarray(mask).save(folder / f"masks/{name}.jpg", quality=60)
 
 
+def instances(folder):
+    """Build label maps that number the cells of each image."""
+    for number in range(6):
+        write_image(folder / f"images/{number}.png")
+        write_labels(folder / f"labels/{number}.png", range(6 + number))
+
+
+def pages(kind):
+    """Build images and label maps, one of which is a TIFF with two pages."""
+
+    def build(folder):
+        pairs()(folder)
+        with Image.open(folder / kind / "a.png") as image:
+            image.save(folder / kind / "a.tif", save_all=True, append_images=[image])
+        (folder / kind / "a.png").unlink()
+
+    return build
+
+
+def mapillary(folder):
+    for version in ("v1.2", "v2.0"):
+        pairs("training/images", f"training/{version}/labels")(folder)
+
+
 IDS_TABLE = "id,name\n0,void\n7,road\n11,building\n26,car\n"
 BOTH = {"train": 5, "val": 1}  # of six images
 CASES = {
@@ -304,6 +328,43 @@ CASES = {
         together(pairs(values=(7, 11, 26, 0)), text("class_dict.csv", IDS_TABLE)),
         BOTH,
         classes=("road", "building", "car"),
+    ),
+}
+
+CASES |= {
+    "numbers of cells": Case(instances, None, "numbers of cells .* up to 10"),
+    "numbers of cells as classes": Case(
+        instances, BOTH, options={"label_values": "ids"}
+    ),
+    "pages of an image": Case(pages("images"), None, "images/a.tif has 2 pages"),
+    "pages of a label map": Case(pages("labels"), None, "labels/a.tif has 2 pages"),
+    "trainval is for training": Case(
+        own_folders("train_val", "TEST"), {"train": 2, "val": 1, "test": 3}
+    ),
+    "trainval next to train and val": Case(
+        own_folders("trainval", "train", "val"),
+        {"train": 3, "val": 3},
+        "6 files in trainval/ are in no split",
+    ),
+    "two versions of Mapillary's labels": Case(
+        mapillary, None, "choose one by .*labels.dir v1.2/labels or .* v2.0/labels"
+    ),
+    "one version of Mapillary's labels": Case(
+        mapillary, BOTH, options={"labels_dir": "v2.0/labels"}
+    ),
+    "folders of other names": Case(
+        pairs("top", "gts"), None, "name them by .*images.dir and .*labels.dir"
+    ),
+    "folders of other names, named": Case(
+        pairs("top", "gts"), BOTH, options={"images_dir": "top", "labels_dir": "gts"}
+    ),
+    "JSON of another tool": Case(
+        together(
+            tools.images("images"),
+            *(text(f"annotations/{n}.json", '{"version": "2.0"}') for n in tools.NAMES),
+        ),
+        None,
+        "6 of 6 images or their labels can't be read: .* is no labelme file, and none",
     ),
 }
 

@@ -18,6 +18,7 @@ from keras_fcn.datasets.folder.labels.contents import (
 from keras_fcn.datasets.folder.labels.decoder import VOID_ID, pack, rgb, unpack
 from keras_fcn.errors import summarize
 
+_MANY_INSTANCES = 8  # of an image; rarely has one all of so many classes
 _BLACK_WHITE = ("background", "object")
 
 
@@ -135,6 +136,7 @@ class Evidence:
         rival: description of another fitting candidate with as many classes in use and
             other labels; "" if there is none, or `label_values` decides.
         by_color: the candidate of the table's colors; `best` without one.
+        has_instances: whether the values number the objects of each image, from 1.
 
     Raises:
         ValueError: if `void` names no class.
@@ -190,6 +192,8 @@ class Evidence:
         self.rival = next(rivals, "") if label_values == "auto" else ""
         by_color = (one for one in candidates if one.kind == "colors")
         self.by_color = next(by_color, self.best)
+        is_numbered = table is None and class_map is None and self.best.kind == "ids"
+        self.has_instances = is_numbered and _are_instances(files)
 
     @property
     def missing_colors(self) -> list[str]:
@@ -269,6 +273,17 @@ def _options(contents, table, label_values, void, class_map):
         yield "ids", f"ids, as in {source}, 255 is void", entries
     else:
         yield "ids", f"ids, the lines of {source} from 0, 255 is void", entries
+
+
+def _are_instances(files):
+    """Whether each file has the values from 1 to a number, which differs much."""
+    numbers = []
+    for _, contents in files:
+        values = set(contents.keys.tolist()) - {0}
+        if values != set(range(1, len(values) + 1)):
+            return False
+        numbers.append(len(values))
+    return max(numbers) >= _MANY_INSTANCES and len(set(numbers)) > 2
 
 
 def _stored_in_run(class_map, void):

@@ -122,10 +122,20 @@ RULES = (
         lambda e, one: list(rgb_pixels(one)) if one.has_rgb else [],
     ),
     Rule(
+        "instances",
+        "Label maps have the values 1, 2, 3 and so on up to another number in each "
+        "file, as numbers of cells or other objects, and there is no class table",
+        "Save label maps with a value for each class, such as 0 and 255, or set "
+        "`label_values` to ids if the values are classes",
+        lambda e: e.label_values == "auto" and e.has_instances,
+        lambda e: f"up to {max(e.contents.values)}",
+    ),
+    Rule(
         "many-ids",
         f"Label maps have ids above {MAX_CLASSES - 1}, and there is no class table",
         f"Add a class_dict.csv with the columns id,name: at most {MAX_CLASSES} "
-        f"classes, with ids up to {WIDE_VOID - 1}",
+        f"classes, with ids up to {WIDE_VOID - 1}. If the values number objects, save "
+        "label maps with a value for each class",
         lambda e: e.table is None and not e.fits and _large_ids(e.contents),
         lambda e: (
             f"expected 0 to {MAX_CLASSES - 1}, and 255 for void, got "

@@ -62,7 +62,9 @@ def find_cityscapes(folder: Path) -> Layout | None:
             break
     else:
         raise FileNotFoundError(
-            f"{labels_dir} has no files *_{_LABELS}_labelIds.png or *_labelTrainIds.png"
+            f"{labels_dir} has no files *_{_LABELS}_labelIds.png or "
+            f"*_labelTrainIds.png. For other files, set `images_dir` {_IMAGES} and "
+            f"`labels_dir` {_LABELS}"
         )
     is_train_ids = kind == "labelTrainIds"
     entries = [

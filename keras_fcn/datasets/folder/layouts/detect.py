@@ -92,8 +92,10 @@ def find_layout(
             if not is_hidden(path.name)
         )
         raise FileNotFoundError(
-            f"{folder} has no images with labels: expected {_LAYOUTS}. Received: "
-            f"{summarize(names, most=6) or 'an empty folder'}"
+            f"{folder} has no images with labels. Received: "
+            f"{summarize(names, most=6) or 'an empty folder'}. If two of its folders "
+            "have them, name them by `images_dir` and `labels_dir`; otherwise expected "
+            f"{_LAYOUTS}"
         )
     layout.outer = outer
     check_rivals(layout)

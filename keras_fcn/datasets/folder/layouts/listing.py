@@ -15,6 +15,7 @@ SPLIT_WORDS = {
     "test": ("test", "testing"),
 }
 _FILLERS = ("set", "split", "data", "dataset", "images")
+_UNION = re.compile("train[_-]?val", re.IGNORECASE)
 _CAPITAL = r"(?<=[a-z])(?=[A-Z])"
 
 
@@ -134,6 +135,8 @@ def split_folders(folder: Path) -> Iterator[tuple[str, Path]]:
         folder: the folder.
     """
     found = [(split_of_folder(name), path) for name, path in subfolders(folder).items()]
+    if "val" in dict(found):
+        found = [one for one in found if not _UNION.fullmatch(one[1].name)]
     for split in SPLIT_WORDS:
         yield from ((one, path) for one, path in found if one == split)
 
@@ -142,8 +145,11 @@ def split_of_folder(name: str) -> str | None:
     """Return the split that a folder is named after; None if it is not.
 
     Args:
-        name: its name, such as `train`, `val2017` or `test_set`.
+        name: its name, such as `train`, `val2017` or `test_set`. `trainval` is for
+            training.
     """
+    if _UNION.fullmatch(name):
+        return "train"
     words = {word for word in _words(name) if word not in _FILLERS}
     split = split_of_name(name)
     return split if len(words) == 1 and split != "all" else None

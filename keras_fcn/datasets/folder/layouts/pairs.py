@@ -102,10 +102,8 @@ class _DirPair(NamedTuple):
                 f"{relative(images, folder)}/ with {relative(labels, folder)}/"
                 for images, labels in found
             )
-            raise ValueError(
-                f"{folder} can be read as {words}: remove or rename the folders that "
-                "are not meant"
-            )
+            choices = [(self.images, images, labels) for images, labels in found]
+            raise ValueError(f"{folder} can be read as {words}: {_advice(choices)}")
         [(images, labels)] = found
         return self._replace(images=images, labels=labels)
 
@@ -153,9 +151,9 @@ def find_image_label_dirs(
     words = [pair.describe(folder) for pair in pairs]
     splits = {pair.split for pair in pairs}
     if len(set(found)) < len(found) or ("all" in splits and len(splits) > 1):
+        choices = [(pair.images, pair.images, pair.labels) for pair in pairs]
         raise ValueError(
-            f"{folder} can be read as {' or as '.join(words)}: remove or rename the "
-            "folders that are not meant"
+            f"{folder} can be read as {' or as '.join(words)}: {_advice(choices)}"
         )
     layout, rules = Layout(folder), set()
     for part in (part for pair in pairs for part in pair.parts()):
@@ -178,6 +176,27 @@ def find_image_label_dirs(
                 message = f"{relative(path, folder)}/ has no labels and is not used"
                 layout.problems.append(Problem("no-labels", False, message))
     return layout
+
+
+def _advice(choices):
+    """How to choose one of several folders of images, or of labels.
+
+    For each choice: a folder next to which `images_dir` and `labels_dir` are, the
+    images and the labels.
+    """
+    images_names, label_names = (
+        sorted(
+            {
+                os.path.relpath(paths[at], paths[0].parent).replace(os.sep, "/")
+                for paths in choices
+            }
+        )
+        for at in (1, 2)
+    )
+    for argument, names in (("labels_dir", label_names), ("images_dir", images_names)):
+        if len(names) > 1:
+            return "choose one by " + " or ".join(f"`{argument}` {n}" for n in names)
+    return "remove or rename the folders that are not meant"
 
 
 def _find_pairs(folder) -> Iterator[_DirPair]:

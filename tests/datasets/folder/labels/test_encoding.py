@@ -280,6 +280,7 @@ REFUSED = {
     "smoothed": ([SMOOTHED], {}),
     "label-values": ([(0, 1)], {"label_values": "colors"}),
     "no-table": ([COLORS], {}),
+    "instances": ([(0, 1, 2), range(6), range(9)], {}),
     "many-ids": ([{"values": (0, 300), "dtype": "uint16"}], {}),
     "unknown": ([(0, 1, 7)], {"table": "id,name\n0,a\n1,b\n"}),
     "some-colors": ([(0, 255)], {"table": "road,255,255,255\n"}),

@@ -194,7 +194,7 @@ def test_labels_of_another_task_are_no_second_layout(tmp_path):
 def test_an_unknown_layout_is_refused_with_the_folders_found(tmp_path):
     write_image(tmp_path / "stuff/a.png")
     write_image(tmp_path / "more/a.png")
-    message = "expected images/ and labels/ .* Received: more/; stuff/"
+    message = "Received: more/; stuff/.* expected images/ and labels/"
     with pytest.raises(FileNotFoundError, match=message):
         find_layout(tmp_path)
 
