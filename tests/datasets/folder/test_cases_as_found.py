@@ -195,6 +195,14 @@ def pages(kind):
 def mapillary(folder):
     for version in ("v1.2", "v2.0"):
         pairs("training/images", f"training/{version}/labels")(folder)
+        labels = [{"name": f"{n} of {version}", "color": [n] * 3} for n in range(3)]
+        text(f"config_{version}.json", json.dumps({"labels": labels}))(folder)
+
+
+def scenes(folder):
+    for scene, names in (("one", "abc"), ("two", "def")):
+        pairs(f"{scene}/img", f"{scene}/ann", names)(folder)
+        pairs(f"{scene}/img", f"{scene}/masks_human", names)(folder)
 
 
 IDS_TABLE = "id,name\n0,void\n7,road\n11,building\n26,car\n"
@@ -350,7 +358,22 @@ CASES |= {
         mapillary, None, "choose one by .*labels.dir v1.2/labels or .* v2.0/labels"
     ),
     "one version of Mapillary's labels": Case(
-        mapillary, BOTH, options={"labels_dir": "v2.0/labels"}
+        mapillary,
+        BOTH,
+        "as in config_v1.2.json",
+        ("0 of v1.2", "1 of v1.2", "2 of v1.2"),
+        {"labels_dir": "v1.2/labels"},
+    ),
+    "folders of scenes, two folders of labels": Case(
+        scenes, None, "choose one by .*labels.dir ann or .*labels.dir masks_human"
+    ),
+    "folders of scenes, one folder of labels": Case(
+        scenes, BOTH, "one/img/ with one/ann/", options={"labels_dir": "ann"}
+    ),
+    "a list of images in labels.txt": Case(
+        together(pairs(), text("labels.txt", "a.png 1\nb.png 0\nc.png 0\n")),
+        BOTH,
+        classes=("class_0", "class_1", "class_2"),
     ),
     "folders of other names": Case(
         pairs("top", "gts"), None, "name them by .*images.dir and .*labels.dir"

@@ -38,7 +38,8 @@ def find_classes(
     folders = [layout.root, *(path for path in layout.root.iterdir() if path.is_dir())]
     folders = [*folders[:64], *layout.outer]
     table = None
-    if found := find_class_table(folders):
+    first = next((path for one in samples for path in one.label_files), "")
+    if found := find_class_table(folders, relative(first, layout.root)):
         path, entries = found
         table = ClassTable(entries, relative(path, layout.root))
     labels = [sample.label for sample in samples]

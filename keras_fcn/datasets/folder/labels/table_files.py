@@ -36,6 +36,8 @@ TABLE_NAMES = (
     "config.json",
     "meta.json",  # Supervisely
 )
+_VERSION = re.compile(r"v\d+\.\d+")
+_IMAGE_NAME = re.compile(r"\S+\.(?:png|jpe?g|tiff?|bmp|gif)\b", re.IGNORECASE)
 _IGNORE = "__ignore__"
 
 
@@ -142,11 +144,15 @@ def _from_cvat(path, text: str) -> list[ClassEntry]:
     return entries
 
 
-def find_class_table(folders: Sequence[Path]) -> tuple[Path, list[ClassEntry]] | None:
+def find_class_table(
+    folders: Sequence[Path], labels: str = ""
+) -> tuple[Path, list[ClassEntry]] | None:
     """Return the first class table in some folders, and its classes.
 
     Args:
         folders: the folders, in the order of search.
+        labels: path of a label map; of tables of several versions, such as
+            `config_v1.2.json`, the one is read whose version is in it.
 
     Raises:
         ValueError: if it is damaged.
@@ -155,6 +161,14 @@ def find_class_table(folders: Sequence[Path]) -> tuple[Path, list[ClassEntry]] |
         files = {path.name.lower(): path for path in sorted(folder.iterdir())}
         for name in TABLE_NAMES:
             path = files.get(name)
-            if path is not None and path.is_file() and (entries := read_table(path)):
+            if path is None or not path.is_file():
+                continue
+            version = _VERSION.search(labels) and _VERSION.search(name)
+            if version and version[0] not in labels:
+                continue
+            entries = read_table(path)
+            # `labels.txt` may also list images.
+            is_list = any(_IMAGE_NAME.match(entry.name) for entry in entries or ())
+            if entries and not is_list:
                 return path, entries
     return None

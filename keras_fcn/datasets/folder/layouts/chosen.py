@@ -20,6 +20,7 @@ _LABEL_SUFFIXES = (*IMAGE_SUFFIXES, ".npy", ".json")
 _LOSSLESS = tuple(
     suffix for suffix in IMAGE_SUFFIXES if suffix not in (".jpg", ".jpeg", ".webp")
 )
+_IMAGE_DIRS = (*IMAGE_WORDS, "leftimg8bit")
 # Parts of the names of folders that have no label maps.
 _OTHERS = "colo viz visual overlay preview thumb depth dispar instance object panoptic"
 
@@ -34,8 +35,8 @@ def find_chosen(
 
     Args:
         folder: the data.
-        images_dir: name of the folder of images, in the folder or in those of its
-            splits; None for the usual names.
+        images_dir: name of the folder of images, in the folder, in those of its splits
+            or else in its other folders; None for the usual names.
         labels_dir: name of the folder of labels, next to it; None for the usual names.
         label_suffix: ending of the labels' names; None to find it.
 
@@ -43,11 +44,24 @@ def find_chosen(
         FileNotFoundError: if there are no such folders next to each other.
     """
     layout, words, rules = Layout(folder), [], set()
-    for split, place in [*split_folders(folder), ("all", folder)]:
-        images = _first(place, [images_dir] if images_dir else IMAGE_WORDS)
-        labels = _first(place, [labels_dir] if labels_dir else LABEL_WORDS)
-        if images is None or labels is None:
-            continue
+
+    def chosen(places):
+        for split, place, group in places:
+            images = _first(place, [images_dir] if images_dir else _IMAGE_DIRS)
+            labels = _first(place, [labels_dir] if labels_dir else LABEL_WORDS)
+            if images is not None and labels is not None:
+                yield split, images, labels, group
+
+    places = [*split_folders(folder), ("all", folder)]
+    found = list(chosen((split, place, "") for split, place in places))
+    if not found:  # the folders of regions, scenes or data sets
+        groups = [
+            (split, path, path.name)
+            for split, place in places
+            for path in subfolders(place).values()
+        ]
+        found = list(chosen(groups))
+    for split, images, labels, group in found:
         words.append(f"{relative(images, folder)}/ with {relative(labels, folder)}/")
         for part, images_part, labels_part in _parts(split, images, labels):
             rules.add(
@@ -57,14 +71,15 @@ def find_chosen(
                     list_files(images_part, IMAGE_SUFFIXES),
                     list_files(labels_part, _LABEL_SUFFIXES),
                     label_suffix,
+                    group,
                 )
             )
     if not words:
         raise FileNotFoundError(
             f"{folder} must have the folders of `images_dir` and `labels_dir`, next to "
-            "each other or in folders of splits. Received: "
-            f"images_dir={images_dir or 'one of the usual names'}, "
-            f"labels_dir={labels_dir or 'one of the usual names'}"
+            "each other, also in folders of splits or scenes. Received: "
+            f"`images_dir` {images_dir or 'one of the usual names'}, "
+            f"`labels_dir` {labels_dir or 'one of the usual names'}"
         )
     if "all" in layout.splits:
         rules.add(split_by_lists(layout))
