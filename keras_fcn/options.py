@@ -29,6 +29,7 @@ import dataclasses
 import functools
 import inspect
 import operator
+import os
 import types
 from collections.abc import Callable
 from numbers import Integral
@@ -105,6 +106,8 @@ def _check_ascending(value: tuple[float, float]) -> tuple[float, float]:
 
 
 def _check_text(value: Any) -> str:
+    if isinstance(value, os.PathLike):
+        value = os.fspath(value)
     # pydantic's own `str` refuses file names that are not UTF-8.
     if not isinstance(value, str) or "\0" in value:
         raise ValueError("not a text")
@@ -334,3 +337,18 @@ def _without_none(annotation: Any) -> Any:
         return annotation
     rest = [member for member in get_args(annotation) if member is not type(None)]
     return rest[0] if len(rest) == 1 else annotation
+
+
+def format_value(value: object) -> str:
+    """Return a value as it is typed on the command line, such as 360x480 or 0.5,1.5.
+
+    Args:
+        value: a value of any option; a list for a flag that takes several values.
+    """
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    if isinstance(value, list):
+        return " ".join(map(format_value, value))
+    if isinstance(value, tuple):  # a size or a range
+        return ("," if float in map(type, value) else "x").join(map(str, value))
+    return str(value)

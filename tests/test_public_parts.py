@@ -116,6 +116,8 @@ def test_data_sets_and_splits_describe_themselves(fitted):
         "<data set folder: train 4, val 2, test 2 images; 3 classes: class_0; class_1; "
         "class_2>"
     )
+    html = data._repr_html_()  # an image of each split
+    assert "2 images" in data.val._repr_html_() and html.count("<img ") == 3
 
 
 def test_bad_arguments_of_data_sets_are_refused(fitted, tmp_path):

@@ -1,7 +1,6 @@
 """Flags for the data of a trained network."""
 
 import argparse
-from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from keras_fcn.commands.flags import add_config_arguments
@@ -20,10 +19,7 @@ def add_data_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def data_config(
-    network: "NetworkFolder",
-    arguments: argparse.Namespace,
-    given: set[str],
-    names: Collection[str] = DATA_FIELDS,
+    network: "NetworkFolder", arguments: argparse.Namespace, given: set[str]
 ) -> TrainingConfig:
     """Return the configuration of a network's training with the data of the flags.
 
@@ -31,9 +27,10 @@ def data_config(
         network: the trained network.
         arguments: have the values of the flags.
         given: names of the flags that were given.
-        names: fields that are replaced where they were given.
     """
     from keras_fcn.evaluation.data import data_config as with_data
 
-    changes = {name: getattr(arguments, name) for name in given.intersection(names)}
+    changes = {
+        name: getattr(arguments, name) for name in given.intersection(DATA_FIELDS)
+    }
     return with_data(network, changes)

@@ -5,8 +5,6 @@ overlays of all images to a folder.
 """
 
 import argparse
-import dataclasses
-import logging
 from pathlib import Path
 from typing import Literal
 
@@ -28,11 +26,6 @@ from keras_fcn.commands.inference_flags import (
 from keras_fcn.options import Temperature
 from keras_fcn.runs.names import network_files
 
-logger = logging.getLogger(__name__)
-
-# A smaller ratio of the sizes needs no hint: the random scale of the training, 0.5 to
-# 1.5, contains it.
-_SAME_SCALE = 1.25
 _EXAMPLES = """examples:
   %(prog)s
   %(prog)s runs/camvid-8s --split val --tta
@@ -79,96 +72,28 @@ def check(arguments: argparse.Namespace, given: set[str]) -> None:
 
 def work(arguments: argparse.Namespace, given: set[str]) -> int:
     """Evaluate the network and print the table."""
-    from keras_fcn.datasets.folder.folder_data import MissingSplit
-    from keras_fcn.evaluation.data import load_data
-    from keras_fcn.evaluation.evaluate import evaluate
     from keras_fcn.evaluation.report import format_report
-    from keras_fcn.prediction.predictor import make_predictor, resolve_options
-    from keras_fcn.runs.bundled import find_network
-    from keras_fcn.runs.folder import RunFolder
+    from keras_fcn.jobs.evaluate import evaluate_selected
     from keras_fcn.storage.atomic import write_json
 
-    network = find_network(arguments.model, exported=True)
-    config = data_config(network, arguments, given)
+    config = data_config(arguments.selection.network, arguments, given)
     if config.data_dir is not None:
         inputs, own = [Path(config.data_dir)], b'"confusion_matrix"'
         check_output_file("json", arguments.json, (), inputs, own)
-    # As the validation of the training, whose scores are compared with these.
-    usual_size = "native" if config.size is None else "auto"
-    # The images keep their size, so that logits are compared with the labels' pixels.
-    config = dataclasses.replace(config, size=None)
-    try:
-        dataset = load_data(network, config, (arguments.split,))
-    except MissingSplit:
-        if "split" in given:
-            raise
-        logger.warning(
-            "There is no test split: using val, on which the best epoch was selected"
-        )
-        arguments.split = "val"
-        dataset = load_data(network, config, ("val",))
-    arguments.size = arguments.size or usual_size
-    side = dataset.split(arguments.split).median_shorter_side
-    ratio = side / (network.read_training_size() or side)
-    is_same = 1 / _SAME_SCALE < ratio < _SAME_SCALE
-    if arguments.size == "native" and not network.scales_images and not is_same:
-        logger.warning(
-            "The shorter side of the images is %d pixels, that of the training images "
-            "%d: use --size auto to resize them to the training size",
-            side,
-            network.read_training_size(),
-        )
-    output_dir = arguments.output_dir
-    if output_dir is None:
-        suffix = _folder_suffix(arguments, usual_size)
-        if not isinstance(network, RunFolder):  # its files are not changed
-            output_dir = Path(f"evaluations/{network.name}-{config.dataset}-{suffix}")
-        elif config.dataset == network.read_config().dataset:
-            output_dir = network.path / f"evaluation-{suffix}"
-        else:
-            output_dir = network.path / f"evaluation-{config.dataset}-{suffix}"
-    options = resolve_options(inference_options(arguments), network)
-    predictor = make_predictor(arguments.selection.load(), options)
-    report = evaluate(
-        predictor.label_maps_and_confidence,
-        dataset,
-        arguments.split,
-        output_dir,
-        batch_size=arguments.batch_size,
-        prediction=predictor.description,
-        temperature=options.temperature or 1.0,
+    report = evaluate_selected(
+        arguments.selection,
+        config,
+        arguments.split if "split" in given else None,
+        arguments.options,
+        arguments.size,
+        arguments.output_dir,
+        arguments.batch_size,
     )
     if arguments.json is not None:
         write_json(arguments.json, report)
     print(format_report(report))
     print(f"\nScores and overlays: {report['output_dir']}/")
     return 0
-
-
-def _folder_suffix(arguments: argparse.Namespace, usual_size: str) -> str:
-    """Return the split and the inference options that differ from their defaults."""
-    suffix = arguments.split
-    if arguments.tta:
-        suffix += "-tta"
-    elif arguments.dense != "upsampling":
-        suffix += f"-{arguments.dense}"
-        if arguments.stride_factor is not None:
-            suffix += f"-{arguments.stride_factor}"
-    if arguments.uncertainty:
-        suffix += f"-uncertainty-{arguments.uncertainty}"
-    if arguments.temperature is not None:
-        suffix += f"-temperature-{arguments.temperature:g}"
-    if arguments.runtime != "auto":
-        suffix += f"-{arguments.runtime}"
-    if arguments.precision != "auto":
-        suffix += f"-{arguments.precision}"
-    if arguments.size != usual_size:
-        suffix += f"-size-{arguments.size}"
-    if arguments.tile is not None:
-        suffix += f"-tile-{arguments.tile[0]}x{arguments.tile[1]}"
-        if arguments.overlap is not None:
-            suffix += f"-overlap-{arguments.overlap}"
-    return suffix
 
 
 def _select_runtime(arguments: argparse.Namespace) -> bool:

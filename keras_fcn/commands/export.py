@@ -5,11 +5,10 @@ docs/serving.md describes how to serve it.
 """
 
 import argparse
+import dataclasses
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from keras_fcn.commands.command_line import Command
-from keras_fcn.commands.data_flags import data_config
 from keras_fcn.commands.flags import (
     add_config_arguments,
     add_flag,
@@ -26,10 +25,6 @@ from keras_fcn.serving.options import (
     ExportPrecision,
     MaxPixels,
 )
-
-if TYPE_CHECKING:
-    from keras_fcn.conversion.quantize import Calibration
-    from keras_fcn.runs.network_folder import NetworkFolder
 
 # `--max-pixels` is the limit of a SavedModel here, not that of the data set.
 _CALIBRATION_FIELDS = tuple(name for name in DATA_FIELDS if name != "max_pixels")
@@ -109,33 +104,18 @@ def check(arguments: argparse.Namespace, given: set[str]) -> None:
 
 def work(arguments: argparse.Namespace, given: set[str]) -> int:
     """Export the network."""
-    from keras_fcn.runs.bundled import find_network
-    from keras_fcn.serving.export import export
+    from keras_fcn.jobs.export import export
 
-    network = find_network(arguments.model)
-    calibration = None
-    if arguments.precision == "int8":
-        calibration = _load_calibration(network, arguments, given)
-    version = export(network, arguments.output_dir, arguments.options, calibration)
+    data = {name: getattr(arguments, name) for name in given & {*_CALIBRATION_FIELDS}}
+    version = export(
+        arguments.model,
+        arguments.output_dir,
+        **dataclasses.asdict(arguments.options),
+        **data,
+    )
     size = sum(path.stat().st_size for path in version.rglob("*") if path.is_file())
     print(f"Exported: {version}/ ({size / 1e6:.1f} MB)")
     return 0
-
-
-def _load_calibration(
-    network: "NetworkFolder", arguments: argparse.Namespace, given: set[str]
-) -> "Calibration":
-    from keras_fcn.conversion.calibration import load_calibration
-
-    config = data_config(network, arguments, given, _CALIBRATION_FIELDS)
-    try:
-        return load_calibration(network, config, arguments.num_calibration)
-    except OSError as error:
-        # A user may not expect that an export reads a data set.
-        raise OSError(
-            "`precision` int8 requires the training and validation images of "
-            f"{config.dataset} (`data_dir`): {error}"
-        ) from error
 
 
 main = Command(

@@ -9,6 +9,7 @@ from typing import Any, NoReturn, TextIO, cast
 
 from keras_fcn.commands.terminal import paint
 from keras_fcn.errors import did_you_mean
+from keras_fcn.options import format_value
 
 _BY_POSITION = "by_position"  # argument of a value that is given without its flag
 
@@ -206,18 +207,3 @@ class _HelpFormatter(
         if not has_default or not default or "(default" in str(action.help):
             return action.help
         return f"{action.help} (default: {default})"
-
-
-def format_value(value: object) -> str:
-    """Return a value as it is typed on the command line, such as 360x480 or 0.5,1.5.
-
-    Args:
-        value: a value of any option; a list for a flag that takes several values.
-    """
-    if isinstance(value, bool):
-        return "on" if value else "off"
-    if isinstance(value, list):
-        return " ".join(map(format_value, value))
-    if isinstance(value, tuple):  # a size or a range
-        return ("," if float in map(type, value) else "x").join(map(str, value))
-    return str(value)

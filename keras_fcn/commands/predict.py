@@ -160,6 +160,12 @@ def work(arguments: argparse.Namespace, given: set[str]) -> int:
         find_network(arguments.model, exported=True).read_class_map().stored_table()
     if arguments.ray is not None:
         return work_on_ray(arguments, outputs)
+    if arguments.server and "model" not in given:
+        logger.warning(
+            "Class names and colors are those of %s; if the server has another "
+            "network, name its folder by `model`",
+            arguments.model,
+        )
     with ExitStack() as stack:
         if arguments.urls:
             from keras_fcn.prediction.jobs import download_jobs

@@ -14,9 +14,9 @@ from typing import Annotated, Literal
 
 from keras_fcn.commands.command_line import Command
 from keras_fcn.commands.flags import add_config_arguments, add_flag, parse_run
-from keras_fcn.commands.recipes import add_recipe, check_unchanged, describe_recipes
 from keras_fcn.config import GROUPS, TrainingConfig
 from keras_fcn.errors import TrainingStopped
+from keras_fcn.jobs.recipes import check_options, describe_recipes, with_recipe
 from keras_fcn.options import Kind, PositiveInt
 from keras_fcn.training.distributed.cluster import find_cluster
 
@@ -112,11 +112,11 @@ def _add_run_arguments(group: argparse._ArgumentGroup) -> None:
 
 
 def check(arguments: argparse.Namespace, given: set[str]) -> None:
-    """Refuse incompatible flags, and add the values of the recipe.
+    """Refuse incompatible flags, and read the recipe.
 
     Args:
-        arguments: updated with the recipe's values for flags that were not given.
-        given: names of the flags that were given; updated with those of the recipe.
+        arguments: gets `options`, those of the flags and of the recipe.
+        given: names of the flags that were given.
 
     Raises:
         ValueError: names the flags.
@@ -130,6 +130,8 @@ def check(arguments: argparse.Namespace, given: set[str]) -> None:
         arguments.resume or arguments.auto_resume
     ):
         raise ValueError("`accept_changed_data` requires `resume` or `auto_resume`")
+    names = [field.name for field in fields(TrainingConfig) if field.name in given]
+    arguments.options = {name: getattr(arguments, name) for name in names}
     if arguments.resume is not None:
         for name, why in (
             ("auto_resume", "`resume` always resumes"),
@@ -139,7 +141,8 @@ def check(arguments: argparse.Namespace, given: set[str]) -> None:
             if name in given:
                 raise ValueError(f"{why}: leave out `{name}`")
         return
-    add_recipe(arguments, given)
+    arguments.options = with_recipe(arguments.options, arguments.config)
+    check_options(arguments.options, names)
 
 
 def work(arguments: argparse.Namespace, given: set[str]) -> int:
@@ -154,14 +157,13 @@ def work(arguments: argparse.Namespace, given: set[str]) -> int:
     path = arguments.resume or arguments.run_dir
     try:
         run = start_or_resume(
-            _options(arguments, given),
+            arguments.options,
             distribution,
             run_dir=arguments.run_dir,
             resume=arguments.resume,
             auto_resume=arguments.auto_resume,
             checkpoint_every=arguments.checkpoint_every,
             accept_changed_data=arguments.accept_changed_data,
-            check_run=lambda run: check_unchanged(run, arguments, given),
         )
     except (KeyboardInterrupt, TrainingStopped):
         if path is not None and RunFolder(path).config_file.is_file():
@@ -180,16 +182,6 @@ def work(arguments: argparse.Namespace, given: set[str]) -> int:
     print(f"Samples:     {run.samples}/")
     print(f"Curves:      tensorboard --logdir {quote(str(run.path.parent))}")
     return 0
-
-
-def _options(arguments: argparse.Namespace, given: set[str]) -> dict[str, object]:
-    """Return the options that a flag, the recipe or the data have set."""
-    values = {f.name: (getattr(arguments, f.name), f) for f in fields(TrainingConfig)}
-    return {
-        name: value
-        for name, (value, field) in values.items()
-        if name in given or value != field.default
-    }
 
 
 main = Command(

@@ -1,7 +1,8 @@
 """Data sets: images and label maps, from files to batches.
 
->>> data = keras_fcn.datasets.load("camvid", data_dir="data/CamVid")
->>> model.fit(data.train.batches(8), validation_data=data.val.batches(8))
+Examples:
+    >>> data = keras_fcn.datasets.load("camvid", data_dir="data/CamVid")
+    >>> model.fit(data.train.batches(8), validation_data=data.val.batches(8))
 """
 
 import importlib

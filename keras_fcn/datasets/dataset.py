@@ -10,6 +10,8 @@ import tensorflow as tf
 
 from keras_fcn.classes import ClassMap
 from keras_fcn.datasets.class_weights import class_weights_from_counts
+from keras_fcn.drawing.html import html_with_images
+from keras_fcn.drawing.overlays import overlay_with_legend
 from keras_fcn.errors import summarize
 from keras_fcn.options import ValueRange
 from keras_fcn.typing import Size
@@ -220,6 +222,16 @@ class LabeledImages:
             f"{self.class_map.num_classes} classes>"
         )
 
+    def _repr_html_(self) -> str:
+        """Return the first images with the colors of their labels, for notebooks."""
+        return html_with_images(repr(self)[1:-1], self._overlays(3))
+
+    def _overlays(self, count: int) -> list[np.ndarray]:
+        return [
+            overlay_with_legend(one["image"], one["label_map"], self.class_map)
+            for one in self.examples.take(count).as_numpy_iterator()
+        ]
+
 
 @dataclass(frozen=True, repr=False)
 class SegmentationDataset:
@@ -332,6 +344,11 @@ class SegmentationDataset:
             f"<data set {self.name}: {', '.join(counts)} images; "
             f"{self.num_classes} classes: {classes}>"
         )
+
+    def _repr_html_(self) -> str:
+        """Return the first image of each split with its labels, for notebooks."""
+        overlays = [self._labeled(name)._overlays(1) for name in self.splits]
+        return html_with_images(repr(self)[1:-1], sum(overlays, []))
 
 
 def label_statistics(examples: tf.data.Dataset, class_map: ClassMap) -> LabelStatistics:

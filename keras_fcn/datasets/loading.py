@@ -98,9 +98,10 @@ def load(
 ) -> SegmentationDataset:
     """Load a data set, as `keras-fcn train` reads it.
 
-    >>> data = keras_fcn.datasets.load("folder", data_dir="my_data")
-    >>> data.train.batches(8, augment=keras_fcn.Augment(crop=(320, 416)))
-    >>> data.num_classes, data.void_id, data.class_map.names
+    Examples:
+        >>> data = keras_fcn.datasets.load("folder", data_dir="my_data")
+        >>> data.train.batches(8, augment=keras_fcn.Augment(crop=(320, 416)))
+        >>> data.num_classes, data.void_id, data.class_map.names
 
     Args:
         name: "camvid", "camvid32", "camvid32-with-void", "camvid32-merged", "streets"

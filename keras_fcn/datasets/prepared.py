@@ -6,7 +6,7 @@ import logging
 import os
 import struct
 import textwrap
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -56,6 +56,19 @@ def segmentation_info(
     )
 
 
+@contextlib.contextmanager
+def _without_warnings() -> Iterator[None]:
+    """Drop TFDS's warnings, such as of data that are not prepared yet."""
+    absl = logging.getLogger("absl")
+    level = absl.level
+    absl.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        absl.setLevel(level)
+
+
+@_without_warnings()
 def prepared_dataset(
     make_builder: MakeBuilder,
     class_map: ClassMap,

@@ -42,7 +42,7 @@ def scores_report(
         "split": split_name,
         "val_pattern": dataset.val_pattern,
         "num_images": split.num_images,
-        "image_sizes": [f"{height}x{width}" for height, width in sizes],
+        "image_sizes": [f"{width}x{height}" for height, width in sizes],
         "num_classes": len(names),
         "num_classes_scored": int((~np.isnan(scores["per_class_iou"])).sum()),
         "void_rule": f"pixels labelled {dataset.class_map.void_id} are ignored",
@@ -74,7 +74,7 @@ def format_report(report: dict) -> str:
         sizes += f" and {len(report['image_sizes']) - 3} more sizes"
     title = (
         f"{report['dataset']} {report['split']}: {report['num_images']} images "
-        f"({sizes}), {report['num_classes']} classes; {report['void_rule']}"
+        f"({sizes} pixels), {report['num_classes']} classes; {report['void_rule']}"
     )
     if report["prediction"] != SINGLE_SCALE:
         title += f"; {report['prediction']}"

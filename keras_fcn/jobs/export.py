@@ -26,8 +26,9 @@ def export(
 ) -> Path:
     """Export a network, as `keras-fcn export` does.
 
-    >>> keras_fcn.export("runs/camvid-8s", "export/fcn")
-    PosixPath('export/fcn/1')
+    Examples:
+        >>> keras_fcn.export("runs/camvid-8s", "export/fcn")
+        PosixPath('export/fcn/1')
 
     Args:
         model: a `Run`, its folder, a packed network, or the name of a bundled one.
@@ -58,7 +59,14 @@ def export(
     calibration = None
     if precision == "int8":
         config = data_config(network, data)
-        calibration = load_calibration(network, config, num_calibration)
+        try:
+            calibration = load_calibration(network, config, num_calibration)
+        except OSError as error:
+            # A user may not expect that an export reads a data set.
+            raise OSError(
+                "`precision` int8 requires the training and validation images of "
+                f"{config.dataset} (`data_dir`): {error}"
+            ) from error
     elif data:
         raise ValueError(f"`{min(data)}` requires `precision` int8")
     return export_network(network, Path(output_dir), options, calibration)

@@ -3,7 +3,7 @@
 from functools import cached_property
 from html import escape
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from keras_fcn.classes import ClassMap
 from keras_fcn.config import TrainingConfig
@@ -15,9 +15,10 @@ from keras_fcn.runs.folder import RunFolder
 class Run:
     """A run, as returned by `keras_fcn.train`.
 
-    >>> run = keras_fcn.Run("runs/camvid-8s")
-    >>> run.best["mean_iou"], run.history["val_loss"]
-    >>> label_map = run.segmenter()("street.jpg")
+    Examples:
+        >>> run = keras_fcn.Run("runs/camvid-8s")
+        >>> run.best["mean_iou"], run.history["val_loss"]
+        >>> label_map = run.segmenter()("street.jpg")
 
     Args:
         path: the folder of the run.
@@ -66,11 +67,13 @@ class Run:
         """
         return self._folder.read_metrics()
 
-    def scores(self, split: str = "test", **options: Any) -> dict[str, Any]:
+    def scores(
+        self, split: Literal["train", "val", "test"] | None = None, **options: Any
+    ) -> dict[str, Any]:
         """Evaluate the best network on a split; see `keras_fcn.evaluate`.
 
         Args:
-            split: "train", "val" or "test".
+            split: "train", "val" or "test"; None for "test", or "val" if there is none.
             options: other arguments of `keras_fcn.evaluate`.
         """
         return evaluate(self, split, **options)

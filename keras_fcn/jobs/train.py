@@ -2,21 +2,24 @@
 
 import inspect
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from datetime import datetime
 from pathlib import Path
+from shlex import quote
 from typing import Any, Literal
 
 import keras
 
-from keras_fcn.config import FOLDER_FIELDS, TrainingConfig
-from keras_fcn.datasets.recognize import recognize_dataset
+from keras_fcn.config import TrainingConfig
+from keras_fcn.datasets.mix import absolute_mix
+from keras_fcn.jobs.recipes import check_options, with_recipe
 from keras_fcn.jobs.run import Run
 from keras_fcn.models.devices import allow_memory_growth
-from keras_fcn.options import plain_type
+from keras_fcn.models.precision import resolve_precision
+from keras_fcn.options import format_value, plain_type
 from keras_fcn.runs.folder import RunFolder
-from keras_fcn.runs.names import reserved_folder
+from keras_fcn.runs.names import reserved_folder, start_name
 from keras_fcn.training import train as training
 from keras_fcn.training.distributed.cluster import find_cluster
 from keras_fcn.training.distributed.strategy import Distribution, join
@@ -25,11 +28,13 @@ from keras_fcn.training.resolve import follow_start
 logger = logging.getLogger(__name__)
 
 RUNS = Path("runs")
+_DEFAULTS = {field.name: field.default for field in fields(TrainingConfig)}
 
 
 def train(
     run_dir: str | Path | None = None,
     *,
+    config: str | Path | None = None,
     resume: str | Path | None = None,
     auto_resume: bool = False,
     callbacks: Sequence[keras.callbacks.Callback] = (),
@@ -40,12 +45,16 @@ def train(
 ) -> Run:
     """Train a network, as `keras-fcn train` does.
 
-    >>> run = keras_fcn.train(data_dir="my_data", init_from="pretrained", epochs=15)
-    >>> run.best["mean_iou"]
-    >>> run = keras_fcn.train(resume="runs/mine")  # after an interruption
+    Examples:
+        >>> run = keras_fcn.train(data_dir="my_data", init_from="pretrained", epochs=15)
+        >>> run.best["mean_iou"]
+        >>> run = keras_fcn.train(config="own-classes", data_dir="my_data")
+        >>> run = keras_fcn.train(resume="runs/mine")  # after an interruption
 
     Args:
         run_dir: folder of the new run; `runs/DATASET-fcnVARIANT-TIME` if None.
+        config: a recipe, which sets other options: the name of one of the package, such
+            as "own-classes", or a TOML file. Options that are given override it.
         resume: a run to resume from its last checkpoint, with its own options.
         auto_resume: resume `run_dir` if it is a run, and start it otherwise.
         callbacks: Keras callbacks. Their model is the network, which is not compiled,
@@ -70,10 +79,16 @@ def train(
         FileExistsError: if `run_dir` exists and is not empty.
         FloatingPointError: if the loss is no longer finite.
     """
-    if resume is not None and (run_dir is not None or auto_resume):
-        raise ValueError(
-            "`resume` names the run to resume: leave out `run_dir` and `auto_resume`"
-        )
+    if resume is not None:
+        for name, value in (
+            ("run_dir", run_dir),
+            ("auto_resume", auto_resume),
+            ("config", config),
+        ):
+            if value:
+                raise ValueError(
+                    f"`resume` names the run to resume: leave out `{name}`"
+                )
     if auto_resume and run_dir is None:
         raise ValueError("`auto_resume` requires `run_dir`, the run to start or resume")
     if resume is not None and set(options) - {"data_dir"}:
@@ -85,14 +100,10 @@ def train(
             f"devices={devices}"
         )
     allow_memory_growth()
-    options = {
-        name: str(value) if isinstance(value, Path) else value
-        for name, value in options.items()
-    }
-    if "data_dir" in options and "dataset" not in options and resume is None:
-        is_own = not set(FOLDER_FIELDS).isdisjoint(options)
-        folder = Path(options["data_dir"])
-        options["dataset"] = "folder" if is_own else recognize_dataset(folder)
+    if resume is None:
+        given = [n for n, value in options.items() if value != _DEFAULTS.get(n)]
+        options = with_recipe(options, None if config is None else str(config))
+        check_options(options, given)
     run = start_or_resume(
         options,
         join(find_cluster(), None if devices == "all" else devices),
@@ -133,7 +144,6 @@ def start_or_resume(
     checkpoint_every: int | None = None,
     accept_changed_data: bool = False,
     callbacks: Sequence[keras.callbacks.Callback] = (),
-    check_run: Callable[[RunFolder], None] = lambda run: None,
 ) -> RunFolder:
     """Start or resume a run; the first worker decides, as only it needs the folder.
 
@@ -146,7 +156,6 @@ def start_or_resume(
         checkpoint_every: as for `train`.
         accept_changed_data: as for `train`.
         callbacks: as for `train`.
-        check_run: called with a run that is resumed; may raise ValueError.
 
     Raises:
         ValueError, OSError, FloatingPointError: as `train`.
@@ -158,7 +167,7 @@ def start_or_resume(
         if distribution.is_first and path is not None:
             if resume or (auto_resume and RunFolder(path).config_file.is_file()):
                 run = RunFolder.open(path)
-                check_run(run)
+                _check_unchanged(run, options)
                 is_done = auto_resume and training.is_finished(run)
                 action = "nothing" if is_done else "resume"
     action = distribution.all_gather(action)[0]  # that of the first worker
@@ -184,3 +193,39 @@ def start_or_resume(
     name = f"{config.dataset}-fcn{config.variant}-{started}"
     with reserved_folder(RUNS, name) as path:
         return training.train(config, path, distribution, checkpoint_every, callbacks)
+
+
+def _check_unchanged(run: RunFolder, options: Mapping[str, Any]) -> None:
+    """Refuse options that differ from the configuration of a run to resume.
+
+    Args:
+        run: the run.
+        options: fields of `TrainingConfig` that the user has set. `data_dir` may
+            differ, because the data may have moved.
+
+    Raises:
+        ValueError: names the first option that differs.
+    """
+    # The run has resolved values: auto, pretrained and relative paths are replaced.
+    resolved = {
+        "precision": resolve_precision,
+        "init_from": start_name,
+        "mix": absolute_mix,
+    }
+    given, saved = TrainingConfig(**options), run.read_config()
+    for name in sorted(options.keys() - {"data_dir"}):
+        received, kept = getattr(given, name), getattr(saved, name)
+        if name in resolved:
+            received = resolved[name](received)
+        if received == kept:
+            continue
+        if name == "epochs" and received > kept:
+            raise ValueError(
+                f"`resume` can't add epochs, because the learning rate of {run.path} "
+                f"ends at 0 after {kept}: start a new run by `init_from` "
+                f"{quote(str(run.path))} `epochs` N. Received: epochs={received}"
+            )
+        raise ValueError(
+            f"`resume` uses the run's own configuration: {run.path} has `{name}` "
+            f"{format_value(kept)}. Received: {name}={format_value(received)}"
+        )

@@ -114,10 +114,11 @@ class PixelAccuracy(SegmentationMetric):
 
     With 3 of 4 pixels right:
 
-    >>> metric = keras_fcn.metrics.PixelAccuracy(2, ignore_class=255)
-    >>> metric.update_state([[[0, 0, 1, 1, 255]]], one_hot([[[0, 1, 1, 1, 0]]], 2))
-    >>> float(metric.result())
-    0.75
+    Examples:
+        >>> metric = keras_fcn.metrics.PixelAccuracy(2, ignore_class=255)
+        >>> metric.update_state([[[0, 0, 1, 1, 255]]], one_hot([[[0, 1, 1, 1, 0]]], 2))
+        >>> float(metric.result())
+        0.75
     """
 
     def __init__(

@@ -1,20 +1,18 @@
 """The result of an image from Python: label map, confidence, polygons, files."""
 
-import base64
 import json
 from dataclasses import dataclass
 from functools import cached_property
-from html import escape
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from keras_fcn.classes import ClassMap
+from keras_fcn.drawing.html import html_with_images
 from keras_fcn.drawing.overlays import overlay_with_legend
 from keras_fcn.errors import did_you_mean
 from keras_fcn.images.encoding import (
-    encode_jpeg,
     encode_photograph,
     write_content,
     write_label_map,
@@ -138,8 +136,4 @@ class SegmentationResult:
 
     def _repr_html_(self) -> str:
         """Return the overlay as an image, for notebooks."""
-        picture = base64.b64encode(encode_jpeg(self.overlay())).decode()
-        return (
-            f"<p>{escape(repr(self)[1:-1])}</p>"
-            f'<img style="max-width: 100%" src="data:image/jpeg;base64,{picture}">'
-        )
+        return html_with_images(repr(self)[1:-1], [self.overlay()])

@@ -18,6 +18,7 @@ from keras_fcn.conversion.options import (
     RuntimeOptions,
 )
 from keras_fcn.conversion.selection import select_runtime
+from keras_fcn.drawing.html import html_with_classes
 from keras_fcn.drawing.overlays import overlay, overlay_with_legend
 from keras_fcn.errors import summarize
 from keras_fcn.images.opening import check_pixels
@@ -152,9 +153,10 @@ class Segmenter:
     def predict(self, image: AnyImage) -> SegmentationResult:
         """Return all results of an image: label map, confidence, polygons, overlay.
 
-        >>> result = segmenter.predict("street.jpg")
-        >>> result.shares["road"], result.polygons("car")
-        >>> result.save("predictions")
+        Examples:
+            >>> result = segmenter.predict("street.jpg")
+            >>> result.shares["road"], result.polygons("car")
+            >>> result.save("predictions")
 
         Args:
             image: one image.
@@ -326,6 +328,10 @@ class Segmenter:
             f"<segmenter {name}: {len(names)} classes ({summarize(names, most=5)}), "
             f"size {self.options.size}>"
         )
+
+    def _repr_html_(self) -> str:
+        """Return the classes with their colors, for notebooks."""
+        return html_with_classes(repr(self)[1:-1], self.class_map)
 
     def _label_maps(self, images: np.ndarray) -> np.ndarray:
         _check_process()

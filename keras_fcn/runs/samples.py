@@ -38,6 +38,6 @@ def read_frames(runs: Sequence[RunFolder], sample: int) -> list[Frame]:
     if len(sizes) > 1:
         raise ValueError(
             "The sample images of the runs must have the same size. Received: "
-            f"{', '.join(f'{height}x{width}' for height, width in sizes)}"
+            f"{', '.join(f'{width}x{height}' for height, width in sizes)}"
         )
     return frames

@@ -32,9 +32,10 @@ class Augment(keras.layers.Layer):
     It is used in tf.data, or as a layer of a model. In inference, `training=False`, it
     changes nothing but the dtypes.
 
-    >>> augment = keras_fcn.Augment(crop=(320, 416), ignore_class=255)
-    >>> dataset = dataset.map(augment)  # pairs (image, label_map), batched or not
-    >>> augmented = augment({"image": images, "label_map": label_maps})
+    Examples:
+        >>> augment = keras_fcn.Augment(crop=(320, 416), ignore_class=255)
+        >>> dataset = dataset.map(augment)  # pairs (image, label_map), batched or not
+        >>> augmented = augment({"image": images, "label_map": label_maps})
 
     Image and label map are transformed by the same function: bilinear interpolation for
     the image, nearest neighbor for the label map. Outside the image, pixels are void

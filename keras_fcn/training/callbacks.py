@@ -169,11 +169,12 @@ class SegmentationTensorBoard(keras.callbacks.Callback):
     - `schedule/learning_rate`, and `speed/NAME` in a run of `keras_fcn.train`;
     - `confusion_matrix`, and `sample-N/image`, `/truth` and `/prediction`.
 
-    >>> samples = data.val.examples.take(4).as_numpy_iterator()
-    >>> board = keras_fcn.callbacks.SegmentationTensorBoard(
-    ...     "logs", data.class_map, [(s["image"], s["label_map"]) for s in samples]
-    ... )
-    >>> model.fit(batches, validation_data=validation, callbacks=[board])
+    Examples:
+        >>> samples = data.val.examples.take(4).as_numpy_iterator()
+        >>> board = keras_fcn.callbacks.SegmentationTensorBoard(
+        ...     "logs", data.class_map, [(s["image"], s["label_map"]) for s in samples]
+        ... )
+        >>> model.fit(batches, validation_data=validation, callbacks=[board])
 
     Args:
         log_dir: parent of the folders `train` and `validation`.

@@ -168,7 +168,7 @@ def _check_same_data(
     }
     splits = {name: dataset.split(name) for name in ("train", "val")}
     for name, split in (splits | ({"mixed": mixed} if mixed else {})).items():
-        sizes = {f"{h}x{w}": 0 for h, w in split.image_sizes}
+        sizes = {f"{w}x{h}": 0 for h, w in split.image_sizes}
         values[f"number of {name} images"] = split.num_images
         values[f"sizes of {name} images"] = list(sizes)
     distribution.check_same(values, "data")
@@ -292,7 +292,8 @@ def training_crop(crop: Size | None, split: Split) -> Size:
     padded = [math.ceil(length / 32) * 32 for length in largest]
     if crop[0] > padded[0] or crop[1] > padded[1]:
         raise ValueError(
-            f"`crop` must be at most {padded[0]}x{padded[1]}, the size of the largest "
-            f"training image padded to a multiple of 32. Received: {crop[0]}x{crop[1]}"
+            f"`crop` must be at most {padded[0]}x{padded[1]} (height x width), the "
+            "size of the largest training image padded to a multiple of 32. Received: "
+            f"{crop[0]}x{crop[1]}"
         )
     return crop

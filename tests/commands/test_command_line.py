@@ -12,8 +12,8 @@ import tensorflow as tf
 from keras_fcn.commands import command_line
 from keras_fcn.commands.command_line import Command
 from keras_fcn.commands.flags import add_flag
-from keras_fcn.commands.parser import OneLineParser, format_value
-from keras_fcn.options import Size, ValueRange
+from keras_fcn.commands.parser import OneLineParser
+from keras_fcn.options import Size, ValueRange, format_value
 from keras_fcn.progress import Progress
 from tests.support.commands import call, outcome, refusal
 from tests.support.data import PROJECT

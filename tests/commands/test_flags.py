@@ -10,7 +10,7 @@ from keras_fcn.commands.inference_flags import (
     add_inference_arguments,
     inference_options,
 )
-from keras_fcn.commands.parser import OneLineParser, format_value
+from keras_fcn.commands.parser import OneLineParser
 from keras_fcn.commands.predict_flags import (
     add_server_arguments,
     check_server_arguments,
@@ -19,6 +19,7 @@ from keras_fcn.commands.predict_flags import (
 )
 from keras_fcn.config import DEFAULT_NETWORK, TrainingConfig
 from keras_fcn.drawing.overlays import OverlayStyle
+from keras_fcn.options import format_value
 from keras_fcn.prediction.options import PredictionOptions
 from keras_fcn.prediction.outputs import Outputs
 from keras_fcn.prediction.video.reader import Clip

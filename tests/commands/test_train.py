@@ -55,7 +55,7 @@ def test_training_validation_and_evaluation_use_the_size(folder, tmp_path, capsy
     flags = ["--size", "72", "--crop", "64x96"]  # of images of 48x64
     assert outcome(train, capsys, *arguments, *flags)[0] == 0
     run = RunFolder.open(run_dir)
-    assert run.read_metrics()["image_sizes"] == ["72x96"]
+    assert run.read_metrics()["image_sizes"] == ["96x72"]
     assert run.read_training_size() == 72
     status, out, _ = outcome(evaluate, capsys, "--model", run_dir, "--split", "val")
     assert status == 0

@@ -1,5 +1,6 @@
 """Data prepared by TFDS: locks, damaged files and interrupted preparations."""
 
+import logging
 import shutil
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -35,6 +36,11 @@ def test_preparation_leaves_only_the_complete_data_set(prepared):
     assert folder.name == "1.0.0"
     assert [path.name for path in prepared.iterdir()] == ["streets"]
     assert load(prepared).split("train").num_images == 3
+
+
+def test_a_first_preparation_logs_no_warnings(tmp_path, caplog):
+    load(tmp_path)
+    assert not [one for one in caplog.records if one.levelno >= logging.WARNING]
 
 
 DAMAGES = {

@@ -66,7 +66,7 @@ def test_a_report_contains_the_data_and_the_rules(evaluated):
     report, output_dir = evaluated
     assert report["split"] == "test"
     assert report["num_images"] == 6
-    assert report["image_sizes"] == ["20x80", "48x64"]
+    assert report["image_sizes"] == ["80x20", "64x48"]
     assert report["num_classes"] == 3
     assert report["void_rule"] == "pixels labelled 255 are ignored"
     assert np.sum(report["confusion_matrix"]) == 5 * 47 * 64 + 20 * 80

@@ -31,8 +31,8 @@ def test_a_report_is_formatted_as_a_table(tmp_path):
     assert (
         format_report(report)
         == """\
-squares val: 6 images (4x5), 2 classes; pixels labelled 255 are ignored; ten scales; \
-held out for validation: drive*
+squares val: 6 images (5x4 pixels), 2 classes; pixels labelled 255 are ignored; \
+ten scales; held out for validation: drive*
 
 class                     IoU   accuracy
 sky                     62.0%      62.0%
@@ -55,15 +55,15 @@ images with the lowest mean IoU:
 @pytest.mark.parametrize(
     ("num_sizes", "listed"),
     [
-        (1, "(4x5), 2 classes"),
-        (3, "(4x5, 5x5, 6x5), 2 classes"),
-        (4, "(4x5, 5x5, 6x5 and 1 more"),
-        (6, "(4x5, 5x5, 6x5 and 3 more"),
+        (1, "(5x4 pixels), 2 classes"),
+        (3, "(5x4, 5x5, 5x6 pixels), 2 classes"),
+        (4, "(5x4, 5x5, 5x6 and 1 more"),
+        (6, "(5x4, 5x5, 5x6 and 3 more"),
     ],
 )
 def test_three_sizes_are_listed_and_the_others_counted(tmp_path, num_sizes, listed):
     report = evaluate(red, with_errors({"one": 3}), "val", tmp_path)
-    report["image_sizes"] = [f"{4 + index}x5" for index in range(num_sizes)]
+    report["image_sizes"] = [f"5x{4 + index}" for index in range(num_sizes)]
     assert f"1 images {listed}" in format_report(report)
 
 

@@ -185,6 +185,8 @@ def test_a_callback_stops_a_training_that_can_be_resumed(
         ({"auto_resume": True}, "`auto_resume` requires `run_dir`"),
         ({"resume": "runs/x", "epochs": 2}, "own options: leave out `epochs`"),
         ({"resume": "runs/x", "run_dir": "y"}, "leave out `run_dir`"),
+        ({"resume": "runs/x", "config": "camvid"}, "leave out `config`"),
+        ({"momentum": 0.5}, "`momentum` has no effect with `optimizer` adamw"),
     ],
 )
 def test_bad_options_are_refused(folder, tmp_path, monkeypatch, options, message):
@@ -195,6 +197,54 @@ def test_bad_options_are_refused(folder, tmp_path, monkeypatch, options, message
     with narrow_vgg16(), pytest.raises(ValueError, match=message):
         keras_fcn.train(**given)
     assert not (tmp_path / "runs").exists()
+
+
+def test_options_of_a_recipe_are_overridden(folder, tmp_path):
+    recipe = tmp_path / "mine.toml"
+    recipe.write_text("epochs = 3\nrotation = 5.0\nnum_samples = 2\n")
+    with narrow_vgg16():
+        run = keras_fcn.train(
+            tmp_path / "run",
+            config=recipe,
+            data_dir=folder,
+            epochs=1,
+            callbacks=[Recorder()],
+            **OPTIONS,
+        )
+    config = run.config
+    assert (config.epochs, config.rotation, config.num_samples) == (1, 5.0, 1)
+    with pytest.raises(FileNotFoundError, match="did you mean own-classes"):
+        keras_fcn.train(config="own-clases", data_dir=folder)
+
+
+def test_a_run_is_the_start_of_another(trained, folder, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with narrow_vgg16():
+        run = keras_fcn.train(
+            data_dir=folder, init_from=trained[0], epochs=1, batch_size=2, crop=(32, 32)
+        )
+    assert run.config.init_from == str(trained[0].path)
+    assert run.config.head_filters == 8
+
+
+def test_auto_resume_refuses_other_options(trained, folder):
+    run, _ = trained
+    with pytest.raises(ValueError, match="Received: epochs=3"):
+        keras_fcn.train(
+            run.path, auto_resume=True, data_dir=folder, **{**OPTIONS, "epochs": 3}
+        )
+
+
+def test_a_run_is_evaluated_by_another_runtime(trained, folder, tmp_path, monkeypatch):
+    pytest.importorskip("openvino")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    run, _ = trained
+    with narrow_vgg16():
+        report = keras_fcn.evaluate(run, "val", runtime="openvino", data_dir=folder)
+    assert report["output_dir"] == str(run.path / "evaluation-val-openvino")
+    assert report["mean_iou"] == pytest.approx(run.best["mean_iou"], abs=0.01)
+    with pytest.raises(ValueError, match="leave out `tta`"):
+        keras_fcn.evaluate(run, "val", runtime="openvino", tta=True)
 
 
 def test_the_signature_of_train_has_all_options_with_plain_types():

@@ -105,6 +105,8 @@ def test_results_and_segmenters_describe_themselves(result, model):
         "void 4%>"
     )
     assert 'src="data:image/jpeg;base64,' in result._repr_html_()
+    html = Segmenter(model, CLASS_MAP)._repr_html_()
+    assert all(f"</span> {name}</span>" in html for name in CLASS_MAP.names)
     assert repr(Segmenter(model, CLASS_MAP)) == (
         "<segmenter fcn32s: 3 classes (sky; road; tree), size native>"
     )

@@ -31,5 +31,5 @@ def test_a_missing_sample_is_refused(runs):
 
 def test_images_of_different_sizes_are_refused(runs, tmp_path):
     other = make_sampled_run(tmp_path / "other", "8s", 1, size=(10, 12))
-    with pytest.raises(ValueError, match="must have the same size.*10x12, 20x200"):
+    with pytest.raises(ValueError, match="must have the same size.*12x10, 200x20"):
         read_frames([runs[0], other], sample=1)

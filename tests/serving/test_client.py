@@ -535,12 +535,13 @@ def test_exit_status_is_that_of_predicting_without_a_server(server, api, run, ca
 
 
 def test_class_names_are_those_of_the_bundled_network_by_default(
-    server, tmp_path, capsys
+    server, tmp_path, capsys, caplog
 ):
     image = save_image(tmp_path / "in/x.png")
     flags = ("--server", server.rest_url, "--output-dir", tmp_path / "out")
     status, out, _ = outcome(predict, capsys, image, *flags)
     assert status == 0 and "sky" in out
+    assert "Class names and colors are those of fcn8s-camvid" in caplog.text
 
 
 @pytest.fixture(scope="module")

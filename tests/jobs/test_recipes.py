@@ -1,20 +1,18 @@
 """Recipes, and options that exclude one another."""
 
-import argparse
 import re
 
 import pytest
 
 from keras_fcn.commands import train
-from keras_fcn.commands.recipes import (
-    _OPTIONS,
-    add_recipe,
+from keras_fcn.config import TrainingConfig
+from keras_fcn.jobs.recipes import (
     check_options,
     find_recipe,
     read_recipe,
     recipe_names,
+    with_recipe,
 )
-from keras_fcn.config import TrainingConfig
 from keras_fcn.runs.folder import RunFolder
 from tests.support.commands import outcome, refusal
 from tests.support.data import PROJECT
@@ -150,11 +148,8 @@ def test_a_recipe_with_a_wrong_second_data_set_is_named(write, capsys, mix):
     ],
 )
 def test_flags_override_a_recipe_before_it_is_checked(write, text, flags):
-    values = {name: field.default for name, field in _OPTIONS.items()} | flags
-    arguments = argparse.Namespace(config=str(write(text)), **values)
-    add_recipe(arguments, set(flags))
-    for name, value in flags.items():
-        assert getattr(arguments, name) == value
+    options = with_recipe(flags, str(write(text)))
+    assert {name: options[name] for name in flags} == flags
 
 
 @pytest.mark.parametrize(

@@ -1,31 +1,25 @@
-"""Options of a training: recipes in TOML, options without effect, resumed runs."""
+"""Options of a training: recipes in TOML, and options without effect."""
 
-import argparse
 import logging
 import re
 import sys
 from collections.abc import Collection, Mapping
 from dataclasses import fields
 from pathlib import Path
-from shlex import quote
 from textwrap import wrap
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from keras_fcn.commands.parser import format_value
 from keras_fcn.config import FOLDER_FIELDS, TrainingConfig
-from keras_fcn.datasets.mix import absolute_mix, parse_mix
+from keras_fcn.datasets.mix import parse_mix
 from keras_fcn.datasets.recognize import recognize_dataset
 from keras_fcn.errors import did_you_mean, shown
 from keras_fcn.options import kind_of, parse
-from keras_fcn.runs.names import network_path, start_name
+from keras_fcn.runs.names import network_path
 
 if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
-
-if TYPE_CHECKING:
-    from keras_fcn.runs.folder import RunFolder
 
 logger = logging.getLogger(__name__)
 
@@ -34,56 +28,52 @@ _OPTIONS = {field.name: field for field in fields(TrainingConfig)}
 _OFF = {"flip": False, "scale": (1.0, 1.0)}  # augmentation; the others are 0
 
 
-def add_recipe(arguments: argparse.Namespace, given: set[str]) -> None:
-    """Add the values of the recipe `config`, and check the options of a new training.
+def with_recipe(options: Mapping[str, Any], name: str | None = None) -> dict[str, Any]:
+    """Return the options of a new training with those of a recipe and of its data.
 
     Args:
-        arguments: get the recipe's values where no flag was given.
-        given: names of the flags that were given; gets those of the recipe.
+        options: fields of `TrainingConfig` that the user has set; they override the
+            recipe.
+        name: recipe of the package, or path of a TOML file; None for none.
+
+    Returns:
+        The options with the recipe's values where they have none, and with the data
+        set that is found in `data_dir`, if no `dataset` is given.
 
     Raises:
-        ValueError: if the recipe is invalid, or a flag has no effect.
+        ValueError: if the recipe is invalid.
         FileNotFoundError: if the recipe or the network of `init_from` is missing.
     """
-    path = None if arguments.config is None else find_recipe(arguments.config)
+    path = None if name is None else find_recipe(name)
     recipe = {} if path is None else read_recipe(path)
-    flags = given.intersection(_OPTIONS)
-    # A flag for one kind of initial weights replaces the other kind in the recipe.
-    if "init_from" in flags:
+    # An option for one kind of initial weights replaces the other kind in the recipe.
+    if "init_from" in options:
         recipe.pop("weights", None)
-    elif "weights" in flags:
+    elif "weights" in options:
         recipe.pop("init_from", None)
-    kept = {name: recipe[name] for name in recipe.keys() - flags}
-    for name, value in kept.items():
-        setattr(arguments, name, value)
-    if arguments.data_dir is not None and "dataset" not in flags | recipe.keys():
-        _set_dataset(arguments, flags)
-    values = {name: getattr(arguments, name) for name in _OPTIONS}
+    kept = {name: recipe[name] for name in recipe.keys() - options}
+    values = {**kept, **options}
+    if values.get("data_dir") is not None and "dataset" not in values:
+        folder = Path(values["data_dir"])
+        # With an option for own data, CamVid's files are read as such, too.
+        has_options = not options.keys().isdisjoint(FOLDER_FIELDS)
+        values["dataset"] = "folder" if has_options else recognize_dataset(folder)
+        logger.info("Reading %s as `dataset` %s", folder, values["dataset"])
     if "mix" in kept:
         try:
-            parse_mix(arguments.mix)
+            parse_mix(kept["mix"])
         except (ValueError, OSError) as error:
             raise type(error)(f"{path}: {error}") from error
-    check_options(values, flags)
-    # Among themselves: a flag may make an option of the recipe useless, such as
-    # --no-augment, or useful.
+    # Among themselves: an option may make one of the recipe useless, such as `augment`
+    # off, or useful.
     useless = find_useless(values)
     try:
         check_options(kept, [name for name in kept if name in useless])
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
-    if arguments.init_from is not None:
-        network_path(arguments.init_from)
-    given.update(recipe)
-
-
-def _set_dataset(arguments: argparse.Namespace, flags: set[str]) -> None:
-    """Set the data set to that of the folder `data_dir`."""
-    folder = Path(arguments.data_dir)
-    # With an option for own data, CamVid's files are read as such, too.
-    has_options = not flags.isdisjoint(FOLDER_FIELDS)
-    arguments.dataset = "folder" if has_options else recognize_dataset(folder)
-    logger.info("Reading %s as `dataset` %s", folder, arguments.dataset)
+    if (start := TrainingConfig(**values).init_from) is not None:
+        network_path(start)
+    return values
 
 
 def recipe_names() -> list[str]:
@@ -218,44 +208,3 @@ def find_useless(values: Mapping[str, Any]) -> dict[str, str]:
             and name not in ("crop", "augment")
         }
     return {name: other for name, (is_so, other) in has_no_effect.items() if is_so}
-
-
-def check_unchanged(
-    run: "RunFolder", arguments: argparse.Namespace, given: set[str]
-) -> None:
-    """Refuse flags that differ from the configuration of a run to resume.
-
-    Args:
-        run: the run.
-        arguments: the values of the flags.
-        given: names of the flags that were given. `data_dir` may differ, because the
-            data may have moved.
-
-    Raises:
-        ValueError: names the first option that differs.
-    """
-    from keras_fcn.models.precision import resolve_precision
-
-    # The run has resolved values: auto, pretrained and relative paths are replaced.
-    resolved = {
-        "precision": resolve_precision,
-        "init_from": start_name,
-        "mix": absolute_mix,
-    }
-    saved = run.read_config()
-    for name in given.intersection(_OPTIONS) - {"data_dir"}:
-        received, kept = getattr(arguments, name), getattr(saved, name)
-        if name in resolved:
-            received = resolved[name](received)
-        if received == kept:
-            continue
-        if name == "epochs" and received > kept:
-            raise ValueError(
-                f"`resume` can't add epochs, because the learning rate of {run.path} "
-                f"ends at 0 after {kept}: start a new run by `init_from` "
-                f"{quote(str(run.path))} `epochs` N. Received: epochs={received}"
-            )
-        raise ValueError(
-            f"`resume` uses the run's own configuration: {run.path} has `{name}` "
-            f"{format_value(kept)}. Received: {name}={format_value(received)}"
-        )
