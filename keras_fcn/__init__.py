@@ -103,7 +103,10 @@ def __getattr__(name: str) -> Any:
         return importlib.import_module(f"keras_fcn.{name}")
     if name in _MODULES:
         return getattr(importlib.import_module(f"keras_fcn.{_MODULES[name]}"), name)
-    raise AttributeError(f"module 'keras_fcn' has no attribute {name!r}")
+    from keras_fcn.errors import did_you_mean
+
+    nearest = did_you_mean(name, __all__)
+    raise AttributeError(f"module 'keras_fcn' has no attribute {name!r}{nearest}")
 
 
 def __dir__() -> list[str]:

@@ -65,11 +65,13 @@ class Kind:
         expected: what a value must be, as in "a positive integer".
         metavar: stands for the value in the help of a command.
         words: accepted words, of which the nearest to a wrong one is named.
+        in_python: what an argument in Python must be, if that differs.
     """
 
     expected: str
     metavar: str | None = None
     words: tuple[str, ...] = ()
+    in_python: str | None = None
 
 
 def _pair(separator: str, number: type) -> Callable[[Any, ValidationInfo], Any]:
@@ -169,13 +171,21 @@ Size = Annotated[
     tuple[PositiveInt, PositiveInt],
     AfterValidator(_check_area),
     BeforeValidator(_pair("x", int)),
-    Kind("HEIGHTxWIDTH in pixels, such as 360x480, 100 million at most", "HxW"),
+    Kind(
+        "HEIGHTxWIDTH in pixels, such as 360x480, 100 million at most",
+        "HxW",
+        in_python="(height, width) in pixels, such as (360, 480), 100 million at most",
+    ),
 ]
 Range = Annotated[
     tuple[PositiveFloat, PositiveFloat],
     AfterValidator(_check_order),
     BeforeValidator(_pair(",", float)),
-    Kind("LOW,HIGH, two numbers above 0 in ascending order, such as 0.5,2", "LOW,HIGH"),
+    Kind(
+        "LOW,HIGH, two numbers above 0 in ascending order, such as 0.5,2",
+        "LOW,HIGH",
+        in_python="two numbers above 0 in ascending order, such as (0.5, 2.0)",
+    ),
 ]
 ValueRange = Annotated[
     Literal["auto", "dtype"]
@@ -240,8 +250,8 @@ def _describe(error: ValidationError, cls: type) -> str:
     name = list(fields)[place] if isinstance(place, int) else place  # by position
     if len(first["loc"]) == 1 and first["type"].startswith("missing"):
         return f"`{name}` is required"
-    expected = kind_of(fields[name]).expected
-    received = first["input"]
+    kind = kind_of(fields[name])
+    expected, received = kind.in_python or kind.expected, first["input"]
     nearest = ""
     if isinstance(received, str):
         nearest = did_you_mean(received, choices(fields[name]) or ())

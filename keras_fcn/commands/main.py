@@ -52,7 +52,7 @@ def main(argv: list[str] | None = None) -> int:
     """
     prepare_streams()
     name, *rest = list(sys.argv[1:] if argv is None else argv) or ["--help"]
-    if name in ("--help", "-h"):
+    if name in ("--help", "-h", "help"):
         return _print(_HELP)
     if name == "--version":
         return _print(f"keras-fcn {__version__}")

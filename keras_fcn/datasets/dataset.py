@@ -195,7 +195,7 @@ class LabeledImages:
         if not isinstance(batch_size, int) or batch_size < 1:
             raise ValueError(
                 "`batch_size` must be a positive integer. Received: "
-                f"batch_size={batch_size}"
+                f"batch_size={batch_size!r}"
             )
         split = self.split
         is_cached = split.num_bytes <= cache_budget * 2**20

@@ -2,7 +2,7 @@
 
 import logging
 from dataclasses import replace
-from os import PathLike, fspath
+from os import PathLike
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,6 +15,7 @@ from keras_fcn.conversion.options import (
 from keras_fcn.conversion.selection import Selection, select_runtime
 from keras_fcn.datasets.dataset import SegmentationDataset
 from keras_fcn.datasets.folder.folder_data import MissingSplit
+from keras_fcn.errors import check_choice
 from keras_fcn.evaluation.data import data_config, load_data
 from keras_fcn.evaluation.evaluate import evaluate as evaluate_split
 from keras_fcn.models.devices import allow_memory_growth
@@ -91,6 +92,12 @@ def evaluate(
         FileNotFoundError: if there is no such network or split.
         ValueError: if an argument is not usable, or the data have other classes.
     """
+    if split is not None:
+        check_choice("split", split, ("train", "val", "test"))
+    if not isinstance(batch_size, int) or batch_size < 1:
+        raise ValueError(
+            f"`batch_size` must be a positive integer. Received: {batch_size=}"
+        )
     options = PredictionOptions(
         tta=tta,
         dense=dense,
@@ -101,7 +108,7 @@ def evaluate(
         temperature=temperature,
     )
     runtime_options = RuntimeOptions(runtime, precision, max_loss)
-    network = find_network(fspath(model), exported=True)
+    network = find_network(model, exported=True)
     return evaluate_selected(
         select_runtime(network, runtime_options, options.special_modes),
         data_config(network, data),

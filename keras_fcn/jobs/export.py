@@ -1,6 +1,6 @@
 """Export from Python."""
 
-from os import PathLike, fspath
+from os import PathLike
 from pathlib import Path
 from typing import Any, Literal
 
@@ -55,7 +55,7 @@ def export(
     options = ExportOptions(
         format, precision, max_pixels, size, num_calibration, max_loss
     )
-    network = find_network(fspath(model))
+    network = find_network(model)
     calibration = None
     if precision == "int8":
         config = data_config(network, data)

@@ -10,6 +10,7 @@ from shlex import quote
 from typing import Any, Literal
 
 import keras
+import numpy as np
 
 from keras_fcn.config import TrainingConfig
 from keras_fcn.datasets.mix import absolute_mix
@@ -97,9 +98,31 @@ def train(
     if devices != "all" and (not isinstance(devices, int) or devices < 1):
         raise ValueError(
             '`devices` must be "all" or a positive integer. Received: '
-            f"devices={devices}"
+            f"devices={devices!r}"
+        )
+    callbacks = (
+        [callbacks]
+        if isinstance(callbacks, keras.callbacks.Callback)
+        else list(callbacks)
+    )
+    for one in callbacks:
+        if not isinstance(one, keras.callbacks.Callback):
+            raise ValueError(
+                "`callbacks` must be objects of `keras.callbacks.Callback`. Received: "
+                f"{one!r:.80}"
+            )
+    if checkpoint_every is not None and (
+        not isinstance(checkpoint_every, int) or checkpoint_every < 1
+    ):
+        raise ValueError(
+            f"`checkpoint_every` must be a positive integer. Received: "
+            f"{checkpoint_every=}"
         )
     allow_memory_growth()
+    options = {
+        name: value.tolist() if isinstance(value, np.ndarray) else value
+        for name, value in options.items()
+    }
     if resume is None:
         given = [n for n, value in options.items() if value != _DEFAULTS.get(n)]
         options = with_recipe(options, None if config is None else str(config))

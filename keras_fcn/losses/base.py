@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 
 from keras_fcn.losses.label_maps import aligned_labels, check_ids
@@ -32,6 +33,11 @@ class SegmentationLoss(keras.losses.Loss):
         name: str | None = None,
     ):
         super().__init__(name=name, reduction="sum_over_batch_size", dtype="float32")
+        if not isinstance(ignore_class, int | np.integer | None):
+            raise ValueError(
+                "`ignore_class` must be the id of void, an integer, or None. Received: "
+                f"ignore_class={ignore_class!r}"
+            )
         self.ignore_class = ignore_class
         self.from_logits = from_logits
 

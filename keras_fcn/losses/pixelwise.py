@@ -1,5 +1,6 @@
 """Losses of single pixels: cross-entropy, focal loss, online hard example mining."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -25,6 +26,11 @@ class _Pixelwise(SegmentationLoss):
         self.class_weights = None
         if class_weights is not None:
             self.class_weights = [float(weight) for weight in class_weights]
+            if not all(0 <= weight < math.inf for weight in self.class_weights):
+                raise ValueError(
+                    "`class_weights` must be numbers of at least 0. Received: "
+                    f"class_weights={self.class_weights}"
+                )
 
     def weighted_mean(
         self, label_map: Tensor, logits: Tensor, weights: Tensor

@@ -43,6 +43,11 @@ class SegmentationMetric(keras.metrics.Metric):
             if isinstance(shared_with, SegmentationMetric):
                 owner = shared_with.confusion_matrix
         elif num_classes is not None:
+            if not isinstance(num_classes, int | np.integer) or num_classes < 1:
+                raise ValueError(
+                    "`num_classes` must be a positive integer. Received: "
+                    f"num_classes={num_classes!r}"
+                )
             owner = ConfusionMatrix(num_classes, ignore_class)
             self._own = owner  # Keras finds its variables by this attribute
         else:

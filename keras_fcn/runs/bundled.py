@@ -2,7 +2,7 @@
 
 import logging
 from dataclasses import replace
-from pathlib import Path
+from os import PathLike, fspath
 from typing import TYPE_CHECKING
 
 from keras_fcn.config import DEFAULT_NETWORK
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
-def find_network(name: str | Path, exported: bool = False) -> NetworkFolder:
+def find_network(name: str | PathLike, exported: bool = False) -> NetworkFolder:
     """Open the folder of a run, a packed network or a bundled one.
 
     Args:
@@ -45,7 +45,7 @@ def find_network(name: str | Path, exported: bool = False) -> NetworkFolder:
     packed = PackedFolder(path)
     # Any of its files makes it a packed network, so that the missing one is named.
     files = (packed.weights_file, packed.checksum_file)
-    is_packed = is_bundled(name) or any(file.is_file() for file in files)
+    is_packed = is_bundled(fspath(name)) or any(file.is_file() for file in files)
     return packed if is_packed else RunFolder(path)
 
 

@@ -6,6 +6,7 @@ This module does not import Keras, so that a command refuses a wrong name at onc
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from itertools import count
+from os import PathLike, fspath
 from pathlib import Path
 
 from keras_fcn.config import DEFAULT_NETWORK
@@ -56,7 +57,7 @@ def is_bundled(name: str | Path) -> bool:
     return full_name(name) in bundled_names()
 
 
-def network_path(name: str | Path) -> Path:
+def network_path(name: str | PathLike) -> Path:
     """Return the folder of a network.
 
     Args:
@@ -67,7 +68,9 @@ def network_path(name: str | Path) -> Path:
         FileNotFoundError: if it is none of these.
         ValueError: if it is neither text nor a path.
     """
-    if not isinstance(name, str | Path):
+    if isinstance(name, PathLike):
+        name = fspath(name)
+    if not isinstance(name, str):
         raise ValueError(
             f"`name` must be a name or a path. Received: name={name!r:.60}"
         )

@@ -193,6 +193,11 @@ class SegmentationTensorBoard(keras.callbacks.Callback):
         samples: Sequence[tuple[np.ndarray, np.ndarray]] = (),
     ):
         super().__init__()
+        if not isinstance(class_map, ClassMap):
+            raise ValueError(
+                "`class_map` must be a `keras_fcn.ClassMap`, such as that of a data "
+                f"set. Received: class_map={class_map!r:.80}"
+            )
         self.log_dir = Path(log_dir)
         self.class_map = class_map
         self.samples = samples

@@ -137,7 +137,7 @@ def test_a_different_image_scale_is_warned_of(run, capsys, caplog):
     write_json(run.config_file, {**config, "training_size": 320})
     caplog.set_level(logging.WARNING)
     assert "shorter side" not in first_line(capsys, "--model", run.path)
-    assert "that of the training images 320: use --size auto" in caplog.text
+    assert "that of the training images 320: use `size` auto" in caplog.text
     caplog.clear()
     line = first_line(capsys, "--model", run.path, "--size", "auto")
     assert "shorter side 320" in line

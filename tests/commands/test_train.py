@@ -59,7 +59,7 @@ def test_training_validation_and_evaluation_use_the_size(folder, tmp_path, capsy
     assert run.read_training_size() == 72
     status, out, _ = outcome(evaluate, capsys, "--model", run_dir, "--split", "val")
     assert status == 0
-    assert "(48x64)" in out and "shorter side 72" in out
+    assert "(64x48 pixels)" in out and "shorter side 72" in out
     assert out.splitlines()[-1] == f"Scores and overlays: {run_dir}/evaluation-val/"
     flags = ["--split", "val", "--size", "native"]
     _, out, _ = outcome(evaluate, capsys, "--model", run_dir, *flags)

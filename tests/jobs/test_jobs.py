@@ -181,6 +181,10 @@ def test_a_callback_stops_a_training_that_can_be_resumed(
             {"class_weights": (1, 2)},
             "one number for each of the 3 classes. Rec.* 2 num",
         ),
+        ({"class_weights": np.ones(5)}, "one number for each of the 3 classes"),
+        ({"crop": 320}, r"`crop` must be \(height, width\) in pixels"),
+        ({"checkpoint_every": "2"}, "checkpoint_every='2'"),
+        ({"callbacks": [Recorder]}, "`callbacks` must be objects of `keras.callbacks"),
         ({"devices": 0}, "`devices` must be .* Received: devices=0"),
         ({"auto_resume": True}, "`auto_resume` requires `run_dir`"),
         ({"resume": "runs/x", "epochs": 2}, "own options: leave out `epochs`"),
@@ -245,6 +249,20 @@ def test_a_run_is_evaluated_by_another_runtime(trained, folder, tmp_path, monkey
     assert report["mean_iou"] == pytest.approx(run.best["mean_iou"], abs=0.01)
     with pytest.raises(ValueError, match="leave out `tta`"):
         keras_fcn.evaluate(run, "val", runtime="openvino", tta=True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"model": 5}, "`name` must be a name or a path. Received: name=5"),
+        ({"split": "tset"}, r"`split` must be .*split=tset \(did you mean test\?\)"),
+        ({"batch_size": 0}, "`batch_size` must be .* Received: batch_size=0"),
+        ({"splitt": "test"}, "there is no option splitt"),
+    ],
+)
+def test_bad_arguments_of_evaluate_are_refused(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        keras_fcn.evaluate(**arguments)
 
 
 def test_the_signature_of_train_has_all_options_with_plain_types():

@@ -263,3 +263,10 @@ def test_hard_example_mining_equals_selection_by_sorting(threshold, min_kept):
 def test_label_smoothing_out_of_range_is_refused(smoothing):
     with pytest.raises(ValueError, match=f"Received: label_smoothing={smoothing}"):
         CrossEntropy(VOID, label_smoothing=smoothing)
+
+
+def test_bad_arguments_are_refused():
+    with pytest.raises(ValueError, match="integer, or None. Received: .*='void'"):
+        CrossEntropy("void")
+    with pytest.raises(ValueError, match=r"at least 0. Received: .*\[1.0, nan\]"):
+        CrossEntropy(255, [1, float("nan")])

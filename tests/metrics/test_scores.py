@@ -114,6 +114,8 @@ def test_a_saved_metric_is_the_same(metric):
 
 def test_bad_input_is_refused():
     label_map, logits = random_batch(6)
+    with pytest.raises(ValueError, match="positive integer. Rec.*num_classes='3'"):
+        MeanIoU("3")
     with pytest.raises(ValueError, match="`num_classes` or `shared_with` is required"):
         MeanIoU()
     with pytest.raises(ValueError, match="must have 4 channels.*, 5"):

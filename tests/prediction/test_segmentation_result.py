@@ -171,7 +171,7 @@ def test_threads_give_equal_results(model, image):
     ("arguments", "message"),
     [
         ({"name": None}, "`name` must be a name or a folder. Received: name=None"),
-        ({"tile": 64}, "`tile` must be HEIGHTxWIDTH in pixels.* Received: tile=64"),
+        ({"tile": 64}, "`tile` must be .height, width. in pixels.* Received: tile=64"),
         ({"size": "big"}, "`size` must be auto, native or .* Received: size='big'"),
     ],
 )

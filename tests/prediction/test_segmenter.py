@@ -494,7 +494,7 @@ def test_an_overlay_of_classes_and_void_is_drawn(segmenter):
     ("arguments", "message"),
     [
         ({"name": None}, "`name` must be a name or a folder. Received: name=None"),
-        ({"tile": 64}, "`tile` must be HEIGHTxWIDTH in pixels.*Received: tile=64"),
+        ({"tile": 64}, "`tile` must be .height, width. in pixels.*Received: tile=64"),
     ],
 )
 def test_wrong_types_are_refused_by_load(arguments, message):
