@@ -205,6 +205,26 @@ def scenes(folder):
         pairs(f"{scene}/img", f"{scene}/masks_human", names)(folder)
 
 
+def wide_masks(folder):
+    for name in tools.NAMES:
+        write_image(folder / f"images/{name}.png")
+        mask = np.zeros((32, 40), "uint16")
+        mask[8:24] = 65535
+        (folder / "masks").mkdir(exist_ok=True)
+        Image.fromarray(mask).save(folder / f"masks/{name}.png")
+
+
+def webp_masks(lossless):
+    def build(folder):
+        pairs()(folder)
+        for path in sorted((folder / "labels").glob("*.png")):
+            with Image.open(path) as image:
+                image.convert("RGB").save(path.with_suffix(".webp"), lossless=lossless)
+            path.unlink()
+
+    return build
+
+
 IDS_TABLE = "id,name\n0,void\n7,road\n11,building\n26,car\n"
 BOTH = {"train": 5, "val": 1}  # of six images
 CASES = {
@@ -369,6 +389,35 @@ CASES |= {
     ),
     "folders of scenes, one folder of labels": Case(
         scenes, BOTH, "one/img/ with one/ann/", options={"labels_dir": "ann"}
+    ),
+    "folders of splits in those of scenes": Case(
+        together(
+            named_splits("fog/train", "rain/train", names="ab"),
+            named_splits("fog/val", "rain/val", "rain/test", names="c"),
+        ),
+        {"train": 4, "val": 2, "test": 1},
+        "with folders train, val, test",
+    ),
+    "images in folders of splits, labels in one folder": Case(
+        together(
+            tools.images("images/train", "abcd"),
+            tools.images("images/val", "ef"),
+            tools.labels("labels"),
+        ),
+        {"train": 4, "val": 2},
+        "with folders train, val",
+    ),
+    "masks of 0 and 65535": Case(
+        wide_masks,
+        BOTH,
+        "black and white: 0 is background, 65535 is object",
+        ("background", "object"),
+    ),
+    "masks in lossy WebP files": Case(
+        webp_masks(lossless=False), None, "JPEG files or lossy WebP files"
+    ),
+    "masks in lossless WebP files": Case(
+        webp_masks(lossless=True), BOTH, classes=("class_0", "class_1", "class_2")
     ),
     "a list of images in labels.txt": Case(
         together(pairs(), text("labels.txt", "a.png 1\nb.png 0\nc.png 0\n")),
@@ -734,7 +783,7 @@ CASES |= {
         "lists splits/train.txt, splits/val.txt",
     ),
     "Kvasir's masks, which are JPEG files": Case(
-        kvasir, None, "JPEG files, .* --label-values to black-white"
+        kvasir, None, "JPEG files .* --label-values to black-white"
     ),
     "Kvasir's masks as black and white": Case(
         kvasir,

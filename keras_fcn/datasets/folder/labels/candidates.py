@@ -255,14 +255,15 @@ def _options(contents, table, label_values, void, class_map):
         may_be_two = len(classes) == 2 and not any(x.color or x.value for x in classes)
     else:
         may_be_two = class_map is None or class_map.names == _BLACK_WHITE
+    white_value = WIDE_VOID if contents.values.keys() == {0, WIDE_VOID} else 255
     if may_be_two and (
-        contents.values.keys() == {0, 255} or label_values == "black-white"
+        contents.values.keys() == {0, white_value} or label_values == "black-white"
     ):
         black, white = [entry.name for entry in classes] or _BLACK_WHITE
-        words = f"black and white: 0 is {black}, 255 is {white}"
+        words = f"black and white: 0 is {black}, {white_value} is {white}"
         two = [
             ClassEntry(black, (0, 0, 0), 0, False),
-            ClassEntry(white, (255, 255, 255), 255, False),
+            ClassEntry(white, (255, 255, 255), white_value, False),
         ]
         yield "black-white", words, two
     if not entries and class_map is not None and class_map.stored_values is not None:

@@ -70,7 +70,8 @@ class Rule(NamedTuple):
 RULES = (
     Rule(
         "jpeg",
-        "Label maps are JPEG files, whose compression changes values",
+        "Label maps are JPEG files or lossy WebP files, whose compression changes "
+        "values",
         "Save label maps as PNG, from the original labels; for masks of black and "
         "white, set `label_values` to black-white, which separates them at 128",
         lambda e: e.contents.is_lossy and e.label_values != "black-white",
@@ -212,9 +213,10 @@ RULES = (
     ),
     Rule(
         "black-white",
-        "Only 0 and 255; no class table, or one with two names and no colors",
-        "Black and white: 0 is `background` and 255 is `object`, or the two names of "
-        "the table",
+        "Only 0 and 255 (0 and 65535 in 16-bit files); no class table, or one with two "
+        "names and no colors",
+        "Black and white: 0 is `background` and the other is `object`, or the two "
+        "names of the table",
         lambda e: e.best.kind == "black-white",
         is_refusal=False,
     ),

@@ -52,7 +52,7 @@ class StoredLabels:
         values: integer `(height, width)`, gray values, ids or palette indices, or
             uint8 RGB `(height, width, 3)`.
         palette: uint8 RGB `(256, 3)` of a palette file; None for other files.
-        is_lossy: whether the file's compression changes values, as in JPEG files.
+        is_lossy: whether the file's compression changes values: JPEG and lossy WebP.
     """
 
     values: np.ndarray
@@ -127,7 +127,9 @@ def read_labels(path: Path, max_pixels: int = MAX_IMAGE_PIXELS) -> StoredLabels:
     if path.suffix.lower() in TIFF_SUFFIXES:
         check_pages(path, max_pixels)
     image = read_label_image(path, max_pixels)
-    is_lossy = image.format == "JPEG"
+    is_lossy = image.format == "JPEG" or (
+        image.format == "WEBP" and not _is_lossless_webp(path)
+    )
     if image.mode == "1":
         return StoredLabels(np.asarray(image).astype("uint8"))  # 0 and 1
     if image.mode in ("P", "PA"):
@@ -145,6 +147,16 @@ def read_labels(path: Path, max_pixels: int = MAX_IMAGE_PIXELS) -> StoredLabels:
     if image.mode == "F" or image.mode.startswith("I"):
         return StoredLabels(_to_ids(np.asarray(image)))
     return StoredLabels(np.asarray(image.convert("RGB")), is_lossy=is_lossy)
+
+
+def _is_lossless_webp(path):
+    content, at = path.read_bytes(), 12  # after RIFF, the length and WEBP
+    while at + 8 <= len(content) and content[at : at + 4] not in (b"VP8 ", b"ANMF"):
+        if content[at : at + 4] == b"VP8L":
+            return True
+        size = int.from_bytes(content[at + 4 : at + 8], "little")
+        at += 8 + size + size % 2  # chunks are padded
+    return False
 
 
 def _read_array(path, max_pixels):

@@ -12,7 +12,10 @@ from keras_fcn.datasets.folder.layouts.listing import (
 )
 from keras_fcn.datasets.folder.layouts.matching import add_split
 from keras_fcn.datasets.folder.layouts.pairs import IMAGE_WORDS, LABEL_WORDS
-from keras_fcn.datasets.folder.layouts.splits import split_by_lists
+from keras_fcn.datasets.folder.layouts.splits import (
+    split_by_folders,
+    split_by_lists,
+)
 from keras_fcn.datasets.folder.samples import Layout, Problem, Sample, relative
 from keras_fcn.images.reading import IMAGE_SUFFIXES
 
@@ -82,7 +85,7 @@ def find_chosen(
             f"`labels_dir` {labels_dir or 'one of the usual names'}"
         )
     if "all" in layout.splits:
-        rules.add(split_by_lists(layout))
+        rules.add(split_by_lists(layout) or split_by_folders(layout))
     layout.description = ", ".join(["; ".join(words), *sorted(rules - {""})])
     return layout
 

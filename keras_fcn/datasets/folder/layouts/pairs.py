@@ -19,7 +19,10 @@ from keras_fcn.datasets.folder.layouts.matching import (
     add_split,
     num_matches,
 )
-from keras_fcn.datasets.folder.layouts.splits import split_by_lists
+from keras_fcn.datasets.folder.layouts.splits import (
+    split_by_folders,
+    split_by_lists,
+)
 from keras_fcn.datasets.folder.samples import Layout, Problem, relative
 from keras_fcn.errors import summarize
 from keras_fcn.images.reading import IMAGE_SUFFIXES
@@ -60,11 +63,19 @@ class _DirPair(NamedTuple):
     def describe(self, folder):
         return f"{relative(self.images, folder)}/ with {relative(self.labels, folder)}/"
 
+    @property
+    def has_flat_labels(self):
+        """Whether the images have folders of splits, and the labels have none."""
+        is_split = "train" in dict(split_folders(self.images))
+        return self.split == "all" and is_split and not subfolders(self.labels)
+
     def narrowed(self, folder):
         """The pair, or that of the subfolders whose files have the same names.
 
         Archives have folders such as images/10k/ and labels/sem_seg/masks/.
         """
+        if self.has_flat_labels:
+            return self
         all_images = list_files(self.images, IMAGE_SUFFIXES)
         all_labels = list_files(self.labels, self.suffixes)
         image_dirs = list(islice(_folders_below(self.images, 1), _MAX_FOLDERS + 1))
@@ -110,6 +121,10 @@ class _DirPair(NamedTuple):
     def parts(self):
         """The pairs of the splits' folders in images/ and labels/, or the pair."""
         label_dirs = subfolders(self.labels)
+        if self.has_flat_labels:
+            label_dirs = {
+                path.name.lower(): self.labels for _, path in split_folders(self.images)
+            }
         found = [
             self._replace(
                 split=split, images=path, labels=label_dirs[path.name.lower()]
@@ -162,12 +177,14 @@ def find_image_label_dirs(
         rules.add(
             add_split(layout, part.split, images, labels, label_suffix, part.group)
         )
+    if any(pair.has_flat_labels for pair in pairs):  # labels of the other splits
+        layout.problems = [one for one in layout.problems if one.kind != "left-over"]
     description = summarize(words, 4)
     folders = [split for split in layout.splits if split != "all"]
     if splits == {"all"} and folders:
         description += f" with folders {', '.join(folders)}"
     if "all" in layout.splits:
-        rules.add(split_by_lists(layout))
+        rules.add(split_by_lists(layout) or split_by_folders(layout))
     layout.description = ", ".join([description, *sorted(rules - {""})])
     # Folders of splits without labels, as test/ often is.
     for place in (folder, *(pair.images for pair in pairs if pair.split == "all")):

@@ -4,8 +4,8 @@ import os
 import unicodedata
 from pathlib import Path
 
-from keras_fcn.datasets.folder.layouts.listing import SPLIT_WORDS
-from keras_fcn.datasets.folder.samples import Layout, listed, relative
+from keras_fcn.datasets.folder.layouts.listing import SPLIT_WORDS, split_of_folder
+from keras_fcn.datasets.folder.samples import Layout, Sample, listed, relative
 from keras_fcn.images.reading import IMAGE_SUFFIXES
 from keras_fcn.storage.regular_files import check_is_regular, read_lines
 
@@ -92,6 +92,30 @@ def split_by_lists(layout: Layout) -> str:
         [sample.name for sample in rest],
     )
     return found
+
+
+def split_by_folders(layout: Layout) -> str:
+    """Divide a layout's samples by folders such as `fog/train/` in those of images.
+
+    Args:
+        layout: has all samples in "all"; changed if each of them is in a folder of one
+            split, some of them in that of train.
+
+    Returns:
+        The splits, for people; "" if samples are in other folders.
+    """
+    splits: dict[str, list[Sample]] = {}
+    for sample in layout.splits["all"]:
+        words = set(map(split_of_folder, sample.name.split("/")[:-1])) - {None}
+        if len(words) != 1:
+            return ""
+        splits.setdefault(str(words.pop()), []).append(sample)
+    if "train" not in splits:
+        return ""
+    del layout.splits["all"]
+    order = [split for split in SPLIT_WORDS if split in splits]
+    layout.splits.update({split: splits[split] for split in order})
+    return f"with folders {', '.join(order)}"
 
 
 def read_list(path: Path) -> list[str]:

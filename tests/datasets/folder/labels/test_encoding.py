@@ -335,8 +335,9 @@ def test_files_are_counted_and_listed(tmp_path):
     files = [r"labels/0\.jpeg \(\d+ values\)", r"labels/1\.jpeg \(\d+ values\)"]
     listed = "|".join("; ".join(order) for order in (files, files[::-1]))
     assert re.fullmatch(
-        f"{re.escape(str(tmp_path))}: Label maps are JPEG files, whose compression "
-        f"changes values: expected PNG, in 2 files: ({listed})\\. Save label maps as "
+        f"{re.escape(str(tmp_path))}: Label maps are JPEG files or lossy WebP files, "
+        f"whose compression changes values: expected PNG, in 2 files: ({listed})\\. "
+        "Save label maps as "
         "PNG, from the original labels; for masks of black and white, set "
         "`label_values` to black-white, which separates them at 128",
         message,
