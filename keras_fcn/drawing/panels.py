@@ -172,10 +172,12 @@ def draw_confusion_matrix(matrix: np.ndarray, class_map: ClassMap) -> np.ndarray
     lengths = [font.getlength(name) for font, name in zip(fonts, names, strict=True)]
     margin = 16 + round(max(lengths))
     side = margin + _CELL * len(names) + 8
-    image = Image.new("RGB", (side, side + LINE_HEIGHT), PAPER)
-    draw = ImageDraw.Draw(image)
     caption = "rows: truth, columns: prediction, in % of the row"
-    draw.text((8, side), caption, font=text_font(caption, TEXT_SIZE), fill=INK)
+    caption_font = text_font(caption, TEXT_SIZE)
+    width = max(side, 16 + round(caption_font.getlength(caption)))  # of few classes
+    image = Image.new("RGB", (width, side + LINE_HEIGHT), PAPER)
+    draw = ImageDraw.Draw(image)
+    draw.text((8, side), caption, font=caption_font, fill=INK)
     total = matrix.sum(axis=1, keepdims=True)
     shares = np.divide(matrix, total, out=np.zeros(matrix.shape), where=total > 0)
     for row, (name, font) in enumerate(zip(names, fonts, strict=True)):

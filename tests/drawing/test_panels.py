@@ -109,6 +109,7 @@ def test_confusion_matrix_image_grows_with_the_number_of_classes(count):
     result = draw_confusion_matrix(1000 * np.eye(count, dtype="int64"), class_map)
     check_rgb(result)
     assert result.shape[1] >= 44 * count
+    assert (result[:, -4:] == 255).all()  # the line below is not clipped
     full, none = (8, 48, 107), (255, 255, 255)
     assert (result == full).all(axis=-1).sum() > 1000 * count  # the diagonal's cells
     assert has_color(result, none)
