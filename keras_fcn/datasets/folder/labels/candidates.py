@@ -104,8 +104,10 @@ class Candidate:
             contents: of all label files.
         """
         by_color, by_value = sorted((self, other), key=lambda one: one.kind != "colors")
-        if by_color.kind != "colors" or contents.has_rgb:
+        if contents.has_rgb:
             return False
+        if by_color.kind != "colors":
+            return all(self.table.get(v) == other.table.get(v) for v in contents.values)
         # Without one palette for all files, indices are read as gray values.
         color_of = contents.palette or {v: v * 0x010101 for v in contents.values}
         return all(

@@ -64,6 +64,13 @@ def test_black_and_white_is_background_and_object(tmp_path):
     assert data.decisions[-1].endswith(words)
 
 
+def test_black_and_white_is_read_with_the_classes_of_a_run(tmp_path):
+    run = read(tmp_path, (0, 255), (0, 255)).encoding.class_map
+    data = read_folder(tmp_path, class_map=run)
+    data.refuse_problems()
+    assert decoded(data) == {"0": [0, 1], "1": [0, 1]}
+
+
 def test_black_and_white_has_the_names_of_a_table_without_colors(tmp_path):
     (tmp_path / "classes.txt").write_text("skin\nlesion\n")
     data = read(tmp_path, (0, 255), (0, 255))
