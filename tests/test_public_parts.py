@@ -163,3 +163,31 @@ def test_fit_and_the_losses_on_jax_equal_those_on_tensorflow(tmp_path):
     # The metrics in the logs have more digits than float32.
     for scores in (one["scores"], other["scores"]):
         assert abs(scores["metric"] - scores["evaluation"]) < 1e-9
+
+
+def test_fit_has_the_loss_curve_of_a_whole_training(fitted, tmp_path):
+    _, history, _, _ = fitted
+    folder = write_folder(tmp_path / "mine")  # the images of `fitted`
+    with narrow_vgg16():
+        run = keras_fcn.train(
+            tmp_path / "run",
+            dataset="folder",
+            data_dir=folder,
+            variant="8s",
+            head="compact",
+            head_filters=8,
+            weights="none",
+            epochs=3,
+            batch_size=2,
+            crop=(32, 32),
+            learning_rate=1e-3,
+            weight_decay=0.004,
+            poly_power=0.0,
+            class_weights="sqrt-median-frequency",
+            loss="ce+dice",
+            precision="float32",
+            num_samples=1,
+        )
+    for name in ("loss", "val_loss"):
+        # The random numbers of one seed differ; losses of three seeds differ by 0.25.
+        np.testing.assert_allclose(run.history[name], history[name], atol=0.25)
