@@ -14,6 +14,7 @@ from tests.support.data import PROJECT, write_folder
 DOCUMENTS = [
     *PROJECT.glob("*.md"),
     *PROJECT.glob("docs/*.md"),
+    *PROJECT.glob("docs/reference/*.md"),
     *PROJECT.glob("keras_fcn/pretrained/*/README.md"),
 ]
 # The changelog names what was removed.
