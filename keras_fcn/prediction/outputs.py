@@ -200,9 +200,7 @@ def _write_regions(label_map, class_map, job, paths):
         _write_json(path, to_geojson(label_map, class_map))
     if folder := paths.get(MASKS):
         for class_id, (name, mask) in enumerate(class_masks(label_map, class_map)):
-            name = re.sub(
-                r'[\x00-\x1f<>:"/\\|?*]', "_", name
-            )  # no system forbids others
+            name = re.sub(r'[\x00-\x1f<>:"/\\|?*]', "_", name)
             content = encode_png(mask.astype("uint8") * 255)
             write_file(folder / f"{class_id}_{name}.png", content)
 
