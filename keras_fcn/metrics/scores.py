@@ -22,11 +22,13 @@ class SegmentationMetric(keras.metrics.Metric):
         shared_with: another metric of this module, or a `ConfusionMatrix`, in the same
             list of metrics, whose confusion matrix is used: the pixels are counted
             once. `num_classes` and `ignore_class` are left out then.
-        name: the metric's name.
+        name: the metric's name; that of the score if None.
 
     Raises:
         ValueError: if neither `num_classes` nor `shared_with` is given.
     """
+
+    _score: str  # of `segmentation_scores`
 
     def __init__(
         self,
@@ -36,7 +38,7 @@ class SegmentationMetric(keras.metrics.Metric):
         shared_with: "SegmentationMetric | ConfusionMatrix | None" = None,
         name: str | None = None,
     ):
-        super().__init__(name=name)
+        super().__init__(name=name or self._score)
         owner: Any
         if shared_with is not None:
             owner = shared_with
@@ -97,7 +99,7 @@ class SegmentationMetric(keras.metrics.Metric):
 
     def _select(self, scores: dict[str, Any]) -> Tensor:
         """Return the metric's score of those of `segmentation_scores`."""
-        raise NotImplementedError
+        return scores[self._score]
 
     def get_config(self) -> dict[str, Any]:
         """Return the arguments of the constructor, for saved networks.
@@ -115,7 +117,7 @@ class PixelAccuracy(SegmentationMetric):
         num_classes: number of classes, without void.
         ignore_class: id of void; None if there is none.
         shared_with: as for `SegmentationMetric`.
-        name: the metric's name.
+        name: the metric's name; `pixel_accuracy` if None.
 
     With 3 of 4 pixels right:
 
@@ -126,18 +128,7 @@ class PixelAccuracy(SegmentationMetric):
         0.75
     """
 
-    def __init__(
-        self,
-        num_classes: int | None = None,
-        ignore_class: int | None = None,
-        *,
-        shared_with: SegmentationMetric | ConfusionMatrix | None = None,
-        name: str = "pixel_accuracy",
-    ):
-        super().__init__(num_classes, ignore_class, shared_with=shared_with, name=name)
-
-    def _select(self, scores):
-        return scores["pixel_accuracy"]
+    _score = "pixel_accuracy"
 
 
 @keras.saving.register_keras_serializable(package="keras_fcn")
@@ -150,21 +141,10 @@ class MeanAccuracy(SegmentationMetric):
         num_classes: number of classes, without void.
         ignore_class: id of void; None if there is none.
         shared_with: as for `SegmentationMetric`.
-        name: the metric's name.
+        name: the metric's name; `mean_accuracy` if None.
     """
 
-    def __init__(
-        self,
-        num_classes: int | None = None,
-        ignore_class: int | None = None,
-        *,
-        shared_with: SegmentationMetric | ConfusionMatrix | None = None,
-        name: str = "mean_accuracy",
-    ):
-        super().__init__(num_classes, ignore_class, shared_with=shared_with, name=name)
-
-    def _select(self, scores):
-        return scores["mean_accuracy"]
+    _score = "mean_accuracy"
 
 
 @keras.saving.register_keras_serializable(package="keras_fcn")
@@ -178,21 +158,10 @@ class MeanIoU(SegmentationMetric):
         num_classes: number of classes, without void.
         ignore_class: id of void; None if there is none.
         shared_with: as for `SegmentationMetric`.
-        name: the metric's name.
+        name: the metric's name; `mean_iou` if None.
     """
 
-    def __init__(
-        self,
-        num_classes: int | None = None,
-        ignore_class: int | None = None,
-        *,
-        shared_with: SegmentationMetric | ConfusionMatrix | None = None,
-        name: str = "mean_iou",
-    ):
-        super().__init__(num_classes, ignore_class, shared_with=shared_with, name=name)
-
-    def _select(self, scores):
-        return scores["mean_iou"]
+    _score = "mean_iou"
 
 
 @keras.saving.register_keras_serializable(package="keras_fcn")
@@ -203,21 +172,10 @@ class FrequencyWeightedIoU(SegmentationMetric):
         num_classes: number of classes, without void.
         ignore_class: id of void; None if there is none.
         shared_with: as for `SegmentationMetric`.
-        name: the metric's name.
+        name: the metric's name; `frequency_weighted_iou` if None.
     """
 
-    def __init__(
-        self,
-        num_classes: int | None = None,
-        ignore_class: int | None = None,
-        *,
-        shared_with: SegmentationMetric | ConfusionMatrix | None = None,
-        name: str = "frequency_weighted_iou",
-    ):
-        super().__init__(num_classes, ignore_class, shared_with=shared_with, name=name)
-
-    def _select(self, scores):
-        return scores["frequency_weighted_iou"]
+    _score = "frequency_weighted_iou"
 
 
 @keras.saving.register_keras_serializable(package="keras_fcn")

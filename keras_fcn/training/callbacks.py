@@ -272,8 +272,8 @@ class SegmentationTensorBoard(keras.callbacks.Callback):
                     "image": image,
                     "truth": colorize(label_map, self.class_map),
                 }
-            for name, picture in drawn.items():
-                tf.summary.image(f"sample-{number}/{name}", picture[None])
+            for name, figure in drawn.items():
+                tf.summary.image(f"sample-{number}/{name}", figure[None])
         self._has_samples = True
 
     @contextmanager

@@ -37,7 +37,7 @@ LABEL_WORDS = (
 ).split()
 # After these words: `images_png`, `masks_png`, `image_2`.
 _FORMAT = re.compile(r"[_\- ](?:png|jpe?g|tiff?|\d+)$")
-# Folders of pictures of the label maps, or of labels of another kind.
+# Folders of colored drawings of the label maps, or of labels of another kind.
 _OTHER_LABELS = re.compile(
     r"(?:colou?r|rgb|visuali[sz]|overlay|instance|object|panoptic|depth)", re.I
 )
