@@ -54,6 +54,7 @@ class StreamReader(VideoReader):
         """
         self.path, self.stem = None, stem_of_url(url)
         self._delays = delays
+        self._loss = ""
         self._open(shown_url(url), partial(_connect, url), clip)
 
     def frames(self) -> Iterator[Frame]:
@@ -78,7 +79,8 @@ class StreamReader(VideoReader):
                 yield Frame(index, seconds, self._upright(decoded))
                 num_yielded += 1
                 if num_yielded == self.clip.max_frames:
-                    return
+                    return  # the rest of the stream, or its loss, is not needed
+            self.damage = self._loss
         finally:
             stop.set()
             thread.join()  # the container is closed afterwards
@@ -126,7 +128,7 @@ class StreamReader(VideoReader):
                 yield index, seconds, decoded
             while True:
                 if attempt == len(self._delays):
-                    self.damage = (
+                    self._loss = (
                         f"{self.name}: the connection was lost after {index + 1} "
                         f"frames, and {attempt} attempts to reconnect failed"
                     )
