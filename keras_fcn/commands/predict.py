@@ -31,6 +31,7 @@ from keras_fcn.commands.predict_flags import (
     check_video_arguments,
     clip_of,
     outputs_of,
+    tables_of,
 )
 from keras_fcn.commands.predict_on_ray import (
     add_ray_arguments,
@@ -105,12 +106,18 @@ def check(arguments: argparse.Namespace, given: set[str]) -> None:
     """Refuse bad combinations of flags, and find the images and videos.
 
     Args:
-        arguments: gets `options`, `runtime_options` and `jobs`, or `sources` with
-            `ray`.
+        arguments: gets `options`, `runtime_options`, `jobs` of files, `urls` of images
+            to download, `streams`, and `live`, the jobs of streams and the camera; or
+            `sources` with `ray`.
         given: names of the flags that were given.
     """
     from keras_fcn.prediction.examples import write_examples  # imports NumPy
-    from keras_fcn.prediction.jobs import check_output_dir, find_jobs
+    from keras_fcn.prediction.jobs import (
+        check_output_dir,
+        find_jobs,
+        job_of_camera,
+        job_of_url,
+    )
     from keras_fcn.prediction.outputs import check_outputs
 
     check_server_arguments(given)
@@ -130,7 +137,7 @@ def check(arguments: argparse.Namespace, given: set[str]) -> None:
         )
     from keras_fcn.prediction.urls import is_stream, is_url
 
-    urls = [text for text in arguments.images if is_url(text)]
+    urls = dict.fromkeys(text for text in arguments.images if is_url(text))
     paths = [text for text in arguments.images if not is_url(text)]
     arguments.streams = [url for url in urls if is_stream(url)]
     arguments.urls = [url for url in urls if not is_stream(url)]
@@ -139,16 +146,16 @@ def check(arguments: argparse.Namespace, given: set[str]) -> None:
         logger.info("Rendering three example images in %s/", arguments.output_dir)
         paths = [*paths, *map(str, write_examples(arguments.output_dir))]
     arguments.jobs = find_jobs(paths, arguments.output_dir, arguments.list)
-    check_output_arguments(arguments)
+    planned = [*arguments.jobs]
+    planned += [job_of_url(url, arguments.output_dir) for url in urls]
+    if arguments.camera is not None:
+        planned.append(job_of_camera(arguments.camera, arguments.output_dir))
+    arguments.live = [job for job in planned if job.is_live]
+    check_output_arguments(arguments, planned)
     inputs = network_files(arguments.model)
     if arguments.list not in (None, "-"):
         inputs.append(Path(arguments.list))
-    check_outputs(arguments.jobs, outputs_of(arguments), inputs, arguments.csv)
-    videos = [str(job.path) for job in arguments.jobs if job.is_video]
-    videos += arguments.streams
-    if arguments.server and (videos or arguments.camera):
-        name = videos[0] if videos else f"camera {arguments.camera}"
-        raise ValueError(f"`server` predicts images only. Received: {name}")
+    check_outputs(planned, outputs_of(arguments), inputs, tables_of(arguments))
 
 
 def work(arguments: argparse.Namespace, given: set[str]) -> int:
@@ -172,7 +179,7 @@ def work(arguments: argparse.Namespace, given: set[str]) -> int:
 
             folder = Path(stack.enter_context(TemporaryDirectory(prefix="keras-fcn-")))
             arguments.jobs += download_jobs(
-                arguments.urls, arguments.output_dir, folder, arguments.jobs
+                arguments.urls, arguments.output_dir, folder
             )
         return _work(arguments, outputs)
 
@@ -228,7 +235,6 @@ def _predict_here(
     live: "Sequence[VideoReader]",
 ) -> None:
     from keras_fcn.prediction.batch import predict_images
-    from keras_fcn.prediction.jobs import Job
     from keras_fcn.prediction.segmenter import load
 
     outputs = outputs_of(arguments)
@@ -247,9 +253,8 @@ def _predict_here(
         if job.is_video:
             clip = clip_of(arguments)
             report.add_video_file(segmenter, job, outputs, clip, arguments.max_pixels)
-    for video in live:
-        stem = arguments.output_dir / video.stem
-        report.add_video(segmenter, video, Job(Path(video.name), stem), outputs)
+    for job, video in zip(arguments.live, live, strict=True):
+        report.add_video(segmenter, video, job, outputs)
 
 
 def _needs_backend(arguments: argparse.Namespace) -> bool:

@@ -8,7 +8,6 @@ from pydantic import Field
 
 from keras_fcn.commands.flags import add_flag
 from keras_fcn.config import MAX_IMAGE_PIXELS
-from keras_fcn.errors import summarize
 from keras_fcn.options import (
     Kind,
     NonNegativeInt,
@@ -24,6 +23,9 @@ from keras_fcn.prediction.options import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from keras_fcn.prediction.jobs import Job
     from keras_fcn.prediction.outputs import Outputs
     from keras_fcn.prediction.video.reader import Clip
 
@@ -144,34 +146,39 @@ def outputs_of(arguments: argparse.Namespace) -> "Outputs":
     )
 
 
-def check_output_arguments(arguments: argparse.Namespace) -> None:
+def tables_of(arguments: argparse.Namespace) -> list[Path]:
+    """Return the files that are written for all images together."""
+    tables = [] if arguments.csv is None else [arguments.csv]
+    for annotations, name in (
+        ("labelme", "labels.txt"),
+        ("coco", "annotations.coco.json"),
+    ):
+        if annotations in arguments.annotations:
+            tables.append(arguments.output_dir / name)
+    return tables
+
+
+def check_output_arguments(
+    arguments: argparse.Namespace, jobs: "Sequence[Job]"
+) -> None:
     """Check that the outputs can be written for all inputs.
 
     Args:
-        arguments: of the command, with `jobs` and `streams`.
+        arguments: of the command.
+        jobs: the files and streams to predict.
 
     Raises:
         ValueError: if one can't.
     """
     for_images = ("annotations", "class_masks", "probabilities")
     chosen = [f"`{name}`" for name in for_images if getattr(arguments, name)]
-    videos = [str(job.path) for job in arguments.jobs if job.is_video]
-    videos += arguments.streams
-    if chosen and (videos or arguments.camera is not None):
-        name = videos[0] if videos else f"camera {arguments.camera}"
-        raise ValueError(f"{', '.join(chosen)} can't be written for videos: {name}")
-    # Next to its image, a labelme file may be the user's own work.
-    replaced = [
-        str(path)
-        for job in arguments.jobs
-        if job.stem.parent.resolve() == job.path.parent.resolve()
-        and (path := job.output("", ".json")).exists()
-    ]
-    if "labelme" in arguments.annotations and replaced:
+    videos = [job.name for job in jobs if job.is_video]
+    if chosen and videos:
         raise ValueError(
-            f"`annotations` labelme would replace {summarize(replaced)}: choose "
-            "another `output_dir`"
+            f"{', '.join(chosen)} can't be written for videos: {videos[0]}"
         )
+    if arguments.server and videos:
+        raise ValueError(f"`server` predicts images only. Received: {videos[0]}")
     if arguments.server and arguments.probabilities:
         raise ValueError("`server` sends no probabilities: leave out `probabilities`")
     if "coco" in arguments.annotations and arguments.skip_existing:

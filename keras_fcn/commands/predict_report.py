@@ -49,11 +49,9 @@ def open_report(
             # Also after an interruption, with the images until then.
             stack.callback(coco.save, arguments.output_dir / "annotations.coco.json")
         if "labelme" in arguments.annotations:
-            from keras_fcn.prediction.annotations import labelme_names
-            from keras_fcn.prediction.outputs import write_file
+            from keras_fcn.prediction.annotations import write_labelme_names
 
-            names = "".join(f"{name}\n" for name in labelme_names(class_map))
-            write_file(arguments.output_dir / "labels.txt", names.encode())
+            write_labelme_names(arguments.output_dir / "labels.txt", class_map)
         report = PredictionReport(arguments, class_map, table, coco)
         try:
             yield report
@@ -82,6 +80,7 @@ class PredictionReport:
         self._output_dir = arguments.output_dir
         self._num_images = sum(not job.is_video for job in arguments.jobs)
         self._jobs = {job.path: job for job in arguments.jobs}
+        self._names = {job.path: job.name for job in (*arguments.jobs, *arguments.live)}
         self._class_map, self._table, self._coco = class_map, table, coco
         # A line for a single file; of many, only on request.
         self._has_lines = arguments.verbose or len(arguments.jobs) <= 1
@@ -217,8 +216,8 @@ class PredictionReport:
             self._first_path = self._first_path or result.path
 
     def _name(self, path: Path) -> str:
-        """Return the URL of a downloaded file, and the path of others."""
-        return self._jobs[path].name if path in self._jobs else str(path)
+        """Return the URL of a downloaded file or a stream, and the path of others."""
+        return self._names.get(path, str(path))
 
     def _outputs_of(self, path: Path | None) -> list[Path]:
         """Return the files and folders that were written for a file."""

@@ -5,6 +5,7 @@ for an image outside the network.
 """
 
 import io
+import os
 import struct
 import zlib
 from collections.abc import Sequence
@@ -28,7 +29,7 @@ _PHOTOGRAPH = (
     *(cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_HUFFMAN_ONLY),
 )
 # Comments that mark the outputs of a prediction, behind the parts that must be first:
-# the header of a PNG, the first two bytes of a JPEG.
+# the header of a PNG, the first two bytes of a JPEG, the bracket of an object in JSON.
 MARK = b"Software\0keras-fcn"
 _PNG_MARK = (
     struct.pack(">I", len(MARK))
@@ -37,7 +38,13 @@ _PNG_MARK = (
     + struct.pack(">I", zlib.crc32(b"tEXt" + MARK))
 )
 _JPEG_MARK = b"\xff\xfe" + struct.pack(">H", 2 + len(MARK)) + MARK
-_MARKS = {b"\x89PNG": (33, _PNG_MARK), b"\xff\xd8": (2, _JPEG_MARK)}
+_JSON_MARK = b'"generator": "keras-fcn", '
+_MARKS = {
+    b"\x89PNG": (33, _PNG_MARK),
+    b"\xff\xd8": (2, _JPEG_MARK),
+    b"{": (1, _JSON_MARK),
+}
+_NPY = b"\x93NUMPY"  # readers ignore what follows the array
 
 
 def encode_label_map(label_map: np.ndarray, class_map: ClassMap) -> bytes:
@@ -135,11 +142,14 @@ def write_label_map(path: Path, label_map: np.ndarray, class_map: ClassMap) -> N
 
 
 def marked(content: bytes) -> bytes:
-    """Mark a PNG or JPEG as an output of a prediction; return other content unchanged.
+    """Mark a file as an output of a prediction.
 
     Args:
-        content: the file.
+        content: a PNG, JPEG, NPY or JSON file (an object that is not empty); other
+            content is returned unchanged.
     """
+    if content.startswith(_NPY):
+        return content + MARK
     for start, (place, mark) in _MARKS.items():
         if content.startswith(start):
             return content[:place] + mark + content[place:]
@@ -147,13 +157,16 @@ def marked(content: bytes) -> bytes:
 
 
 def is_marked(path: Path) -> bool:
-    """Return whether an image file was marked by `marked`.
+    """Return whether a file was marked by `marked`.
 
     Args:
         path: the file.
     """
     with path.open("rb") as file:
         start = file.read(128)
+        if start.startswith(_NPY):
+            file.seek(-len(MARK), os.SEEK_END)
+            return file.read() == MARK
     return any(start[place:].startswith(mark) for place, mark in _MARKS.values())
 
 

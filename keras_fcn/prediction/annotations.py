@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from keras_fcn.classes import ClassMap
-from keras_fcn.images.encoding import write_content
+from keras_fcn.images.encoding import marked, write_content
 
 VOID_LABEL = "__ignore__"  # labelme's name of pixels without a class
 _LABELME_VERSION = "5.5.0"
@@ -128,13 +128,21 @@ def to_labelme(
     }
 
 
-def labelme_names(class_map: ClassMap) -> list[str]:
-    """Return the list of labels that labelme takes, in the order of the classes.
+def write_labelme_names(path: Path, class_map: ClassMap) -> None:
+    """Write the list of labels that labelme takes, in the order of the classes.
 
     Args:
+        path: the file; its folder is created.
         class_map: the classes.
+
+    Raises:
+        ValueError: if it exists with other names.
     """
-    return [VOID_LABEL, *class_map.names]
+    content = "".join(f"{name}\n" for name in (VOID_LABEL, *class_map.names)).encode()
+    if path.exists() and path.read_bytes() != content:
+        raise ValueError(f"{path} has other classes: choose another `output_dir`")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_content(path, content)
 
 
 def to_coco(
@@ -223,7 +231,7 @@ class CocoFile:
         """
         path.parent.mkdir(parents=True, exist_ok=True)
         text = json.dumps(self.content(), ensure_ascii=False)
-        write_content(path, text.encode("utf-8", "surrogateescape"))
+        write_content(path, marked(text.encode("utf-8", "surrogateescape")))
 
 
 def to_geojson(label_map: np.ndarray, class_map: ClassMap) -> dict[str, Any]:

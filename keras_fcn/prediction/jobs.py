@@ -3,7 +3,7 @@
 import os
 import tempfile
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 
@@ -12,7 +12,12 @@ from keras_fcn.prediction.inputs import (
     expand_list,
     find_files,
 )
-from keras_fcn.prediction.urls import download_image, shown_url, stem_of_url
+from keras_fcn.prediction.urls import (
+    download_image,
+    is_stream,
+    shown_url,
+    stem_of_url,
+)
 from keras_fcn.storage.regular_files import read_lines
 
 # Ends of the outputs' names.
@@ -27,12 +32,14 @@ class Job:
     Attributes:
         path: an image, a file with several images, or a video.
         stem: path of the outputs without the ends of their names: `DIR/STEM`.
-        url: URL from which the file was downloaded, without its query; "" for others.
+        url: URL of the file or stream, without its query; "" for others.
+        is_live: whether it is a stream or a camera, which have no file.
     """
 
     path: Path
     stem: Path
     url: str = ""
+    is_live: bool = False
 
     @property
     def name(self) -> str:
@@ -41,8 +48,8 @@ class Job:
 
     @property
     def is_video(self) -> bool:
-        """Whether the file is a video, by its suffix."""
-        return self.path.suffix.lower() in VIDEO_SUFFIXES
+        """Whether it is live, or a file with the suffix of a video."""
+        return self.is_live or self.path.suffix.lower() in VIDEO_SUFFIXES
 
     def output(self, end: str, suffix: str, frame: int | None = None) -> Path:
         """Return the path of an output.
@@ -86,7 +93,6 @@ def find_jobs(
         FileNotFoundError: if a path does not exist, or a folder has no image or video.
         NotADirectoryError: if `output_dir` is a file.
         PermissionError: if a folder cannot be read, or `output_dir` not written to.
-        ValueError: if two files would have the same output.
     """
     check_output_dir(output_dir)
     files = find_files(inputs, output_dir)
@@ -95,42 +101,53 @@ def find_jobs(
     found: dict[Path, Path] = {}
     for path, subfolder in files:
         found.setdefault(path, subfolder)
-    jobs = [
+    return [
         Job(path, output_dir / subfolder / path.stem)
         for path, subfolder in found.items()
     ]
-    _check_outputs(jobs)
-    return jobs
 
 
-def download_jobs(
-    urls: Sequence[str], output_dir: Path, folder: Path, jobs: Sequence[Job] = ()
-) -> list[Job]:
+def job_of_url(url: str, output_dir: Path) -> Job:
+    """Return the job of an image that is not downloaded yet, or of a stream.
+
+    Args:
+        url: its URL.
+        output_dir: folder of the outputs.
+
+    Raises:
+        ValueError: if its scheme is not supported.
+    """
+    name = shown_url(url)
+    return Job(Path(name), output_dir / stem_of_url(url), name, is_stream(url))
+
+
+def job_of_camera(camera: str, output_dir: Path) -> Job:
+    """Return the job of a camera.
+
+    Args:
+        camera: its number or device.
+        output_dir: folder of the outputs.
+    """
+    stem = f"camera-{camera.replace('/', '-').strip('-')}"
+    return Job(Path(f"camera {camera}"), output_dir / stem, is_live=True)
+
+
+def download_jobs(urls: Iterable[str], output_dir: Path, folder: Path) -> list[Job]:
     """Download images.
 
     Args:
         urls: their URLs, http or https.
         output_dir: folder of the outputs.
         folder: an existing folder for the downloaded files.
-        jobs: other files whose outputs are written.
 
     Raises:
         OSError: if one can't be downloaded.
-        ValueError: if one is no image, or two would have the same output.
+        ValueError: if one is no image.
     """
-    names = {job.stem: str(job.path) for job in jobs}
-    found = []
-    for url in dict.fromkeys(urls):
-        name, stem = shown_url(url), output_dir / stem_of_url(url)
-        if stem in names:
-            raise ValueError(
-                f"{names[stem]} and {name} would both be written to "
-                f"{stem}{LABELS}.png: predict them into different folders, by "
-                "`output_dir`"
-            )
-        names[stem] = name
-        found.append(Job(download_image(url, folder), stem, name))
-    return found
+    return [
+        replace(job_of_url(url, output_dir), path=download_image(url, folder))
+        for url in urls
+    ]
 
 
 def check_output_dir(output_dir: Path) -> None:
@@ -160,12 +177,21 @@ def check_output_dir(output_dir: Path) -> None:
         ) from error
 
 
-def _check_outputs(jobs: Iterable[Job]) -> None:
-    writers: dict[Path, Path] = {}
+def check_stems(jobs: Iterable[Job]) -> None:
+    """Check that no two jobs have the same outputs.
+
+    Args:
+        jobs: the files to predict.
+
+    Raises:
+        ValueError: if two have.
+    """
+    names: dict[Path, str] = {}
     for job in jobs:
-        other = writers.setdefault(job.stem, job.path)
-        if other != job.path:
+        if job.stem in names:
             raise ValueError(
-                f"{other} and {job.path} would both be written to {job.labels_path()}: "
-                "predict them into different folders, by `output_dir`"
+                f"{names[job.stem]} and {job.name} would both be written to "
+                f"{job.labels_path()}: predict them into different folders, by "
+                "`output_dir`"
             )
+        names[job.stem] = job.name

@@ -35,11 +35,13 @@ from keras_fcn.prediction.jobs import (
     OVERLAY,
     PROBABILITIES,
     Job,
+    check_stems,
 )
 from keras_fcn.prediction.options import Annotations, Ids, OverlayFormat, VideoLabels
 from keras_fcn.prediction.results import ImageTask, Result, count_ids
 from keras_fcn.storage.outputs import check_replaces_no_input
 
+_SUFFIXES = (".png", ".jpg", ".json", ".geojson", ".npy", ".mp4", ".mkv")
 # Suffix of the files of polygons: labelme opens STEM.json with its image.
 _POLYGONS = {"labelme": ".json", "geojson": ".geojson"}
 _ENCODERS = {"png": (".png", encode_photograph), "jpeg": (".jpg", encode_jpeg)}
@@ -130,6 +132,22 @@ class Outputs:
             files.append(job.output(LABELS, ".mkv"))
         return [*files, *frames]
 
+    def replaced_files(self, job: Job) -> list[Path]:
+        """Return the existing files that the prediction of a file may replace.
+
+        Args:
+            job: the file.
+        """
+        found = []
+        for path in self.all_paths(job):
+            for file in path.iterdir() if path.is_dir() else [path]:
+                has_number = file != path and file.stem.isdecimal()
+                frame = int(file.stem) if has_number else None
+                is_kept = not job.is_video and self.are_complete(job, frame)
+                if file.suffix in _SUFFIXES and file.is_file() and not is_kept:
+                    found.append(file)
+        return found
+
     def are_complete(self, job: Job, frame: int | None = None) -> bool:
         """Return whether an image is skipped because all of its outputs exist.
 
@@ -206,9 +224,8 @@ def _write_regions(label_map, class_map, job, paths):
 
 
 def _write_json(path, content):
-    write_file(
-        path, json.dumps(content, ensure_ascii=False).encode("utf-8", "surrogateescape")
-    )
+    text = json.dumps(content, ensure_ascii=False)
+    write_file(path, text.encode("utf-8", "surrogateescape"))
 
 
 def write_file(path: Path, content: bytes) -> None:
@@ -216,36 +233,53 @@ def write_file(path: Path, content: bytes) -> None:
 
     Args:
         path: the file.
-        content: its bytes; PNG and JPEG files are marked as outputs.
+        content: its bytes, which are marked as an output.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     write_content(path, marked(content))
 
 
+def _is_output(path):
+    """Whether a file was written by a prediction."""
+    if path.suffix not in (".mp4", ".mkv"):
+        return is_marked(path)
+    from keras_fcn.prediction.video.writer import is_written_video  # imports PyAV
+
+    return is_written_video(path)
+
+
 def check_outputs(
-    jobs: Collection[Job], outputs: Outputs, inputs: Iterable[Path], csv: Path | None
+    jobs: Collection[Job],
+    outputs: Outputs,
+    inputs: Iterable[Path],
+    tables: Iterable[Path] = (),
 ) -> None:
     """Check that a prediction replaces only files that a prediction has written.
 
     Args:
-        jobs: the files to predict.
+        jobs: the files and streams to predict.
         outputs: what is written for them.
         inputs: other files that are read.
-        csv: the table that is written; None for no table.
+        tables: files that are written for all images together.
 
     Raises:
-        ValueError: if an input or an image of the user would be replaced.
+        ValueError: if two files have the same outputs, or a file of the user would be
+            replaced.
     """
-    written = [path for job in jobs for path in outputs.all_paths(job)]
-    tables = [] if csv is None else [csv]
-    check_replaces_no_input([*written, *tables], [*(job.path for job in jobs), *inputs])
-    if outputs.skip_existing:
-        return
+    check_stems(jobs)
+    replaced = [path for job in jobs for path in outputs.all_paths(job)]
+    inputs = [*(job.path for job in jobs if not job.url), *inputs]
+    check_replaces_no_input([*replaced, *tables], inputs)
     existing = [
         file
-        for path in written
-        for file in (path.iterdir() if path.is_dir() else [path])
-        if file.suffix in (".png", ".jpg") and file.is_file() and not is_marked(file)
+        for job in jobs
+        for file in outputs.replaced_files(job)
+        if not _is_output(file)
+    ]
+    existing += [
+        path
+        for path in tables
+        if path.name.endswith(".coco.json") and path.is_file() and not is_marked(path)
     ]
     if existing:
         raise ValueError(

@@ -216,6 +216,10 @@ def test_a_video_gives_a_video_and_label_maps(run, video, tmp_path, capsys):
     assert len(list((tmp_path / "out/video_labels").iterdir())) == 8
     rows = list(csv.DictReader(table.read_text().splitlines()))
     assert [row["frame"] for row in rows] == [str(n) for n in range(8)]
+    assert outcome(predict, capsys, video, *flags)[0] == 0  # replaces its outputs
+    flags = (*flags, "--video-labels", "video")
+    assert outcome(predict, capsys, video, *flags)[0] == 0
+    assert outcome(predict, capsys, video, *flags)[0] == 0
     # Again: it is there.
     _, out, _ = outcome(predict, capsys, video, *flags, "--skip-existing")
     assert out.startswith(f"[1/1] {video}: already there")

@@ -17,6 +17,7 @@ from keras_fcn.prediction.jobs import Job, find_jobs
 from keras_fcn.prediction.outputs import Outputs, check_outputs, write_file
 from keras_fcn.prediction.segmenter import Segmenter
 from tests.support.commands import outcome, refusal
+from tests.support.videos import write_video
 
 OUTPUTS = Outputs()
 PIXELS = np.full((6, 8, 3), 7, "uint8")
@@ -123,7 +124,7 @@ def test_labelme_files_of_the_user_are_not_replaced(scored_run, images, capsys):
     (images / "p0.json").write_text("{}")
     flags = ("--model", scored_run.path, "--annotations", "labelme")
     line = refusal(predict, capsys, images, *flags, "--output-dir", images)
-    assert f"--annotations labelme would replace {images}/p0.json" in line
+    assert f"{images}/p0.json was not written by keras-fcn" in line
     assert (images / "p0.json").read_text() == "{}"
 
 
@@ -133,8 +134,8 @@ def job(tmp_path):
     return Job(tmp_path / "a.gif", tmp_path / "a")
 
 
-def check(*jobs, outputs=OUTPUTS, inputs=(), csv=None):
-    check_outputs(jobs, outputs, inputs, csv)
+def check(*jobs, outputs=OUTPUTS, inputs=(), tables=()):
+    check_outputs(jobs, outputs, inputs, tables)
 
 
 @pytest.mark.parametrize(
@@ -172,16 +173,85 @@ def test_table_does_not_replace_an_input(job, tmp_path):
     (tmp_path / "list.txt").write_text("a.gif")
     for path in (job.path, tmp_path / "list.txt"):
         with pytest.raises(ValueError, match="would replace the input"):
-            check(job, inputs=[tmp_path / "list.txt"], csv=path)
+            check(job, inputs=[tmp_path / "list.txt"], tables=[path])
 
 
 @pytest.mark.parametrize("name", ["a_labels.png", "a_labels/000000.png"])
 def test_hand_made_label_map_is_not_replaced(job, tmp_path, name):
     (tmp_path / name).parent.mkdir(exist_ok=True)
     Image.fromarray(PIXELS[..., 0]).save(tmp_path / name)
+    for outputs in (OUTPUTS, Outputs(skip_existing=True)):  # there is no overlay
+        with pytest.raises(ValueError, match=f"{name} was not written by keras-fcn"):
+            check(job, outputs=outputs)
+    check(job, outputs=Outputs("none", skip_existing=True))
+
+
+def test_hand_made_files_of_other_kinds_are_not_replaced(job, tmp_path):
+    outputs = Outputs(
+        annotations=("labelme", "geojson"), probabilities=True, class_masks=True
+    )
+    names = ("a.json", "a.geojson", "a_probabilities.npy", "a_masks/0_a.png")
+    for path in (tmp_path / name for name in names):
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(b'{"version": "5.5.0"}')
+        with pytest.raises(ValueError, match=f"{path.name} was not written by"):
+            check(job, outputs=outputs)
+        path.unlink()
+    np.save(tmp_path / names[2], np.zeros(8))
+    with pytest.raises(ValueError, match=f"{names[2]} was not written by"):
+        check(job, outputs=outputs)
+    (tmp_path / "annotations.coco.json").write_text("{}")
+    with pytest.raises(ValueError, match="annotations.coco.json was not written by"):
+        check(
+            replace(job, stem=tmp_path / "b"),
+            tables=[tmp_path / names[0], tmp_path / "annotations.coco.json"],
+        )
+
+
+def test_all_outputs_can_be_replaced_by_those_of_the_same_command(
+    scored_run, images, tmp_path, capsys
+):
+    flags = ("--annotations", "labelme,geojson,coco", "--class-masks", "--confidence")
+    flags = (*flags, "--probabilities", "--model", scored_run.path)
+    flags = (images, *flags, "--output-dir", tmp_path / "out", "--csv", tmp_path / "t")
+    for _ in range(2):
+        status, _, err = outcome(predict, capsys, *flags)
+        assert status == 0, err
+    # Of another network, or of the user.
+    (tmp_path / "out/labels.txt").write_text("mine")
+    assert "labels.txt has other classes" in refusal(predict, capsys, *flags)
+    assert (tmp_path / "out/labels.txt").read_text() == "mine"
+
+
+@pytest.mark.parametrize("annotations", ["labelme", "coco"])
+def test_a_list_is_not_replaced_by_annotations(
+    scored_run, images, tmp_path, capsys, annotations
+):
+    name = {"labelme": "labels.txt", "coco": "annotations.coco.json"}[annotations]
+    (tmp_path / name).write_text(str(images / "p0.png"))
+    flags = ("--model", scored_run.path, "--annotations", annotations)
+    flags = ("--list", tmp_path / name, *flags, "--output-dir", tmp_path)
+    assert "would replace the input" in refusal(predict, capsys, *flags)
+
+
+@pytest.mark.parametrize(
+    "name", ["v_overlay.mp4", "v_labels.mkv", "v_labels/000000.png"]
+)
+@pytest.mark.parametrize("skip_existing", [False, True])
+def test_hand_made_files_are_not_replaced_by_those_of_a_video(
+    tmp_path, name, skip_existing
+):
+    write_video(tmp_path / "v.mp4", [0, 100])
+    job, path = Job(tmp_path / "v.mp4", tmp_path / "v"), tmp_path / name
+    path.parent.mkdir(exist_ok=True)
+    write_video(path, [0]) if path.suffix != ".png" else path.write_bytes(b"label map")
+    kind = "png" if "/" in name else "video"
+    outputs = Outputs(video_labels=kind, skip_existing=skip_existing)
     with pytest.raises(ValueError, match=f"{name} was not written by keras-fcn"):
-        check(job)
-    check(job, outputs=Outputs(skip_existing=True))
+        check(job, outputs=outputs)
+    path.write_bytes(b"no video")
+    with pytest.raises(ValueError, match=f"{name} was not written by keras-fcn"):
+        check(job, outputs=outputs)
 
 
 @pytest.mark.parametrize("suffix", ["png", "jpeg"])

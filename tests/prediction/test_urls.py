@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from keras_fcn.commands import predict
-from keras_fcn.prediction.jobs import download_jobs
+from keras_fcn.prediction.jobs import check_stems, download_jobs, job_of_url
 from keras_fcn.prediction.urls import is_stream, is_url, shown_url, stem_of_url
 from tests.support.commands import outcome, refusal
 from tests.support.image_files import make_png
@@ -86,10 +86,41 @@ def test_a_damaged_image_is_reported_by_its_url(server, scored_run, tmp_path, ca
     assert table.read_text().splitlines()[1].startswith(f"{url},,failed,,,,{url} ")
 
 
-def test_two_urls_with_one_output_are_refused(server, tmp_path):
-    urls = [f"{server}/one/a.png", f"{server}/two/a.png"]
-    with pytest.raises(ValueError, match="a.png and .*a.png would both be written"):
-        download_jobs(urls, tmp_path / "out", tmp_path)
+@pytest.mark.parametrize(
+    "urls",
+    [
+        ("http://host/one/a.png", "http://host/two/a.png"),
+        ("http://host/a.png?size=1", "http://host/a.png?size=2"),
+        ("http://host/a.png", "rtsp://host/a"),
+    ],
+)
+def test_two_urls_with_one_output_are_refused(tmp_path, urls):
+    jobs = [job_of_url(url, tmp_path) for url in urls]
+    with pytest.raises(ValueError, match="/a(.png)? would both be written to .*/a_lab"):
+        check_stems(jobs)
+
+
+@pytest.mark.parametrize(
+    ("url", "name"),
+    [
+        ("http://127.0.0.1:1/a.png", "a_labels.png"),
+        ("http://127.0.0.1:1/a.mp4", "a_overlay.mp4"),
+        ("rtsp://127.0.0.1:1/a", "a_labels/000000.png"),
+        ("--camera=0", "camera-0_overlay.mp4"),
+    ],
+)
+def test_outputs_of_urls_and_cameras_replace_no_file_of_the_user(
+    scored_run, tmp_path, capsys, url, name
+):
+    file = tmp_path / name
+    file.parent.mkdir(exist_ok=True)
+    file.write_bytes(_Handler.content)
+    flags = ("--model", scored_run.path, "--output-dir", tmp_path)
+    line = refusal(predict, capsys, url, *flags)
+    assert f"{file} was not written by keras-fcn" in line
+    line = refusal(predict, capsys, url, file, *flags)
+    assert f"would replace the input {file}" in line
+    assert file.read_bytes() == _Handler.content
 
 
 def test_streams_are_recognized_by_scheme_and_suffix():

@@ -82,15 +82,12 @@ class VideoReader:
 
     Attributes:
         path: the file; None for a camera or a stream.
-        stem: stem of the names of the outputs of a camera or a stream.
         name: the video's name in messages.
         rate: average number of frames per second of the whole video.
         clip: the frames that are read.
         damage: once all frames are read, the damage of the file, on one line; "" if
             there is none.
     """
-
-    stem = ""
 
     def __init__(
         self, path: Path, clip: Clip = Clip(), max_pixels: int = MAX_IMAGE_PIXELS
@@ -311,11 +308,7 @@ class VideoReader:
 
 
 class CameraReader(VideoReader):
-    """Reads the frames of a camera; the driver drops frames that come too fast.
-
-    Attributes:
-        stem: stem of the names of its outputs.
-    """
+    """Reads the frames of a camera; the driver drops frames that come too fast."""
 
     def __init__(self, camera: str, clip: Clip = Clip()):
         """Open a camera.
@@ -332,7 +325,7 @@ class CameraReader(VideoReader):
             raise UnreadableVideo(f"Cameras can't be read on this system, {system}")
         kind, device = _CAMERA_FORMATS[system]
         source = device.format(camera) if camera.isdecimal() else camera
-        self.path, self.stem = None, f"camera-{source.replace('/', '-').strip('-')}"
+        self.path = None
         opened = partial(av.open, source, format=kind)
         self._open(f"camera {camera} ({source})", opened, clip)
 

@@ -11,7 +11,7 @@ from functools import partial
 
 import av
 
-from keras_fcn.prediction.urls import shown_url, stem_of_url
+from keras_fcn.prediction.urls import shown_url
 from keras_fcn.prediction.video.reader import Clip, Frame, VideoReader
 
 logger = logging.getLogger(__name__)
@@ -33,9 +33,6 @@ class StreamReader(VideoReader):
     A live stream is decoded as it comes: frames that arrive while the network computes
     are dropped, except the last one. If the connection is lost, it is opened again, up
     to five times in a row. Videos with an end are read like files.
-
-    Attributes:
-        stem: stem of the names of the outputs.
     """
 
     def __init__(
@@ -52,7 +49,7 @@ class StreamReader(VideoReader):
         Raises:
             UnreadableVideo: if there is no stream of a known format.
         """
-        self.path, self.stem = None, stem_of_url(url)
+        self.path = None
         self._delays = delays
         self._loss = ""
         self._open(shown_url(url), partial(_connect, url), clip)

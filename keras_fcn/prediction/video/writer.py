@@ -13,10 +13,24 @@ from keras_fcn.typing import Size
 
 _TICK = Fraction(1, 90_000)  # seconds; the periods of all usual rates are multiples
 _QUALITY = {"crf": "20", "preset": "veryfast"}  # of x264
+_COMMENT = "keras-fcn"  # marks the videos, as `images.encoding.marked` does images
 _BT709 = 1  # FFmpeg's number for it, as color space, primaries and curve
 _LIMITED = 1  # FFmpeg's number for the value range of television
 # Codecs that browsers play in MP4; audio of other codecs is encoded as AAC.
 _COPIED_AUDIO = ("aac", "mp3", "opus", "flac", "alac")
+
+
+def is_written_video(path: Path) -> bool:
+    """Return whether a video was written by this module.
+
+    Args:
+        path: the file.
+    """
+    try:
+        with open_video_file(path) as container:
+            return _COMMENT in container.metadata.values()
+    except (av.FFmpegError, OSError):
+        return False
 
 
 class _Writer:
@@ -26,6 +40,7 @@ class _Writer:
         # The index at the beginning: browsers play before the download is complete.
         options = {"movflags": "+faststart"} if format == "mp4" else {}
         self._container = av.open(str(path), "w", format=format, options=options)
+        self._container.metadata["comment"] = _COMMENT
         self._stream = self._container.add_stream(codec, rate=rate, options=quality)
         self._stream.height, self._stream.width = size
         self._stream.pix_fmt = pixel_format

@@ -19,6 +19,7 @@ from keras_fcn.prediction.video.reader import (
     UnreadableVideo,
     VideoReader,
 )
+from keras_fcn.prediction.video.writer import AudioCopy
 from tests.support.videos import describe_video, draw_frame, write_video
 
 CLASS_MAP = ClassMap(("dark", "light"), ((200, 0, 0), (0, 0, 200)), 255)
@@ -125,6 +126,24 @@ def test_a_clip_of_a_raw_stream_keeps_the_numbers_of_its_frames(tmp_path):
 def test_the_frame_at_the_end_of_a_clip_is_not_part_of_it(tmp_path):
     results = predict(write_video(tmp_path / "a.mp4", EVEN), Clip(end=0.5))
     assert [result.frame for result in results] == [0, 1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("sound", ["aac", "pcm_s16le"])  # copied and encoded
+def test_the_audio_at_the_end_of_a_clip_is_not_part_of_it(tmp_path, sound):
+    path = write_video(tmp_path / "a.mkv", EVEN, "ffv1", sound=sound)
+    with av.open(str(path)) as source:
+        end = float(list(source.decode(audio=0))[9].time)
+
+    def num_packets(end):
+        audio = AudioCopy(path, Fraction(0), end)
+        with av.open(str(tmp_path / "b.mp4"), "w") as target:
+            audio.begin(target)
+            audio.copy_until(100)
+            audio.close()
+        with av.open(str(tmp_path / "b.mp4")) as made:
+            return sum(packet.size > 0 for packet in made.demux(audio=0))
+
+    assert num_packets(end) == num_packets(end + 1e-6) - 1
 
 
 def test_times_of_a_clip_count_from_the_first_frame_for_the_audio_too(tmp_path):

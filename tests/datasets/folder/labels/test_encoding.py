@@ -332,6 +332,12 @@ def test_a_rule_reads_its_label_maps(tmp_path, name):
     assert data.decisions[-1].startswith(f"labels are read as {description}")
 
 
+@pytest.mark.parametrize(("name", "count"), [("jpeg", 2), ("label-values", 1)])
+def test_count_of_a_problem_is_its_number_of_files(tmp_path, name, count):
+    data = read_case(tmp_path, *REFUSED[name])
+    assert [p.count for p in data.problems if p.kind == name] == [count]
+
+
 def test_every_rule_has_a_case():
     assert [rule.name for rule in RULES] == [*REFUSED, *READ]
 
