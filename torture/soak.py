@@ -191,6 +191,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--threads", type=int, default=8)
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args(argv)
+    print(f"seed {arguments.seed}", flush=True)
     with tempfile.TemporaryDirectory() as folder:
         version = export(
             find_network(arguments.model),

@@ -2,6 +2,7 @@
 
 import os
 import re
+import time
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -12,6 +13,7 @@ STREAM_SCHEMES = ("rtsp", "rtsps", "rtmp", "rtmps", "rtp", "srt", "tcp", "udp", 
 _STREAM_SUFFIXES = (*VIDEO_SUFFIXES, ".m3u8", ".mpd", ".mjpg", ".mjpeg", ".sdp")
 _MAX_BYTES = 2**28  # of an image file
 _TIMEOUT = (10, 60)  # seconds, to connect and between two parts of the response
+_MAX_SECONDS = 600  # of a whole download
 _CHUNK = 2**16
 
 
@@ -85,8 +87,9 @@ def download_image(url: str, folder: Path) -> Path:
         ValueError: if it is a web page or a video.
     """
     import requests  # takes a tenth of a second
+    from urllib3.exceptions import HTTPError
 
-    name = shown_url(url)
+    name, deadline = shown_url(url), time.monotonic() + _MAX_SECONDS
     suffix = os.path.splitext(urlsplit(url).path)[1][:10]
     path = folder / f"{stem_of_url(url)}{re.sub(r'[^A-Za-z0-9.]', '', suffix)}"
     try:
@@ -100,12 +103,15 @@ def download_image(url: str, folder: Path) -> Path:
                 )
             num_bytes = 0
             with path.open("xb") as file:
-                for chunk in response.iter_content(_CHUNK):
+                # Not iter_content: it waits for a whole chunk, however slow it is.
+                while chunk := response.raw.read1(_CHUNK, decode_content=True):
                     num_bytes += len(chunk)
+                    if time.monotonic() > deadline:
+                        raise TimeoutError
                     if num_bytes > _MAX_BYTES:
                         raise OSError(f"it has more than {_MAX_BYTES} bytes")
                     file.write(chunk)
-    except (requests.RequestException, OSError) as error:
+    except (requests.RequestException, HTTPError, OSError) as error:
         raise OSError(f"{name} can't be downloaded ({_reason(error)})") from error
     return path
 
@@ -113,10 +119,11 @@ def download_image(url: str, folder: Path) -> Path:
 def _reason(error):
     """The cause, without the URL that the messages of requests have."""
     import requests
+    from urllib3.exceptions import ReadTimeoutError
 
     if getattr(error, "response", None) is not None:
         return f"HTTP status {error.response.status_code}"
-    if isinstance(error, requests.Timeout):
+    if isinstance(error, requests.Timeout | ReadTimeoutError | TimeoutError):
         return "no response in time"
     if isinstance(error, requests.exceptions.SSLError):
         return "its certificate is not valid"

@@ -1,6 +1,7 @@
 """Inputs given by URL, from servers on this machine."""
 
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 from PIL import Image
 
 from keras_fcn.commands import predict
+from keras_fcn.prediction import urls
 from keras_fcn.prediction.jobs import check_stems, download_jobs, job_of_url
 from keras_fcn.prediction.urls import is_stream, is_url, shown_url, stem_of_url
 from tests.support.commands import outcome, refusal
@@ -26,7 +28,15 @@ class _Handler(BaseHTTPRequestHandler):
             kind, content = "text/html; charset=utf-8", b"<html>"
         self.send_response(404 if self.path.startswith("/none") else 200)
         self.send_header("Content-Type", kind)
+        if self.path.startswith("/short"):
+            self.send_header("Content-Length", str(len(content) + 1))
         self.end_headers()
+        while self.path.startswith("/slow"):
+            try:
+                self.wfile.write(b"\0")
+            except OSError:
+                return
+            time.sleep(0.02)
         self.wfile.write(content)
 
     def log_message(self, *arguments):
@@ -35,7 +45,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 @pytest.fixture(scope="module")
 def server():
-    """URL of a server that sends an image for each path but /none, /page, /damaged."""
+    """URL of a server that sends an image, unless the path names a fault."""
     with ThreadingHTTPServer(("127.0.0.1", 0), _Handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}"
@@ -67,6 +77,23 @@ def test_an_image_is_downloaded_and_predicted(scored_run, server, tmp_path, caps
 )
 def test_what_is_no_image_is_refused(server, tmp_path, path, message):
     with pytest.raises((OSError, ValueError), match=message):
+        download_jobs([server + path], tmp_path, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [
+        ("/slow.png", "no response in time"),
+        ("/large.png", "it has more than 100 bytes"),
+        ("/short.png", "IncompleteRead"),
+    ],
+)
+def test_slow_large_and_incomplete_downloads_end(
+    server, tmp_path, monkeypatch, path, message
+):
+    monkeypatch.setattr(urls, "_MAX_SECONDS", 0.3)
+    monkeypatch.setattr(urls, "_MAX_BYTES", 100 if "large" in path else 2**20)
+    with pytest.raises(OSError, match=f"{path} can't be downloaded .*{message}"):
         download_jobs([server + path], tmp_path, tmp_path)
 
 
