@@ -145,6 +145,7 @@ def test_a_recipe_with_a_wrong_second_data_set_is_named(write, capsys, mix):
         ("rotation = 20", {"augment": False}),  # the flag takes its effect away
         ('mix = "no/such"', {"mix": "none"}),
         ('init_from = "pretrained"\nweights = "none"', {"weights": "imagenet"}),
+        ('weights = "none"', {"init_from": "pretrained"}),
     ],
 )
 def test_flags_override_a_recipe_before_it_is_checked(write, text, flags):

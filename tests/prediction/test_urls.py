@@ -26,6 +26,8 @@ class _Handler(BaseHTTPRequestHandler):
             content = content[:60]
         if self.path.startswith("/page"):
             kind, content = "text/html; charset=utf-8", b"<html>"
+        if self.path.startswith("/camera"):
+            kind = "multipart/x-mixed-replace; boundary=x"
         self.send_response(404 if self.path.startswith("/none") else 200)
         self.send_header("Content-Type", kind)
         if self.path.startswith("/short"):
@@ -73,6 +75,7 @@ def test_an_image_is_downloaded_and_predicted(scored_run, server, tmp_path, caps
     [
         ("/none.png", "/none.png can't be downloaded \\(HTTP status 404\\)"),
         ("/page", "/page is no image: the server sent text/html"),
+        ("/camera", "no image: the server sent multipart/x-mixed-replace. Streams"),
     ],
 )
 def test_what_is_no_image_is_refused(server, tmp_path, path, message):

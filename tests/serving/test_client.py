@@ -464,7 +464,7 @@ def test_port_of_the_other_protocol_is_a_one_line_error(server, run, capsys):
             "got (4, 4)",
         ),
         (
-            lambda images: [encode_label_map(np.full((48, 64), 9, "uint8"))],
+            lambda images: [encode_label_map(np.full((48, 64), 3, "uint8"))],
             "name the exported run by --model",
         ),
     ],

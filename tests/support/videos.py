@@ -15,7 +15,9 @@ def draw_frame(index, size=(48, 64)):
     return image
 
 
-def write_video(path, times, codec="libx264", sound=None, rotation=0, size=(48, 64)):
+def write_video(
+    path, times, codec="libx264", sound=None, rotation=0, size=(48, 64), aspect=None
+):
     """Write a frame for each time in milliseconds; optionally with a tone as audio."""
     rate = 10
     options = {"crf": "1"} if codec == "libx264" else {}
@@ -26,6 +28,8 @@ def write_video(path, times, codec="libx264", sound=None, rotation=0, size=(48, 
         video.codec_context.time_base = TICK
         if codec == "mpeg4":
             video.codec_context.time_base = Fraction(1, rate)
+        if aspect:
+            video.codec_context.sample_aspect_ratio = aspect
         if rotation:
             video.set_display_rotation(rotation)
         if sound:

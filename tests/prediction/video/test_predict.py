@@ -112,6 +112,8 @@ def test_a_clip_keeps_the_numbers_of_its_frames(tmp_path, name, times):
     made = describe_video(tmp_path / "out/a_overlay.mp4")
     assert made["times"] == [times[n] - times[inside[0]] for n in inside[::2]]
     assert made["sound_seconds"] < 1.3
+    with av.open(str(tmp_path / "out/a_overlay.mp4")) as container:
+        assert next(container.decode(audio=0)).time == pytest.approx(0, abs=0.05)
 
 
 def test_a_clip_of_a_raw_stream_keeps_the_numbers_of_its_frames(tmp_path):
@@ -189,6 +191,29 @@ def test_videos_of_phones_are_rotated_upright(tmp_path, rotation, turns):
     assert ids.shape == wanted.shape
     assert np.mean(ids == wanted) > 0.95
     assert describe_video(tmp_path / "out/a_overlay.mp4")["size"] == wanted.shape
+
+
+@pytest.mark.parametrize(("rotation", "expected"), [(0, "4/3"), (90, "3/4")])
+def test_the_overlay_has_the_pixel_aspect_of_the_video(tmp_path, rotation, expected):
+    write_video(tmp_path / "a.mp4", EVEN[:2], rotation=rotation, aspect=Fraction("4/3"))
+    predict(tmp_path / "a.mp4")
+    with av.open(str(tmp_path / "out/a_overlay.mp4")) as container:
+        aspect = container.streams.video[0].sample_aspect_ratio
+    assert aspect == Fraction(expected)
+
+
+def test_every_second_frame_lasts_twice_as_long(tmp_path):
+    predict(write_video(tmp_path / "a.mp4", EVEN), Clip(every=2), video_labels="video")
+    for name in ("a_overlay.mp4", "a_labels.mkv"):
+        with VideoReader(tmp_path / "out" / name) as made:
+            assert made.duration == pytest.approx(2.0, abs=0.01)
+
+
+def test_the_style_applies_to_overlays_of_videos(tmp_path):
+    video = write_video(tmp_path / "a.mp4", EVEN[:1])
+    predict(video, style=OverlayStyle(opacity=0, contours=False, legend=False))
+    (image,) = describe_video(tmp_path / "out/a_overlay.mp4")["images"]
+    assert np.abs(image.astype(int) - draw_frame(0)).mean() < 4
 
 
 def test_odd_sizes_are_padded_in_the_overlay_only(tmp_path):

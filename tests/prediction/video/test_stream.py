@@ -41,15 +41,16 @@ class _Server:
 
 
 def test_a_lost_connection_is_opened_again(content, caplog):
-    server = _Server(content, 2)
+    server = _Server(content, 3)
     with StreamReader(server.url, delays=(0.01,)) as stream:
         frames = []
         for frame in stream.frames():
             frames.append(frame)
             time.sleep(0.01)
     assert "reconnecting in 0.01 s (1 of 1)" in caplog.text
-    assert "after 40 frames, and 1 attempts to reconnect failed" in stream.damage
-    assert frames[-1].index == 39 and frames[-1].image.shape == (48, 64, 3)
+    # The attempts are counted anew after each connection.
+    assert "after 60 frames, and 1 attempts to reconnect failed" in stream.damage
+    assert frames[-1].index == 59 and frames[-1].image.shape == (48, 64, 3)
     times = [frame.time for frame in frames]
     assert times == sorted(times)
 
@@ -63,6 +64,13 @@ def test_frames_are_dropped_while_the_consumer_computes(content):
         rest = list(frames)
     assert first.index < 20 and rest[-1].index == 19
     assert len(rest) < 10
+
+
+def test_a_clip_of_a_stream_has_its_frames(content):
+    clip = Clip(start=0.5, end=1.5, every=2)  # frames 5 to 14; that at 1.5 s is out
+    with StreamReader(_Server(content, 1).url, clip, delays=()) as stream:
+        found = [frame.index for frame in stream.frames()]  # some may be dropped
+    assert set(found) <= {5, 7, 9, 11, 13} and found[-1] == 13
 
 
 def test_a_budget_of_frames_ends_the_stream(content):
