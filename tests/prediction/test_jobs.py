@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from keras_fcn.prediction.jobs import find_jobs
+from keras_fcn.prediction.jobs import check_stems, find_jobs
 
 
 def save_image(path, size=(40, 30), mode="RGB"):
@@ -62,8 +62,10 @@ def test_two_images_with_the_same_output_are_refused(tmp_path):
     save_image(tmp_path / "a/x.png")
     save_image(tmp_path / "b/x.jpg")
     with pytest.raises(ValueError, match="would both be written to"):
-        find_jobs(
-            [str(tmp_path / "a/x.png"), str(tmp_path / "b/x.jpg")], tmp_path / "o"
+        check_stems(
+            find_jobs(
+                [str(tmp_path / "a/x.png"), str(tmp_path / "b/x.jpg")], tmp_path / "o"
+            )
         )
 
 

@@ -10,7 +10,8 @@ from PIL import Image
 
 from keras_fcn.commands import predict
 from keras_fcn.prediction import urls
-from keras_fcn.prediction.jobs import check_stems, download_jobs, job_of_url
+from keras_fcn.prediction.jobs import download_jobs, job_of_url
+from keras_fcn.prediction.outputs import Outputs, check_outputs
 from keras_fcn.prediction.urls import is_stream, is_url, shown_url, stem_of_url
 from tests.support.commands import outcome, refusal
 from tests.support.image_files import make_png
@@ -127,7 +128,7 @@ def test_a_damaged_image_is_reported_by_its_url(server, scored_run, tmp_path, ca
 def test_two_urls_with_one_output_are_refused(tmp_path, urls):
     jobs = [job_of_url(url, tmp_path) for url in urls]
     with pytest.raises(ValueError, match="/a(.png)? would both be written to .*/a_lab"):
-        check_stems(jobs)
+        check_outputs(jobs, Outputs(), ())
 
 
 @pytest.mark.parametrize(
