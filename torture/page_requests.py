@@ -38,6 +38,7 @@ class _StandIn:
     """Assigns class 0 to all pixels."""
 
     class_map = _CLASS_MAP
+    value_range = "auto"
 
     def __call__(self, images):
         return np.zeros(images.shape[:-1], "uint8")
