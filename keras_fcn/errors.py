@@ -16,6 +16,10 @@ class PeerLost(Exception):
     """Another worker of the training has ended; this one must be restarted, too."""
 
 
+class BatchTooLarge(MemoryError):
+    """The memory has no room for the batches of a training; names a size that fits."""
+
+
 class TrainingStopped(Exception):
     """A training was stopped by a signal after it had written a checkpoint."""
 

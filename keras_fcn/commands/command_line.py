@@ -23,6 +23,7 @@ from keras_fcn.commands.streams import finish_output, prepare_streams
 from keras_fcn.commands.terminal import paint
 from keras_fcn.errors import (
     LOST_STATUS,
+    BatchTooLarge,
     PeerLost,
     TrainingStopped,
     is_out_of_memory,
@@ -229,7 +230,9 @@ def _report(error: BaseException, arguments: argparse.Namespace) -> int | None:
     if (reason := _reason_of_a_file(error)) is not None:
         message, status = reason, 2
     elif is_out_of_memory(error):
-        message, status = f"out of memory: {_memory_hint(arguments)}", 1
+        known_size = isinstance(error, BatchTooLarge)
+        hint = one_line(error) if known_size else _memory_hint(arguments)
+        message, status = f"out of memory: {hint}", 1
     else:
         known = [number for kind, number in _STATUS.items() if isinstance(error, kind)]
         if not known:

@@ -79,6 +79,8 @@ def train(
         ValueError, OSError: if an option, the data or the weights are not usable.
         FileExistsError: if `run_dir` exists and is not empty.
         FloatingPointError: if the loss is no longer finite.
+        MemoryError: if there is no memory for the first batch; names a `batch_size`
+            that fits.
     """
     if resume is not None:
         for name, value in (

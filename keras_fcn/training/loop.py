@@ -24,7 +24,7 @@ import numpy as np
 from keras_fcn.config import TrainingConfig
 from keras_fcn.datasets.lanes import training_batches
 from keras_fcn.datasets.pipeline import iterate
-from keras_fcn.errors import TrainingStopped
+from keras_fcn.errors import BatchTooLarge, TrainingStopped, is_out_of_memory
 from keras_fcn.evaluation.report import scores_report
 from keras_fcn.models.devices import use_xla
 from keras_fcn.runs.checkpoints import Checkpoint
@@ -37,7 +37,7 @@ from keras_fcn.training.callbacks import (
 )
 from keras_fcn.training.data import TrainingData
 from keras_fcn.training.optimizer import make_schedule
-from keras_fcn.training.trainer import Trainer, fetch, is_pending
+from keras_fcn.training.trainer import Step, Trainer, fetch, is_pending
 from keras_fcn.typing import Tensor
 
 logger = logging.getLogger(__name__)
@@ -106,6 +106,7 @@ class TrainingLoop:
             OSError: if something can't be written.
             TrainingStopped: by SIGTERM to a worker, after a checkpoint.
             PeerLost: if another worker has ended.
+        BatchTooLarge: if the memory has no room for the first batch.
         """
         config = self.config
         self.callbacks.on_train_begin()
@@ -197,9 +198,11 @@ class TrainingLoop:
                 for step in range(done, self._next_checkpoint(done)):
                     self.callbacks.on_train_batch_begin(step)
                     self.user_callbacks.on_train_batch_begin(step)
-                    scores = train_on(next(batches))
-                    if not self._is_compiled:
-                        self._end_first_step(scores, speed)
+                    batch = next(batches)
+                    if self._is_compiled:
+                        scores = train_on(batch)
+                    else:
+                        scores = self._first_step(train_on, batch, speed)
                     is_stopped, is_due = self._vote(speed)
                     is_due = is_due or step + 1 == self.steps_per_epoch
                     logs = self._report(scores, speed, epoch, step) if is_due else {}
@@ -269,9 +272,20 @@ class TrainingLoop:
             self._is_stop_requested(), wants_report, is_delayed=True
         )
 
-    def _end_first_step(self, scores: dict[str, Tensor], speed: "Speed") -> None:
-        """Log the duration of the first step and leave it out of the speed."""
-        fetch(scores)
+    def _first_step(
+        self, train_on: Step, batch: dict[str, Tensor], speed: "Speed"
+    ) -> dict[str, Tensor]:
+        """Train on the first batch; log the duration and leave it out of the speed."""
+        try:
+            scores = train_on(batch)
+            fetch(scores)
+        except Exception as error:
+            size = self._fitting_batch_size(train_on, batch, error)
+            if size is None:
+                raise
+            raise BatchTooLarge(
+                f"`batch_size` {size} fits, {self.config.batch_size} does not"
+            ) from error
         self._is_compiled = True
         if self.run_folder is not None:
             logger.info("The first step, which is compiled, took %.1f s", speed.seconds)
@@ -280,6 +294,26 @@ class TrainingLoop:
         self._seconds_of_all_reduce = self.distribution.seconds_of_all_reduce(num_bytes)
         if self.steps_per_epoch > 1:
             speed.restart()
+        return scores
+
+    def _fitting_batch_size(
+        self, train_on: Step, batch: dict[str, Tensor], error: Exception
+    ) -> int | None:
+        """Return a smaller batch size that can be trained on after a lack of memory."""
+        size = self.config.batch_size
+        images_per_size = self.images_per_step // size
+        while is_out_of_memory(error) and self.distribution.num_replicas == 1:
+            if size == 1:
+                return None
+            size = -(-size // 2)
+            count = size * images_per_size
+            part = {name: values[:count] for name, values in batch.items()}
+            try:
+                fetch(train_on(part))
+                return size
+            except Exception as smaller_error:
+                error = smaller_error
+        return None
 
     def _report(
         self, scores: dict[str, Tensor], speed: "Speed", epoch: int, step: int

@@ -59,6 +59,7 @@ def train(
         FloatingPointError: if the loss is no longer finite.
         TrainingStopped: by SIGTERM to a worker, after a checkpoint has been written.
         PeerLost: if another worker has ended.
+        BatchTooLarge: if the memory has no room for the first batch.
     """
     distribution = distribution or Distribution()
     config = _resolve_on_all_workers(config, distribution, checkpoint_every)

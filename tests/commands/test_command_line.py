@@ -4,7 +4,6 @@ import argparse
 import logging
 import subprocess
 import sys
-import time
 
 import pytest
 import tensorflow as tf
@@ -13,6 +12,7 @@ from keras_fcn.commands import command_line
 from keras_fcn.commands.command_line import Command
 from keras_fcn.commands.flags import add_flag
 from keras_fcn.commands.parser import OneLineParser
+from keras_fcn.errors import BatchTooLarge
 from keras_fcn.options import Size, ValueRange, format_value
 from keras_fcn.progress import Progress
 from tests.support.commands import call, outcome, refusal
@@ -81,6 +81,7 @@ def test_errors_name_flags_instead_of_arguments(capsys):
         (FloatingPointError("the loss is nan"), 1, "the loss is nan"),
         (ValueError(), 2, "error: ValueError"),
         (MemoryError(), 1, "out of memory: lower --batch-size, or lower --crop, or "),
+        (BatchTooLarge("`batch_size` 2 fits"), 1, "out of memory: --batch-size 2 fits"),
         (
             tf.errors.ResourceExhaustedError(
                 None, None, "/tmp/cache/examples.data; No space left on device"
@@ -290,7 +291,6 @@ def test_a_log_line_is_written_above_a_progress_bar(capsys, monkeypatch):
     handler = command_line._LogHandler(sys.stderr)
     record = logging.LogRecord("x", logging.INFO, "", 0, "epoch 1", (), None)
     with Progress(description="Reading", total=2) as progress:
-        time.sleep(0.01)
         progress.update()
         handler.emit(record)
     before, _, after = capsys.readouterr().err.partition("epoch 1\n")

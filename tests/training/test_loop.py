@@ -15,6 +15,7 @@ from keras_fcn.config import TrainingConfig
 from keras_fcn.datasets.dataset import SegmentationDataset
 from keras_fcn.datasets.lanes import cached_lanes
 from keras_fcn.datasets.pipeline import validation_batches
+from keras_fcn.errors import BatchTooLarge
 from keras_fcn.runs.checkpoints import Checkpoint
 from keras_fcn.runs.folder import RunFolder
 from keras_fcn.training.callbacks import SampleWriter
@@ -39,6 +40,7 @@ class FakeTrainer:
             first_non_finite_step=self._first_non_finite_step
         )
         self.is_in_epoch = False
+        self.most_images = np.inf  # of a batch; the memory has no room for more
         self.distribution, self.trainable_variables = Distribution(), []
         self.network = SimpleNamespace()
 
@@ -54,6 +56,8 @@ class FakeTrainer:
 
     def _train_on(self, batch):
         assert self.is_in_epoch
+        if len(batch["image"]) > self.most_images:
+            raise MemoryError
         self.now += 0.3 if self.batches else 9
         self.batches.append(batch)
         self.epoch_losses.append(self.losses.pop(0) if self.losses else self.loss)
@@ -239,6 +243,20 @@ def test_speed_and_data_wait_exclude_the_compiled_first_step(make_loop, caplog):
     assert [logs["data_wait"] for logs in step_logs] == pytest.approx([0.25] * 5)
     speeds = [logs["images_per_second"] for logs in step_logs]
     assert speeds == pytest.approx([2 / 0.4, 3 / 0.8, 2 / 0.4, 4 / 0.8, 5 / 1.2])
+
+
+@pytest.mark.parametrize("mixed", [None, numbered_split(3)])
+def test_the_batch_size_that_fits_is_named_if_the_memory_has_no_room(
+    make_loop, trainer, mixed
+):
+    loop = make_loop(batch_size=5, mixed=mixed)
+    trainer.most_images = 4 if mixed else 2
+    message = "^`batch_size` 2 fits, 5 does not$"
+    with pytest.raises(BatchTooLarge, match=message):
+        run_recorded(loop)
+    trainer.most_images = 0
+    with pytest.raises(MemoryError, match="^$"):
+        run_recorded(loop)
 
 
 def test_speed_counts_the_images_of_both_data_sets(make_loop):
