@@ -159,8 +159,10 @@ def overlay_with_legend(
     width = max(blended.shape[1], _MIN_WIDTH)
     ids = np.flatnonzero(np.bincount(label_map.ravel())).tolist()
     names = overlay_legend(class_map, ids, width, legend_scale(label_map.shape))
-    padding = ((0, 0), (0, width - blended.shape[1]), (0, 0))
-    return np.concatenate([np.pad(blended, padding, constant_values=255), names])
+    if missing := width - blended.shape[1]:
+        padding = ((0, 0), (0, missing), (0, 0))
+        blended = np.pad(blended, padding, constant_values=255)
+    return np.concatenate([blended, names])
 
 
 def overlay_legend(

@@ -32,7 +32,12 @@ def text_font(text: str, size: float) -> Font:
         text: one line.
         size: height of the letters, pixels.
     """
-    path = _font_file(text)
+    return _load_font(_font_file(text), size)
+
+
+@lru_cache(maxsize=64)
+def _load_font(path: str | None, size: float) -> Font:
+    """Load a font once, because that takes longer than drawing a legend with it."""
     if path is not None:
         return ImageFont.truetype(path, size)
     font = ImageFont.load_default(size)

@@ -38,6 +38,12 @@ def test_latin_greek_and_cyrillic_are_drawn_without_system_fonts(
     assert not caplog.messages
 
 
+def test_a_font_is_loaded_once():
+    assert text_font("road", 14) is text_font("sky", 14)
+    assert text_font("Дорога", 14) is text_font("дом", 14)
+    assert text_font("road", 14).size != text_font("road", 28).size
+
+
 def test_a_name_that_no_font_can_draw_is_reported_once(no_system_fonts, caplog):
     for _ in range(2):
         text_font("道路", 14)
