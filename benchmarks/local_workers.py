@@ -33,14 +33,18 @@ def tf_config(addresses: Sequence[str], index: int) -> str:
 
 
 def start_workers(
-    arguments: Sequence[object], count: int, logs: Path
+    arguments: Sequence[object],
+    count: int,
+    logs: Path,
+    program: Sequence[str] = ("train.py",),
 ) -> list[subprocess.Popen]:
-    """Start `train.py` as several workers; a single one gets no TF_CONFIG.
+    """Start a training as several workers; a single one gets no TF_CONFIG.
 
     Args:
         arguments: command-line arguments, the same for all.
         count: number of workers.
         logs: folder for the output of the workers, `worker-INDEX.log`.
+        program: Python's arguments before those of the command line.
     """
     logs.mkdir(parents=True, exist_ok=True)
     addresses = free_addresses(count)
@@ -52,7 +56,7 @@ def start_workers(
         with (logs / f"worker-{index}.log").open("w") as log:
             workers.append(
                 subprocess.Popen(
-                    [sys.executable, "train.py", *map(str, arguments)],
+                    [sys.executable, *program, *map(str, arguments)],
                     cwd=PROJECT,
                     env=environment,
                     stdout=log,

@@ -8,7 +8,6 @@ import subprocess
 import sys
 from importlib.util import find_spec
 
-import keras
 import numpy as np
 import pytest
 
@@ -16,114 +15,22 @@ from keras_fcn.commands import keras_settings
 from keras_fcn.commands import train as commands_train
 from keras_fcn.runs.folder import RunFolder
 from keras_fcn.training.train import train
+from tests.support.backend_results import all_results
 from tests.support.commands import refusal
 from tests.support.data import PROJECT, tiny_config, write_folder
-from tests.support.jax_training import SAME, SIZE, train_all
+from tests.support.jax_training import SAME, SIZE
 from tests.support.narrow import narrow_vgg16
 
 needs_jax = pytest.mark.skipif(find_spec("jax") is None, reason="needs JAX")
 
-SCRIPT = """
-import json, sys
-import keras, numpy as np
-from keras_fcn import FCN
-from keras_fcn.config import UPSAMPLING, TrainingConfig
-from keras_fcn.losses import CrossEntropy
-from keras_fcn.models.upsampling import upsample
-from keras_fcn.training.augment import Augment
-from keras_fcn.training.optimizer import make_optimizer
-from keras_fcn.training.trainer import Trainer, fetch
-from tests.support.narrow import narrow_vgg16
-
-assert keras.backend.backend() == sys.argv[1]
-with narrow_vgg16():
-    network = FCN("8s", 3, "compact", None, head_filters=8)
-rng = np.random.default_rng(0)
-for weight in network.trainable_weights:
-    scale = (2 / max(1, np.prod(weight.shape[:-1]))) ** 0.5
-    weight.assign(scale * rng.normal(size=weight.shape))
-image = rng.integers(0, 256, (2, 33, 47, 3)).astype("uint8")
-logits = keras.ops.convert_to_numpy(network(image))
-
-
-def gradient(function, logits):
-    if keras.backend.backend() == "jax":
-        import jax
-        return jax.grad(function)(logits)
-    import tensorflow as tf
-    logits = tf.constant(logits)
-    with tf.GradientTape() as tape:
-        tape.watch(logits)
-        value = function(logits)
-    return tape.gradient(value, logits)
-
-upsampled, gradients = {}, {}
-weights = rng.normal(size=(1, 6, 8, 2)).astype("float32")
-coarse = rng.normal(size=(1, 3, 4, 2)).astype("float32")
-pooled = np.round(rng.normal(size=(1, 6, 8, 5)), 1).astype("float32")
-for method in UPSAMPLING:
-    inputs = [keras.Input((None, None, channels)) for channels in (2, 5)]
-    outputs = upsample(inputs[0], 2, method, "upscore", inputs[1:])
-    upsampling_model = keras.Model(inputs, outputs)
-    values = upsampling_model.predict_on_batch([coarse, pooled])
-    upsampled[method] = np.asarray(values).ravel().tolist()
-    features = keras.ops.convert_to_tensor(pooled)
-    slope = gradient(
-        lambda x: keras.ops.sum(upsampling_model([x, features]) * weights), coarse
-    )
-    gradients[method] = np.asarray(slope).ravel().tolist()
-
-augment = Augment((32, 32), 255, seed=1)
-loss = CrossEntropy(255, [1.0, 2.0, 0.5])
-trainer = Trainer(network, augment, 3, 255, loss)
-config = TrainingConfig(learning_rate=1e-6, encoder_rate=0.5)
-trainer.compile(optimizer=make_optimizer(config, 10))
-trainer.build()
-batch = {
-    "image": image,
-    "label_map": rng.integers(0, 3, (2, 33, 47)).astype("uint8"),
-    "size": np.full((2, 2), (33, 47), "int32"),
-}
-scores = trainer.test_on_batch(batch, return_dict=True)
-traced, call = [], Trainer.call
-
-def spy(self, inputs, training=False):
-    traced.append(training)
-    return call(self, inputs, training)
-
-Trainer.call = spy
-with trainer.epoch() as train_on:
-    for _ in range(3):
-        trained = train_on(batch)
-print(json.dumps({
-    "logits": logits[0, ::8, ::8].ravel().tolist(),
-    "upsampled": upsampled,
-    "gradients": gradients,
-    "scores": {name: float(value) for name, value in scores.items()},
-    "traced": len(traced),
-    "steps": int(trainer.optimizer.iterations),
-    "pixels": int(trainer.confusion.matrix().sum()),
-    "loss": fetch(trained)["loss"],
-}))
-"""
-
-
-def run_on(backend):
-    result = subprocess.run(
-        [sys.executable, "-c", SCRIPT, backend],
-        cwd=PROJECT,
-        env={**os.environ, "KERAS_BACKEND": backend},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert result.returncode == 0, result.stderr
-    return json.loads(result.stdout.splitlines()[-1])
-
 
 @pytest.fixture(scope="module")
-def histories(tmp_path_factory):
-    """Histories of the trainings of `train_all`, on TensorFlow and on JAX."""
+def results(tmp_path_factory):
+    """What `all_results` returns on TensorFlow and on JAX, and the folder of its runs.
+
+    One process computes all results on JAX, while this one computes those on
+    TensorFlow.
+    """
     data = tmp_path_factory.mktemp("data")
     folder = write_folder(data / "first", {"train": 5, "val": 3}, SIZE)
     second = write_folder(data / "second", {"train": 4, "val": 1}, (40, 30))
@@ -131,28 +38,39 @@ def histories(tmp_path_factory):
     config = tiny_config(folder, **SAME, epochs=1)
     with narrow_vgg16():
         start = train(config, runs / "start").path
-    arguments = [str(path) for path in (folder, second, start, runs / "jax")]
-    command = [sys.executable, "-m", "tests.support.jax_training", *arguments]
-    environment = {**os.environ, "KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"}
+    fit_folder = write_folder(data / "fit")
+    arguments = [str(path) for path in (fit_folder, folder, second, start)]
+    command = [sys.executable, "-m", "tests.support.backend_results", *arguments]
+    environment = {
+        **os.environ,
+        "KERAS_BACKEND": "jax",
+        "JAX_PLATFORMS": "cpu",
+        # Compiling takes longer than all steps: quickly, and each step once.
+        "XLA_FLAGS": "--xla_backend_optimization_level=0",
+        "JAX_COMPILATION_CACHE_DIR": str(runs / "cache"),
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+    }
     with subprocess.Popen(
-        command,
+        [*command, runs / "jax"],
         cwd=PROJECT,
         env=environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     ) as process:
-        tensorflow = train_all(*arguments[:3], runs / "tensorflow")
+        tensorflow = all_results(*arguments, runs / "tensorflow")
         out, err = process.communicate(timeout=600)
     assert process.returncode == 0, err
-    return {"tensorflow": tensorflow, **json.loads(out.splitlines()[-1])}, runs
+    jax = json.loads(out.splitlines()[-1])
+    assert (tensorflow["backend"], jax["backend"]) == ("tensorflow", "jax")
+    return tensorflow, jax, runs
 
 
 @needs_jax
 @pytest.mark.parametrize("training", ["plain", "augmented"])
-def test_a_training_has_the_same_losses_on_jax(histories, training):
+def test_a_training_has_the_same_losses_on_jax(results, training):
     """Batches are equal: two data sets of two sizes, with padding and void images."""
-    tensorflow, jax = (histories[0][name][training] for name in ("tensorflow", "jax"))
+    tensorflow, jax = (result["trainings"][training] for result in results[:2])
     assert len(tensorflow) == len(jax) == (2 if training == "plain" else 1)
     for one, other in zip(tensorflow, jax, strict=True):
         # Three steps per epoch; float32 sums differ in their order.
@@ -163,32 +81,36 @@ def test_a_training_has_the_same_losses_on_jax(histories, training):
 
 
 @needs_jax
-def test_the_compared_losses_differ_between_epochs_and_trainings(histories):
-    plain, augmented = (histories[0]["jax"][name] for name in ("plain", "augmented"))
+def test_the_compared_losses_differ_between_epochs_and_trainings(results):
+    plain, augmented = (
+        results[1]["trainings"][name] for name in ("plain", "augmented")
+    )
     losses = [plain[0]["loss"], plain[1]["loss"], augmented[0]["loss"]]
     for one, other in itertools.combinations(losses, 2):
         assert one != pytest.approx(other, rel=1e-3)
 
 
 @needs_jax
-def test_a_resumed_training_on_jax_has_the_history_of_an_uninterrupted_one(histories):
-    assert histories[0]["jax"]["resumed"] == histories[0]["jax"]["plain"]
+def test_a_resumed_training_on_jax_has_the_history_of_an_uninterrupted_one(results):
+    trainings = results[1]["trainings"]
+    assert trainings["resumed"] == trainings["plain"]
 
 
 @needs_jax
-def test_a_run_on_jax_has_the_files_of_a_run_on_tensorflow(histories):
+def test_a_run_on_jax_has_the_files_of_a_run_on_tensorflow(results):
+    *_, folder = results
     names = [
         {
             re.sub(r"tfevents\..*", "tfevents", str(path.relative_to(runs / "plain")))
             for path in (runs / "plain").rglob("*")
             if not path.name.startswith("best")
         }
-        for runs in (histories[1] / "tensorflow", histories[1] / "jax")
+        for runs in (folder / "tensorflow", folder / "jax")
     ]
     assert names[0] == names[1]
     assert {"calibration.json", "history.csv", "samples/epoch-0002.png"} <= names[1]
     assert "tensorboard/validation/events.out.tfevents" in names[1]
-    run = RunFolder.open(histories[1] / "jax" / "plain")
+    run = RunFolder.open(folder / "jax" / "plain")
     assert run.read_metrics()["epoch"] in (1, 2)
     logits = run.load_model().predict_on_batch(np.zeros((1, 32, 32, 3), "uint8"))
     assert np.isfinite(logits).all()
@@ -230,9 +152,8 @@ def test_jax_that_can_not_be_imported_is_a_one_line_error(
 
 @pytest.mark.slow
 @needs_jax
-def test_values_and_gradients_on_jax_equal_those_on_tensorflow():
-    assert keras.backend.backend() == "tensorflow"
-    tensorflow, jax = run_on("tensorflow"), run_on("jax")
+def test_values_and_gradients_on_jax_equal_those_on_tensorflow(results):
+    tensorflow, jax = (result["values"] for result in results[:2])
     np.testing.assert_allclose(
         jax["logits"], tensorflow["logits"], rtol=1e-3, atol=1e-3
     )
@@ -247,3 +168,21 @@ def test_values_and_gradients_on_jax_equal_those_on_tensorflow():
     # The step is compiled once, and the variables hold the state after the steps.
     assert (jax["traced"], jax["steps"]) == (tensorflow["traced"], 3) == (1, 3)
     assert np.isfinite(jax["loss"])
+
+
+@needs_jax
+def test_fit_and_the_losses_on_jax_equal_those_on_tensorflow(results):
+    one, other = (result["fit"] for result in results[:2])
+    assert one["refused"] and other["refused"]
+    for name, (value, gradient) in one["losses"].items():
+        assert other["losses"][name][0] == pytest.approx(value, rel=1e-5)
+        np.testing.assert_allclose(other["losses"][name][1], gradient, atol=1e-6)
+    for history in (one["history"], other["history"]):
+        assert history["val_loss"][-1] < history["val_loss"][0]
+    # Each backend has its own random numbers.
+    assert other["history"]["val_loss"][-1] == pytest.approx(
+        one["history"]["val_loss"][-1], rel=0.3
+    )
+    # The metrics in the logs have more digits than float32.
+    for scores in (one["scores"], other["scores"]):
+        assert abs(scores["metric"] - scores["evaluation"]) < 1e-9

@@ -1,11 +1,5 @@
 """`compile` and `fit` with the public parts, as in the documentation."""
 
-import json
-import os
-import subprocess
-import sys
-from importlib.util import find_spec
-
 import keras
 import numpy as np
 import pytest
@@ -14,7 +8,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 import keras_fcn
 from keras_fcn.evaluation.evaluate import quick_scores
-from tests.support.data import PROJECT, write_folder
+from tests.support.data import write_folder
 from tests.support.fit import fit
 from tests.support.narrow import narrow_vgg16
 
@@ -131,38 +125,6 @@ def test_bad_arguments_of_data_sets_are_refused(fitted, tmp_path):
     folder = write_folder(tmp_path / "mine", {"train": 2, "val": 1})
     with pytest.raises(ValueError, match="has the splits train, val. .*split=test"):
         _ = keras_fcn.datasets.load("folder", folder).test
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(find_spec("jax") is None, reason="needs JAX")
-def test_fit_and_the_losses_on_jax_equal_those_on_tensorflow(tmp_path):
-    folder = write_folder(tmp_path / "mine")
-    results = {}
-    for backend in ("tensorflow", "jax"):
-        result = subprocess.run(
-            [sys.executable, "-m", "tests.support.fit", folder, tmp_path / backend],
-            cwd=PROJECT,
-            env={**os.environ, "KERAS_BACKEND": backend},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert result.returncode == 0, result.stderr
-        results[backend] = json.loads(result.stdout.splitlines()[-1])
-    one, other = results["tensorflow"], results["jax"]
-    assert one["refused"] and other["refused"]
-    for name, (value, gradient) in one["losses"].items():
-        assert other["losses"][name][0] == pytest.approx(value, rel=1e-5)
-        np.testing.assert_allclose(other["losses"][name][1], gradient, atol=1e-6)
-    for history in (one["history"], other["history"]):
-        assert history["val_loss"][-1] < history["val_loss"][0]
-    # Each backend has its own random numbers.
-    assert other["history"]["val_loss"][-1] == pytest.approx(
-        one["history"]["val_loss"][-1], rel=0.3
-    )
-    # The metrics in the logs have more digits than float32.
-    for scores in (one["scores"], other["scores"]):
-        assert abs(scores["metric"] - scores["evaluation"]) < 1e-9
 
 
 def test_fit_has_the_loss_curve_of_a_whole_training(fitted, tmp_path):

@@ -15,7 +15,7 @@ from keras_fcn.prediction.outputs import Outputs, check_outputs
 from keras_fcn.prediction.urls import is_stream, is_url, shown_url, stem_of_url
 from tests.support.commands import outcome, refusal
 from tests.support.image_files import make_png
-from tests.support.ports import unused_port
+from tests.support.ports import refusing_port
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -102,7 +102,7 @@ def test_slow_large_and_incomplete_downloads_end(
 
 
 def test_a_missing_server_and_an_unknown_scheme_are_one_line(scored_run, capsys):
-    url = f"http://127.0.0.1:{unused_port()}/a.png"
+    url = f"http://127.0.0.1:{refusing_port()}/a.png"
     flags = ("--model", scored_run.path)
     line = refusal(predict, capsys, url, *flags)
     assert f"{url} can't be downloaded (no connection to the server)" in line

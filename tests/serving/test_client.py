@@ -3,7 +3,6 @@
 import io
 import logging
 import shutil
-import socket
 import ssl
 import subprocess
 
@@ -28,6 +27,7 @@ from keras_fcn.serving.options import ExportOptions
 from tests.support.commands import outcome, refusal
 from tests.support.data import draw_blocks
 from tests.support.fake_servers import encode_label_map, fake_model, label
+from tests.support.ports import refusing_port
 from tests.support.serving_stand_in import QUEUE_IS_FULL, StandIn, Status
 
 CLASS_MAP = ClassMap(("a", "b", "c"), ((255, 0, 0), (0, 255, 0), (0, 0, 255)), 255)
@@ -59,12 +59,6 @@ def save_image(path, size=(48, 64), seed=0, **options):
 
 def url_of(server, api):
     return server.grpc_url if api == "grpc" else server.rest_url
-
-
-def unused_port():
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
 
 
 def predict_by_server(server, api, tmp_path, *paths, num_images=4, **limits):
@@ -312,7 +306,7 @@ def test_missing_server_is_a_one_line_error_after_the_retries(
 ):
     caplog.set_level(logging.INFO, "keras_fcn")
     monkeypatch.setattr("keras_fcn.serving.client._FIRST_WAIT", 0.01)
-    image, url = save_image(run.parent / "in/x.png"), url.format(unused_port())
+    image, url = save_image(run.parent / "in/x.png"), url.format(refusing_port())
     line = refusal(
         predict, capsys, image, "--server", url, "--model", run, "--retries", 2
     )
@@ -638,7 +632,7 @@ def test_loopback_addresses_bypass_the_proxy(
     host, server, run, tmp_path, capsys, monkeypatch
 ):
     monkeypatch.delenv("no_proxy", raising=False)
-    monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{unused_port()}")
+    monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{refusing_port()}")
     image = save_image(tmp_path / "in/x.png")
     url = server.rest_url.replace("127.0.0.1", host)
     flags = ("--server", url, "--model", run, "--output-dir", tmp_path / "out")

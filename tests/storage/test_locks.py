@@ -6,9 +6,11 @@ import signal
 import socket
 import subprocess
 import sys
+from threading import Timer
 
 import pytest
 
+from keras_fcn.storage import locks
 from keras_fcn.storage.locks import Locked, is_abandoned, lock, take
 from tests.support.data import PROJECT
 
@@ -52,18 +54,18 @@ def test_a_lock_of_a_killed_process_can_be_taken(holder, tmp_path):
     assert not (tmp_path / "lock").exists()
 
 
-def test_a_waiting_process_gets_the_lock_when_it_is_released(holder, tmp_path, caplog):
+def test_a_waiting_process_gets_the_lock_when_it_is_released(
+    holder, tmp_path, caplog, monkeypatch
+):
     caplog.set_level("INFO", "keras_fcn")
-    waiting = subprocess.Popen(  # ends the holder after this process has begun to wait
-        [
-            sys.executable,
-            "-c",
-            f"import os,time; time.sleep(0.5); os.kill({holder.pid}, 2)",
-        ]
-    )
+
+    def end_holder(record):
+        Timer(0.2, holder.kill).start()  # when this process waits
+        return True
+
+    monkeypatch.setattr(locks.logger, "filters", [end_holder])
     with lock(tmp_path / "lock", waits="prepares the data"):
         assert holder.wait() != 0
-    waiting.wait()
     (line,) = caplog.messages
     assert line.startswith(f"Waiting for process {holder.pid} on ")
     assert line.endswith(", which prepares the data")

@@ -1,12 +1,4 @@
-"""A training by `compile` and `fit` with the public parts, on any backend.
-
-    KERAS_BACKEND=jax python -m tests.support.fit FOLDER LOGS
-
-prints losses with gradients, the history and scores as JSON.
-"""
-
-import json
-import sys
+"""A training by `compile` and `fit` with the public parts, on any backend."""
 
 import keras
 import numpy as np
@@ -82,14 +74,15 @@ def refuses_wrong_ids(model, data):
     return False
 
 
-if __name__ == "__main__":
+def fit_results(folder, logs):
+    """Losses with gradients, the history of `fit` and its scores, for JSON."""
     with narrow_vgg16():
-        model, history, data = fit(*sys.argv[1:])
+        model, history, data = fit(folder, logs)
 
     def predict(images):
         return np.argmax(model.predict_on_batch(images), axis=-1)
 
-    result = {
+    return {
         "losses": {
             name: loss_and_gradient(keras_fcn.losses.get(name, 255, [1, 2, 3, 4]))
             for name in LOSSES
@@ -101,4 +94,3 @@ if __name__ == "__main__":
         },
         "refused": refuses_wrong_ids(model, data),
     }
-    print(json.dumps(result))

@@ -1,12 +1,5 @@
-"""Trainings that give the same losses on TensorFlow and on JAX.
+"""Trainings that give the same losses on TensorFlow and on JAX."""
 
-    KERAS_BACKEND=jax python -m tests.support.jax_training FOLDER SECOND START RUNS
-
-prints the histories of `train_all` as JSON.
-"""
-
-import json
-import sys
 from pathlib import Path
 from unittest import mock
 
@@ -79,7 +72,3 @@ def spread_evenly(shape, minval=0.0, maxval=1.0, seed=None, **_):
     shares = np.roll(shares, int(1000 * (maxval - minval))).reshape(shape)
     values = minval + shares * (maxval - minval)
     return keras.ops.convert_to_tensor(values.astype("float32"))
-
-
-if __name__ == "__main__":
-    print(json.dumps({keras.backend.backend(): train_all(*sys.argv[1:])}))
