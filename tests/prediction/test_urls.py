@@ -137,6 +137,7 @@ def test_two_urls_with_one_output_are_refused(tmp_path, urls):
         ("http://127.0.0.1:1/a.png", "a_labels.png"),
         ("http://127.0.0.1:1/a.mp4", "a_overlay.mp4"),
         ("rtsp://127.0.0.1:1/a", "a_labels/000000.png"),
+        ("rtsp://127.0.0.1:1/a", "a_overlay.mp4"),
         ("--camera=0", "camera-0_overlay.mp4"),
     ],
 )

@@ -131,13 +131,13 @@ def test_the_frame_at_the_end_of_a_clip_is_not_part_of_it(tmp_path):
 
 
 @pytest.mark.parametrize("sound", ["aac", "pcm_s16le"])  # copied and encoded
-def test_the_audio_at_the_end_of_a_clip_is_not_part_of_it(tmp_path, sound):
+def test_audio_begins_and_ends_with_the_clip(tmp_path, sound):
     path = write_video(tmp_path / "a.mkv", EVEN, "ffv1", sound=sound)
     with av.open(str(path)) as source:
-        end = float(list(source.decode(audio=0))[9].time)
+        time = float(list(source.decode(audio=0))[9].time)
 
-    def num_packets(end):
-        audio = AudioCopy(path, Fraction(0), end)
+    def num_packets(begin, end):
+        audio = AudioCopy(path, Fraction(begin), end)
         with av.open(str(tmp_path / "b.mp4"), "w") as target:
             audio.begin(target)
             audio.copy_until(100)
@@ -145,7 +145,9 @@ def test_the_audio_at_the_end_of_a_clip_is_not_part_of_it(tmp_path, sound):
         with av.open(str(tmp_path / "b.mp4")) as made:
             return sum(packet.size > 0 for packet in made.demux(audio=0))
 
-    assert num_packets(end) == num_packets(end + 1e-6) - 1
+    # What begins at the end is not part of the clip, what begins with it is.
+    assert num_packets(0, time) == num_packets(0, time + 1e-6) - 1
+    assert num_packets(time, None) == num_packets(time + 1e-6, None) + 1
 
 
 def test_times_of_a_clip_count_from_the_first_frame_for_the_audio_too(tmp_path):
