@@ -25,18 +25,29 @@ def test_notebooks_contain_no_outputs(path):
     assert not any(cell.outputs or cell.execution_count for cell in code)
 
 
-def run(name, folder, monkeypatch):
-    """Run a notebook in an empty folder, and return its code cells with outputs."""
-    # Its shell commands must use this environment and this checkout.
-    folders = [str(Path(sys.executable).parent), os.environ["PATH"]]
-    monkeypatch.setenv("PATH", os.pathsep.join(folders))
-    monkeypatch.setenv("PYTHONPATH", str(PROJECT))
-    notebook = read_notebook(name)
-    client = nbclient.NotebookClient(
-        notebook, timeout=600, resources={"metadata": {"path": str(folder)}}
-    )
-    client.execute()
-    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+@pytest.fixture(scope="module")
+def executed(tmp_path_factory):
+    """Folder and executed code cells of each notebook.
+
+    They are run one after the other in one kernel, without the variables of the
+    others: starting a kernel takes longer than most cells.
+    """
+    combined, results = nbformat.v4.new_notebook(), {}
+    for path in NOTEBOOKS:
+        notebook = read_notebook(path.stem)
+        folder = tmp_path_factory.mktemp(path.stem)
+        start = nbformat.v4.new_code_cell(f"%reset -f\n%cd -q {folder}")
+        combined.metadata = notebook.metadata
+        combined.cells += [start, *notebook.cells]
+        cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
+        results[path.stem] = folder, cells
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        # Their shell commands must use this environment and this checkout.
+        folders = [str(Path(sys.executable).parent), os.environ["PATH"]]
+        monkeypatch.setenv("PATH", os.pathsep.join(folders))
+        monkeypatch.setenv("PYTHONPATH", str(PROJECT))
+        nbclient.NotebookClient(combined, timeout=600).execute()
+    return results
 
 
 def num_images(cells):
@@ -45,20 +56,20 @@ def num_images(cells):
 
 
 @pytest.mark.slow
-def test_quickstart_loads_predicts_trains_and_exports(tmp_path, monkeypatch):
-    cells = run("quickstart", tmp_path, monkeypatch)
+def test_quickstart_loads_predicts_trains_and_exports(executed):
+    folder, cells = executed["quickstart"]
     assert num_images(cells) == 3
     shape = cells[-1].outputs[0]["data"]["text/plain"]
     assert shape.startswith("TensorShape([96, 128, 1])")
-    assert (tmp_path / "runs/mine/best.keras").exists()
-    assert (tmp_path / "export/mine/1/saved_model.pb").exists()
+    assert (folder / "runs/mine/best.keras").exists()
+    assert (folder / "export/mine/1/saved_model.pb").exists()
 
 
 @pytest.mark.slow
-def test_own_classes_learns_three_new_classes(tmp_path, monkeypatch):
-    cells = run("own_classes", tmp_path, monkeypatch)
+def test_own_classes_learns_three_new_classes(executed):
+    folder, cells = executed["own_classes"]
     assert num_images(cells) == 1
-    history = (tmp_path / "runs/cells/history.csv").read_text().splitlines()
+    history = (folder / "runs/cells/history.csv").read_text().splitlines()
     columns = history[0].split(",")
     mean_iou = float(history[-1].split(",")[columns.index("val_mean_iou")])
     assert mean_iou > 0.6
@@ -66,8 +77,8 @@ def test_own_classes_learns_three_new_classes(tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
-def test_compile_fit_trains_with_public_parts(tmp_path, monkeypatch):
-    cells = run("compile_fit", tmp_path, monkeypatch)
+def test_compile_fit_trains_with_public_parts(executed):
+    folder, cells = executed["compile_fit"]
     scores = cells[-1].outputs[-1]["data"]["text/plain"]
     assert "'mean_iou'" in scores
-    assert list(tmp_path.glob("logs/**/events.*"))
+    assert list(folder.glob("logs/**/events.*"))
