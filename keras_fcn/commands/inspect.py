@@ -17,6 +17,7 @@ from keras_fcn.commands.flags import (
     check_output_file,
 )
 from keras_fcn.config import FOLDER_FIELDS, TrainingConfig
+from keras_fcn.datasets.recognize import check_folder, recognize_dataset
 from keras_fcn.options import PositiveInt
 
 logger = logging.getLogger(__name__)
@@ -58,10 +59,21 @@ def check(arguments: argparse.Namespace, given: set[str]) -> None:
     from keras_fcn.images.encoding import MARK  # imports OpenCV
 
     inputs = [Path(arguments.data_dir)]
+    check_folder(inputs[0])
     check_output_file("samples", arguments.samples, (".png",), inputs, MARK)
     if "num_samples" in given and arguments.samples is None:
         raise ValueError("`num_samples` requires `samples`")
     check_output_file("json", arguments.json, (), inputs, b'"can_be_trained"')
+
+
+def _is_camvid(arguments):
+    """Whether `train` reads the folder as `camvid`."""
+    has_options = any(
+        getattr(arguments, name) != getattr(TrainingConfig(), name)
+        for name in FOLDER_FIELDS
+    )
+    name = recognize_dataset(Path(arguments.data_dir))
+    return name == "camvid" and not has_options
 
 
 def work(arguments: argparse.Namespace, given: set[str]) -> int:
@@ -76,9 +88,16 @@ def work(arguments: argparse.Namespace, given: set[str]) -> int:
     names = {option.name for option in fields(TrainingConfig)}.intersection(_FIELDS)
     config = TrainingConfig(**{name: getattr(arguments, name) for name in names})
     logger.info("Reading %s", arguments.data_dir)
+    table = None
+    if _is_camvid(arguments):
+        from keras_fcn.datasets.camvid import class_table, verify
+
+        verify(Path(arguments.data_dir))  # as `train` does
+        table = class_table()
     data = read_folder(
         Path(arguments.data_dir),
         options=FolderOptions.of(config),
+        own_table=table,
         is_full=True,  # all files are decoded, so that all problems are in the report
         is_training=True,
     )
@@ -108,5 +127,5 @@ main = Command(
     "%(prog)s DIR [options]",
     _EXAMPLES,
     by_position="data_dir",
-    needs_backend=lambda _: False,  # saves seconds: NumPy and Pillow read the folder
+    needs_backend=_is_camvid,  # NumPy and Pillow read other folders, which is faster
 ).main

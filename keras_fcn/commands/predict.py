@@ -169,8 +169,8 @@ def work(arguments: argparse.Namespace, given: set[str]) -> int:
         return work_on_ray(arguments, outputs)
     if arguments.server and "model" not in given:
         logger.warning(
-            "Class names and colors are those of %s; if the server has another "
-            "network, name its folder by `model`",
+            "The server sends class ids only; names and colors are those of %s. If it "
+            "has another network, name its run or packed network by `model`",
             arguments.model,
         )
     with ExitStack() as stack:

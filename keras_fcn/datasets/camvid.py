@@ -13,6 +13,7 @@ from pathlib import Path
 import tensorflow_datasets as tfds
 
 from keras_fcn.classes import ClassMap
+from keras_fcn.datasets.folder.labels.class_table import ClassEntry, ClassTable
 from keras_fcn.datasets.folder.layouts.matching import Pair, pair_files
 from keras_fcn.datasets.prepared import segmentation_info
 from keras_fcn.errors import summarize
@@ -171,6 +172,17 @@ def verify(folder: Path) -> None:
                 f"{IMAGE_SIZE[1]}x{IMAGE_SIZE[0]}. Received: {summarize(wrong)}"
             )
         _verify_labels([label_map for _, label_map in pairs], published.label_digest)
+
+
+def class_table() -> ClassTable:
+    """Return the classes by the ids of the label files."""
+    entries = [
+        ClassEntry(name, None, value, False)
+        for value, name in enumerate(CLASS_MAP.names)
+    ]
+    return ClassTable(
+        [*entries, ClassEntry("void", None, CLASS_MAP.void_id, True)], "CamVid"
+    )
 
 
 def _verify_labels(paths: list[Path], digest: str) -> None:

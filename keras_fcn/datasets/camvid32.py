@@ -125,10 +125,13 @@ def load_camvid32(
         find_pairs(folder, split)
     split_pairs = {split: find_pairs(folder, split) for split in _present(folder)}
     pairs = [pair for split in split_pairs.values() for pair in split]
-    sizes = {
-        split: tuple(read_size(image) for image, _ in split_pairs[split])
-        for split in split_pairs
-    }
+    try:
+        sizes = {
+            split: tuple(read_size(image) for image, _ in split_pairs[split])
+            for split in split_pairs
+        }
+    except UnreadableImage as error:
+        raise UnreadableImage(_unusable(1, str(error))) from error
     config = Camvid32Config(
         name=f"labels_{_digest(pairs, path)}", source_dir=str(folder)
     )
@@ -254,9 +257,15 @@ def _check(pairs: list[Pair], class_dict: ClassDict) -> None:
         except ValueError as error:
             wrong.append(f"{label_path} {error}")
     if wrong:
-        raise ValueError(
-            f"{len(wrong)} files of camvid32 can't be used: {summarize(wrong)}"
-        )
+        raise ValueError(_unusable(len(wrong), summarize(wrong)))
+
+
+def _unusable(count: int, files: str) -> str:
+    return (
+        f"camvid32 expects PNG images and label maps of the same size with the colors "
+        f"of class_dict.csv. Received {count} others: {files}. Copy them again, or "
+        "remove these images and their label maps"
+    )
 
 
 def _digest(pairs: list[Pair], class_dict_path: Path) -> str:

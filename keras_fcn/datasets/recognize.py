@@ -10,11 +10,27 @@ _DRIVE = re.compile(r"(0001TP|0006R0|0016E5|Seq05VD)_")
 _LABELS: dict[Dataset, str] = {"camvid": "trainannot", "camvid32": "train_labels"}
 
 
+def check_folder(folder: Path) -> None:
+    """Refuse a path that is not a folder.
+
+    Args:
+        folder: the data.
+
+    Raises:
+        FileNotFoundError: says what the path is.
+    """
+    if not folder.is_dir():
+        raise FileNotFoundError(
+            "`data_dir` must be a folder with images and labels. Received: "
+            f"{folder}, {'a file' if folder.exists() else 'which does not exist'}"
+        )
+
+
 def recognize_dataset(folder: Path) -> Dataset:
     """Return the data set of a folder.
 
     Args:
-        folder: the data; may be missing.
+        folder: the data.
 
     Returns:
         `camvid` or `camvid32` for a folder in the layout of their published copies

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
+from threading import Lock
 
 from PIL import ImageFont
 from wcwidth import wcswidth
@@ -15,6 +16,7 @@ logger = logging.getLogger(__name__)
 
 Font = ImageFont.FreeTypeFont
 
+_lock = Lock()
 _NO_LETTER = "\U0010fffd"  # a private code point: fonts draw a box
 _SUFFIXES = (".ttf", ".ttc", ".otf", ".otc")
 _STYLES = ("bold", "italic", "oblique", "mono", "serif", "light", "thin", "black")
@@ -32,7 +34,9 @@ def text_font(text: str, size: float) -> Font:
         text: one line.
         size: height of the letters, pixels.
     """
-    return _load_font(_font_file(text), size)
+    with _lock:  # threads would search, and report, at the same time
+        path = _font_file(text)
+    return _load_font(path, size)
 
 
 @lru_cache(maxsize=64)

@@ -124,10 +124,16 @@ def _describe_tiff(path):
     num_bands, bits = tags.get(_NUM_BANDS, 1), tags.get(_BITS, (1,))[0]
     kind = {1: "uint", 2: "int", 3: "float"}.get(tags.get(_TYPE, (1,))[0], "type ")
     bands = "1 band" if num_bands == 1 else f"{num_bands} bands"
+    options, advice = "-b 1 -b 2 -b 3 -co PHOTOMETRIC=RGB", "Choose three bands"
+    if num_bands < 3:
+        options, advice = "-b 1", "Convert one band"
+    if kind != "uint" or bits > 16:
+        options += " -scale LOW HIGH 0 65535"  # LOW and HIGH are equal for all files
+        advice += " and give their range, equal for all files"
     return (
         f"a TIFF with {bands} of {kind}{bits}: expected gray, RGB or RGBA of 8 or 16 "
-        "bits, or gray of 32 bits. Choose three bands, for example by `gdal_translate "
-        "-b 1 -b 2 -b 3 -ot UInt16 -co PHOTOMETRIC=RGB IN.tif OUT.tif`"
+        f"bits, or gray of 32 bits. {advice}, for example by `gdal_translate {options} "
+        "-ot UInt16 IN.tif OUT.tif`"
     )
 
 

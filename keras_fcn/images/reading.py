@@ -36,7 +36,8 @@ IMAGE_SUFFIXES = (
 )  # fmt: skip
 _ORIENTATION = 0x0112  # EXIF tag
 _WIDE_GRAY = ("I", "F")  # modes of 16 and 32 bits, which `convert` would clip at 255
-_BITS_PER_SAMPLE, _SAMPLE_FORMAT = 258, 339  # TIFF tags
+# TIFF tags
+_BITS_PER_SAMPLE, _PHOTOMETRIC, _PLANAR, _SAMPLE_FORMAT = 258, 262, 284, 339
 
 
 def read_image(
@@ -96,8 +97,8 @@ def read_image_values(
 
     Returns:
         uint8 RGB `(height, width, 3)`; for files of more than 8 bits, uint16, int32 or
-        float32, `(height, width)` if they are gray; and the EXIF orientation that was
-        applied, 1 to 8.
+        float32, `(height, width)` if they are gray; int8 for files of that type; and
+        the EXIF orientation that was applied, 1 to 8.
 
     Raises:
         UnreadableImage, FileNotFoundError: as `read_image`.
@@ -117,7 +118,8 @@ def has_bytes(path: Path, max_pixels: int = MAX_IMAGE_PIXELS) -> bool:
         UnreadableImage, FileNotFoundError: as `read_image`.
     """
     with open_image(path, max_pixels) as image:
-        return not (_is_wide_color(image) or image.mode.startswith(_WIDE_GRAY))
+        is_wide = _is_wide_color(image) or image.mode.startswith(_WIDE_GRAY)
+        return not (is_wide or _is_int8(image))
 
 
 def decode_values(image: ImageFile, path: Path) -> tuple[np.ndarray, int]:
@@ -128,10 +130,15 @@ def decode_values(image: ImageFile, path: Path) -> tuple[np.ndarray, int]:
         path: its file.
     """
     is_wide_color = _is_wide_color(image)  # before the decoding, which empties `tile`
+    is_tiff = image.format == "TIFF"
+    if is_wide_color and is_tiff and image.tag_v2.get(_PLANAR) == 2:
+        raise UnreadableImage(
+            f"{path} has bands of 16 bits that are stored one after the other. Store "
+            "them pixel by pixel: `gdal_translate -co INTERLEAVE=PIXEL IN.tif OUT.tif`"
+        )
     decode(image, path)
     if not is_wide_color:
-        values, orientation = values_of(image)
-        return values.astype(_stored_type(image, values.dtype), copy=False), orientation
+        return values_of(image)
     orientation = _orientation(image)
     encoded = np.frombuffer(path.read_bytes(), "uint8")
     index = image.tell()
@@ -149,16 +156,31 @@ def decode_values(image: ImageFile, path: Path) -> tuple[np.ndarray, int]:
 def _is_wide_color(image):
     """Whether a file has colors of 16 bits, of which Pillow keeps the upper eight."""
     has_16_bits = any(";16" in str(tile.args) for tile in image.tile)
+    if image.format == "TIFF":
+        has_16_bits = max(image.tag_v2.get(_BITS_PER_SAMPLE, (1,))) == 16
     return has_16_bits and image.mode in ("RGB", "RGBA", "RGBX", "LA")
 
 
-def _stored_type(image, decoded):
-    """Type of the stored values of a decoded image."""
-    # Pillow decodes gray of 16 and 32 bits, with or without a sign, to int32.
-    if image.mode == "I" and isinstance(image, TiffImageFile):
+def _is_int8(image):
+    is_tiff = isinstance(image, TiffImageFile) and image.mode == "L"
+    return is_tiff and image.tag_v2.get(_SAMPLE_FORMAT, (1,))[0] == 2
+
+
+def _as_stored(values, image):
+    """Values of a decoded image with their stored type, and with 0 as black."""
+    if image.mode == "I" and image.format in ("PNG", "PPM"):
+        return values.astype("uint16")
+    if not isinstance(image, TiffImageFile):
+        return values
+    # Pillow decodes gray of 16 and 32 bits to int32, and signed bytes to uint8.
+    if _is_int8(image):
+        values = values.astype("int8")
+    elif image.mode == "I":
         kind = {1: "uint", 2: "int"}[image.tag_v2.get(_SAMPLE_FORMAT, (1,))[0]]
-        return f"{kind}{image.tag_v2[_BITS_PER_SAMPLE][0]}"
-    return "uint16" if image.mode == "I" else decoded  # PNG and PGM
+        values = values.astype(f"{kind}{image.tag_v2[_BITS_PER_SAMPLE][0]}")
+    # In files whose 0 is white, it inverts values of 8 bits only.
+    is_inverted = image.tag_v2.get(_PHOTOMETRIC) == 0 and values.dtype.itemsize == 2
+    return np.iinfo(values.dtype).max - values if is_inverted else values
 
 
 def as_image(values: np.ndarray) -> np.ndarray:
@@ -184,10 +206,10 @@ def values_of(image: Image.Image) -> tuple[np.ndarray, int]:
         The values, upright, and the EXIF orientation that was applied, 1 to 8.
     """
     orientation = _orientation(image)
-    image = _upright(image, orientation)
+    upright = _upright(image, orientation)
     if not image.mode.startswith(_WIDE_GRAY) and image.mode != "RGB":
-        image = image.convert("RGB")  # would copy an RGB image
-    return np.asarray(image), orientation
+        upright = upright.convert("RGB")  # would copy an RGB image
+    return _as_stored(np.asarray(upright), image), orientation
 
 
 def apply_orientation(label_map: np.ndarray, orientation: int) -> np.ndarray:

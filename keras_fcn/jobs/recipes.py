@@ -11,7 +11,7 @@ from typing import Any
 
 from keras_fcn.config import FOLDER_FIELDS, TrainingConfig
 from keras_fcn.datasets.mix import parse_mix
-from keras_fcn.datasets.recognize import recognize_dataset
+from keras_fcn.datasets.recognize import check_folder, recognize_dataset
 from keras_fcn.errors import did_you_mean, shown
 from keras_fcn.options import kind_of, parse
 from keras_fcn.runs.names import network_path
@@ -53,8 +53,10 @@ def with_recipe(options: Mapping[str, Any], name: str | None = None) -> dict[str
         recipe.pop("init_from", None)
     kept = {name: recipe[name] for name in recipe.keys() - options}
     values = {**kept, **options}
-    if values.get("data_dir") is not None and "dataset" not in values:
-        folder = Path(values["data_dir"])
+    folder = Path(values["data_dir"]) if values.get("data_dir") is not None else None
+    if folder is not None:
+        check_folder(folder)
+    if folder is not None and "dataset" not in values:
         # With an option for own data, CamVid's files are read as such, too.
         has_options = not options.keys().isdisjoint(FOLDER_FIELDS)
         values["dataset"] = "folder" if has_options else recognize_dataset(folder)

@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from keras_fcn.commands import inspect
+from keras_fcn.datasets import camvid
 from tests.support.commands import call_and_watch, outcome, refusal
 from tests.support.folders import write_image, write_labels, write_pairs
 
@@ -129,6 +130,22 @@ def test_colors_without_names_are_answered_with_a_table(tmp_path, capsys):
     (tmp_path / "class_dict.csv").write_text(table.partition("\n\n")[0])
     status, out, _ = outcome(inspect, capsys, tmp_path)
     assert status == 0 and "class_1" in out
+
+
+def test_camvid_is_checked_as_in_a_training(tiny_camvid, tmp_path, capsys):
+    for path in sorted(tiny_camvid.rglob("*.png")):
+        path.rename(path.with_name(f"0001TP_{path.name}"))
+        if not path.parent.name.endswith("annot"):  # other images in each split
+            write_image(path.with_name(f"0001TP_{path.name}"), (48, 64))
+    file = tmp_path / "report.json"
+    status, out, err = outcome(inspect, capsys, tiny_camvid, "--json", file)
+    assert status == 0, out + err
+    described = json.loads(file.read_text())
+    assert [c["name"] for c in described["classes"]] == [*camvid.CLASS_MAP.names]
+    assert described["splits"]["train"]["void_pixels"] == 4 * 3 * 64
+    next((tiny_camvid / "valannot").iterdir()).unlink()
+    line = refusal(inspect, capsys, tiny_camvid)
+    assert "1 of 2 label maps of val" in line
 
 
 def test_a_folder_is_required(capsys, tmp_path):

@@ -210,6 +210,22 @@ def test_missing_files_are_refused_by_name(folder, missing, message):
         load(folder)
 
 
+@pytest.mark.parametrize(
+    ("damaged", "message"),
+    [
+        (
+            "train/train_0.png",
+            "expects PNG images .* others: .*train_0.png is an empty",
+        ),
+        ("val_labels/val_1_L.png", "val_1_L.png is an empty file. Copy them again, or"),
+    ],
+)
+def test_the_refusal_of_a_damaged_file_says_what_to_do(folder, damaged, message):
+    (folder / damaged).write_bytes(b"")
+    with pytest.raises(ValueError, match=message):
+        load(folder)
+
+
 def test_a_missing_requested_split_is_refused_by_name(folder):
     with pytest.raises(
         FileNotFoundError, match="no images in .*test: camvid32 needs train/"

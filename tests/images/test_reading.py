@@ -1,4 +1,5 @@
 import io
+import struct
 
 import cv2
 import numpy as np
@@ -13,9 +14,10 @@ from keras_fcn.images.reading import (
     read_image_values,
     read_size,
     read_stored_values,
+    values_of,
 )
 
-ORIENTATION = 0x0112
+ORIENTATION, PHOTOMETRIC = 0x0112, 262  # tags
 ALL_SUFFIXES = ("png", "jpg", "webp", "bmp", "tif", "ppm")
 
 
@@ -130,6 +132,32 @@ def test_gray_of_every_type_keeps_its_values_and_type(tmp_path, grey, dtype):
     np.testing.assert_array_equal(values, grey.astype(dtype) * 100)
 
 
+def test_signed_bytes_keep_their_values(tmp_path, grey):
+    path, values = tmp_path / "image.tif", (grey.astype(int) - 128).astype("int8")
+    cv2.imwrite(str(path), values)
+    with Image.open(path) as image:
+        for read in (read_image_values(path)[0], values_of(image)[0]):
+            np.testing.assert_array_equal(read, as_rgb(values))
+    assert not has_bytes(path)
+
+
+def test_16_bits_whose_0_is_white_are_inverted(tmp_path, grey):
+    values = grey.astype("uint16") * 257
+    path = save(tmp_path, Image.fromarray(values), "a.tif", tiffinfo={PHOTOMETRIC: 0})
+    np.testing.assert_array_equal(read_image_values(path)[0], 65535 - values)
+
+
+def test_bands_of_16_bits_one_after_the_other_are_refused(tmp_path, rgb):
+    path = tmp_path / "planar.tif"
+    cv2.imwrite(str(path), rgb.astype("uint16"))
+    entry = struct.pack("<HHI", 284, 3, 1)  # the tag PlanarConfiguration
+    content = path.read_bytes()
+    assert entry + b"\1" in content
+    path.write_bytes(content.replace(entry + b"\1", entry + b"\2"))
+    with pytest.raises(UnreadableImage, match="planar.tif has bands of 16 bits"):
+        read_image(path)
+
+
 @pytest.mark.parametrize("suffix", ["png", "tif"])
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_an_image_of_16_bits_is_turned_as_one_of_8(tmp_path, grey, suffix, orientation):
@@ -152,15 +180,15 @@ def test_pages_of_16_bit_colors_keep_their_own_values(tmp_path, rgb):
 @pytest.mark.parametrize(
     ("shape", "dtype", "words"),
     [
-        ((5, 7, 3), "float32", "a TIFF with 3 bands of float32"),
-        ((5, 7, 3), "int16", "a TIFF with 3 bands of int16"),
-        ((5, 7, 4), "float32", "a TIFF with 4 bands of float32"),
-        ((5, 7), "float64", "a TIFF with 1 band of float64"),
+        ((5, 7, 3), "float32", "3 bands of float32: .*-b 3 .*-scale LOW HIGH 0 65535"),
+        ((5, 7, 3), "int16", "3 bands of int16: .*-b 1 -b 2 -b 3 .*-scale"),
+        ((5, 7, 4), "float32", "4 bands of float32: .*-b 1 -b 2 -b 3 "),
+        ((5, 7), "float64", "1 band of float64: .*-b 1 -scale LOW HIGH 0 65535"),
     ],
 )
 def test_the_refusal_of_a_tiff_names_bands_and_type(tmp_path, shape, dtype, words):
     cv2.imwrite(str(tmp_path / "satellite.tif"), np.zeros(shape, dtype))
-    with pytest.raises(UnreadableImage, match=f"satellite.tif is {words}: .*-b 1 -b 2"):
+    with pytest.raises(UnreadableImage, match=f"satellite.tif is a TIFF with {words}"):
         read_image(tmp_path / "satellite.tif")
 
 

@@ -535,7 +535,8 @@ def test_class_names_are_those_of_the_bundled_network_by_default(
     flags = ("--server", server.rest_url, "--output-dir", tmp_path / "out")
     status, out, _ = outcome(predict, capsys, image, *flags)
     assert status == 0 and "sky" in out
-    assert "Class names and colors are those of fcn8s-camvid" in caplog.text
+    assert "names and colors are those of fcn8s-camvid" in caplog.text
+    assert "name its run or packed network by `model`" in caplog.text
 
 
 @pytest.fixture(scope="module")

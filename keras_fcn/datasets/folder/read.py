@@ -11,6 +11,7 @@ from keras_fcn.datasets.folder.folder_data import (
     FolderOptions,
     MissingSplit,
 )
+from keras_fcn.datasets.folder.labels.class_table import ClassTable
 from keras_fcn.datasets.folder.labels.classes import find_classes
 from keras_fcn.datasets.folder.layouts.detect import find_layout
 from keras_fcn.datasets.folder.samples import Problem
@@ -24,6 +25,7 @@ def read_folder(
     options: FolderOptions | None = None,
     *,
     class_map: ClassMap | None = None,
+    own_table: ClassTable | None = None,
     is_full: bool | None = None,
     is_training: bool = False,
 ) -> FolderData:
@@ -34,6 +36,7 @@ def read_folder(
         splits: names of the splits that are needed; None for all, with validation.
         options: the user's options.
         class_map: classes of a run, for folders without a class table.
+        own_table: classes of a known data set; None for the folder's class table.
         is_full: decode every image; None to do so if their files are small together.
         is_training: add problems if there is no training or validation split.
 
@@ -54,8 +57,9 @@ def read_folder(
     if "all" in found:
         found["train"] = found.pop("all") + found.get("train", [])
     data.add_problems(layout.problems)
-    # A test split alone, as in `evaluate`, needs no validation.
-    is_needed = splits is None or not {"train", "val"}.isdisjoint(splits)
+    # A test split alone, as in `evaluate`, needs no validation; a message names it.
+    needed = {"train", "val"} if splits is None else set(splits)
+    is_needed = bool(needed & {"train", "val"}) or not all(map(found.get, needed))
     is_assigned = is_needed and bool(found.get("train")) and not found.get("val")
     if is_assigned:
         _assign_validation(data)
@@ -73,6 +77,7 @@ def read_folder(
     data.splits = {split: part for split, part in data.splits.items() if part}
     samples = [sample for part in data.splits.values() for sample in part]
     table, data.labelme_values = find_classes(layout, samples)
+    table = own_table or table
     # All splits at once: the number and size of all files decide how they are read.
     facts = iter(scan(samples, data.labelme_values, is_full, options.max_pixels))
     for split, part in data.splits.items():

@@ -142,6 +142,12 @@ def test_a_missing_split_is_refused_with_the_splits_of_the_folder(tiny_folder):
         (tiny_folder / kind / "test").rename(tiny_folder / f"{kind}_put_away")
     with pytest.raises(FileNotFoundError, match="no test images. It has: train 4, val"):
         load_folder(tiny_folder, ("test",))
+    for kind in ("images", "labels"):
+        for path in (tiny_folder / kind / "val").iterdir():
+            path.rename(tiny_folder / kind / "train" / path.name)
+        (tiny_folder / kind / "val").rmdir()
+    with pytest.raises(FileNotFoundError, match="It has: train 5, val 1$"):
+        load_folder(tiny_folder, ("test",))
 
 
 def test_exif_orientation_turns_the_image_to_its_label(tiny_folder):

@@ -17,6 +17,7 @@ from keras_fcn.datasets.folder.layouts.pairs import (
 )
 from keras_fcn.datasets.folder.layouts.side_by_side import find_side_by_side
 from keras_fcn.datasets.folder.samples import Layout
+from keras_fcn.datasets.recognize import check_folder
 from keras_fcn.errors import summarize
 from keras_fcn.images.reading import IMAGE_SUFFIXES
 
@@ -48,11 +49,7 @@ def find_layout(
         ValueError: if two layouts fit.
     """
     folder = Path(folder)
-    if not folder.is_dir():
-        raise FileNotFoundError(
-            "`data_dir` must be a folder with images and labels. Received: "
-            f"{folder}, {'a file' if folder.exists() else 'which does not exist'}"
-        )
+    check_folder(folder)
     outer = []
     for _ in range(3):  # archives often have the data in a folder of their own
         inside = [path for path in folder.iterdir() if not is_hidden(path.name)]
