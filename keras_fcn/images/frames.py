@@ -12,7 +12,7 @@ from keras_fcn.images.reading import as_image, decode_values
 from keras_fcn.images.value_range import scaled
 from keras_fcn.options import ValueRange
 
-TIFF_SUFFIXES = (".tif", ".tiff")
+PAGE_SUFFIXES = (".tif", ".tiff", ".gif", ".webp")
 # Of other formats only the first image is read: in MPO, which phones name .jpg, the
 # others are previews and depth.
 _WITH_FRAMES = ("GIF", "TIFF", "WEBP", "PNG")
@@ -22,26 +22,30 @@ _SUBFILE_TYPE = 254  # TIFF tag; bit 0 marks a smaller copy of another page
 
 
 def check_pages(path: Path, max_pixels: int = MAX_IMAGE_PIXELS) -> None:
-    """Refuse a TIFF with several pages, of which any could be meant.
+    """Refuse a TIFF or an animation with several images, of which any could be meant.
 
     Args:
-        path: an image file; pages that are smaller copies or transparency masks of the
-            first one are allowed.
+        path: an image file; pages of a TIFF that are smaller copies or transparency
+            masks of the first one are allowed.
         max_pixels: the largest accepted number of pixels.
 
     Raises:
         UnreadableImage, FileNotFoundError: as `read_image`.
     """
     with open_image(path, max_pixels) as image:
-        if not isinstance(image, TiffImageFile) or image.n_frames == 1:
+        count = getattr(image, "n_frames", 1) if image.format in _WITH_FRAMES else 1
+        if count == 1:
             return
-        size, count = image.size, image.n_frames
-        image.seek(1)
-        if image.size == size and not image.tag_v2.get(_SUBFILE_TYPE, 0) & 0b101:
-            raise UnreadableImage(
-                f"{path} has {count} pages of {size[0]}x{size[1]}: expected a file for "
-                "each"
-            )
+        size, word = image.size, "frames"
+        if isinstance(image, TiffImageFile):
+            image.seek(1)
+            if image.size != size or image.tag_v2.get(_SUBFILE_TYPE, 0) & 0b101:
+                return
+            word = "pages"
+        raise UnreadableImage(
+            f"{path} has {count} {word} of {size[0]}x{size[1]}: expected a file for "
+            "each"
+        )
 
 
 def read_frames(

@@ -130,12 +130,13 @@ def decode_values(image: ImageFile, path: Path) -> tuple[np.ndarray, int]:
         path: its file.
     """
     is_wide_color = _is_wide_color(image)  # before the decoding, which empties `tile`
-    is_tiff = image.format == "TIFF"
-    if is_wide_color and is_tiff and image.tag_v2.get(_PLANAR) == 2:
-        raise UnreadableImage(
-            f"{path} has bands of 16 bits that are stored one after the other. Store "
-            "them pixel by pixel: `gdal_translate -co INTERLEAVE=PIXEL IN.tif OUT.tif`"
-        )
+    if is_wide_color and isinstance(image, TiffImageFile):
+        if image.tag_v2.get(_PLANAR) == 2:
+            raise UnreadableImage(
+                f"{path} has bands of 16 bits that are stored one after the other. "
+                "Store them pixel by pixel: `gdal_translate -co INTERLEAVE=PIXEL "
+                "IN.tif OUT.tif`"
+            )
     decode(image, path)
     if not is_wide_color:
         return values_of(image)
@@ -156,7 +157,7 @@ def decode_values(image: ImageFile, path: Path) -> tuple[np.ndarray, int]:
 def _is_wide_color(image):
     """Whether a file has colors of 16 bits, of which Pillow keeps the upper eight."""
     has_16_bits = any(";16" in str(tile.args) for tile in image.tile)
-    if image.format == "TIFF":
+    if isinstance(image, TiffImageFile):
         has_16_bits = max(image.tag_v2.get(_BITS_PER_SAMPLE, (1,))) == 16
     return has_16_bits and image.mode in ("RGB", "RGBA", "RGBX", "LA")
 

@@ -39,7 +39,7 @@ def short_lines(data: FolderData) -> list[str]:
             words = f"{len(sizes)} sizes, {words} to {most_columns}x{most_rows}"
     return [
         f"{data.root}: {data.decisions[0]}",
-        f"{counts} images ({words})",
+        f"{counts or 'no'} images ({words})",
         *data.decisions[1:],
     ]
 
@@ -158,7 +158,8 @@ def format_report(data: FolderData, described: dict[str, Any]) -> str:
             if problem["is_fatal"] == is_fatal
         ]
         lines += ["", title, *messages] if messages else []
-    if any(problem["kind"] == "no-table" for problem in described["problems"]):
+    kinds = {problem["kind"] for problem in described["problems"]}
+    if not kinds.isdisjoint(("no-table", "palettes")):
         lines += ["", *_class_table_template(data)]
     verdict = "Training is refused until the errors are corrected."
     if described["can_be_trained"]:

@@ -19,7 +19,7 @@ from keras_fcn.datasets.folder.labels.contents import FileContents, file_content
 from keras_fcn.datasets.folder.labels.files import StoredLabels, read_stored
 from keras_fcn.datasets.folder.labels.image_shapes import is_shapes_file
 from keras_fcn.datasets.folder.samples import Sample
-from keras_fcn.images.frames import TIFF_SUFFIXES, check_pages
+from keras_fcn.images.frames import PAGE_SUFFIXES, check_pages
 from keras_fcn.images.reading import (
     as_image,
     has_bytes,
@@ -148,7 +148,7 @@ def read_facts(
     orientation = 1
     path = Path(sample.image)
     try:
-        if path.suffix.lower() in TIFF_SUFFIXES:
+        if path.suffix.lower() in PAGE_SUFFIXES:
             check_pages(path, max_pixels)
         if is_full or not has_bytes(path, max_pixels):
             image, orientation = read_image_values(path, max_pixels)

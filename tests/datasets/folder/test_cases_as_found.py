@@ -180,13 +180,15 @@ def instances(folder):
         write_labels(folder / f"labels/{number}.png", range(6 + number))
 
 
-def pages(kind):
-    """Build images and label maps, one of which is a TIFF with two pages."""
+def pages(kind, suffix="tif"):
+    """Build images and label maps, one of which has two pages or frames."""
 
     def build(folder):
         pairs()(folder)
         with Image.open(folder / kind / "a.png") as image:
-            image.save(folder / kind / "a.tif", save_all=True, append_images=[image])
+            more = [image.transpose(Image.Transpose.ROTATE_180)]
+            path = folder / kind / f"a.{suffix}"
+            image.save(path, save_all=True, append_images=more)
         (folder / kind / "a.png").unlink()
 
     return build
@@ -366,6 +368,17 @@ CASES |= {
     ),
     "pages of an image": Case(pages("images"), None, "images/a.tif has 2 pages"),
     "pages of a label map": Case(pages("labels"), None, "labels/a.tif has 2 pages"),
+    "frames of an image": Case(
+        pages("images", "webp"), None, "images/a.webp has 2 frames"
+    ),
+    "frames of a label map": Case(
+        pages("labels", "gif"), None, "labels/a.gif has 2 frames"
+    ),
+    "an image without its suffix": Case(
+        together(pairs(), lambda f: (f / "images/a.png").rename(f / "images/a.jpg_1")),
+        {"train": 4, "val": 1},
+        "1 files have no suffix of an image .* images/a.jpg_1",
+    ),
     "trainval is for training": Case(
         own_folders("train_val", "TEST"), {"train": 2, "val": 1, "test": 3}
     ),

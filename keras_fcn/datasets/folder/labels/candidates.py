@@ -138,6 +138,8 @@ class Evidence:
         rival: description of another fitting candidate with as many classes in use and
             other labels; "" if there is none, or `label_values` decides.
         by_color: the candidate of the table's colors; `best` without one.
+        has_palettes: whether the colors of palette files could be meant instead of
+            their indices, which have other colors in other files.
         has_instances: whether the values number the objects of each image, from 1.
 
     Raises:
@@ -194,6 +196,13 @@ class Evidence:
         self.rival = next(rivals, "") if label_values == "auto" else ""
         by_color = (one for one in candidates if one.kind == "colors")
         self.by_color = next(by_color, self.best)
+        has_ids = table and any(entry.value is not None for entry in table.entries)
+        self.has_palettes = (
+            contents.has_palettes
+            and (label_values, self.best.kind) == ("auto", "ids")
+            and class_map is None
+            and not has_ids
+        )
         is_numbered = table is None and class_map is None and self.best.kind == "ids"
         self.has_instances = is_numbered and _are_instances(files)
 

@@ -97,6 +97,7 @@ class Contents:
         is_lossy: whether a file is a JPEG.
         palette: packed color of each palette index; None if files differ in it or no
             file has a palette.
+        has_palettes: whether files differ in the color of an index that they use.
         small_sets: the sets of at most three values that files have, some of them.
         num_distinct: largest number of different values or colors of a file.
     """
@@ -129,6 +130,7 @@ class Contents:
         palette = dict(index_colors)
         is_one = 0 < len(palette) == len(index_colors)
         self.palette = palette if is_one else None
+        self.has_palettes = len(palette) < len(index_colors)
 
     @cached_property
     def smoothed(self) -> set[int]:

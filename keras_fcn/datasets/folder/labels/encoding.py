@@ -171,6 +171,15 @@ RULES = (
         ),
     ),
     Rule(
+        "palettes",
+        "Palette files use other colors for the same index, as after a compression "
+        "that reorders the palette",
+        "Add a class_dict.csv with the columns name,r,g,b, or set `label_values` to "
+        "ids if the indices are the classes",
+        lambda e: e.has_palettes,
+        lambda e: "colors are " + _pixels(name_colors(e.contents.colors)),
+    ),
+    Rule(
         "palette",
         "Palette files give different classes when read by index and by color",
         "Set `label_values` to ids or colors, or correct the class table",

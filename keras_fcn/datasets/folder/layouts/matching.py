@@ -145,7 +145,11 @@ def add_split(
     what = f"of {len(images.files)} images{of_split} have no label in {labels.folder}"
     layout.problems += [
         *listed("hidden-files", "hidden files are ignored", hidden),
-        *listed("other-files", "files are not images and are ignored", others),
+        *listed(
+            "other-files",
+            "files have no suffix of an image in a supported format and are ignored",
+            others,
+        ),
         *listed("unlabelled", what, unlabelled, advice, is_fatal=True),
     ]
     if samples:

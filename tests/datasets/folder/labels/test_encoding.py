@@ -9,6 +9,7 @@ from PIL import Image
 from keras_fcn.datasets.folder.folder_data import FolderOptions
 from keras_fcn.datasets.folder.labels.encoding import RULES
 from keras_fcn.datasets.folder.read import read_folder
+from keras_fcn.datasets.folder.report import format_report, report
 from tests.support.folders import write_image, write_labels
 
 GREYS = "name,r,g,b\nbackground,0,0,0\nobject,255,255,255\n"
@@ -53,6 +54,25 @@ def test_ids_are_classes_and_255_is_void(tmp_path):
     assert data.encoding.kind == "ids"
     assert decoded(data) == {"0": [0, 1, 2], "1": [0, 2, 255]}
     assert data.encoding.class_map.names == ("class_0", "class_1", "class_2")
+
+
+def test_palettes_with_other_colors_for_an_index_are_refused(tmp_path):
+    red_green, green_red = (
+        {"values": values, "palette": [(0, 0, 0), *colors]}
+        for values, *colors in (
+            ((0, 1, 2), (255, 0, 0), (0, 255, 0)),
+            ((0, 2, 1), (0, 255, 0), (255, 0, 0)),
+        )
+    )
+    data = read(tmp_path, red_green, green_red)
+    assert "other colors for the same index" in refusal(data)
+    assert "name,r,g,b\nclass_0,0,0,0" in format_report(data, report(data, None))
+    data = read(tmp_path, red_green, green_red, label_values="ids")
+    data.refuse_problems()
+    table = "name,r,g,b\nbackground,0,0,0\nred,255,0,0\ngreen,0,255,0\n"
+    data = read(tmp_path, red_green, green_red, table=table, label_values="colors")
+    first, second = (data.read_sample(part[0])[1] for part in data.splits.values())
+    np.testing.assert_array_equal(first, second)
 
 
 def test_black_and_white_is_background_and_object(tmp_path):
