@@ -45,7 +45,7 @@ def read_folder(
 
     Raises:
         FileNotFoundError: if the folder has none of the known layouts.
-        MissingSplit: if it has no images of a split.
+        MissingSplit: if it has no images of a split, or only void pixels.
         ValueError: if the layout is ambiguous, or an option does not fit.
     """
     options = options or FolderOptions()
@@ -87,6 +87,12 @@ def read_folder(
     data.add_problems(check_files(data))
     data.find_value_range()
     data.read_labels(table, class_map)
+    is_valid = not any(problem.is_fatal for problem in data.problems)
+    for split in data.class_pixels if splits and is_valid else ():
+        if not data.class_pixels[split].any():
+            raise MissingSplit(
+                f"{data.root} has no labels of {split} images: all pixels are void"
+            )
     # The classes of a run are not those of this folder.
     check(data, has_own_classes=class_map is None)
     return data

@@ -216,6 +216,36 @@ def wide_masks(folder):
         Image.fromarray(mask).save(folder / f"masks/{name}.png")
 
 
+def with_mark(name):
+    """Build a text file anew, with a byte order mark."""
+    return lambda folder: (folder / name).write_text(
+        (folder / name).read_text(), encoding="utf-8-sig"
+    )
+
+
+def without_sizes(name):
+    """Build a COCO file anew, without sizes of images."""
+
+    def build(folder):
+        content = json.loads((folder / name).read_text())
+        for image in content["images"]:
+            del image["height"], image["width"]
+        (folder / name).write_text(json.dumps(content))
+
+    return build
+
+
+def cityscapes(split, names, values):
+    def build(folder):
+        for name in names:
+            place, stem = f"{split}/ulm", f"ulm_{name}"
+            write_image(folder / f"leftImg8bit/{place}/{stem}_leftImg8bit.png")
+            path = folder / f"gtFine/{place}/{stem}_gtFine_labelIds.png"
+            write_labels(path, values)
+
+    return build
+
+
 def webp_masks(lossless):
     def build(folder):
         pairs()(folder)
@@ -270,6 +300,24 @@ CASES = {
         together(pairs(), text("valid.txt", "a.png\nb.png\n")),
         {"train": 4, "val": 2},
         "lists valid.txt; all other images are for training",
+    ),
+    "lists in capitals": Case(
+        together(pairs(), text("Train.txt", "a\nb\nc\nd\n"), text("VAL.TXT", "e\nf\n")),
+        {"train": 4, "val": 2},
+    ),
+    "lists of other names": Case(
+        together(pairs(), text("train_list.txt", "a\n"), text("val.csv", "b\n")),
+        BOTH,
+        "2 files are named as lists .* train_list.txt; val.csv. Lists are named train",
+    ),
+    "test images of Cityscapes": Case(
+        together(
+            cityscapes("train", "abc", (7, 26, 0)),
+            cityscapes("val", "de", (7, 26, 0)),
+            cityscapes("test", "fg", (0, 3)),
+        ),
+        {"train": 3, "val": 2, "test": 2},
+        "All pixels of the label maps of test are void",
     ),
     "a list of training images": Case(
         together(pairs(), text("train.txt", "a\nb\nc\nd\n")),
@@ -546,6 +594,36 @@ CASES |= {
         ),
         {"train": 6, "val": 2},
     ),
+    "COCO with a byte order mark": Case(
+        together(
+            tools.images("images"),
+            tools.coco("result.json", _FILES),
+            with_mark("result.json"),
+        ),
+        6,
+    ),
+    "COCO with two categories of one name": Case(
+        together(
+            tools.images("images"),
+            tools.coco("result.json", _FILES, categories={0: "car", 3: "car"}),
+        ),
+        6,
+        classes=("background", "car"),
+    ),
+    "COCO without sizes": Case(
+        together(
+            tools.images("images"),
+            tools.coco("result.json", _FILES),
+            without_sizes("result.json"),
+        ),
+        None,
+        "no COCO file of instances .an entry lacks height",
+    ),
+    "COCO that lists some of the images": Case(
+        together(tools.images("images", "abcdefgh"), tools.coco("result.json", _FILES)),
+        6,
+        "2 images are in no COCO file and are not used: images/g.png; images/h.png",
+    ),
     "COCO with absolute names": Case(
         together(
             tools.images("images"),
@@ -700,6 +778,28 @@ CASES |= {
             tools.texts(data_dot_yaml="nc: 2\nnames: ['road', 'car']\n"),
         ),
         {"train": 6, "val": 2},
+    ),
+    "YOLO in pixels": Case(
+        together(
+            tools.images("images"),
+            tools.yolo("labels", line="0 10 10 20 10 20 20\n"),
+            tools.texts(classes_dot_txt="road\n"),
+        ),
+        None,
+        "line 1: expected x and y as shares of the image's width and height",
+    ),
+    "labels in composed and in decomposed Unicode": Case(
+        together(
+            tools.images("."),
+            tools.labelme(
+                ".",
+                (_COMPOSED[0], "polygon", tools.SQUARE),
+                (_DECOMPOSED[0], "polygon", [[22, 4], [30, 4], [30, 20]]),
+            ),
+            tools.texts(labels_dot_txt="\n".join(["_background_", _DECOMPOSED[0]])),
+        ),
+        6,
+        classes=("_background_", _COMPOSED[0]),
     ),
     "YOLO without names": Case(
         together(tools.images("images"), tools.yolo("labels")), None, "add a data.yaml"

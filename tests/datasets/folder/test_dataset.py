@@ -150,6 +150,14 @@ def test_a_missing_split_is_refused_with_the_splits_of_the_folder(tiny_folder):
         load_folder(tiny_folder, ("test",))
 
 
+def test_a_split_with_void_pixels_only_can_not_be_evaluated(tiny_folder):
+    for path in (tiny_folder / "labels/test").iterdir():
+        Image.new("L", (64, 48), 255).save(path)
+    assert load_folder(tiny_folder, SPLITS).split("val").num_images == 2
+    with pytest.raises(FileNotFoundError, match="no labels of test images: all pixels"):
+        load_folder(tiny_folder, ("test",))
+
+
 def test_exif_orientation_turns_the_image_to_its_label(tiny_folder):
     exif = Image.Exif()
     exif[0x0112] = 6

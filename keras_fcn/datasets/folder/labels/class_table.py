@@ -2,6 +2,7 @@
 
 import csv
 import re
+import unicodedata
 from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -50,7 +51,7 @@ class ClassEntry(NamedTuple):
         Raises:
             ValueError: if a cell is missing, or a number is out of range.
         """
-        name = cells["name"]
+        name = unicodedata.normalize("NFC", cells["name"])
         if not name:
             raise ValueError("the class has no name")
         if len(name) > LONGEST_NAME:

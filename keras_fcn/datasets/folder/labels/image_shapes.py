@@ -7,6 +7,7 @@ import base64
 import io
 import json
 import math
+import unicodedata
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
@@ -77,7 +78,7 @@ def read_shapes(path: Path) -> ImageShapes:
     """
     check_is_regular(path)
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8-sig"))
         if "shapes" in content:
             size = content["imageHeight"], content["imageWidth"]
             shapes = [_converted(_of_labelme, one) for one in content["shapes"]]
@@ -105,7 +106,8 @@ def read_shapes(path: Path) -> ImageShapes:
 
 
 def _converted(convert, item):
-    label = str(item["label" if "label" in item else "classTitle"])
+    text = str(item["label" if "label" in item else "classTitle"])
+    label = unicodedata.normalize("NFC", text)
     try:
         return convert(label, item)
     except (ValueError, KeyError, TypeError, AttributeError, zlib.error) as error:

@@ -16,6 +16,7 @@ from keras_fcn.images.reading import read_size_and_orientation
 from keras_fcn.storage.regular_files import check_is_regular
 
 _BACKGROUND = "background"
+_MOST_SHARE = 2.0  # points may be somewhat outside the image
 
 
 class YoloLabel(NamedTuple):
@@ -88,7 +89,7 @@ def draw_yolo(label: YoloLabel, background: int, max_pixels: int) -> np.ndarray:
     (height, width), _ = read_size_and_orientation(Path(label.image), max_pixels)
     check_pixels(label, (width, height), max_pixels)
     label_map = np.full((height, width), background, dtype="int32")
-    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    lines = path.read_text(encoding="utf-8-sig", errors="replace").splitlines()
     for number, line in enumerate(lines, start=1):
         if not (cells := line.split()):
             continue
@@ -100,6 +101,11 @@ def draw_yolo(label: YoloLabel, background: int, max_pixels: int) -> np.ndarray:
                 raise ValueError("is a box: expected a polygon, x and y of its points")
             if len(points) % 2:
                 raise ValueError("expected x and y of each point")
+            if len(points) and points.max() > _MOST_SHARE:
+                raise ValueError(
+                    "expected x and y as shares of the image's width and height, 0 to "
+                    f"1. Received: {points.max():g}"
+                )
             # From shares of the image to pixels, (num_points, 2).
             polygon = points.reshape(-1, 2) * (width, height)
             mask = polygon_mask([polygon.ravel().tolist()], height, width)

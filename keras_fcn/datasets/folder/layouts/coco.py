@@ -21,6 +21,7 @@ from keras_fcn.datasets.folder.samples import (
     listed,
     relative,
 )
+from keras_fcn.images.reading import IMAGE_SUFFIXES
 from keras_fcn.storage.regular_files import check_is_regular
 
 BACKGROUND = "background"
@@ -51,7 +52,7 @@ def find_coco(folder: Path) -> Layout | None:
     for path in _json_files(folder):
         check_is_regular(path)
         try:
-            content = json.loads(path.read_text(encoding="utf-8"))
+            content = json.loads(path.read_text(encoding="utf-8-sig"))
         except (ValueError, RecursionError) as error:
             if "shapes" in path.read_text(errors="replace")[:4096]:
                 continue  # a labelme file, which is read later
@@ -63,8 +64,11 @@ def find_coco(folder: Path) -> Layout | None:
         try:
             own, images = _parse(content)
         except _WRONG as error:
+            reason = f"{type(error).__name__}: {error}"
+            if isinstance(error, KeyError):
+                reason = f"an entry lacks {error.args[0]}"
             raise ValueError(
-                f"{path} is no COCO file of instances ({type(error).__name__}: {error})"
+                f"{path} is no COCO file of instances ({reason})"
             ) from error
         if categories is not None and own != categories:
             raise ValueError(f"{path} has other categories than {paths[0]}")
@@ -75,6 +79,15 @@ def find_coco(folder: Path) -> Layout | None:
         _add_samples(layout, split, path, images, background_of(own))
     if categories is None:
         return None
+    used = {sample.image for part in layout.splits.values() for sample in part}
+    unlisted = [
+        relative(path, folder)
+        for place in sorted({os.path.dirname(image) for image in used})
+        for path in sorted(map(str, Path(place).iterdir()))
+        if path.lower().endswith(IMAGE_SUFFIXES) and path not in used
+    ]
+    what = "images are in no COCO file and are not used"
+    layout.problems += listed("unlisted", what, unlisted)
     names = ", ".join(relative(path, folder) for path in paths)
     layout.description = f"COCO instances in {names}"
     layout.table = category_table(categories, f"the categories of {names}")
@@ -101,17 +114,25 @@ def _json_files(folder):
 
 def _parse(content):
     """Categories by id, and `(name, id, size, shapes)` of images."""
-    categories = {int(item["id"]): str(item["name"]) for item in content["categories"]}
+    # Roboflow lists the name of a project, which may be that of a class, as well.
+    first: dict[str, int] = {}
+    same = {
+        int(item["id"]): first.setdefault(
+            unicodedata.normalize("NFC", str(item["name"])), int(item["id"])
+        )
+        for item in content["categories"]
+    }
+    categories = {category_id: name for name, category_id in first.items()}
     if not all(0 <= category_id < WIDE_VOID for category_id in categories):
         raise ValueError(f"ids of categories must be 0 to {WIDE_VOID - 1}")
     annotations = defaultdict(list)
     for item in content["annotations"]:
-        if item["category_id"] not in categories:
+        if item["category_id"] not in same:
             raise ValueError(
                 f"has annotations of category {item['category_id']}, which it does not "
                 "list"
             )
-        shape = [item["category_id"], item.get("segmentation") or []]
+        shape = [same[item["category_id"]], item.get("segmentation") or []]
         annotations[item["image_id"]].append(shape)
     images = []
     for item in content["images"]:

@@ -42,7 +42,7 @@ def find_label_studio(folder: Path) -> Layout | None:
     for path in sorted(folder.glob("*.json")):
         check_is_regular(path)
         try:
-            tasks = json.loads(path.read_text(encoding="utf-8"))
+            tasks = json.loads(path.read_text(encoding="utf-8-sig"))
         except (ValueError, RecursionError):
             continue
         if isinstance(tasks, list) and any(_is_task(one) for one in tasks):

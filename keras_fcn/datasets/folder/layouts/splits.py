@@ -4,7 +4,11 @@ import os
 import unicodedata
 from pathlib import Path
 
-from keras_fcn.datasets.folder.layouts.listing import SPLIT_WORDS, split_of_folder
+from keras_fcn.datasets.folder.layouts.listing import (
+    SPLIT_WORDS,
+    split_of_folder,
+    split_of_name,
+)
 from keras_fcn.datasets.folder.samples import Layout, Sample, listed, relative
 from keras_fcn.images.reading import IMAGE_SUFFIXES
 from keras_fcn.storage.regular_files import check_is_regular, read_lines
@@ -32,15 +36,29 @@ def split_by_lists(layout: Layout) -> str:
     """
     folder = layout.root
     for below in _LIST_FOLDERS:
+        files = _files(folder / below)
         lists = {
-            split: path
+            split: files[f"{word}.txt"]
             for split, words in SPLIT_WORDS.items()
             for word in words
-            if (path := folder / below / f"{word}.txt").is_file()
+            if f"{word}.txt" in files
         }
-        union = folder / below / "trainval.txt"
-        if lists.keys() <= {"test"} and union.is_file():
+        union = files.get("trainval.txt")
+        if lists.keys() <= {"test"} and union is not None:
             lists = {"train": union, **lists}
+        unread = [
+            relative(path, folder)
+            for path in files.values()
+            if path.suffix.lower() in (".txt", ".csv", ".lst", ".json")
+            and split_of_name(path.stem) != "all"
+            and path not in lists.values()
+        ]
+        layout.problems += listed(
+            "unread-lists",
+            "files are named as lists of splits are, and are not read",
+            unread,
+            ". Lists are named train.txt, val.txt and test.txt",
+        )
         if lists:
             break
     else:
@@ -92,6 +110,12 @@ def split_by_lists(layout: Layout) -> str:
         [sample.name for sample in rest],
     )
     return found
+
+
+def _files(folder):
+    """Files of a folder, which may be missing, by name in lower case."""
+    paths = sorted(folder.iterdir()) if folder.is_dir() else []
+    return {path.name.lower(): path for path in paths if path.is_file()}
 
 
 def split_by_folders(layout: Layout) -> str:

@@ -311,6 +311,13 @@ REFUSED = {
     "many-ids": ([{"values": (0, 300), "dtype": "uint16"}], {}),
     "unknown": ([(0, 1, 7)], {"table": "id,name\n0,a\n1,b\n"}),
     "some-colors": ([(0, 255)], {"table": "road,255,255,255\n"}),
+    "palettes": (
+        [
+            {"values": (0, 1), "palette": [(0, 0, 0), (255, 0, 0)]},
+            {"values": (0, 1), "palette": [(255, 0, 0), (0, 0, 0)]},
+        ],
+        {},
+    ),
     "palette": ([PALETTE], {"table": "a,1,2,3\nb,9,8,7\n"}),
     "ambiguous": ([(0, 1)], {"table": OTHER_GREYS}),
     "mixed": ([(0, 1), (0, 255)], {}),
