@@ -54,7 +54,7 @@ def with_recipe(options: Mapping[str, Any], name: str | None = None) -> dict[str
     kept = {name: recipe[name] for name in recipe.keys() - options}
     values = {**kept, **options}
     folder = Path(values["data_dir"]) if values.get("data_dir") is not None else None
-    if folder is not None:
+    if folder is not None and values.get("dataset") != "streets":  # is rendered
         check_folder(folder)
     if folder is not None and "dataset" not in values:
         # With an option for own data, CamVid's files are read as such, too.
