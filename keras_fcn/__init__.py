@@ -95,7 +95,8 @@ _MODULES = {
 }
 
 
-_SUBPACKAGES = ("callbacks", "datasets", "losses", "metrics")
+# `ray` is not in `__all__`: it requires the extra `ray`.
+_SUBPACKAGES = ("callbacks", "datasets", "losses", "metrics", "ray")
 
 
 def __getattr__(name: str) -> Any:

@@ -60,7 +60,7 @@ def predict_images(
     Raises:
         OSError: if the disk is full or cannot be written to.
     """
-    batch_size = batch_size or _batch_size(segmenter)
+    batch_size = batch_size or batch_size_of(segmenter)
 
     def open_file(job: Job) -> Iterable[ImageTask]:
         tasks = read_images(job, outputs, max_pixels, segmenter.value_range)
@@ -87,7 +87,12 @@ def predict_images(
             yield result
 
 
-def _batch_size(segmenter):
+def batch_size_of(segmenter: Segmenter) -> int:
+    """Return the default number of images of one size that are predicted together.
+
+    Args:
+        segmenter: the network.
+    """
     if isinstance(segmenter.model, ExportedModel):
         return 1
     from keras_fcn.models.devices import has_accelerator
