@@ -62,6 +62,12 @@ def test_a_converted_network_predicts_the_labels_of_keras(narrow_run, filled):
     difference = converted.probabilities(IMAGES) - expected.probabilities(IMAGES)
     # OpenVINO computes in bfloat16 where the CPU has it.
     assert np.abs(difference).mean() < 0.01
+    # At temperature 1: the logits have the same scale.
+    logits = [
+        np.ptp(np.asarray(model(IMAGES)), axis=-1).mean()
+        for model in (load(narrow_run).logits, narrow_run.load_model())
+    ]
+    assert logits[0] == pytest.approx(logits[1], rel=0.05)
 
 
 def test_logits_are_resized_in_the_runtime(narrow_run, filled, monkeypatch):

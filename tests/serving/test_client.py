@@ -249,7 +249,11 @@ def test_a_limited_rate_over_grpc_is_retried(server, tmp_path):
 
 @pytest.mark.parametrize(
     ("status", "message"),
-    [(413, b"Payload Too Large"), (429, b'{"error": "OOM when allocating tensor"}')],
+    [
+        (413, b"Payload Too Large"),
+        (413, b"at most 1 MB"),
+        (429, b'{"error": "OOM when allocating tensor"}'),
+    ],
 )
 def test_a_request_that_is_too_large_is_split(server, tmp_path, status, message):
     content = save_image(tmp_path / "in/x.png").read_bytes()
