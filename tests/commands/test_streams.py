@@ -61,3 +61,14 @@ def test_a_full_output_is_one_line(arguments):
     assert process.returncode == 2
     (line,) = process.stderr.splitlines()
     assert "error: standard output can't be written (No space left on device)" in line
+
+
+def test_an_output_whose_reader_has_ended_has_status_1():
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = (*KERAS_FCN, "--help")
+    process = subprocess.run(
+        command, cwd=PROJECT, stdout=writer, stderr=subprocess.PIPE
+    )
+    os.close(writer)
+    assert (process.returncode, process.stderr) == (1, b"")
