@@ -9,7 +9,7 @@ from keras_fcn.evaluation.evaluate import quick_scores
 from tests.support.narrow import narrow_vgg16
 
 
-def fit(folder, logs, epochs=3):
+def fit(folder, logs, epochs=3, jit_compile="auto"):
     """Model, history and data of a short training."""
     keras.utils.set_random_seed(0)
     data = keras_fcn.datasets.load("folder", data_dir=folder)
@@ -27,6 +27,7 @@ def fit(folder, logs, epochs=3):
             keras_fcn.metrics.MeanIoU(shared_with=accuracy),
             keras_fcn.metrics.ClassIoU(1, data.num_classes, data.void_id),
         ],
+        jit_compile=jit_compile,
     )
     (sample,) = data.val.examples.take(1).as_numpy_iterator()
     board = keras_fcn.callbacks.SegmentationTensorBoard(
@@ -76,8 +77,10 @@ def refuses_wrong_ids(model, data):
 
 def fit_results(folder, logs):
     """Losses with gradients, the history of `fit` and its scores, for JSON."""
+    # On TensorFlow, XLA would take longer than the training.
+    is_jax = keras.backend.backend() == "jax"
     with narrow_vgg16():
-        model, history, data = fit(folder, logs)
+        model, history, data = fit(folder, logs, jit_compile=is_jax)
 
     def predict(images):
         return np.argmax(model.predict_on_batch(images), axis=-1)
