@@ -1,3 +1,4 @@
+import asyncio
 import os
 import sys
 from pathlib import Path
@@ -46,7 +47,8 @@ def executed(tmp_path_factory):
         folders = [str(Path(sys.executable).parent), os.environ["PATH"]]
         monkeypatch.setenv("PATH", os.pathsep.join(folders))
         monkeypatch.setenv("PYTHONPATH", str(PROJECT))
-        nbclient.NotebookClient(combined, timeout=600).execute()
+        # `execute` would leave its event loop open.
+        asyncio.run(nbclient.NotebookClient(combined, timeout=600).async_execute())
     return results
 
 

@@ -1,6 +1,7 @@
 """Read a user's folder: layout, splits, classes, labels, and problems."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 
@@ -57,10 +58,10 @@ def read_folder(
     if "all" in found:
         found["train"] = found.pop("all") + found.get("train", [])
     data.add_problems(layout.problems)
-    # A test split alone, as in `evaluate`, needs no validation; a message names it.
-    needed = {"train", "val"} if splits is None else set(splits)
-    is_needed = bool(needed & {"train", "val"}) or not all(map(found.get, needed))
-    is_assigned = is_needed and bool(found.get("train")) and not found.get("val")
+    # A test split alone, as in `evaluate`, needs no validation.
+    is_needed = splits is None or not {"train", "val"}.isdisjoint(splits)
+    is_assignable = bool(found.get("train")) and not found.get("val")
+    is_assigned = is_needed and is_assignable
     if is_assigned:
         _assign_validation(data)
     if is_training:
@@ -69,6 +70,9 @@ def read_folder(
         missing = [split for split in splits if not data.splits.get(split)]
         if missing:
             data.refuse_problems()
+            if is_assignable and not is_assigned:
+                with suppress(ValueError):  # of a single image
+                    _assign_validation(data)
             counts = (f"{name} {len(part)}" for name, part in data.splits.items())
             raise MissingSplit(
                 f"{data.root} has no {missing[0]} images. It has: {', '.join(counts)}"
