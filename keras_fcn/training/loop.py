@@ -106,7 +106,7 @@ class TrainingLoop:
             OSError: if something can't be written.
             TrainingStopped: by SIGTERM to a worker, after a checkpoint.
             PeerLost: if another worker has ended.
-        BatchTooLarge: if the memory has no room for the first batch.
+            BatchTooLarge: if the memory has no room for the first batch.
         """
         config = self.config
         self.callbacks.on_train_begin()
