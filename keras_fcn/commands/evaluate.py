@@ -67,7 +67,8 @@ def check(arguments: argparse.Namespace, given: set[str]) -> None:
     """Refuse bad combinations of flags, and a JSON file that can't be written."""
     arguments.options = inference_options(arguments)
     arguments.runtime_options = runtime_options(arguments, given)
-    check_output_file("json", arguments.json, (), network_files(arguments.model))
+    inputs, own = network_files(arguments.model), b'"worst_images"'
+    check_output_file("json", arguments.json, own, inputs)
 
 
 def work(arguments: argparse.Namespace, given: set[str]) -> int:
@@ -77,9 +78,6 @@ def work(arguments: argparse.Namespace, given: set[str]) -> int:
     from keras_fcn.storage.atomic import write_json
 
     config = data_config(arguments.selection.network, arguments, given)
-    if config.data_dir is not None:
-        inputs, own = [Path(config.data_dir)], b'"confusion_matrix"'
-        check_output_file("json", arguments.json, (), inputs, own)
     report = evaluate_selected(
         arguments.selection,
         config,

@@ -9,7 +9,7 @@ from typing import Any
 from keras_fcn.config import DEFAULT_NETWORK, TrainingConfig
 from keras_fcn.options import choices, kind_of, parse
 from keras_fcn.runs.names import check_run, network_path
-from keras_fcn.storage.outputs import check_replaces_no_input
+from keras_fcn.storage.outputs import check_replaces_own
 
 
 def flag_type(annotation: Any) -> Callable[[str], Any]:
@@ -121,22 +121,22 @@ def parse_run(text: str) -> Path:
 def check_output_file(
     name: str,
     path: Path | None,
+    own: bytes,
+    inputs: Collection[Path],
     suffixes: Collection[str] = (),
-    inputs: Collection[Path] = (),
-    own: bytes | None = None,
 ) -> None:
     """Check that a file can be written, before hours of work.
 
     Args:
         name: the argument's name.
         path: the file; None is accepted.
+        own: as for `check_replaces_own`.
         inputs: files and folders that the command reads.
-        own: content by which an earlier output of the command is recognized; it may be
-            replaced in a folder of `inputs`.
         suffixes: those that its name may have, in lower case; any if empty.
 
     Raises:
-        ValueError: if the suffix is another one, or an input would be replaced.
+        ValueError: if the suffix is another one, or a file would be replaced that the
+            command has not written.
         FileNotFoundError: if its folder does not exist, or it is a folder itself.
     """
     if path is None:
@@ -150,5 +150,4 @@ def check_output_file(
         raise FileNotFoundError(
             f"`{name}` must be a file in an existing folder. Received: {name}={path}"
         )
-    if own is None or not path.is_file() or own not in path.read_bytes():
-        check_replaces_no_input([path], inputs)
+    check_replaces_own(path, own, inputs)

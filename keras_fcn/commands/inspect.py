@@ -56,14 +56,13 @@ def check(arguments: argparse.Namespace, given: set[str]) -> None:
         raise ValueError(
             f"expected a folder: {arguments.parser.prog} DIR, or `data_dir` DIR"
         )
-    from keras_fcn.images.encoding import MARK  # imports OpenCV
-
     inputs = [Path(arguments.data_dir)]
     check_folder(inputs[0])
-    check_output_file("samples", arguments.samples, (".png",), inputs, MARK)
+    own = b"keras-fcn inspect"
+    check_output_file("samples", arguments.samples, own, inputs, (".png",))
     if "num_samples" in given and arguments.samples is None:
         raise ValueError("`num_samples` requires `samples`")
-    check_output_file("json", arguments.json, (), inputs, b'"can_be_trained"')
+    check_output_file("json", arguments.json, b'"can_be_trained"', inputs)
 
 
 def _is_camvid(arguments):
@@ -82,7 +81,7 @@ def work(arguments: argparse.Namespace, given: set[str]) -> int:
     from keras_fcn.datasets.folder.folder_data import FolderOptions
     from keras_fcn.datasets.folder.read import read_folder
     from keras_fcn.datasets.folder.report import format_report, report, sample_page
-    from keras_fcn.images.encoding import encode_png, marked, write_content
+    from keras_fcn.images.encoding import write_png
     from keras_fcn.storage.atomic import write_json
 
     names = {option.name for option in fields(TrainingConfig)}.intersection(_FIELDS)
@@ -111,7 +110,7 @@ def work(arguments: argparse.Namespace, given: set[str]) -> int:
     if arguments.samples is not None:
         page = sample_page(data, arguments.num_samples)
         if page is not None:
-            write_content(arguments.samples, marked(encode_png(page)))
+            write_png(arguments.samples, page, "inspect")
             print(f"\nSamples: {arguments.samples}")
     if arguments.json is not None:
         write_json(arguments.json, described)

@@ -40,6 +40,7 @@ from keras_fcn.commands.predict_on_ray import (
 )
 from keras_fcn.commands.predict_report import PredictionReport, open_report
 from keras_fcn.runs.names import network_files
+from keras_fcn.storage.outputs import check_replaces_own
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -156,6 +157,8 @@ def check(arguments: argparse.Namespace, given: set[str]) -> None:
     if arguments.list not in (None, "-"):
         inputs.append(Path(arguments.list))
     check_outputs(planned, outputs_of(arguments), inputs, tables_of(arguments))
+    if arguments.csv is not None:
+        check_replaces_own(arguments.csv, b"path,frame,status,")
 
 
 def work(arguments: argparse.Namespace, given: set[str]) -> int:

@@ -45,7 +45,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def check(arguments: argparse.Namespace, given: set[str]) -> None:
     """Refuse an output that can't be written, or replaces a file of a run."""
     inputs = [file for run in arguments.runs for file in network_files(run)]
-    check_output_file("output", arguments.output, (".png", ".gif"), inputs)
+    check_output_file(
+        "output", arguments.output, b"keras-fcn samples", inputs, (".png", ".gif")
+    )
 
 
 def work(arguments: argparse.Namespace, given: set[str]) -> int:

@@ -47,5 +47,6 @@ def plot_curves(
         fonts.append(FontProperties(fname=font).get_name())
     for text in panels[0].legend(prop={"family": fonts}).get_texts():
         text.set_parse_math(False)  # names may contain $
+    key = "Creator" if path.suffix.lower() == ".svg" else "Software"
     with atomic_file(path) as part:
-        figure.savefig(part, dpi=100)
+        figure.savefig(part, dpi=100, metadata={key: "keras-fcn curves"})

@@ -31,7 +31,8 @@ def write_strip(frames: Sequence[Frame], path: Path, num_frames: int) -> None:
     count = min(num_frames, len(frames))
     indices = np.linspace(0, len(frames) - 1, count).round().astype(int)
     chosen = [frames[index] for index in indices]
-    write_png(path, image_grid([titled(frame.title, frame.image) for frame in chosen]))
+    page = image_grid([titled(frame.title, frame.image) for frame in chosen])
+    write_png(path, page, "samples")
 
 
 def write_animation(frames: Sequence[Frame], path: Path, seconds: float) -> None:
@@ -52,4 +53,5 @@ def write_animation(frames: Sequence[Frame], path: Path, seconds: float) -> None
             append_images=images[1:],
             duration=milliseconds,
             loop=0,  # repeat without end
+            comment=b"keras-fcn samples",
         )

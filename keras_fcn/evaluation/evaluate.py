@@ -22,6 +22,7 @@ from keras_fcn.images.encoding import write_png
 from keras_fcn.metrics.confusion_matrix import confusion_matrix_of, segmentation_scores
 from keras_fcn.progress import Progress
 from keras_fcn.storage.atomic import write_json
+from keras_fcn.storage.outputs import is_own_output
 
 
 def quick_scores(
@@ -155,7 +156,8 @@ def _check_output_dir(folder: Path) -> None:
         raise NotADirectoryError(
             f"`output_dir` must be a folder. Received: {folder}, a file"
         )
-    is_evaluation = (folder / "scores.json").is_file()
+    scores = folder / "scores.json"
+    is_evaluation = scores.is_file() and is_own_output(scores, b'"worst_images"')
     if folder.exists() and not is_evaluation and any(folder.iterdir()):
         raise FileExistsError(
             f"{folder} contains other files than an evaluation: choose a new or empty "

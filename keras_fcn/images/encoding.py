@@ -31,16 +31,18 @@ _PHOTOGRAPH = (
 # Comments that mark the outputs of a prediction, behind the parts that must be first:
 # the header of a PNG, the first two bytes of a JPEG, the bracket of an object in JSON.
 MARK = b"Software\0keras-fcn"
-_PNG_MARK = (
-    struct.pack(">I", len(MARK))
-    + b"tEXt"
-    + MARK
-    + struct.pack(">I", zlib.crc32(b"tEXt" + MARK))
-)
+
+
+def _png_comment(text: bytes) -> bytes:
+    chunk = b"tEXt" + text
+    return struct.pack(">I", len(text)) + chunk + struct.pack(">I", zlib.crc32(chunk))
+
+
+_PNG_HEADER = 33  # bytes, behind which a comment may stand
 _JPEG_MARK = b"\xff\xfe" + struct.pack(">H", 2 + len(MARK)) + MARK
 _JSON_MARK = b'"generator": "keras-fcn", '
 _MARKS = {
-    b"\x89PNG": (33, _PNG_MARK),
+    b"\x89PNG": (_PNG_HEADER, _png_comment(MARK)),
     b"\xff\xd8": (2, _JPEG_MARK),
     b"{": (1, _JSON_MARK),
 }
@@ -120,14 +122,19 @@ def encode_jpeg(image: np.ndarray) -> bytes:
     return cv2.imencode(".jpg", bgr, settings)[1].tobytes()
 
 
-def write_png(path: Path, image: np.ndarray) -> None:
+def write_png(path: Path, image: np.ndarray, command: str | None = None) -> None:
     """Write an image as PNG; the file appears whole or not at all.
 
     Args:
         path: the file; ends in `.png`.
         image: uint8, RGB `(height, width, 3)` or gray `(height, width)`.
+        command: name of the command, by which it recognizes the file as its own.
     """
-    write_content(path, encode_png(image))
+    content = encode_png(image)
+    if command is not None:
+        comment = _png_comment(b"Software\0keras-fcn " + command.encode())
+        content = content[:_PNG_HEADER] + comment + content[_PNG_HEADER:]
+    write_content(path, content)
 
 
 def write_label_map(path: Path, label_map: np.ndarray, class_map: ClassMap) -> None:
@@ -165,7 +172,8 @@ def is_marked(path: Path) -> bool:
     with path.open("rb") as file:
         start = file.read(128)
         if start.startswith(_NPY):
-            file.seek(-len(MARK), os.SEEK_END)
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(size - len(MARK), 0))
             return file.read() == MARK
     return any(start[place:].startswith(mark) for place, mark in _MARKS.values())
 

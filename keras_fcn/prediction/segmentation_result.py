@@ -13,9 +13,10 @@ from keras_fcn.drawing.html import html_with_images
 from keras_fcn.drawing.overlays import overlay_with_legend
 from keras_fcn.errors import did_you_mean
 from keras_fcn.images.encoding import (
+    encode_label_map,
     encode_photograph,
+    marked,
     write_content,
-    write_label_map,
 )
 from keras_fcn.prediction.annotations import find_regions, to_coco, to_geojson
 from keras_fcn.prediction.confidence import encode_confidence
@@ -115,15 +116,14 @@ class SegmentationResult:
         folder, stem = Path(output_dir), Path(self.name).stem
         folder.mkdir(parents=True, exist_ok=True)
         contents = {
+            "_labels.png": encode_label_map(self.label_map, self.class_map),
             "_confidence.png": encode_confidence(self.confidence),
             "_overlay.png": encode_photograph(self.overlay()),
             ".geojson": json.dumps(self.to_geojson()).encode(),
         }
-        labels = folder / f"{stem}_labels.png"
-        write_label_map(labels, self.label_map, self.class_map)
         for suffix, content in contents.items():
-            write_content(folder / f"{stem}{suffix}", content)
-        return [labels, *(folder / f"{stem}{suffix}" for suffix in contents)]
+            write_content(folder / f"{stem}{suffix}", marked(content))
+        return [folder / f"{stem}{suffix}" for suffix in contents]
 
     def __repr__(self) -> str:
         height, width = self.label_map.shape

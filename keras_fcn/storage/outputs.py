@@ -33,6 +33,41 @@ def check_replaces_no_input(outputs: Iterable[Path], inputs: Iterable[Path]) -> 
         )
 
 
+def check_replaces_own(path: Path, own: bytes, inputs: Iterable[Path] = ()) -> None:
+    """Refuse to replace a file that the command has not written.
+
+    Args:
+        path: the file that will be written.
+        own: bytes in a line of each output of the command.
+        inputs: files and folders that the command reads; its own outputs may be
+            replaced in these folders.
+
+    Raises:
+        ValueError: if there is another file that is not empty, a link, a FIFO, a
+            device or a folder.
+    """
+    is_regular = path.is_file() and not path.is_symlink()
+    if is_regular and is_own_output(path, own):
+        return
+    check_replaces_no_input([path], inputs)
+    if os.path.lexists(path) and not (is_regular and path.stat().st_size == 0):
+        raise ValueError(
+            f"{path} was not written by this command and would be replaced: move it, "
+            "or choose another file"
+        )
+
+
+def is_own_output(path: Path, own: bytes) -> bool:
+    """Return whether a file was written by a command.
+
+    Args:
+        path: an existing regular file.
+        own: bytes in a line of each output of the command.
+    """
+    with path.open("rb") as file:
+        return any(own in line for line in file)
+
+
 def _make_identities() -> Callable[[Path], list[_Identity]]:
     """Return a function of an existing path to its identity and those of its parents.
 

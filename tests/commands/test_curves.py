@@ -1,5 +1,6 @@
 """`curves`: learning curves of runs."""
 
+import pytest
 from PIL import Image
 
 from keras_fcn.commands import curves
@@ -32,3 +33,14 @@ def test_a_file_of_a_run_is_not_replaced(run, capsys):
     sample = next(run.samples.glob("*.png"))
     message = refusal(curves, capsys, run.path, "--output", sample)
     assert f"would replace the input {sample}" in message
+
+
+@pytest.mark.parametrize("name", ["curves.png", "curves.svg"])
+def test_curves_replace_only_curves(run, tmp_path, capsys, name):
+    path = tmp_path / name
+    for _ in range(2):
+        assert outcome(curves, capsys, run.path, "--output", path)[0] == 0
+    path.write_bytes(b"my photo")
+    message = refusal(curves, capsys, run.path, "--output", path)
+    assert f"{path} was not written by this command" in message
+    assert path.read_bytes() == b"my photo"

@@ -148,5 +148,19 @@ def test_scores_do_not_replace_inputs(run, folder, capsys):
     for path in (run.config_file, run.best_model, folder / "images/test/test_0.png"):
         before = path.read_bytes()
         message = refusal(evaluate, capsys, "--model", run.path, "--json", path)
-        assert f"would replace the input {path}" in message
+        assert str(path) in message and "would" in message and "replace" in message
         assert path.read_bytes() == before
+
+
+def test_scores_replace_only_scores(run, tmp_path, capsys):
+    path, folder = tmp_path / "scores.json", tmp_path / "out"
+    flags = ("--model", run.path, "--output-dir", folder, "--json", path)
+    for _ in range(2):
+        assert outcome(evaluate, capsys, *flags)[0] == 0
+    path.write_text('{"scores": "of another program"}')
+    assert f"{path} was not written by this command" in refusal(
+        evaluate, capsys, *flags
+    )
+    (folder / "scores.json").write_bytes(path.read_bytes())
+    line = refusal(evaluate, capsys, *flags[:-2])
+    assert f"{folder} contains other files than an evaluation" in line

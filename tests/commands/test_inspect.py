@@ -8,6 +8,7 @@ from PIL import Image
 
 from keras_fcn.commands import inspect
 from keras_fcn.datasets import camvid
+from keras_fcn.images.encoding import marked, write_content
 from tests.support.commands import call_and_watch, outcome, refusal
 from tests.support.folders import write_image, write_labels, write_pairs
 
@@ -182,6 +183,11 @@ def test_reports_replace_earlier_reports_but_no_data(flags, tmp_path, capsys):
     (tmp_path / "annotations.json").unlink()
     for _ in range(2):
         assert outcome(inspect, capsys, *flags, "--json", report)[0] == 0
+    # A label map that `predict` has written is an input too.
+    label_map = tmp_path / "train/masks/a.png"
+    write_content(label_map, marked(label_map.read_bytes()))
+    message = refusal(inspect, capsys, *flags, "--samples", label_map)
+    assert f"would replace the input {label_map}" in message
 
 
 def test_more_samples_than_images_are_all_images(flags, tmp_path, capsys):

@@ -388,6 +388,10 @@ def test_outputs_do_not_replace_inputs(run, folder, image, tmp_path, capsys):
     for table in (image, listed, run.config_file, run.best_model):
         message = refusal(predict, capsys, "--list", listed, *flags, "--csv", table)
         assert f"would replace the input {table}" in message
+    table = tmp_path / "accounts.csv"
+    table.write_text("path,amount\n")
+    message = refusal(predict, capsys, image, *flags, "--csv", table)
+    assert f"{table} was not written by this command" in message
     assert run.config_file.read_bytes() == before
 
 

@@ -35,3 +35,15 @@ def test_a_file_of_a_run_is_not_replaced(runs, capsys):
     sample = next(runs[0].samples.glob("*.png"))
     message = refusal(samples, capsys, runs[0].path, "--output", sample)
     assert f"would replace the input {sample}" in message
+
+
+@pytest.mark.parametrize("name", ["samples.png", "samples.gif"])
+def test_samples_replace_only_samples(runs, tmp_path, capsys, name):
+    path = tmp_path / name
+    for _ in range(2):
+        assert outcome(samples, capsys, runs[0].path, "--output", path)[0] == 0
+    Image.new("RGB", (8, 8)).save(path)
+    before = path.read_bytes()
+    message = refusal(samples, capsys, runs[0].path, "--output", path)
+    assert f"{path} was not written by this command" in message
+    assert path.read_bytes() == before

@@ -198,8 +198,11 @@ def test_hand_made_files_of_other_kinds_are_not_replaced(job, tmp_path):
             check(job, outputs=outputs)
         path.unlink()
     np.save(tmp_path / names[2], np.zeros(8))
-    with pytest.raises(ValueError, match=f"{names[2]} was not written by"):
-        check(job, outputs=outputs)
+    for size in (None, 17, 6):  # also truncated files
+        content = (tmp_path / names[2]).read_bytes()[:size]
+        (tmp_path / names[2]).write_bytes(content)
+        with pytest.raises(ValueError, match=f"{names[2]} was not written by"):
+            check(job, outputs=outputs)
     (tmp_path / "annotations.coco.json").write_text("{}")
     with pytest.raises(ValueError, match="annotations.coco.json was not written by"):
         check(

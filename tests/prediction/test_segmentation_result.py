@@ -14,6 +14,7 @@ from PIL import Image
 
 import keras_fcn
 from keras_fcn.classes import ClassMap
+from keras_fcn.images.encoding import is_marked
 from keras_fcn.prediction.segmentation_result import SegmentationResult
 from keras_fcn.prediction.segmenter import Segmenter
 from tests.support.data import draw_blocks
@@ -96,7 +97,9 @@ def test_files_of_a_result(result, tmp_path):
     assert [path.name for path in paths] == expected
     with Image.open(paths[0]) as file:
         np.testing.assert_array_equal(np.asarray(file), result.label_map)
-    assert json.loads(paths[3].read_text()) == result.to_geojson()
+    written = {"generator": "keras-fcn"} | result.to_geojson()
+    assert json.loads(paths[3].read_text()) == written
+    assert all(is_marked(path) for path in paths)  # `predict` may replace them
 
 
 def test_results_and_segmenters_describe_themselves(result, model):

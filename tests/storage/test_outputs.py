@@ -1,10 +1,11 @@
 """Outputs that would replace inputs are found before any work begins."""
 
 import os
+from pathlib import Path
 
 import pytest
 
-from keras_fcn.storage.outputs import check_replaces_no_input
+from keras_fcn.storage.outputs import check_replaces_no_input, check_replaces_own
 
 
 @pytest.fixture
@@ -50,3 +51,29 @@ def test_other_existing_outputs_are_accepted(a, tmp_path):
     (tmp_path / "out/a.png").write_text("old")
     check_replaces_no_input([tmp_path / "out/a.png", tmp_path / "out"], [a, a.parent])
     check_replaces_no_input([tmp_path / "no/b.png"], [tmp_path / "missing.png"])
+
+
+def test_only_outputs_of_the_command_are_replaced(a, tmp_path):
+    path = tmp_path / "report.json"
+    check_replaces_own(path, b"mine", [tmp_path])
+    path.write_bytes(b"x" * 100_000 + b"\nof the user\n")
+    with pytest.raises(ValueError, match="report.json was not written by this command"):
+        check_replaces_own(path, b"mine")
+    with pytest.raises(ValueError, match="would replace the input .*report.json"):
+        check_replaces_own(path, b"mine", [tmp_path])
+    path.write_bytes(b"x" * 100_000 + b"\nmine\n")
+    check_replaces_own(path, b"mine", [tmp_path])
+    path.write_bytes(b"")  # of `touch` or `mktemp`
+    check_replaces_own(path, b"mine")
+
+
+def test_links_and_devices_are_not_replaced(tmp_path):
+    (tmp_path / "own").write_bytes(b"mine")
+    (tmp_path / "soft").symlink_to(tmp_path / "own")
+    (tmp_path / "dangling").symlink_to(tmp_path / "missing")
+    os.mkfifo(tmp_path / "fifo")
+    for name in ("soft", "dangling", "fifo", "."):
+        with pytest.raises(ValueError, match="was not written by this command"):
+            check_replaces_own(tmp_path / name, b"mine")
+    with pytest.raises(ValueError, match="/dev/null was not written by"):
+        check_replaces_own(Path(os.devnull), b"mine")
