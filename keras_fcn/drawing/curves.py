@@ -29,14 +29,19 @@ def plot_curves(
     Args:
         histories: label and rows of `history.csv` of each run.
         path: PNG or SVG file to write.
+
+    Raises:
+        ValueError: if a history lacks one of the four columns.
     """
     figure = Figure(figsize=(10, 6.5), layout="constrained")
     FigureCanvasAgg(figure)
     panels = figure.subplots(2, 2).ravel()
     for axes, (column, title, factor) in zip(panels, _PANELS, strict=True):
         for label, history in histories:
+            if any(column not in row for row in history):
+                raise ValueError(f"The history of {label} has no column {column}")
             epochs = [int(row["epoch"]) for row in history]
-            values = [factor * float(row[column]) for row in history]
+            values = [factor * float(row[column] or "nan") for row in history]
             axes.plot(epochs, values, marker=".", label=label)
         axes.set(title=title, xlabel="epoch")
         axes.xaxis.get_major_locator().set_params(integer=True)

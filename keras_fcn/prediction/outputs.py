@@ -6,6 +6,7 @@ import json
 import os
 import re
 import time
+from collections import Counter
 from collections.abc import Collection, Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -263,11 +264,16 @@ def check_outputs(
         tables: files that are written for all images together.
 
     Raises:
-        ValueError: if two files have the same outputs, or a file of the user would be
+        ValueError: if two outputs have the same path, or a file of the user would be
             replaced.
     """
     check_stems(jobs)
     replaced = [path for job in jobs for path in outputs.all_paths(job)]
+    tables = [*tables]
+    written = Counter(map(os.path.abspath, (*replaced, *tables)))
+    for table in tables:
+        if written[os.path.abspath(table)] > 1:
+            raise ValueError(f"{table} would be two outputs: choose another file")
     inputs = [*(job.path for job in jobs if not job.url), *inputs]
     check_replaces_no_input([*replaced, *tables], inputs)
     existing = [

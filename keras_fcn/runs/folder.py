@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING
 from keras_fcn.classes import ClassMap
 from keras_fcn.config import TrainingConfig
 from keras_fcn.datasets.fingerprint import describe_changes
-from keras_fcn.errors import shown
+from keras_fcn.errors import one_line, shown
 from keras_fcn.runs.checkpoints import Checkpoint, Checkpoints
 from keras_fcn.runs.names import check_run
 from keras_fcn.runs.network_folder import NetworkFolder
@@ -257,13 +257,20 @@ class RunFolder(NetworkFolder):
             One dict per finished epoch; all values are text.
 
         Raises:
-            ValueError: if no epoch is finished.
+            ValueError: if no epoch is finished, or the file is damaged; names it.
         """
         path = self.path / "history.csv"
         if not path.is_file():
             raise ValueError(f"{self.path} has no history.csv: no epoch is finished")
-        with path.open(newline="") as file:
-            return list(csv.DictReader(file))
+        try:
+            with path.open(newline="", encoding="utf-8") as file:
+                rows = list(csv.DictReader(file))
+            for row in rows:  # cells may be empty; missing ones are None
+                int(row["epoch"])
+                [float(cell) for cell in row.values() if cell != ""]
+        except (ValueError, KeyError, TypeError, csv.Error) as error:
+            raise ValueError(f"{path} is damaged ({one_line(error)})") from error
+        return rows
 
     @contextmanager
     def locked(self) -> Iterator[None]:

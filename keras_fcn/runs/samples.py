@@ -2,10 +2,8 @@
 
 from collections.abc import Sequence
 
-import numpy as np
-from PIL import Image
-
 from keras_fcn.drawing.sample_strip import Frame
+from keras_fcn.images.reading import read_image
 from keras_fcn.runs.folder import RunFolder
 
 
@@ -17,7 +15,8 @@ def read_frames(runs: Sequence[RunFolder], sample: int) -> list[Frame]:
         sample: number of the image, at least 1.
 
     Raises:
-        ValueError: if a run has no such prediction, or the images differ in size.
+        ValueError: if a run has no such prediction, or an image can't be read or has
+            another size.
     """
     frames = []
     for run in runs:
@@ -31,9 +30,7 @@ def read_frames(runs: Sequence[RunFolder], sample: int) -> list[Frame]:
             )
         for path in paths:
             epoch = int(path.name.removeprefix("epoch-").removesuffix(end))
-            with Image.open(path) as file:
-                image = np.asarray(file.convert("RGB"))
-            frames.append(Frame(f"FCN-{variant}, epoch {epoch}", image))
+            frames.append(Frame(f"FCN-{variant}, epoch {epoch}", read_image(path)))
     sizes = sorted({frame.image.shape[:2] for frame in frames})
     if len(sizes) > 1:
         raise ValueError(

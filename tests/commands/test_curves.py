@@ -18,6 +18,9 @@ def test_curves_of_runs_are_plotted(run, tmp_path, capsys):
 def test_a_run_without_history_is_one_line(run, tmp_path, capsys):
     path = tmp_path / "curves.png"
     assert "is not a run" in refusal(curves, capsys, tmp_path, "--output", path)
+    (run.path / "history.csv").write_text("epoch,loss\n1,0.5\n")
+    line = refusal(curves, capsys, run.path, "--output", path)
+    assert f"The history of {run.path} has no column val_loss" in line
     (run.path / "history.csv").unlink()
     line = refusal(curves, capsys, run.path, "--output", path)
     assert "has no history.csv: no epoch is finished" in line

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -174,6 +175,13 @@ def test_table_does_not_replace_an_input(job, tmp_path):
     for path in (job.path, tmp_path / "list.txt"):
         with pytest.raises(ValueError, match="would replace the input"):
             check(job, inputs=[tmp_path / "list.txt"], tables=[path])
+
+
+def test_table_is_no_other_output(job, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for tables in (["a_labels.png"], ["b/labels.txt", "b/../b/labels.txt"]):
+        with pytest.raises(ValueError, match=f"{tables[0]} would be two outputs"):
+            check(job, tables=list(map(Path, tables)))
 
 
 @pytest.mark.parametrize("name", ["a_labels.png", "a_labels/000000.png"])

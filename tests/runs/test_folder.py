@@ -101,6 +101,24 @@ def test_the_history_is_read_as_text(tmp_path):
     ]
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"epoch,loss\n1\n",
+        b"epoch,loss\n1,2,3\n",
+        b"epoch,loss\n1,a\n",
+        b"epoch,loss\n1e9,2\n",
+        b"loss\n2\n",
+        b"\xff\n",
+    ],
+)
+def test_a_damaged_history_is_named(tmp_path, content):
+    run = RunFolder.create(tmp_path / "mine", CONFIG, CLASS_MAP)
+    (run.path / "history.csv").write_bytes(content)
+    with pytest.raises(ValueError, match="mine/history.csv is damaged"):
+        run.read_history()
+
+
 def test_a_damaged_network_is_named(packed_run, tmp_path):
     run = RunFolder(shutil.copytree(packed_run.path, tmp_path / "run"))
     run.best_model.write_bytes(run.best_model.read_bytes()[:5000])

@@ -2,6 +2,7 @@
 
 import pytest
 
+from keras_fcn.images.opening import UnreadableImage
 from keras_fcn.runs.samples import read_frames
 from tests.support.runs import make_sampled_run
 
@@ -27,6 +28,13 @@ def test_frames_are_in_the_order_of_runs_and_epochs(runs):
 def test_a_missing_sample_is_refused(runs):
     with pytest.raises(ValueError, match="no prediction of sample 9: `num_samples`"):
         read_frames(runs, sample=9)
+
+
+def test_samples_are_untrusted_images(runs):
+    [path] = runs[1].samples.glob("epoch-0001-*")
+    path.write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n")
+    with pytest.raises(UnreadableImage, match="is not an image in a supported format"):
+        read_frames(runs, sample=1)
 
 
 def test_images_of_different_sizes_are_refused(runs, tmp_path):

@@ -13,6 +13,7 @@ from keras_fcn.datasets.folder.labels.class_table import (
     read_class_table,
     read_text,
 )
+from keras_fcn.errors import shortened, shown
 
 # In the order of search: the user's own tables come before those of tools.
 TABLE_NAMES = (
@@ -92,13 +93,18 @@ def _from_json(path):
             return None
         if isinstance(color, str) and re.fullmatch("#[0-9A-Fa-f]{6}", color):
             color = list(bytes.fromhex(color[1:]))
+        if not isinstance(color, list) or len(color) != 3:
+            raise ValueError(
+                f"{path}: the color of {shortened(name)} must be three numbers or "
+                f"#RRGGBB. Received: {shown(color)}"
+            )
         cells = {"name": name} | dict(zip("rgb", map(str, color), strict=True))
         if "labels" in content:  # their order is that of the ids
             cells["id"] = str(value)
         # Mapillary's void classes are not evaluated.
         is_void = item.get("evaluate") is False and name.startswith("void")
         cells["void"] = "1" if is_void else ""
-        entries.append(ClassEntry.from_cells(cells))
+        entries.append(_entry(path, cells))
     return entries
 
 
@@ -115,11 +121,20 @@ def _from_yaml(path):
 
 def _from_names(path, names):
     """Classes of names by id."""
+    for name in names.values():
+        # Lists of YAML that repeat others would fill the memory as text.
+        if isinstance(name, list | dict | None):
+            kind = type(name).__name__
+            raise ValueError(f"{path}: the name of a class must be text, not {kind}")
+    return [
+        _entry(path, {"name": str(name), "id": str(value)})
+        for value, name in names.items()
+    ]
+
+
+def _entry(path, cells):
     try:
-        return [
-            ClassEntry.from_cells({"name": str(name), "id": str(value)})
-            for value, name in names.items()
-        ]
+        return ClassEntry.from_cells(cells)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
 

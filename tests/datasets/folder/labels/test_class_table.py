@@ -3,7 +3,7 @@
 import pytest
 
 from keras_fcn.datasets.folder.labels.class_table import ClassEntry, read_class_table
-from keras_fcn.datasets.folder.labels.table_files import find_class_table
+from keras_fcn.datasets.folder.labels.table_files import find_class_table, read_table
 from tests.support.data import SHARED_DATA
 
 SKY = ClassEntry("sky", (255, 0, 0), None, False)
@@ -145,6 +145,34 @@ def test_a_table_that_is_far_too_large_is_refused_in_one_line(tmp_path, text, me
         read_class_table(path)
     assert "\n" not in str(caught.value)
     assert len(str(caught.value)) < len(str(path)) + 200
+
+
+_LEVELS = "".join(
+    f"{name}: &{name} [{','.join(['*' + before] * 10)}]\n"
+    for before, name in zip("abcdefgh", "bcdefghi", strict=True)
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        # As text, 10**9 names.
+        ("data.yaml", f"a: &a [x]\n{_LEVELS}names: [*i]\n", "must be text, not list"),
+        ("data.yaml", "names: {0: road, 1: ~}", "must be text, not NoneType"),
+        ("id2label.json", '{"0": {"name": "road"}}', "must be text, not dict"),
+        (
+            "meta.json",
+            '{"classes": [{"title": "road", "color": 7}]}',
+            "color of road must be three numbers or #RRGGBB. Received: 7",
+        ),
+        ("meta.json", '{"classes": [{"title": "road", "color": [1, 2]}]}', "three"),
+        ("meta.json", '{"classes": [{"title": "road", "color": [1, 2, 999]}]}', "255"),
+    ],
+)
+def test_tables_of_tools_are_untrusted(tmp_path, name, text, message):
+    path = write(tmp_path, text, name)
+    with pytest.raises(ValueError, match=f"{name}: .*{message}"):
+        read_table(path)
 
 
 def test_classes_may_have_numbers_as_names(tmp_path):
