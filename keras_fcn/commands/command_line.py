@@ -239,7 +239,8 @@ def _report(error: BaseException, arguments: argparse.Namespace) -> int | None:
             return None
         message, status = one_line(error), known[0]
     label = paint("error:", "error", sys.stderr)
-    print(f"{parser.prog}: {label} {parser.with_flags(message)}", file=sys.stderr)
+    with suppress(OSError):  # standard error is full, or its reader has ended
+        print(f"{parser.prog}: {label} {parser.with_flags(message)}", file=sys.stderr)
     return status
 
 

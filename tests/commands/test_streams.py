@@ -63,6 +63,12 @@ def test_a_full_output_is_one_line(arguments):
     assert "error: standard output can't be written (No space left on device)" in line
 
 
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no /dev/full")
+def test_an_error_that_can_not_be_written_has_its_status(tmp_path):
+    process = run(*KERAS_FCN, "inspect", tmp_path / "no", redirection="2>/dev/full")
+    assert (process.returncode, process.stdout) == (2, "")
+
+
 def test_an_output_whose_reader_has_ended_has_status_1():
     reader, writer = os.pipe()
     os.close(reader)

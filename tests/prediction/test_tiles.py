@@ -47,11 +47,11 @@ def test_windows_are_tiles_with_64_pixels_of_context_on_the_networks_grid():
         windows.append(images)
         return images[..., :1]
 
-    # 300 rows are padded to 320, with 10 before them; so are columns.
-    image = np.random.default_rng(0).integers(0, 256, (300, 300, 3), dtype="uint8")
+    # 299 rows are padded to 320, with 10 before them; so are columns.
+    image = np.random.default_rng(0).integers(0, 256, (299, 299, 3), dtype="uint8")
     canvas = np.empty((320, 320, 3), dtype="float32")
     canvas[:] = MEAN_RGB
-    canvas[10:310, 10:310] = image
+    canvas[10:309, 10:309] = image
     tiled(compute_logits, image, (64, 96), 32)
     # Tiles begin every 32 rows and 64 columns; all windows have one size.
     tops = [0, 0, 0, 32, 64, 96, 128, 128, 128]
@@ -109,7 +109,7 @@ def networks():
 def test_an_overlap_of_the_receptive_field_gives_the_logits_of_the_whole_image(
     networks, variant
 ):
-    image = draw_blocks(50, 700, 3, seed=0)[0]
+    image = draw_blocks(51, 700, 3, seed=0)[0]
     model = networks[variant]
     whole = ops.convert_to_numpy(model(image[None], training=False))[0]
     compute_logits = make_predictor(model).mode.logits

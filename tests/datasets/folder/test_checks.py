@@ -17,8 +17,9 @@ def photograph(folder, orientation, stored, label_size):
     return read_folder(folder)
 
 
-def test_labels_in_the_stored_orientation_are_named(tmp_path):
-    data = photograph(tmp_path, 6, (32, 40), (32, 40))
+@pytest.mark.parametrize("orientation", [5, 6, 7, 8])
+def test_labels_in_the_stored_orientation_are_named(tmp_path, orientation):
+    data = photograph(tmp_path, orientation, (32, 40), (32, 40))
     with pytest.raises(
         ValueError, match="1 label maps are turned as the stored photograph is"
     ):
@@ -29,7 +30,9 @@ def test_labels_of_the_upright_photograph_fit(tmp_path):
     photograph(tmp_path, 6, (32, 40), (40, 32)).refuse_problems()
 
 
-@pytest.mark.parametrize(("orientation", "size"), [(3, (32, 40)), (6, (32, 32))])
+@pytest.mark.parametrize(
+    ("orientation", "size"), [(3, (32, 40)), (4, (32, 40)), (6, (32, 32))]
+)
 def test_a_turned_image_whose_size_stays_the_same_is_noted(tmp_path, orientation, size):
     data = photograph(tmp_path, orientation, size, size)
     data.refuse_problems()

@@ -10,10 +10,12 @@ from PIL import Image
 from keras_fcn.commands.command_line import Command
 from keras_fcn.datasets.dataset import label_statistics
 from keras_fcn.datasets.folder.dataset import load_folder
+from keras_fcn.datasets.folder.read import read_folder
 from keras_fcn.datasets.lanes import cached_lanes, training_batches
 from keras_fcn.images.opening import FORMATS
 from tests.support.commands import refusal
 from tests.support.data import write_folder
+from tests.support.folders import write_image, write_labels
 
 SPLITS = ("train", "val")
 
@@ -89,6 +91,16 @@ def test_classes_are_counted_as_label_statistics_counts_them(tmp_path):
         split.statistics.pixels_of_images_with_class,
         counted.pixels_of_images_with_class,
     )
+
+
+def test_palette_indices_of_one_color_are_counted_together(tmp_path):
+    for split, name in (("train", "a"), ("val", "b")):
+        write_image(tmp_path / split / "images" / f"{name}.png")
+        path = tmp_path / split / "masks" / f"{name}.png"
+        write_labels(path, palette=((255, 0, 0), (0, 255, 0), (255, 0, 0)))
+    (tmp_path / "class_dict.csv").write_text("name,r,g,b\nx,255,0,0\ny,0,255,0\n")
+    pixels, _ = read_folder(tmp_path).count_classes("train")
+    assert pixels.tolist() == [32 * 27, 32 * 13]
 
 
 def test_images_beyond_the_memory_are_read_in_a_new_order_each_epoch(tmp_path):

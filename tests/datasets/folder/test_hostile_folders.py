@@ -58,7 +58,11 @@ def test_a_polygon_that_leaves_the_image_by_a_little_is_drawn():
 
 
 @pytest.mark.parametrize(
-    "counts", ["abc", "\xff\xfe zzz~~~", "o" * 1000, [5], [-5, 48 * 64 + 5], 7, [2**32]]
+    "counts",
+    [
+        *("abc", "\xff\xfe zzz~~~", "o" * 1000, 7),
+        *([5], [-5, 48 * 64 + 5], [2**32], [0.5, 48 * 64 - 0.5]),
+    ],
 )
 def test_run_lengths_that_do_not_fit_are_refused(counts):
     with pytest.raises(ValueError, match="that can't be drawn"):

@@ -87,7 +87,8 @@ def polygon_mask(
         counts = segmentation["counts"]
         if not isinstance(counts, list):
             counts = decode_run_lengths(counts)
-        if sum(counts) != height * width:
+        # pycocotools cuts fractions off; the pixels that they lack are undefined.
+        if sum(counts) != height * width or any(count % 1 for count in counts):
             raise ValueError("its run lengths do not fill the image")
         runs = {"size": [height, width], "counts": counts}
         return coco_masks.decode(coco_masks.frPyObjects(runs, height, width)) > 0

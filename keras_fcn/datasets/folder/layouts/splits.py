@@ -2,6 +2,7 @@
 
 import os
 import unicodedata
+from collections import Counter
 from pathlib import Path
 
 from keras_fcn.datasets.folder.layouts.listing import (
@@ -64,7 +65,10 @@ def split_by_lists(layout: Layout) -> str:
     else:
         return ""
     samples = layout.splits.pop("all")
-    by_name = {os.path.basename(sample.name): sample for sample in samples}
+    bases = [os.path.basename(sample.name) for sample in samples]
+    counts = Counter(bases)
+    # A list may name images without their folder, unless several have the name.
+    by_name = {b: s for b, s in zip(bases, samples, strict=True) if counts[b] == 1}
     by_name |= {sample.name: sample for sample in samples}
     has_train = "train" in lists  # a list of other images leaves the rest to training
     # Images without a label matter only if a list has them, as in Pascal VOC.
@@ -86,9 +90,10 @@ def split_by_lists(layout: Layout) -> str:
             if sample := next(filter(None, map(by_name.get, keys)), None):
                 chosen.add(sample)
             else:
-                missing.append(
-                    f"{name} ({'no label' if base in unlabelled else 'no image'})"
-                )
+                reason = "no label" if base in unlabelled else "no image"
+                if counts[base] > 1:
+                    reason = f"{counts[base]} images in subfolders have this name"
+                missing.append(f"{name} ({reason})")
         layout.splits[split] = layout.splits.get(split, []) + sorted(chosen)
         layout.problems += listed(
             "missing",

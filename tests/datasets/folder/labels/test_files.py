@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from keras_fcn.datasets.folder.labels.files import read_labels
+from keras_fcn.datasets.folder.labels.files import MaskSet, read_labels, read_stored
 from keras_fcn.datasets.folder.read import read_folder
 from keras_fcn.images.reading import UnreadableImage
 from tests.support.folders import blocks, write_image, write_labels
@@ -133,3 +133,15 @@ def test_random_ids_are_not_smoothed_ones(tmp_path):
         noise = rng.integers(0, 20, (32, 40), "uint8")
         Image.fromarray(noise).save(tmp_path / f"labels/{name}.png")
     read_folder(tmp_path).refuse_problems()
+
+
+def test_masks_of_one_image_are_joined(tmp_path):
+    first = write_labels(tmp_path / "a.png", (0, 1, 0))
+    second = write_labels(tmp_path / "b.png", (0, 1, 1))
+    paths, values = (str(first), str(second)), {"_background_": 7, "x": 3, "y": 2}
+    stored = read_stored(MaskSet(paths, ("x", "y")), values, 10_000)
+    np.testing.assert_array_equal(stored.values, blocks(np.array((7, 2, 2))))
+    first = write_labels(tmp_path / "a.png", (0, 5, 4))
+    second = write_labels(tmp_path / "b.png", (0, 2, 6))
+    stored = read_stored(MaskSet(paths), {}, 10_000)
+    np.testing.assert_array_equal(stored.values, blocks(np.array((0, 5, 6))))

@@ -54,6 +54,16 @@ def test_rectangles_circles_and_masks_are_drawn(tmp_path):
     assert (mask[6:9, 2:6] == 2).all() and (mask > 0).sum() == 12
 
 
+def test_the_outline_of_a_hole_is_part_of_its_shape(tmp_path):
+    hole = [[7, 7], [11, 7], [11, 11], [7, 11]]
+    points = {"exterior": BOX, "interior": [hole]}
+    item = {"classTitle": "cat", "geometryType": "polygon", "points": points}
+    content = {"size": {"height": 20, "width": 30}, "objects": [item]}
+    (tmp_path / "a.json").write_text(json.dumps(content))
+    values = draw_shapes(tmp_path / "a.json", VALUES, MAX_PIXELS)
+    assert (values[8:11, 8:11] == 0).all() and values.sum() == 100 - 9
+
+
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [

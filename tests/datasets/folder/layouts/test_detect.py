@@ -72,6 +72,19 @@ def test_lists_make_splits(tmp_path):
     assert "lists train.txt, valid.txt" in layout.description
 
 
+def test_lists_name_images_in_subfolders(tmp_path):
+    for folder in ("x", "y"):
+        names = ("1", "2", folder)
+        write_pairs(tmp_path / "images" / folder, tmp_path / "labels" / folder, names)
+    (tmp_path / "train.txt").write_text("x/1\ny/2\nother/x\n")
+    (tmp_path / "val.txt").write_text("y/1\ny\n")
+    layout = find_layout(tmp_path)
+    assert names_of(layout) == {"train": ["x/1", "x/x", "y/2"], "val": ["y/1", "y/y"]}
+    (tmp_path / "val.txt").write_text("1\n")
+    [problem] = [one for one in find_layout(tmp_path).problems if one.is_fatal]
+    assert "1 (2 images in subfolders have this name)" in problem.message
+
+
 def test_pascal_voc_is_found_by_its_lists(tmp_path):
     voc = tmp_path / "VOCdevkit" / "VOC2012"
     for name in ("2007_1", "2007_2", "2007_3"):
@@ -132,7 +145,8 @@ def test_two_endings_of_the_labels_are_refused_without_label_suffix(tmp_path):
 
 
 def test_images_and_labels_may_differ_in_their_first_word(tmp_path):
-    for number in (1, 2, 12):
+    write_labels(tmp_path / "masks/mask_15.png")  # of no image
+    for number in (10, 20, 120):  # the last digit, which they share, is no ending
         write_image(tmp_path / f"images/image_{number}.jpg")
         write_labels(tmp_path / f"masks/mask_{number}.png")
     layout = find_layout(tmp_path)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from keras_fcn.datasets.folder.layouts.matching import pair_files
+from keras_fcn.datasets.folder.layouts.matching import find_suffix, pair_files
 from tests.support.folders import write_pairs
 
 
@@ -47,3 +47,8 @@ def test_two_files_of_one_name_are_refused(folder):
     (folder / "val/a.jpg").write_bytes(b"")
     with pytest.raises(ValueError, match="a.jpg and .*a.png have the same name"):
         pairs(folder)
+
+
+def test_digits_are_no_ending_of_a_label():
+    assert find_suffix(["1", "2"], ["1_mask", "10_mask", "2_mask"]) == "_mask"
+    assert find_suffix(["1", "2"], ["10", "20"]) == ""
