@@ -85,7 +85,11 @@ def check(arguments: argparse.Namespace, given: set[str]) -> None:
 def _read_users(path: Path) -> list[tuple[str, str]]:
     """Return names and passwords of a file."""
     users = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+    try:  # Windows' Notepad writes a byte order mark
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path} must be UTF-8 text: {error}") from error
+    for number, line in enumerate(text.splitlines(), 1):
         name, separator, password = line.partition(":")
         if line.strip() and not (name and separator and password):
             raise ValueError(f"{path}, line {number}: expected USER:PASSWORD")

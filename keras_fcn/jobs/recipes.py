@@ -131,7 +131,7 @@ def read_recipe(path: Path) -> dict[str, Any]:
         ValueError: if it is not TOML, or a name or a value is wrong.
     """
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
+        values = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except RecursionError as error:
         raise ValueError(f"{path} has too many levels of arrays or tables") from error
     except ValueError as error:  # also for bytes that are not UTF-8, and huge numbers

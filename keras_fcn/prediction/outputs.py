@@ -220,6 +220,7 @@ def _write_regions(label_map, class_map, job, paths):
     if folder := paths.get(MASKS):
         for class_id, (name, mask) in enumerate(class_masks(label_map, class_map)):
             name = re.sub(r'[\x00-\x1f<>:"/\\|?*]', "_", name)
+            name = name.encode()[:200].decode(errors="ignore")  # 255 bytes at most
             content = encode_png(mask.astype("uint8") * 255)
             write_file(folder / f"{class_id}_{name}.png", content)
 

@@ -207,15 +207,19 @@ def _header(class_map: ClassMap) -> list[str]:
 
 def _read_rows(path: Path, class_map: ClassMap) -> dict[str, dict[str, list[str]]]:
     """Return the rows of a table by path and frame."""
+    header = _header(class_map)
     with path.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
-        header, *rows = list(csv.reader(file)) or [[]]
-    if header != _header(class_map):
+        try:
+            rows = [row for row in csv.reader(file) if row]  # without empty lines
+        except csv.Error:
+            rows = [[]]
+    if rows and (rows[0] != header or any(len(row) != len(header) for row in rows)):
         raise ValueError(
             f"{path} is no table of this network's classes, whose rows could be kept: "
             "choose another file"
         )
     kept: dict[str, dict[str, list[str]]] = {}
-    for row in rows:
+    for row in rows[1:]:
         kept.setdefault(row[0], {})[row[1]] = row
     return kept
 

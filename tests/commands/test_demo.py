@@ -52,3 +52,12 @@ def test_a_page_without_login_in_a_network_is_warned_of(capsys, caplog, monkeypa
     line = refusal(demo, capsys, "--host", "192.0.2.1")  # of no machine
     assert "--port must be a free port of --host 192.0.2.1" in line.splitlines()[-1]
     assert "Everyone who can reach 192.0.2.1 can use the page" in caplog.text
+
+
+def test_users_are_read_from_utf_8_text(tmp_path):
+    file = tmp_path / "users.txt"
+    file.write_text("\ufeffann:a:b\r\nbob:c\n", encoding="utf-8")  # Notepad's
+    assert demo._read_users(file) == [("ann", "a:b"), ("bob", "c")]
+    file.write_bytes(b"ann:\xff\n")
+    with pytest.raises(ValueError, match="users.txt must be UTF-8 text"):
+        demo._read_users(file)

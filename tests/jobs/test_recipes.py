@@ -99,6 +99,11 @@ def test_invalid_recipes_are_refused(write, text, needed):
     assert str(caught.value).startswith(str(path))
 
 
+def test_a_recipe_may_have_a_byte_order_mark(tmp_path):
+    (tmp_path / "recipe.toml").write_text("\ufeffepochs = 3\n", encoding="utf-8")
+    assert read_recipe(tmp_path / "recipe.toml") == {"epochs": 3}
+
+
 def test_a_binary_file_is_refused(tmp_path):
     (tmp_path / "recipe.toml").write_bytes(b"epochs = \xff\xfe")
     with pytest.raises(ValueError, match="recipe.toml is not TOML: "):

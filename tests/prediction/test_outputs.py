@@ -15,7 +15,13 @@ from keras_fcn.datasets.folder.read import read_folder
 from keras_fcn.images.encoding import encode_jpeg, encode_png
 from keras_fcn.prediction.batch import predict_images
 from keras_fcn.prediction.jobs import Job, find_jobs
-from keras_fcn.prediction.outputs import Outputs, check_outputs, write_file
+from keras_fcn.prediction.outputs import (
+    Outputs,
+    check_outputs,
+    write_file,
+    write_outputs,
+)
+from keras_fcn.prediction.results import ImageTask
 from keras_fcn.prediction.segmenter import Segmenter
 from tests.support.commands import outcome, refusal
 from tests.support.videos import write_video
@@ -91,6 +97,15 @@ def test_label_map_confidence_and_probabilities_agree(model, images, tmp_path):
     assert names == ["0_a.png", "1_b_c.png", "2_d.png"]
     mask = np.asarray(Image.open(tmp_path / "out/p0_masks/1_b_c.png"))
     np.testing.assert_array_equal(mask, 255 * (label_map == 1))
+
+
+def test_masks_of_classes_with_long_names_are_written(job):
+    class_map = ClassMap(("海" * 100, "b/c"), ((255, 0, 0), (0, 255, 0)), 255)
+    task = ImageTask(job, image=PIXELS, label_map=PIXELS[..., 0] * 0)
+    outputs = Outputs("none", class_masks=True)
+    assert not write_outputs(task, class_map, outputs).problem
+    names = sorted(path.name for path in job.output("_masks", "").iterdir())
+    assert names == [f"0_{'海' * 66}.png", "1_b_c.png"]
 
 
 def test_geojson_has_a_feature_for_each_region(model, images, tmp_path):

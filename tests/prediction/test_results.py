@@ -66,3 +66,21 @@ def test_rows_of_an_earlier_table_are_kept(tmp_path):
         with result_table(path, other, keep_rows=True):
             pass
     assert path.read_text().splitlines() == [header, *rows]
+
+
+@pytest.mark.parametrize("end", ["x.png,\n", "x\0.png\n", f"{'x' * 200_000}\n"])
+def test_rows_of_a_damaged_table_are_not_kept(tmp_path, end):
+    path = tmp_path / "a.csv"
+    path.write_text("")  # of `mktemp`
+    counts = count_ids(np.zeros((2, 2), "uint8"))
+    with result_table(path, CLASS_MAP, keep_rows=True) as table:
+        table.add(Result(Path("a.png"), None, (2, 2), 1.0, counts))
+    before = path.read_text()
+    path.write_text(f"{before}\n\n")  # an editor's
+    with result_table(path, CLASS_MAP, keep_rows=True):
+        pass
+    assert path.read_text() == before
+    path.write_text(before + end)
+    with pytest.raises(ValueError, match="no table of this network's classes"):
+        with result_table(path, CLASS_MAP, keep_rows=True):
+            pass
