@@ -65,7 +65,7 @@ def test_the_content_determines_the_format_not_the_file_name(tmp_path, kind):
 
 
 @pytest.mark.parametrize("read", READ)
-def test_a_fifo_is_refused_without_waiting(tmp_path, read):
+def test_a_fifo_is_refused_without_waiting(tmp_path, time_limit, read):
     path = tmp_path / "a.png"
     os.mkfifo(path)
     assert "must be a regular file. Received: a FIFO" in refusal(path, read)

@@ -69,7 +69,9 @@ def test_two_images_with_the_same_output_are_refused(tmp_path):
         )
 
 
-def test_images_are_found_by_content_and_other_files_are_named(tmp_path, caplog):
+def test_images_are_found_by_content_and_other_files_are_named(
+    tmp_path, time_limit, caplog
+):
     folder = tmp_path / "in"
     for name in ("a.JPG_large", "b.jfif", "c", "d.png"):
         save_image(folder / "image.png").rename(folder / name)

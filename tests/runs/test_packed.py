@@ -86,7 +86,7 @@ def test_a_checksum_that_is_not_text_is_reported(packed):
 
 
 @pytest.mark.parametrize("name", ["weights.safetensors", "weights.sha256"])
-def test_a_fifo_is_refused(packed, name):
+def test_a_fifo_is_refused(packed, time_limit, name):
     (packed.path / name).unlink()
     os.mkfifo(packed.path / name)
     with pytest.raises(ValueError, match=f"{name} must be a regular file"):

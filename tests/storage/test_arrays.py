@@ -141,7 +141,7 @@ def test_a_header_length_beyond_the_file_allocates_nothing(path):
     assert_is_refused(path, struct.pack("<Q", 2**63) + b"{}")
 
 
-def test_only_regular_files_are_opened(path):
+def test_only_regular_files_are_opened(path, time_limit):
     os.mkfifo(path)
     with pytest.raises(ValueError, match="must be a regular file. Received: a FIFO"):
         read_arrays(path)

@@ -154,7 +154,7 @@ def test_two_folders_can_be_filled_at_the_same_time(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["one"]
 
 
-def test_json_is_read_from_regular_files_only(tmp_path):
+def test_json_is_read_from_regular_files_only(tmp_path, time_limit):
     os.mkfifo(tmp_path / "a.json")
     with pytest.raises(ValueError, match="a.json must be a regular file"):
         read_json(tmp_path / "a.json")

@@ -81,7 +81,7 @@ def test_a_lock_file_with_invalid_content_can_be_locked(tmp_path):
         os.close(held)
 
 
-def test_a_symbolic_link_is_not_followed(tmp_path):
+def test_a_symbolic_link_is_not_followed(tmp_path, time_limit):
     (tmp_path / "thesis.txt").write_text("mine")
     (tmp_path / "lock").symlink_to(tmp_path / "thesis.txt")
     with pytest.raises(OSError), lock(tmp_path / "lock"):

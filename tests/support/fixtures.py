@@ -9,6 +9,7 @@ with quiet_start():
 
 import gc
 import shutil
+import signal
 from functools import cache
 
 import numpy as np
@@ -43,6 +44,20 @@ def freed_memory():
     """Free the networks of a module, whose reference cycles are collected late."""
     yield
     gc.collect()
+
+
+@pytest.fixture
+def time_limit():
+    """Fail a test after 60 seconds that would wait for a FIFO or lock forever."""
+
+    def fail(*_):
+        pytest.fail("the test does not end")
+
+    before = signal.signal(signal.SIGALRM, fail)
+    signal.alarm(60)
+    yield
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, before)
 
 
 @pytest.fixture

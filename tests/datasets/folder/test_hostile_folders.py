@@ -11,13 +11,14 @@ from PIL import Image
 from keras_fcn.datasets.folder.folder_data import FolderOptions
 from keras_fcn.datasets.folder.labels.class_table import read_class_table
 from keras_fcn.datasets.folder.labels.files import read_labels
-from keras_fcn.datasets.folder.labels.image_shapes import draw_shapes
+from keras_fcn.datasets.folder.labels.image_shapes import draw_shapes, read_shapes
 from keras_fcn.datasets.folder.labels.shapes import (
     CocoLabel,
     decode_run_lengths,
     draw_coco,
 )
 from keras_fcn.datasets.folder.layouts.coco import find_coco
+from keras_fcn.datasets.folder.layouts.label_studio import find_label_studio
 from keras_fcn.datasets.folder.layouts.listing import list_files
 from keras_fcn.datasets.folder.layouts.splits import read_list
 from keras_fcn.datasets.folder.read import read_folder
@@ -201,15 +202,26 @@ def test_names_of_classes_may_be_numbers(tmp_path):
     assert [entry.name for entry in entries] == ["1", "0"]
 
 
-@pytest.mark.parametrize("read", [read_class_table, read_list, read_labels])
-def test_fifos_are_refused(tmp_path, read):
-    path = tmp_path / "a.csv"
+@pytest.mark.parametrize(
+    ("read", "name"),
+    [
+        (read_class_table, "a.csv"),
+        (read_list, "a.txt"),
+        (read_labels, "a.png"),
+        (read_labels, "a.npy"),
+        (read_shapes, "a.json"),
+        (lambda path: find_coco(path.parent), "instances.json"),
+        (lambda path: find_label_studio(path.parent), "project.json"),
+    ],
+)
+def test_fifos_are_refused(tmp_path, time_limit, read, name):
+    path = tmp_path / name
     os.mkfifo(path)
     with pytest.raises(ValueError, match="must be a regular file"):
         read(path)
 
 
-def test_a_fifo_among_the_images_is_named(tmp_path):
+def test_a_fifo_among_the_images_is_named(tmp_path, time_limit):
     folder = write_folder(tmp_path / "mine")
     image = folder / "images/train/train_0.png"
     image.unlink()
@@ -219,7 +231,7 @@ def test_a_fifo_among_the_images_is_named(tmp_path):
     assert "train_0.png" in errors and "must be a regular file" in errors
 
 
-def test_links_to_a_parent_folder_are_followed_once(tmp_path):
+def test_links_to_a_parent_folder_are_followed_once(tmp_path, time_limit):
     (tmp_path / "a/b").mkdir(parents=True)
     Image.new("L", (4, 4)).save(tmp_path / "a/x.png")
     for name in ("one", "two", "three"):
