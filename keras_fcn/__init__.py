@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from keras_fcn.classes import ClassMap
     from keras_fcn.jobs.evaluate import evaluate
     from keras_fcn.jobs.export import export
+    from keras_fcn.jobs.predict_on_ray import predict_on_ray
     from keras_fcn.jobs.run import Run
     from keras_fcn.jobs.train import train
     from keras_fcn.models.fcn import FCN
@@ -75,6 +76,7 @@ __all__ = [
     "load",
     "losses",
     "metrics",
+    "predict_on_ray",
     "shift_and_stitch",
     "train",
 ]
@@ -90,6 +92,7 @@ _MODULES = {
     "export": "jobs.export",
     "from_pretrained": "runs.bundled",
     "load": "prediction.segmenter",
+    "predict_on_ray": "jobs.predict_on_ray",
     "shift_and_stitch": "prediction.shift_and_stitch",
     "train": "jobs.train",
 }

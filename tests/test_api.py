@@ -15,6 +15,7 @@ import keras_fcn
 from keras_fcn.classes import ClassMap
 from keras_fcn.jobs.evaluate import evaluate
 from keras_fcn.jobs.export import export
+from keras_fcn.jobs.predict_on_ray import predict_on_ray
 from keras_fcn.jobs.run import Run
 from keras_fcn.jobs.train import train
 from keras_fcn.models.fcn import FCN
@@ -38,6 +39,7 @@ PUBLIC = {
     "Segmenter": Segmenter,
     "from_pretrained": from_pretrained,
     "load": load,
+    "predict_on_ray": predict_on_ray,
     "shift_and_stitch": shift_and_stitch,
 }
 

@@ -108,8 +108,8 @@ def check(arguments: argparse.Namespace, given: set[str]) -> None:
 
     Args:
         arguments: gets `options`, `runtime_options`, `jobs` of files, `urls` of images
-            to download, `streams`, and `live`, the jobs of streams and the camera; or
-            `sources` with `ray`.
+            to download, `streams`, and `live`, the jobs of streams and the camera;
+            with `ray` only `options`.
         given: names of the flags that were given.
     """
     from keras_fcn.prediction.examples import write_examples  # imports NumPy
@@ -128,8 +128,6 @@ def check(arguments: argparse.Namespace, given: set[str]) -> None:
     has_input = arguments.images or arguments.list or arguments.camera
     check_ray_arguments(arguments, given)
     if arguments.ray is not None:
-        if not has_input or arguments.example:
-            raise ValueError("`ray` expects an image, a folder, a pattern or `list`")
         return
     if isinstance(arguments.output_dir, str):  # a URL: see `add_arguments`
         raise ValueError(

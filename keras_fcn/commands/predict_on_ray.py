@@ -1,20 +1,15 @@
 """Flags and work of `predict --ray`."""
 
 import argparse
-import logging
-from contextlib import closing
-from pathlib import Path
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from keras_fcn.commands.flags import add_flag
 from keras_fcn.errors import printable
-from keras_fcn.options import PositiveInt, Probability
-from keras_fcn.progress import Progress
+from keras_fcn.options import PositiveInt, Probability, parse
 
 if TYPE_CHECKING:
     from keras_fcn.prediction.outputs import Outputs
-
-logger = logging.getLogger("keras_fcn.predict")
 
 _EXCLUDED = (
     "server",
@@ -41,7 +36,8 @@ def add_ray_arguments(parser: argparse.ArgumentParser) -> None:
         "prediction on several machines, with Ray",
         "INPUT and DIR may be URLs that PyArrow or fsspec reads (s3://BUCKET/FOLDER).\n"
         "DIR/manifest.parquet has the result of each image. Repeat the command to\n"
-        "predict the images that are missing there.",
+        "predict the images that are missing there. Tested with several workers on\n"
+        "one host, on CPUs; not tested on several hosts or on GPUs.",
     )
     group.add_argument(
         "--ray",
@@ -52,12 +48,13 @@ def add_ray_arguments(parser: argparse.ArgumentParser) -> None:
         "value: the cluster in RAY_ADDRESS, or else one that runs on this "
         "machine, or else local",
     )
-    add_flag(
-        group,
+    group.add_argument(
         "--workers",
-        PositiveInt,
-        "number of workers, each with a copy of the network; they share the CPU "
-        "cores. If not given, one per GPU, or one per machine if there are no GPUs",
+        type=_parse_workers,
+        metavar="N|MIN:MAX",
+        help="number of workers, each with a copy of the network, which share the CPU "
+        "cores; or its limits, for a cluster that grows. If not given, one per GPU, "
+        "or one per machine if there are no GPUs",
     )
     add_flag(
         group,
@@ -69,16 +66,25 @@ def add_ray_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _parse_workers(text: str) -> int | tuple[int, int]:
+    try:
+        numbers = [parse(PositiveInt, part) for part in text.split(":")]
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    if len(numbers) > 2 or numbers != sorted(numbers):
+        raise argparse.ArgumentTypeError(f"expected N or MIN:MAX, got {text}")
+    return numbers[0] if len(numbers) == 1 else (numbers[0], numbers[1])
+
+
 def check_ray_arguments(arguments: argparse.Namespace, given: set[str]) -> None:
-    """Check the flags for Ray, and find the images.
+    """Check that flags can be combined.
 
     Args:
-        arguments: gets `sources` if `ray` is given.
+        arguments: the flags.
         given: names of the flags that were given.
 
     Raises:
-        ValueError: if flags can't be combined, or Ray is not installed.
-        OSError: if an input is missing.
+        ValueError: if they cannot.
     """
     if arguments.ray is None:
         alone = [n for n in ("workers", "gpus_per_worker") if n in given]
@@ -91,63 +97,36 @@ def check_ray_arguments(arguments: argparse.Namespace, given: set[str]) -> None:
             "`ray` predicts images only, and writes label maps, overlays and "
             f"confidence: leave out {', '.join(wrong)}"
         )
-    from keras_fcn.ray_prediction.cluster import check_address, check_installed
-
-    check_address(arguments.ray)
-    check_installed()
-    from keras_fcn.prediction.jobs import check_output_dir
-    from keras_fcn.ray_prediction.sources import find_sources
-    from keras_fcn.ray_prediction.storage import absolute, is_url
-
-    arguments.output_dir = absolute(str(arguments.output_dir))
-    if not is_url(arguments.output_dir):
-        check_output_dir(Path(arguments.output_dir))
-    arguments.sources = find_sources(
-        arguments.images, arguments.output_dir, arguments.list
-    )
+    if arguments.example or not (arguments.images or arguments.list):
+        raise ValueError("`ray` expects an image, a folder, a pattern or `list`")
 
 
 def work_on_ray(arguments: argparse.Namespace, outputs: "Outputs") -> int:
     """Predict the images on a cluster.
 
     Args:
-        arguments: has `options` and `sources`.
+        arguments: the flags, with `options`.
         outputs: what is written of an image.
 
     Returns:
         The exit status.
     """
-    from keras_fcn.ray_prediction.predict import Task, predict_on_ray
-    from keras_fcn.ray_prediction.storage import without_options
+    from keras_fcn.jobs.predict_on_ray import predict_on_ray
 
-    task = Task(
-        arguments.sources,
+    done = predict_on_ray(
+        arguments.images,
         arguments.output_dir,
         arguments.model,
-        arguments.options,
-        outputs,
-        arguments.max_pixels,
+        address=arguments.ray,
+        workers=arguments.workers,
+        gpus_per_worker=arguments.gpus_per_worker,
+        list_file=arguments.list,
+        outputs=outputs,
+        max_pixels=arguments.max_pixels,
+        **asdict(arguments.options),
     )
-    num_images, num_failed = len(task.sources.by_stem), 0
-    progress: Progress | None = None
-    batches = predict_on_ray(
-        task, arguments.ray, arguments.workers, arguments.gpus_per_worker
-    )
-    with closing(batches):
-        for rows in batches:
-            if progress is None:  # images of an earlier call have been left out
-                num_left = len(task.sources.by_stem)
-                progress = Progress(description="Predicting", total=num_left)
-            failed = [row for row in rows if row.error]
-            for row in failed:
-                logger.error("skipped: %s", row.error)
-            num_failed += len({row.path for row in failed})
-            progress.update(len({row.path for row in rows}))
-    if progress is not None:
-        progress.close()
-        logger.info("Predicted: %d images, %.2f images/s", progress.n, progress.rate)
-    if num_failed and num_failed == num_images:
+    if done.num_failed == done.num_images:
         return 2
-    folder = without_options(arguments.output_dir)
-    print(printable(f"Outputs: {folder}/, manifest: {folder}/manifest.parquet"))
-    return 1 if num_failed else 0
+    folder = done.manifest.removesuffix("/manifest.parquet")
+    print(printable(f"Outputs: {folder}/, manifest: {done.manifest}"))
+    return 1 if done.num_failed else 0

@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Mapping
-from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -16,7 +15,7 @@ from keras_fcn.prediction.batch import batch_size_of, predict_tasks
 from keras_fcn.prediction.jobs import Job
 from keras_fcn.prediction.results import ImageTask, count_ids
 from keras_fcn.prediction.segmenter import as_rgb, load
-from keras_fcn.ray_prediction.storage import Storage, is_url, root_of, without_options
+from keras_fcn.ray.storage import is_url, read
 
 # Images that are read before they are predicted, or wait to be returned: enough to hide
 # the latency of a URL.
@@ -28,7 +27,6 @@ _TYPES: dict[str, Any] = {
     "width": "int32",
     "error": object,
 }
-_open = cache(Storage)
 
 
 class BatchPredictor:
@@ -48,6 +46,10 @@ class BatchPredictor:
         model: a network, as for `keras_fcn.load`. Its path must exist on all machines.
         **options: further arguments of `keras_fcn.load`.
 
+    Attributes:
+        segmenter: the `Segmenter` of the network.
+        ids: class ids by the name of their column, `share_road` and so on.
+
     Raises:
         FileNotFoundError: if there is no such network.
         ValueError: if the network is damaged, or an option is out of range.
@@ -62,7 +64,7 @@ class BatchPredictor:
         class_map = self.segmenter.class_map
         ids = (*range(class_map.num_classes), class_map.void_id)
         names = (f"share_{name}" for name in (*class_map.names, "void"))
-        self._ids = dict(zip(names, ids, strict=True))
+        self.ids = dict(zip(names, ids, strict=True))
 
     def __call__(self, batch: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Predict a batch; consecutive images of one size together on a GPU.
@@ -95,17 +97,17 @@ class BatchPredictor:
         names = batch.get("path", [f"image {n}" for n in range(len(batch[kind]))])
         with TemporaryDirectory() as folder, threads(_AHEAD) as executor:
 
-            def read(item):
+            def read_item(item):
                 number, (name, value) = item
                 job = Job(Path(folder, str(number)), Path(), str(name))
                 return self._read(ImageTask(job), kind, value)
 
             items = enumerate(zip(names, batch[kind], strict=True))
-            tasks = ordered_map(executor, read, items, _AHEAD)
+            tasks = ordered_map(executor, read_item, items, _AHEAD)
             size = batch_size_of(self.segmenter)
             predicted = predict_tasks(self.segmenter, tasks, size, with_confidence=True)
             rows = list(ordered_map(executor, self._row, predicted, _AHEAD))
-        columns = ("label_map", "height", "width", "confidence", *self._ids, "error")
+        columns = ("label_map", "height", "width", "confidence", *self.ids, "error")
         kept = {name: batch[name] for name in batch if name not in ("image", "bytes")}
         return kept | {
             name: np.array([row[name] for row in rows], _TYPES.get(name, "float32"))
@@ -116,8 +118,7 @@ class BatchPredictor:
         """Set the image of a task; bytes and URLs are read from a temporary file."""
         try:
             if kind == "path" and is_url(value):
-                storage = _open(root_of(value))
-                kind, value = "bytes", storage.read(without_options(value))
+                kind, value = "bytes", read(value)
             if kind == "bytes":
                 task.job.path.write_bytes(value)
                 value = task.job.path
@@ -130,7 +131,7 @@ class BatchPredictor:
 
     def _row(self, task):
         """The values of an image by column."""
-        row: dict[str, Any] = dict.fromkeys(("confidence", *self._ids), np.nan)
+        row: dict[str, Any] = dict.fromkeys(("confidence", *self.ids), np.nan)
         row |= {"label_map": b"", "height": 0, "width": 0, "error": task.problem}
         if (label_map := task.label_map) is not None:
             content = encode_label_map(label_map, self.segmenter.class_map)
@@ -138,5 +139,5 @@ class BatchPredictor:
             row["height"], row["width"] = label_map.shape
             row["confidence"] = task.confidence.mean()
             shares = count_ids(label_map) / label_map.size
-            row |= {name: shares[class_id] for name, class_id in self._ids.items()}
+            row |= {name: shares[class_id] for name, class_id in self.ids.items()}
         return row

@@ -88,6 +88,8 @@ class OpenVino(Runtime):
 
     def __init__(self, path: Path):
         ov = _import("openvino")
+        # The first access to the data of a tensor deadlocks in two threads at a time.
+        ov.Tensor(np.zeros(1)).data.sum()
         self._core = ov.Core()
         self._model = self._core.read_model(path / "model.xml")
         self.num_classes = self._model.output(0).partial_shape[-1].get_length()

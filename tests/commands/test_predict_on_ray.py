@@ -1,6 +1,9 @@
 """`predict --ray` as a user runs it: a cluster of this machine, and bad input."""
 
+import json
+import os
 import socket
+from dataclasses import asdict
 from importlib.util import find_spec
 
 import numpy as np
@@ -8,9 +11,14 @@ import pytest
 from PIL import Image
 
 from keras_fcn.commands import predict
-from keras_fcn.ray_prediction import cluster
+from keras_fcn.jobs import predict_on_ray
+from keras_fcn.prediction.options import PredictionOptions
+from keras_fcn.runs.bundled import find_network
+from keras_fcn.storage.locks import lock
 from tests.support.commands import call, outcome, refusal
 
+pa = pytest.importorskip("pyarrow")
+pq = pytest.importorskip("pyarrow.parquet")
 needs_ray = pytest.mark.skipif(find_spec("ray") is None, reason="needs Ray")
 
 
@@ -77,7 +85,7 @@ def test_a_cluster_of_this_machine_predicts_what_one_process_does(
 
 
 def test_without_ray_a_line_says_what_to_install(images, capsys, monkeypatch):
-    monkeypatch.setattr(cluster, "find_spec", lambda name: None)
+    monkeypatch.setattr(predict_on_ray, "find_spec", lambda name: None)
     line = refusal(predict, capsys, images, "--ray", "local")
     assert (
         '--ray requires ray, which is not installed: pip install "keras-fcn[ray]"'
@@ -90,11 +98,12 @@ def test_without_ray_a_line_says_what_to_install(images, capsys, monkeypatch):
     [
         (("--ray", "local", "--workers", "0"), "--workers: .*a positive integer"),
         (("--ray", "local", "--gpus-per-worker", "2"), "--gpus-per-worker: .*0 to 1"),
+        (("--ray", "local", "--workers", "3:2"), "--workers: expected N or MIN:MAX"),
+        (("--ray", "local", "--workers", "1:2:3"), "--workers: expected N or MIN:MAX"),
         (("--workers", "2"), "--workers requires --ray"),
         (("--gpus-per-worker", "1"), "--gpus-per-worker requires --ray"),
         (("--ray", "local", "--camera", "0"), "images only.* out --camera"),
         (("--ray", "local", "--csv", "x.csv"), "leave out --csv"),
-        (("--ray", "photographs/"), "--ray must be local.*Received: photographs/"),
         (("--ray", "local", "--tile", "8x8"), "--tile must be at least 32"),
         (("--output-dir", "s3://b/out"), "--output-dir must be a folder.*--ray"),
     ],
@@ -126,10 +135,51 @@ def test_inputs_that_mean_nothing_are_refused(
 
 
 @needs_ray
+def test_a_word_that_is_no_address_is_refused(images, tmp_path, capsys):
+    flags = ("--ray", "photographs/", "--output-dir", tmp_path / "out")
+    line = refusal(predict, capsys, images, *flags)
+    assert "--ray must be local, auto, HOST:PORT" in line
+    assert "Received: photographs/; the inputs must precede --ray" in line
+
+
+@needs_ray
+def test_output_folder_of_another_process_is_refused(images, tmp_path, capsys):
+    output = tmp_path / "out"
+    output.mkdir()
+    with lock(output / ".manifest.lock"):
+        flags = ("--ray", "local", "--output-dir", output)
+        line = refusal(predict, capsys, images, *flags)
+    assert f"process {os.getpid()} on " in line
+    assert f"is predicting into --output-dir {output}" in line
+
+
+@needs_ray
+def test_manifest_of_other_options_is_refused(images, tmp_path, capsys):
+    flags = ("--ray", "local", "--output-dir", tmp_path)
+    fingerprint = find_network("fcn8s-camvid").fingerprint()[:12]
+    options = {
+        **asdict(PredictionOptions(size="auto")),
+        "overlay": "png",
+        "confidence": False,
+    }
+    for settings, name in (
+        ({"model": "another"}, "model"),
+        ({"model": fingerprint, **options, "size": 240}, "size"),
+    ):
+        metadata = {"keras_fcn": json.dumps(settings), "keras_fcn_last_part": "0"}
+        table = pa.table({}).replace_schema_metadata(metadata)
+        pq.write_table(table, tmp_path / "manifest.parquet")
+        line = refusal(predict, capsys, images, *flags)
+        assert f"was predicted with another --{name} (" in line
+
+
+@needs_ray
 @pytest.mark.parametrize("is_listening", [True, False])
 def test_an_address_that_answers_nothing_is_named_soon(
     images, tmp_path, capsys, monkeypatch, is_listening
 ):
+    from keras_fcn.ray import cluster
+
     monkeypatch.setattr(cluster, "_CONNECT_TIMEOUT", 0.5)
     with socket.socket() as server:
         server.bind(("127.0.0.1", 0))

@@ -131,7 +131,7 @@ def test_threads_of_tensorflow_are_the_cores_of_the_worker(scored_run, monkeypat
 
 # In a process of its own: Ray leaves processes, of which pytest would warn.
 SCRIPT = """
-from keras_fcn.ray_prediction.cluster import connected
+from keras_fcn.ray.cluster import connected
 
 with connected("local"):
 {example}

@@ -4,7 +4,7 @@ import fsspec
 import pytest
 
 from keras_fcn.prediction.jobs import find_jobs
-from keras_fcn.ray_prediction.sources import find_sources
+from keras_fcn.ray.sources import find_sources
 
 
 @pytest.fixture
@@ -28,12 +28,12 @@ def bucket(tree):
 
 def test_outputs_have_the_same_names_as_without_ray(tree, tmp_path):
     output = tmp_path / "out"
-    found = find_sources([str(tree)], str(output)).by_stem
+    found = find_sources([str(tree)], str(output))
     jobs = find_jobs([str(tree)], output)
-    assert {output / stem: source for stem, source in found.items()} == {
-        job.stem: str(job.path) for job in jobs
+    assert {source: output / stem for source, stem in found.items()} == {
+        str(job.path): job.stem for job in jobs
     }
-    assert list(found) == ["a/x", "b/c/x", "x"]
+    assert list(found.values()) == ["a/x", "b/c/x", "x"]
 
 
 def test_outputs_of_a_list_have_the_same_subfolders_as_without_ray(
@@ -41,42 +41,37 @@ def test_outputs_of_a_list_have_the_same_subfolders_as_without_ray(
 ):
     monkeypatch.chdir(tree)
     (tmp_path / "list.txt").write_text("a/x.png\nb/c/x.jpg\nmissing.png\n")
-    found = find_sources([], str(tmp_path / "out"), str(tmp_path / "list.txt")).by_stem
+    found = find_sources([], str(tmp_path / "out"), str(tmp_path / "list.txt"))
     assert found == {
-        "a/x": str(tree / "a/x.png"),
-        "b/c/x": str(tree / "b/c/x.jpg"),
-        "missing": str(tree / "missing.png"),  # gets a row with its error
+        str(tree / "a/x.png"): "a/x",
+        str(tree / "b/c/x.jpg"): "b/c/x",
+        str(tree / "missing.png"): "missing",  # gets a row with its error
     }
 
 
 def test_url_of_a_folder_is_searched_like_a_local_folder(bucket):
-    sources = find_sources([f"{bucket}/?some=option"], "/out")
-    assert sources.by_stem == {
-        "a/x": f"{bucket}/a/x.png",
-        "b/c/x": f"{bucket}/b/c/x.jpg",
-        "x": f"{bucket}/x.png",
+    assert find_sources([f"{bucket}/?some=option"], "/out") == {
+        f"{bucket}/a/x.png?some=option": "a/x",
+        f"{bucket}/b/c/x.jpg?some=option": "b/c/x",
+        f"{bucket}/x.png?some=option": "x",
     }
-    assert sources.roots == {"memory://bucket": "memory://bucket?some=option"}
 
 
 @pytest.mark.parametrize("pattern", ["a/x.png", "a/*.png", "[a]/x.p?g"])
 def test_url_of_a_file_or_glob_has_no_subfolders(bucket, pattern):
-    assert find_sources([f"{bucket}/{pattern}"], "/out").by_stem == {
-        "x": f"{bucket}/a/x.png"
-    }
+    assert find_sources([f"{bucket}/{pattern}"], "/out") == {f"{bucket}/a/x.png": "x"}
 
 
 def test_outputs_of_a_list_of_urls_have_subfolders(tmp_path):
     path = tmp_path / "list.txt"
     path.write_text("s3://one/a/x.png\ns3://one/a/b/x.png\n")
-    assert find_sources([], "/out", str(path)).by_stem == {
-        "x": "s3://one/a/x.png",
-        "b/x": "s3://one/a/b/x.png",
+    assert find_sources([], "/out", str(path)) == {
+        "s3://one/a/x.png": "x",
+        "s3://one/a/b/x.png": "b/x",
     }
     path.write_text("s3://one/x.png\ns3://two/x.png\n")
-    sources = find_sources([], "/out", str(path))
-    assert list(sources.by_stem) == ["one/x", "two/x"]
-    assert set(sources.roots) == {"s3://one", "s3://two"}
+    found = find_sources([], "/out", str(path))
+    assert list(found.values()) == ["one/x", "two/x"]
     path.write_text("s3://one/x.png\nx.png\n")
     with pytest.raises(ValueError, match="either URLs or paths only"):
         find_sources([], "/out", str(path))
@@ -86,8 +81,14 @@ def test_outputs_of_an_earlier_prediction_are_not_inputs(bucket):
     file_system = fsspec.filesystem("memory")
     file_system.pipe("/bucket/in/x_labels.png", b"")
     file_system.pipe("/bucket/in/out/x_overlay.png", b"")
-    assert "x_labels" not in find_sources([bucket], bucket).by_stem
-    assert "out/x_overlay" not in find_sources([bucket], f"{bucket}/out").by_stem
+    assert "x_labels" not in find_sources([bucket], bucket).values()
+    found = find_sources([bucket], f"{bucket}/out")
+    assert "out/x_overlay" not in found.values() and "x" in found.values()
+
+
+def test_image_that_is_given_twice_is_predicted_once(tree):
+    path = str(tree / "a/x.png")
+    assert find_sources([path, str(tree / "a")], "/out") == {path: "x"}
 
 
 def test_two_images_with_one_output_are_refused(tree, tmp_path):

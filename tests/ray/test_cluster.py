@@ -2,7 +2,7 @@
 
 import pytest
 
-from keras_fcn.ray_prediction.cluster import check_address, cores_of_worker
+from keras_fcn.ray.cluster import Pool, connected, cores_of_worker
 
 
 @pytest.mark.parametrize(
@@ -23,14 +23,12 @@ def test_cores_per_worker_let_all_workers_fit(cores, num_workers, wanted):
     assert cores_of_worker(cores, num_workers) == wanted
 
 
-@pytest.mark.parametrize(
-    "address", ["local", "auto", "head:6379", "10.0.0.1:6379", "ray://head.x:10001"]
-)
-def test_valid_addresses_are_accepted(address):
-    check_address(address)
-
-
 @pytest.mark.parametrize("address", ["", "head", "photographs/", "x.png", "http://a:1"])
 def test_invalid_addresses_are_refused(address):
-    with pytest.raises(ValueError, match="`ray` must be local"):
-        check_address(address)
+    with pytest.raises(ValueError, match="`ray` must be local"), connected(address):
+        pass
+
+
+def test_limits_of_a_pool_are_in_its_description():
+    assert str(Pool(2, 2, 1.0, 0)) == "2, with 1 cores and 0 GPUs each"
+    assert str(Pool(1, 8, 12, 0.5)) == "1 to 8, with 12 cores and 0.5 GPUs each"

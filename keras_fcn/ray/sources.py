@@ -1,53 +1,29 @@
 """Finds the images of paths, folders, globs, lists and URLs.
 
-For a million images the driver's memory is limited: two strings are kept for each
-image, its path or URL and the stem of its outputs.
+Ray Data's own listing has no globs, and skips names that begin with an underscore. The
+driver keeps two strings for each image: path or URL, and stem of the outputs.
 """
 
 import posixpath
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from fsspec.utils import glob_translate
 
 from keras_fcn.errors import summarize
 from keras_fcn.images.reading import IMAGE_SUFFIXES
-from keras_fcn.prediction.inputs import (
-    VIDEO_SUFFIXES,
-    expand_list,
-    find_files,
-)
+from keras_fcn.prediction.inputs import VIDEO_SUFFIXES, expand_list, find_files
 from keras_fcn.prediction.jobs import CONFIDENCE, LABELS, OVERLAY
-from keras_fcn.ray_prediction.storage import (
-    Storage,
-    is_url,
-    root_of,
-    without_options,
-)
+from keras_fcn.ray.storage import is_url, list_files, options_of, without_options
 from keras_fcn.storage.regular_files import read_lines
 
 _OUTPUTS = (LABELS, OVERLAY, CONFIDENCE)
 
 
-@dataclass(frozen=True)
-class Sources:
-    """The images of a prediction.
-
-    Attributes:
-        by_stem: absolute path or URL of each image, by the stem of its outputs relative
-            to the output folder, as in `subfolder/image`.
-        roots: `root_of` of the URLs, by its part without options.
-    """
-
-    by_stem: dict[str, str]
-    roots: dict[str, str]
-
-
 def find_sources(
     inputs: Sequence[str], output_dir: str, list_file: str | None = None
-) -> Sources:
+) -> dict[str, str]:
     """Find the images to predict.
 
     As in a prediction without Ray, the outputs have the subfolders of the input folder
@@ -58,43 +34,45 @@ def find_sources(
         output_dir: absolute path or URL of the output folder.
         list_file: text file with a path or a URL on each line; "-" for standard input.
 
+    Returns:
+        By the absolute path or the URL of each image: the stem of its outputs relative
+        to the output folder, as in `subfolder/image`.
+
     Raises:
         FileNotFoundError: if a path does not exist or has no images.
         ValueError: if two images would have the same output, an output would replace an
             input, an input is a video, or a URL cannot be opened.
     """
     found: dict[str, str] = {}
-    roots: dict[str, str] = {}
-    for source, subfolder in _find(inputs, output_dir, list_file, roots):
-        folder, name = posixpath.split(source)
-        base, suffix = posixpath.splitext(name)
+    for source, subfolder in _find(inputs, output_dir, list_file):
+        base, suffix = posixpath.splitext(posixpath.basename(without_options(source)))
         if suffix.lower() in VIDEO_SUFFIXES:
             raise ValueError(f"`ray` predicts images only. Received: {source}")
-        stem = posixpath.join(subfolder, base)
-        other = found.setdefault(stem, source)
-        if other != source:
+        found.setdefault(source, posixpath.join(subfolder, base))
+    sources: dict[str, str] = {}
+    for source, stem in found.items():
+        if (other := sources.setdefault(stem, source)) != source:
             raise ValueError(
                 f"{other} and {source} would both be written to {stem}{LABELS}.png: "
                 "predict them separately, with different `output_dir`"
             )
     _check_not_replaced(found, output_dir)
-    return Sources(found, roots)
+    return found
 
 
-def _find(inputs, output_dir, list_file, roots) -> Iterator[tuple[str, str]]:
-    """Each image and its subfolder of the output folder; adds to `roots`."""
+def _find(inputs, output_dir, list_file) -> Iterator[tuple[str, str]]:
+    """Each image and its subfolder of the output folder."""
     output = Path(output_dir)
     for text in inputs:
         text = text.removeprefix("file://")
         if is_url(text):
-            _add_root(text, roots)
             yield from _find_by_url(text, output_dir)
         else:
             yield from map(_as_strings, find_files([text], output))
     if list_file is not None:
         lines = read_lines(list_file)
         if any(map(is_url, lines)):
-            yield from _expand_urls(lines, roots)
+            yield from _expand_urls(lines)
         else:
             yield from map(_as_strings, expand_list(lines, output))
 
@@ -106,27 +84,26 @@ def _as_strings(found):
 
 def _find_by_url(url, output_dir):
     """Images of a folder, a glob or a file by URL, sorted by name."""
-    storage, whole = Storage(root_of(url)), without_options(url)
-    base, pattern = whole, None
-    if magic := re.search(r"[*?[]", whole):
-        base = posixpath.dirname(whole[: magic.start()])
-        pattern = re.compile(glob_translate(whole))
+    base, options, pattern = without_options(url), options_of(url), None
+    if magic := re.search(r"[*?[]", base):
+        pattern = re.compile(glob_translate(base))
+        base = posixpath.dirname(base[: magic.start()])
     names = [
         name
-        for name in storage.files(base)
+        for name in list_files(base + options)
         if name == base
         or (pattern is None or pattern.match(name))
-        and _is_image(name[len(base) :], name, base, output_dir)
+        and _is_image(name[len(base) :], name, base, without_options(output_dir))
     ]
     if not names:
         raise FileNotFoundError(f"There are no images in {url}")
     for name in sorted(names, key=lambda name: name.split("/")):
         # As on a disk, the files of a glob have no subfolders.
         below = "" if pattern or name == base else name[len(base) + 1 :]
-        yield name, posixpath.dirname(below)
+        yield name + options, posixpath.dirname(below)
 
 
-def _is_image(below, name, base, output_dir):
+def _is_image(below, name, base, output):
     """Whether a file of an input folder is predicted."""
     parts = below.strip("/").split("/")
     stem, suffix = posixpath.splitext(parts[-1])
@@ -134,45 +111,35 @@ def _is_image(below, name, base, output_dir):
         return False
     if any(part.startswith(".") for part in parts):
         return False
-    output = without_options(output_dir)
     if output == base:
         return not any(part.endswith(_OUTPUTS) for part in (*parts[:-1], stem))
     return not (output.startswith(f"{base}/") and name.startswith(f"{output}/"))
 
 
-def _expand_urls(lines, roots):
+def _expand_urls(lines):
     """URLs of a list, each with its folder relative to their common folder."""
-    folders = set()
     for line in lines:
         if not is_url(line):
             raise ValueError(
                 f"A list must have either URLs or paths only. Received: {line}"
             )
-        _add_root(line, roots)
-        folders.add(_folder(without_options(line)))
-    common = posixpath.commonpath(folders)
+    common = posixpath.commonpath({_folder(line) for line in lines})
     for line in lines:
-        name = without_options(line)
-        yield name, _folder(name)[len(common) :].strip("/")
+        yield line, _folder(line)[len(common) :].strip("/")
 
 
-def _folder(name):
+def _folder(url):
     """The folder of a URL as a path, such as `s3/bucket/folder`."""
-    return posixpath.dirname(name.replace("://", "/", 1))
+    return posixpath.dirname(without_options(url).replace("://", "/", 1))
 
 
-def _add_root(url, roots):
-    root = root_of(url)
-    roots.setdefault(without_options(root), root)
-
-
-def _check_not_replaced(found: Mapping[str, str], output_dir: str):
+def _check_not_replaced(found, output_dir):
     below = f"{without_options(output_dir)}/"
     # Usually no input is in the output folder, and the million names are not made.
-    inputs = {source for source in found.values() if source.startswith(below)}
+    inputs = {without_options(name) for name in found if name.startswith(below)}
     replaced = [
         output
-        for stem in (found if inputs else ())
+        for stem in (found.values() if inputs else ())
         for end in _OUTPUTS
         for suffix in (".png", ".jpg")
         if (output := f"{below}{stem}{end}{suffix}") in inputs

@@ -1,0 +1,222 @@
+"""Prediction of images by the workers of a Ray cluster, with a manifest."""
+
+import logging
+import os
+from collections.abc import Generator
+from contextlib import closing, contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import ray
+from ray.exceptions import GetTimeoutError, RayError, RayTaskError
+
+from keras_fcn.errors import one_line
+from keras_fcn.prediction.options import PredictionOptions
+from keras_fcn.prediction.outputs import Outputs
+from keras_fcn.progress import Progress
+from keras_fcn.ray.cluster import connected, free_resources, worker_resources
+from keras_fcn.ray.image_writer import Attempts, ImageWriter, Settings, check_machine
+from keras_fcn.ray.manifest import Manifest
+from keras_fcn.ray.storage import child, is_url, locate, write
+from keras_fcn.runs.bundled import find_network
+from keras_fcn.runs.names import start_name
+from keras_fcn.storage.locks import Locked, lock
+
+logger = logging.getLogger(__name__)
+
+_LOCK = ".manifest.lock"
+_LARGEST_BLOCK = 32  # images; of a GPU, which needs a second for as many,
+_LARGEST_BLOCK_ON_GPU = 256
+_BLOCKS_PER_WORKER = 4  # at the end blocks become smaller, so that all end together
+_SECONDS_TO_START = 600
+_SECONDS_PER_BLOCK = 4 * 3600
+
+
+@dataclass(frozen=True)
+class Task:
+    """A prediction on a cluster.
+
+    Attributes:
+        sources: the images, as from `find_sources`; those that are done are removed.
+        output_dir: absolute path or URL.
+        model: as in `keras_fcn.load`.
+        options: how the network is applied to the images.
+        outputs: the files to write for each image.
+        max_pixels: maximum number of pixels of an image.
+        workers: as in `worker_resources`.
+        gpus_per_worker: `gpus` of `worker_resources`.
+    """
+
+    sources: dict[str, str]
+    output_dir: str
+    model: str
+    options: PredictionOptions
+    outputs: Outputs
+    max_pixels: int
+    workers: int | tuple[int, int] | None = None
+    gpus_per_worker: float | None = None
+
+
+def predict_by_workers(
+    task: Task, address: str, worker_class: type[ImageWriter] = ImageWriter
+) -> int:
+    """Predict images on a cluster, and write the manifest.
+
+    Images that are done in the output folder are skipped. Logs the number of workers
+    and of images that are done, the progress, and a line for each image that failed.
+
+    Args:
+        task: the images, the network and the outputs.
+        address: as in `connected`.
+        worker_class: class of the workers.
+
+    Returns:
+        The number of images that failed.
+
+    Raises:
+        OSError: if there is no connection to the cluster, or the disk is full.
+        TimeoutError: if the cluster has no free resources.
+        ValueError: if the workers have other networks or versions, or the output folder
+            contains another prediction.
+    """
+    network = find_network(task.model, exported=True)
+    fingerprint = network.fingerprint()
+    depends_on = {
+        "model": fingerprint[:12],
+        **asdict(task.options),
+        "overlay": task.outputs.overlay,
+        "confidence": task.outputs.confidence,
+    }
+    with _locked(task.output_dir) as shared:
+        class_names = network.read_class_map().names
+        manifest = Manifest(task.output_dir, class_names, depends_on)
+        if num_done := manifest.resume(task.sources):
+            logger.info("Skipped: %d images that are done", num_done)
+        with connected(address):
+            pool = worker_resources(task.workers, task.gpus_per_worker)
+            settings = Settings(
+                start_name(task.model),
+                fingerprint,
+                task.options,
+                task.outputs,
+                task.max_pixels,
+                task.output_dir,
+                pool.largest,
+                shared,
+            )
+            _check_a_machine(settings, pool)
+            logger.info("Workers: %s", pool)
+            with closing(_predict(task.sources, settings, worker_class, pool)) as rows:
+                try:
+                    num_failed = _collect(rows, manifest, len(task.sources))
+                finally:
+                    manifest.flush()
+        manifest.finish()
+    return num_failed
+
+
+def _check_a_machine(settings, pool):
+    """Wait for free resources, and check the settings where they are."""
+    check = ray.remote(check_machine).options(num_cpus=pool.cores, num_gpus=pool.gpus)
+    try:
+        ray.get(check.remote(settings), timeout=_SECONDS_TO_START)
+    except GetTimeoutError as error:
+        raise TimeoutError(
+            f"No worker could be started within {_SECONDS_TO_START} s: "
+            f"{free_resources()}"
+        ) from error
+    except RayTaskError as error:
+        raise error.cause or error from None
+
+
+def _predict(sources, settings, worker_class, pool) -> Generator[pa.Table, None, None]:
+    """The rows of blocks of images, from Ray Data."""
+    data = ray.data.from_blocks([*_blocks(sources, pool)])
+    logging.getLogger("ray.data").setLevel(logging.ERROR)
+    data.context.enable_progress_bars = False
+    data.context.print_on_execution_start = False
+    data.context.raise_original_map_exception = True
+    data.context.execution_no_progress_timeout_s = _SECONDS_PER_BLOCK
+    attempts = ray.remote(Attempts).options(
+        num_cpus=0, max_restarts=-1, max_task_retries=-1
+    )
+    predicted = data.map_batches(
+        worker_class,
+        fn_constructor_args=(settings, attempts.remote()),
+        compute=ray.data.ActorPoolStrategy(
+            min_size=pool.smallest, max_size=pool.largest
+        ),
+        batch_format="pyarrow",
+        # Ray Data demands a size on GPUs, and joins blocks up to it.
+        batch_size=_LARGEST_BLOCK_ON_GPU if pool.gpus else None,
+        num_cpus=pool.cores,
+        num_gpus=pool.gpus,
+    )
+    try:
+        # Without the thread that fetches blocks ahead, which outlives the connection.
+        yield from predicted.iter_batches(
+            prefetch_batches=0, batch_size=None, batch_format="pyarrow"
+        )
+    except RayTaskError as error:
+        raise error.cause or error from None
+    except RayError as error:  # of a worker that cannot start, such as a missing module
+        last = ValueError(str(error).strip().rpartition("\n")[2])
+        raise ChildProcessError(f"A worker failed: {one_line(last)}") from error
+
+
+def _blocks(sources, pool):
+    """Tables of images, for one call of a worker each."""
+    largest = _LARGEST_BLOCK_ON_GPU if pool.gpus else _LARGEST_BLOCK
+    names = [[*map(os.fsencode, part)] for part in (sources, sources.values())]
+    start = 0
+    while left := len(sources) - start:
+        size = max(1, min(largest, left // (_BLOCKS_PER_WORKER * pool.largest)))
+        columns = [part[start : start + size] for part in names]
+        yield pa.table(columns, names=["source", "stem"])
+        start += size
+
+
+def _collect(tables, manifest, num_images):
+    """Write rows to the manifest, log progress and errors, and count the failed."""
+    num_failed, progress = 0, None
+    for table in tables:
+        manifest.add(table)
+        failed = table.filter(pc.equal(table["status"], "error"))
+        for error in failed["error"].to_pylist():
+            logger.error("skipped: %s", error)
+        num_failed += pc.count_distinct(failed["path"]).as_py()
+        num_done = pc.count_distinct(table["path"]).as_py()
+        if progress is None:  # the rate is that after the start of the workers
+            progress = Progress(
+                description="Predicting", total=num_images, initial=num_done
+            )
+        else:
+            progress.update(num_done)
+    if progress is not None:
+        progress.close()
+        logger.info("Predicted: %d images, %.2f images/s", progress.n, progress.rate)
+    return num_failed
+
+
+@contextmanager
+def _locked(output_dir):
+    """Lock a folder of a disk; yields path and content of the lock file."""
+    if is_url(output_dir):
+        # Refuses a bucket that cannot be written to before the work starts.
+        write(child(output_dir, _LOCK), b"")
+        file_system, name = locate(child(output_dir, _LOCK))
+        file_system.delete_file(name)
+        yield None
+        return
+    folder = Path(output_dir)
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / _LOCK
+    try:
+        with lock(path):
+            yield str(path), path.read_text()
+    except Locked as error:
+        raise ValueError(
+            f"{error} is predicting into `output_dir` {output_dir}"
+        ) from error

@@ -1,1 +1,0 @@
-"""Prediction of millions of images by the workers of a Ray cluster."""
