@@ -38,7 +38,7 @@ def check_replaces_own(path: Path, own: bytes, inputs: Iterable[Path] = ()) -> N
 
     Args:
         path: the file that will be written.
-        own: bytes in a line of each output of the command.
+        own: bytes in the first 16 MiB of each output of the command.
         inputs: files and folders that the command reads; its own outputs may be
             replaced in these folders.
 
@@ -62,10 +62,10 @@ def is_own_output(path: Path, own: bytes) -> bool:
 
     Args:
         path: an existing regular file.
-        own: bytes in a line of each output of the command.
+        own: bytes in the first 16 MiB of each output of the command.
     """
     with path.open("rb") as file:
-        return any(own in line for line in file)
+        return own in file.read(2**24)
 
 
 def _make_identities() -> Callable[[Path], list[_Identity]]:

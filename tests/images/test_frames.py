@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from keras_fcn.images import frames
-from keras_fcn.images.frames import read_frames
+from keras_fcn.images.frames import check_pages, read_frames
 from keras_fcn.images.opening import UnreadableImage
 
 
@@ -40,6 +40,18 @@ def test_number_of_images_is_limited(tmp_path, monkeypatch):
     monkeypatch.setattr(frames, "_MAX_FRAMES", 3)
     with pytest.raises(UnreadableImage, match="at most 3 images.*4 images of 8x6"):
         next(read_frames(path))
+
+
+def test_smaller_copies_in_a_tiff_are_skipped(tmp_path):
+    page, path = Image.new("L", (8, 6), 50), tmp_path / "a.tif"
+    copy = page.resize((4, 3))
+    copy.encoderinfo = {"tiffinfo": {254: 1}}  # NewSubfileType: of reduced resolution
+    page.save(path, save_all=True, append_images=[copy])
+    ((_, image),) = read_frames(path)
+    assert image.shape == (6, 8, 3)
+    check_pages(path)
+    with pytest.raises(UnreadableImage, match="has 2 pages of 8x6"):
+        check_pages(save(path, 2))
 
 
 def test_a_single_image_has_no_index(tmp_path):

@@ -65,6 +65,8 @@ def test_coco_polygons_give_the_label_map_in_any_order(label_map):
         np.testing.assert_array_equal(drawn, label_map)
     for one, region in zip(coco["annotations"], find_regions(label_map), strict=True):
         assert one["area"] == region.mask.sum()
+        corners = np.reshape(one["segmentation"][0], (-1, 2))
+        assert one["bbox"][:2] == corners.min(axis=0).tolist()
         assert one["bbox"][2:] == list(region.mask.shape[::-1])
 
 

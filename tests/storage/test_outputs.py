@@ -63,6 +63,9 @@ def test_only_outputs_of_the_command_are_replaced(a, tmp_path):
         check_replaces_own(path, b"mine", [tmp_path])
     path.write_bytes(b"x" * 100_000 + b"\nmine\n")
     check_replaces_own(path, b"mine", [tmp_path])
+    path.write_bytes(b"x" * 2**24 + b"mine")  # any file, such as an image of a disk
+    with pytest.raises(ValueError, match="report.json was not written by this command"):
+        check_replaces_own(path, b"mine")
     path.write_bytes(b"")  # of `touch` or `mktemp`
     check_replaces_own(path, b"mine")
 
