@@ -25,8 +25,8 @@ from ray.cluster_utils import Cluster
 
 from keras_fcn.prediction.options import PredictionOptions
 from keras_fcn.prediction.outputs import Outputs
-from keras_fcn.ray.image_writer import ImageWriter
-from keras_fcn.ray.predict import Task, predict_by_workers
+from keras_fcn.ray.image_writer import ImageWriter, Settings
+from keras_fcn.ray.predict import predict_by_workers
 from keras_fcn.ray.sources import find_sources
 
 PROJECT = Path(__file__).resolve().parents[1]
@@ -135,8 +135,10 @@ def kill_workers(cluster, images, output, num_images):
     sources = find_sources([str(images)], str(output))
     outputs = Outputs(overlay="none")
     options = PredictionOptions(size="native")
-    task = Task(sources, str(output), MODEL, options, outputs, 10**6, workers=2)
-    predict_by_workers(task, cluster.address, KilledByOneImage)
+    settings = Settings(MODEL, options, outputs, 10**6, str(output))
+    predict_by_workers(
+        sources, settings, cluster.address, 2, worker_class=KilledByOneImage
+    )
 
 
 FAULTS = {

@@ -21,9 +21,9 @@ import pyarrow as pa
 
 from keras_fcn.prediction.options import PredictionOptions
 from keras_fcn.prediction.outputs import Outputs
-from keras_fcn.ray.image_writer import ImageWriter
+from keras_fcn.ray.image_writer import ImageWriter, Settings
 from keras_fcn.ray.manifest import row_schema
-from keras_fcn.ray.predict import Task, predict_by_workers
+from keras_fcn.ray.predict import predict_by_workers
 from keras_fcn.ray.sources import find_sources
 from keras_fcn.runs.bundled import find_network
 
@@ -128,10 +128,10 @@ def measure_memory(num_paths):
             f"list of {num_paths:,} paths read in {seconds:.0f} s: {memory():.0f} MiB"
         )
         options = PredictionOptions(size="auto")
-        task = Task(sources, folder, MODEL, options, Outputs("none"), 10**6, workers=2)
+        settings = Settings(MODEL, options, Outputs("none"), 10**6, folder)
         threading.Thread(target=print_memory, daemon=True).start()
         begun = time.perf_counter()
-        predict_by_workers(task, "local", StandIn)
+        predict_by_workers(sources, settings, "local", 2, worker_class=StandIn)
         seconds = time.perf_counter() - begun
         size = Path(folder, "manifest.parquet").stat().st_size / 2**20
         print(f"{num_paths / seconds:.0f} images/s; manifest {size:.0f} MiB")

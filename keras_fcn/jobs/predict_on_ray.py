@@ -89,7 +89,8 @@ def predict_on_ray(
             f"`ray` requires {missing[0]}, which is not installed: "
             'pip install "keras-fcn[ray]"'
         )
-    from keras_fcn.ray.predict import Task, predict_by_workers
+    from keras_fcn.ray.image_writer import Settings
+    from keras_fcn.ray.predict import predict_by_workers
     from keras_fcn.ray.sources import find_sources
     from keras_fcn.ray.storage import absolute, child, is_url, without_options
 
@@ -99,16 +100,15 @@ def predict_on_ray(
     inputs = [images] if isinstance(images, str | PathLike) else images
     sources = find_sources([fspath(each) for each in inputs], output_dir, list_file)
     num_images = len(sources)
-    task = Task(
-        sources,
-        output_dir,
+    settings = Settings(
         fspath(model),
         PredictionOptions(**{"size": "auto", **options}),
         outputs,
         max_pixels,
-        workers,
-        gpus_per_worker,
+        output_dir,
     )
-    num_failed = predict_by_workers(task, address)
+    num_failed = predict_by_workers(
+        sources, settings, address, workers, gpus_per_worker
+    )
     manifest = without_options(child(output_dir, "manifest.parquet"))
     return RayPrediction(output_dir, manifest, num_images, num_failed)

@@ -35,28 +35,28 @@ _NETWORK = "the network"  # counted in `Attempts` while it is loaded
 
 @dataclass(frozen=True)
 class Settings:
-    """Settings of all workers.
+    """Settings of a prediction; the driver sets those that have a default.
 
     Attributes:
-        model: name or absolute path of the network.
-        fingerprint: its checksum on the driver's machine.
+        model: as in `keras_fcn.load`.
         options: how the network is applied to the images.
         outputs: the files to write for each image.
         max_pixels: maximum number of pixels of an image.
         output_dir: absolute path or URL.
+        fingerprint: checksum of the network on the driver's machine.
         num_workers: number of workers.
         lock: path and content of a lock file in a shared output folder.
         version: of keras_fcn on the driver's machine.
     """
 
     model: str
-    fingerprint: str
     options: PredictionOptions
     outputs: Outputs
     max_pixels: int
     output_dir: str
-    num_workers: int
-    lock: tuple[str, str] | None
+    fingerprint: str = ""
+    num_workers: int = 1
+    lock: tuple[str, str] | None = None
     version: str = __version__
 
 

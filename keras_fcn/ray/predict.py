@@ -4,7 +4,7 @@ import logging
 import os
 from collections.abc import Generator
 from contextlib import closing, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -13,8 +13,6 @@ import ray
 from ray.exceptions import GetTimeoutError, RayError, RayTaskError
 
 from keras_fcn.errors import one_line
-from keras_fcn.prediction.options import PredictionOptions
-from keras_fcn.prediction.outputs import Outputs
 from keras_fcn.progress import Progress
 from keras_fcn.ray.cluster import connected, free_resources, worker_resources
 from keras_fcn.ray.image_writer import Attempts, ImageWriter, Settings, check_machine
@@ -34,33 +32,13 @@ _SECONDS_TO_START = 600
 _SECONDS_PER_BLOCK = 4 * 3600
 
 
-@dataclass(frozen=True)
-class Task:
-    """A prediction on a cluster.
-
-    Attributes:
-        sources: the images, as from `find_sources`; those that are done are removed.
-        output_dir: absolute path or URL.
-        model: as in `keras_fcn.load`.
-        options: how the network is applied to the images.
-        outputs: the files to write for each image.
-        max_pixels: maximum number of pixels of an image.
-        workers: as in `worker_resources`.
-        gpus_per_worker: `gpus` of `worker_resources`.
-    """
-
-    sources: dict[str, str]
-    output_dir: str
-    model: str
-    options: PredictionOptions
-    outputs: Outputs
-    max_pixels: int
-    workers: int | tuple[int, int] | None = None
-    gpus_per_worker: float | None = None
-
-
 def predict_by_workers(
-    task: Task, address: str, worker_class: type[ImageWriter] = ImageWriter
+    sources: dict[str, str],
+    settings: Settings,
+    address: str,
+    workers: int | tuple[int, int] | None = None,
+    gpus_per_worker: float | None = None,
+    worker_class: type[ImageWriter] = ImageWriter,
 ) -> int:
     """Predict images on a cluster, and write the manifest.
 
@@ -68,8 +46,11 @@ def predict_by_workers(
     and of images that are done, the progress, and a line for each image that failed.
 
     Args:
-        task: the images, the network and the outputs.
+        sources: the images, as from `find_sources`; those that are done are removed.
+        settings: the network and the outputs.
         address: as in `connected`.
+        workers: as in `worker_resources`.
+        gpus_per_worker: `gpus` of `worker_resources`.
         worker_class: class of the workers.
 
     Returns:
@@ -81,36 +62,33 @@ def predict_by_workers(
         ValueError: if the workers have other networks or versions, or the output folder
             contains another prediction.
     """
-    network = find_network(task.model, exported=True)
-    fingerprint = network.fingerprint()
+    network = find_network(settings.model, exported=True)
+    fingerprint, outputs = network.fingerprint(), settings.outputs
     depends_on = {
         "model": fingerprint[:12],
-        **asdict(task.options),
-        "overlay": task.outputs.overlay,
-        "confidence": task.outputs.confidence,
+        **asdict(settings.options),
+        "overlay": outputs.overlay,
+        "confidence": outputs.confidence,
     }
-    with _locked(task.output_dir) as shared:
+    with _locked(settings.output_dir) as shared:
         class_names = network.read_class_map().names
-        manifest = Manifest(task.output_dir, class_names, depends_on)
-        if num_done := manifest.resume(task.sources):
+        manifest = Manifest(settings.output_dir, class_names, depends_on)
+        if num_done := manifest.resume(sources):
             logger.info("Skipped: %d images that are done", num_done)
         with connected(address):
-            pool = worker_resources(task.workers, task.gpus_per_worker)
-            settings = Settings(
-                start_name(task.model),
-                fingerprint,
-                task.options,
-                task.outputs,
-                task.max_pixels,
-                task.output_dir,
-                pool.largest,
-                shared,
+            pool = worker_resources(workers, gpus_per_worker)
+            settings = replace(
+                settings,
+                model=start_name(settings.model),
+                fingerprint=fingerprint,
+                num_workers=pool.largest,
+                lock=shared,
             )
             _check_a_machine(settings, pool)
             logger.info("Workers: %s", pool)
-            with closing(_predict(task.sources, settings, worker_class, pool)) as rows:
+            with closing(_predict(sources, settings, worker_class, pool)) as rows:
                 try:
-                    num_failed = _collect(rows, manifest, len(task.sources))
+                    num_failed = _collect(rows, manifest, len(sources))
                 finally:
                     manifest.flush()
         manifest.finish()
@@ -138,6 +116,7 @@ def _predict(sources, settings, worker_class, pool) -> Generator[pa.Table, None,
     data.context.enable_progress_bars = False
     data.context.print_on_execution_start = False
     data.context.raise_original_map_exception = True
+    data.context.memory_usage_poll_interval_s = None  # takes time of the workers
     data.context.execution_no_progress_timeout_s = _SECONDS_PER_BLOCK
     attempts = ray.remote(Attempts).options(
         num_cpus=0, max_restarts=-1, max_task_retries=-1

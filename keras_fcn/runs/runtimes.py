@@ -99,7 +99,8 @@ class OpenVino(Runtime):
         )
         self._compiled: dict[Callable, Any] = {}
         self._compiling = threading.Lock()
-        self._requests = threading.local()  # a request serves one thread at a time
+        # A request serves one thread at a time, and keeps the memory of its layers.
+        self._idle: dict[Callable, list[Any]] = {}
 
     def probabilities(self, images: np.ndarray) -> np.ndarray:
         """Return float32 `(batch, height, width, num_classes)`."""
@@ -127,10 +128,14 @@ class OpenVino(Runtime):
                 model = ov.Model([output], inputs + more_inputs)
                 threads = {"INFERENCE_NUM_THREADS": n} if (n := _num_threads()) else {}
                 self._compiled[extend] = self._core.compile_model(model, "CPU", threads)
-        requests = self._requests.__dict__
-        if extend not in requests:
-            requests[extend] = self._compiled[extend].create_infer_request()
-        return requests[extend].infer([images.astype("float32"), *others])[0]
+        idle = self._idle.setdefault(extend, [])
+        try:
+            request = idle.pop()
+        except IndexError:
+            request = self._compiled[extend].create_infer_request()
+        output = request.infer([images.astype("float32"), *others])[0]
+        idle.append(request)
+        return output
 
 
 # Outputs of OpenVINO's model, and the inputs that they need in addition to the images.
