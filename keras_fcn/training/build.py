@@ -10,6 +10,7 @@ from keras_fcn.errors import summarize
 from keras_fcn.models.architecture import Architecture
 from keras_fcn.models.devices import use_xla
 from keras_fcn.models.fcn import build_network
+from keras_fcn.models.memory import free_when_deleted
 from keras_fcn.models.precision import use_precision
 from keras_fcn.models.weights import transfer_weights
 from keras_fcn.runs.bundled import find_network
@@ -63,6 +64,8 @@ def make_trainer(
         )
         trainer.build()
         trainer.optimizer.build(trainer.trainable_variables)
+    variables = [*trainer.variables, *trainer.optimizer.variables]
+    free_when_deleted(variable.value for variable in variables)
     return trainer
 
 

@@ -1,5 +1,6 @@
 """Training runs: their files, resuming, and errors."""
 
+import gc
 import json
 import logging
 import os
@@ -11,10 +12,12 @@ import signal
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from safetensors import safe_open
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import keras_fcn.training.loop as training_loop
+import keras_fcn.training.train as training
 from keras_fcn.commands import train as command
 from keras_fcn.config import TrainingConfig
 from keras_fcn.datasets.dataset import Split
@@ -23,6 +26,7 @@ from keras_fcn.models.weights import variables_by_name
 from keras_fcn.runs.checkpoints import Checkpoint
 from keras_fcn.runs.folder import RunFolder
 from keras_fcn.storage.atomic import write_json
+from keras_fcn.training.build import make_initialized_trainer
 from keras_fcn.training.callbacks import CheckpointWriter
 from keras_fcn.training.data import training_crop
 from keras_fcn.training.loop import TrainingLoop
@@ -523,6 +527,24 @@ def test_a_run_ended_by_its_patience_is_not_resumed(run, tmp_path):
     (path / "checkpoint.json").write_text(json.dumps(checkpoint))
     with pytest.raises(ValueError, match="has ended: 3 epochs without a better"):
         resume(path)
+
+
+def test_a_finished_training_keeps_no_variables_in_memory(
+    folder, tmp_path, monkeypatch
+):
+    handles = []
+
+    def recorded(*arguments):
+        trainer = make_initialized_trainer(*arguments)
+        for owner in (trainer, trainer.optimizer):
+            handles.extend(variable.value.handle for variable in owner.variables)
+        return trainer
+
+    monkeypatch.setattr(training, "make_initialized_trainer", recorded)
+    train(tiny_config(folder, epochs=1), tmp_path / "run")
+    gc.collect()
+    shapes = [tuple(tf.raw_ops.VariableShape(input=handle)) for handle in handles]
+    assert len(shapes) > 50 and set(shapes) == {()}
 
 
 def test_patience_ends_a_training(folder, tmp_path, monkeypatch, caplog):
