@@ -1,6 +1,6 @@
 """Draw the figures of docs/results.md: `python docs/draw_results.py --data-dir CAMVID`.
 
-`curves.png` is drawn from `curves.jsonl`, the log of the earlier training script that
+`curves.png` is drawn from `curves.jsonl`, the log of the training runs that
 docs/results.md names. `labels.png` shows the test images with the best and the worst
 prediction of the bundled network, as label maps: CamVid's images are not redistributed.
 """
@@ -30,7 +30,7 @@ from keras_fcn.drawing.panels import (
 from keras_fcn.evaluation.predictions import ImageResult, predict_split
 from keras_fcn.images.encoding import write_png
 from keras_fcn.metrics.confusion_matrix import segmentation_scores
-from keras_fcn.prediction.predictor import make_predictor
+from keras_fcn.prediction.segmenter import load
 from keras_fcn.runs.bundled import find_network
 from keras_fcn.storage.atomic import atomic_file
 
@@ -67,10 +67,10 @@ def draw_curves(source: Path, target: Path) -> None:
     figure = Figure(figsize=(11, 3.7), layout="constrained")
     FigureCanvasAgg(figure)
     panels = figure.subplots(1, len(PANELS))
-    keys = itemgetter("variant", "seed", "size")
-    for (variant, seed, size), rows in groupby(lines, keys):
+    keys = itemgetter("recipe", "variant", "seed", "size")
+    for (recipe, variant, seed, size), rows in groupby(lines, keys):
         rows = list(rows)
-        label = f"FCN-{variant} at {size}, seed {seed}"
+        label = f"FCN-{variant} at {size}, seed {seed}, {recipe}"
         for axes, (name, _, factor) in zip(panels, PANELS, strict=True):
             values = [factor * row[name] for row in rows]
             axes.plot([row["epoch"] for row in rows], values, marker=".", label=label)
@@ -93,7 +93,7 @@ def draw_labels(data_dir: str, target: Path) -> None:
     network = find_network("fcn8s-camvid")
     config = dataclasses.replace(network.read_config(), data_dir=data_dir)
     dataset = load_dataset(config, ("test",))
-    predict = make_predictor(network.load_model()).label_maps_and_confidence
+    predict = load("fcn8s-camvid").predictor.label_maps_and_confidence
     results = [
         (segmentation_scores(result.confusion_matrix)["mean_iou"], result)
         for result in predict_split(predict, dataset.split("test"), dataset.class_map)

@@ -90,7 +90,7 @@ def test_weights_that_are_loaded_are_not_initialized(prediction):
 
 
 def test_images_of_one_size_are_traced_once(prediction):
-    assert prediction["traced"] == [[1, 360, 480, 3]]
+    assert prediction["traced"] == [[1, 540, 720, 3]]
 
 
 def test_imported_objects_are_excluded_from_garbage_collection(prediction):

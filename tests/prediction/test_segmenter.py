@@ -402,7 +402,7 @@ def test_auto_is_the_training_size_of_the_run(scored_run, packed_run, caplog):
     assert load(packed_run.path, size="native").options.size == "native"
     assert load(packed_run.path, size=100).options.size == 100
     assert load(packed_run.path, tile=(64, 64)).options.size == "native"
-    assert load().options.size == 360
+    assert load().options.size == 540
 
 
 def test_confidence_is_the_probability_of_the_label(segmenter):
