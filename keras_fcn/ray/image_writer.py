@@ -168,10 +168,8 @@ class ImageWriter:
             OSError: if the disk is full.
         """
         sources, stems = ([*map(os.fsdecode, c.to_pylist())] for c in batch.columns)
-        images, counts = (
-            [*zip(sources, stems, strict=True)],
-            self._attempts_do("counts", sources),
-        )
+        images = [*zip(sources, stems, strict=True)]
+        counts = self._attempts_do("counts", sources)
         if not any(counts):
             rows = self._predict(images)
         else:
@@ -192,10 +190,8 @@ class ImageWriter:
         """The rows of images, counted as one attempt of each."""
         sources = [source for source, _ in images]
         self._attempts_do("begin", sources)
-        parent, confidence = (
-            Path(tempfile.gettempdir()),
-            self._settings.outputs.confidence,
-        )
+        confidence = self._settings.outputs.confidence
+        parent = Path(tempfile.gettempdir())
         with work_folder(parent, TEMPORARY) as folder, threads(_AHEAD) as executor:
             opened = ordered_map(
                 executor, partial(self._open, folder), enumerate(images), _AHEAD
