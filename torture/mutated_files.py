@@ -46,11 +46,16 @@ def read_mutated(name: str, count: int, seed: int, folder: Path) -> dict:
         "ignore"
     )  # Pillow's, about tags; the commands ignore them too
     seeds, faults, num_read = kind.seeds(), [], 0
+    is_any_read = False
     for index, content in enumerate(seeds):
         path = folder / f"whole-{index}{kind.suffix}"
         path.write_bytes(content)
-        if fault := _fault_of(kind, path):  # a valid file may be refused
+        fault = _fault_of(kind, path)
+        if fault:  # a valid file may be refused, but not each of them
             faults.append(f"{path}: {fault}")
+        is_any_read |= fault is None
+    if not is_any_read:
+        faults.append(f"{folder}: none of the valid files is read")
     for index, content in enumerate([*seeds] * _NUM_INCOMPLETE):
         path = folder / f"{name}-{seed}-rows-{index}{kind.suffix}"
         if (incomplete := without_rows(content, rng)) is not None:
@@ -58,7 +63,7 @@ def read_mutated(name: str, count: int, seed: int, folder: Path) -> dict:
             if _fault_of(kind, path) is None:
                 faults.append(f"{path}: read, although rows are missing")
             else:
-                path.unlink()
+                path.unlink(missing_ok=True)
     before = _mebibytes()
     for index in range(count):
         path = folder / f"{name}-{seed}-{index}{kind.suffix}"
@@ -143,13 +148,12 @@ def main(argv: list[str] | None = None) -> int:
     for name in arguments.kinds:
         part = folder / name
         part.mkdir(parents=True, exist_ok=True)
-        count = max(1, arguments.count // KINDS[name].cost)
-        result = _in_new_process(name, count, arguments.seed, part)
+        result = _in_new_process(name, arguments.count, arguments.seed, part)
         if result["mebibytes"] > MEBIBYTES:
             result["faults"].append(f"{name} took {result['mebibytes']} MiB")
         num_faults += len(result["faults"])
         print(
-            f"{name:<14}{count:>8}{result['read']:>8}{result['refused']:>9}"
+            f"{name:<14}{arguments.count:>8}{result['read']:>8}{result['refused']:>9}"
             f"{result['mebibytes']:>10}{len(result['faults']):>8}",
             flush=True,
         )

@@ -54,10 +54,10 @@ def work(arguments: argparse.Namespace, given: set[str]) -> int:
     """Write the strip or the animation."""
     from keras_fcn.drawing.sample_strip import write_animation, write_strip
     from keras_fcn.runs.folder import RunFolder
-    from keras_fcn.runs.samples import read_frames
+    from keras_fcn.runs.samples import find_frames
 
     runs = [RunFolder.open(path) for path in arguments.runs]
-    frames = read_frames(runs, arguments.sample)
+    frames = find_frames(runs, arguments.sample)
     if arguments.output.suffix.lower() == ".gif":
         write_animation(frames, arguments.output, arguments.seconds)
     else:

@@ -6,14 +6,18 @@ from PIL import Image
 
 from keras_fcn.drawing.sample_strip import Frame, write_animation, write_strip
 
-FRAMES = [
-    Frame(str(index), np.full((20, 100, 3), (50 * index, 200, 7), "uint8"))
-    for index in range(5)
-]
+COLORS = [(50 * index, 200, 7) for index in range(5)]
 
 
-def test_an_animation_shows_its_last_frame_four_times_as_long(tmp_path):
-    write_animation(FRAMES, tmp_path / "samples.gif", seconds=0.3)
+@pytest.fixture
+def frames(tmp_path):
+    for index, color in enumerate(COLORS):
+        Image.new("RGB", (100, 20), color).save(tmp_path / f"{index}.png")
+    return [Frame(str(index), tmp_path / f"{index}.png") for index in range(5)]
+
+
+def test_an_animation_shows_its_last_frame_four_times_as_long(frames, tmp_path):
+    write_animation(frames, tmp_path / "samples.gif", seconds=0.3)
     with Image.open(tmp_path / "samples.gif") as animation:
         durations = []
         for index in range(animation.n_frames):
@@ -26,13 +30,13 @@ def test_an_animation_shows_its_last_frame_four_times_as_long(tmp_path):
     ("num_frames", "shown"),
     [(1, [0]), (2, [0, 4]), (3, [0, 2, 4]), (9, [0, 1, 2, 3, 4])],
 )
-def test_a_strip_shows_evenly_spaced_frames(tmp_path, num_frames, shown):
-    write_strip(FRAMES, tmp_path / "strip.png", num_frames)
+def test_a_strip_shows_evenly_spaced_frames(frames, tmp_path, num_frames, shown):
+    write_strip(frames, tmp_path / "strip.png", num_frames)
     with Image.open(tmp_path / "strip.png") as strip:
         pixels = np.asarray(strip)
     found = [
         index
-        for index, frame in enumerate(FRAMES)
-        if (pixels == frame.image[0, 0]).all(axis=-1).any()
+        for index, color in enumerate(COLORS)
+        if (pixels == color).all(axis=-1).any()
     ]
     assert found == shown

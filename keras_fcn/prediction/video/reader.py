@@ -42,7 +42,8 @@ def open_video_file(path: Path) -> Any:
     """
     limits = {"format_whitelist": ",".join(_DEMUXERS), "protocol_whitelist": "file"}
     # With the prefix, a name such as `http:a.mp4` is a file too.
-    return av.open(f"file:{path}", options=limits)
+    # Titles of old files are not UTF-8.
+    return av.open(f"file:{path}", options=limits, metadata_errors="replace")
 
 
 @dataclass(frozen=True)

@@ -156,4 +156,4 @@ def _connect(url):
     options = {"protocol_whitelist": _PROTOCOLS}
     if url.lower().startswith("rtsp"):
         options["rtsp_transport"] = "tcp"
-    return av.open(url, options=options, timeout=_TIMEOUT)
+    return av.open(url, options=options, timeout=_TIMEOUT, metadata_errors="replace")

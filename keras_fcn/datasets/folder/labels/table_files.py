@@ -13,7 +13,7 @@ from keras_fcn.datasets.folder.labels.class_table import (
     read_class_table,
     read_text,
 )
-from keras_fcn.errors import shortened, shown
+from keras_fcn.errors import one_line, shortened, shown
 
 # In the order of search: the user's own tables come before those of tools.
 TABLE_NAMES = (
@@ -112,7 +112,7 @@ def _from_yaml(path):
     try:
         content = yaml.safe_load(read_text(path))
     except (yaml.YAMLError, RecursionError, ValueError) as error:
-        raise ValueError(f"{path} is not YAML: {error}") from error
+        raise ValueError(f"{path} is not YAML: {one_line(error)}") from error
     names = content.get("names") if isinstance(content, dict) else None
     if isinstance(names, list):
         names = dict(enumerate(names))
