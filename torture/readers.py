@@ -396,7 +396,12 @@ def _cvat_tables():
 def _read_cvat(path):
     target = path.with_name("labelmap.txt")
     path.replace(target)
-    read_table(target)
+    _read_table(target)
+
+
+def _read_table(path):
+    if read_table(path) is None:  # a file of another kind for the callers
+        raise ValueError(f"{path} is no table")
 
 
 def _label_arrays():
@@ -753,8 +758,8 @@ KINDS = {
     ),
     "class-table": Kind(".csv", _class_tables, read_class_table),
     "color-table": Kind(".txt", _color_tables, read_class_table),
-    "yaml-table": Kind(".yaml", _yaml_tables, read_table),
-    "json-table": Kind(".json", _json_tables, read_table),
+    "yaml-table": Kind(".yaml", _yaml_tables, _read_table),
+    "json-table": Kind(".json", _json_tables, _read_table),
     "cvat-table": Kind(".txt", _cvat_tables, _read_cvat),
     "list": Kind(".txt", _lists, _read_list),
 }

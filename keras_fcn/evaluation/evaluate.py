@@ -129,7 +129,7 @@ class _Collected:
         self.counts = ConfidenceCounts()
         # A heap: its first entry is the smallest, by negative IoU the best image.
         self.worst: list[tuple[float, int, ImageResult]] = []
-        self.overlays: dict[str, np.ndarray] = {}
+        self.overlays: list[tuple[str, np.ndarray]] = []
         shown = np.linspace(0, num_images - 1, num_overlays).round()
         self._shown, self._index = set(shown.astype(int).tolist()), 0
 
@@ -144,9 +144,8 @@ class _Collected:
             if len(self.worst) > self.num_worst:
                 heapq.heappop(self.worst)
         if self._index in self._shown:
-            self.overlays[result.name] = overlay_with_legend(
-                result.image, result.prediction, self.class_map
-            )
+            drawn = overlay_with_legend(result.image, result.prediction, self.class_map)
+            self.overlays.append((result.name, drawn))
         self._index += 1
 
 
@@ -173,15 +172,19 @@ def _write_figures(
     write_png(folder / "confusion_matrix.png", confusion)
     if matrix.any():
         draw_reliability(collected.counts, folder / "reliability.png")
-    panels = {
-        f"{rank:02}-{result.name}": sample_panel(
-            result.image, result.label_map, result.prediction, class_map
+    panels = (
+        (
+            result.name,
+            sample_panel(result.image, result.label_map, result.prediction, class_map),
         )
-        for rank, result in enumerate(worst, start=1)
-    }
+        for result in worst
+    )
     for name, images in (("worst", panels), ("overlays", collected.overlays)):
         (folder / name).mkdir(exist_ok=True)
         for old in (folder / name).glob("*.png"):  # of an earlier evaluation
             old.unlink()
-        for image_name, image in images.items():
-            write_png(folder / name / f"{image_name.replace('/', '-')}.png", image)
+        # With a number: the images a/b and a-b are not the same.
+        for number, (image_name, image) in enumerate(images, start=1):
+            file_name = f"{number:02}-{image_name.replace('/', '-')}".encode()
+            file_name = file_name[:200].decode(errors="ignore")  # 255 bytes at most
+            write_png(folder / name / f"{file_name}.png", image)

@@ -136,8 +136,13 @@ def write_labelme_names(path: Path, class_map: ClassMap) -> None:
         class_map: the classes.
 
     Raises:
-        ValueError: if it exists with other names.
+        ValueError: if it exists with other names, or a name has a line break.
     """
+    if broken := [name for name in class_map.names if set(name) & {"\n", "\r"}]:
+        raise ValueError(
+            f"{path} can't contain the class {broken[0]!r}: it has a line for each "
+            "class"
+        )
     content = "".join(f"{name}\n" for name in (VOID_LABEL, *class_map.names)).encode()
     if path.exists() and path.read_bytes() != content:
         raise ValueError(f"{path} has other classes: choose another `output_dir`")

@@ -37,7 +37,8 @@ def read_lines(name: str | Path) -> list[str]:
         raise ValueError(f"The list {name} must be UTF-8 text: {error}") from error
     except (FileNotFoundError, IsADirectoryError) as error:
         raise FileNotFoundError(f"There is no list {name}") from error
-    lines = [line for line in text.splitlines() if line.strip()]
+    # `splitlines` also splits at characters that names may contain, such as U+2028.
+    lines = [line for line in text.split("\n") if line.strip()]
     if not lines or "\0" in text:
         raise ValueError(f"The list {name} must have a name or path on each line")
     return lines

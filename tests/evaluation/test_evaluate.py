@@ -179,7 +179,9 @@ def test_default_numbers_of_worst_images_overlays_and_images_in_a_batch(tmp_path
     overlays = sorted((tmp_path / "overlays").iterdir())
     # Of images 1 to 12, spread evenly from the first to the last.
     numbers = [1, 3, 4, 6, 7, 9, 10, 12]
-    assert [path.name for path in overlays] == [f"image {n:02}.png" for n in numbers]
+    assert [path.name for path in overlays] == [
+        f"{index:02}-image {n:02}.png" for index, n in enumerate(numbers, start=1)
+    ]
     first = next(dataset.split("val").examples.as_numpy_iterator())
     expected = overlay_with_legend(first["image"], red(first["image"])[0], CLASS_MAP)
     with Image.open(overlays[0]) as file:
@@ -196,9 +198,18 @@ def test_an_evaluation_replaces_the_previous_one(tmp_path):
         "reliability.png",
         "worst/01-two.png",
         "worst/02-one.png",
-        "overlays/one.png",
-        "overlays/two.png",
+        "overlays/01-one.png",
+        "overlays/02-two.png",
     }
+
+
+def test_each_image_has_its_own_overlay_also_with_similar_or_long_names(tmp_path):
+    long = f"{'é' * 120}/{'b' * 200}"
+    evaluate(red, with_errors({"a/b": 3, "a-b": 5, long: 1}), "val", tmp_path)
+    for name in ("overlays", "worst"):
+        assert len(list((tmp_path / name).iterdir())) == 3
+    starts = [path.name[:6] for path in sorted((tmp_path / "overlays").iterdir())]
+    assert starts == ["01-a-b", "02-a-b", "03-ééé"]
 
 
 def test_an_empty_folder_is_accepted_and_a_file_is_refused(tmp_path):

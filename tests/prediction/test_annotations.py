@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from keras_fcn.classes import ClassMap
+from keras_fcn.datasets.folder.labels.class_table import read_class_table
 from keras_fcn.datasets.folder.labels.image_shapes import BACKGROUND, draw_shapes
 from keras_fcn.datasets.folder.labels.shapes import CocoLabel, draw_coco
 from keras_fcn.prediction.annotations import (
@@ -16,6 +17,7 @@ from keras_fcn.prediction.annotations import (
     to_coco,
     to_geojson,
     to_labelme,
+    write_labelme_names,
 )
 
 _CLASSES = ClassMap(("road", "car", "sky"), ((90, 0, 0), (0, 90, 0), (0, 0, 90)), 255)
@@ -112,3 +114,18 @@ def test_class_masks_are_those_of_all_classes():
     masks = dict(class_masks(_NESTED, _CLASSES))
     assert list(masks) == ["road", "car", "sky"]
     np.testing.assert_array_equal(masks["sky"], _NESTED == 2)
+
+
+@pytest.mark.parametrize("between", " \u2028\x0b\x0c\x1c\x85")
+def test_the_list_of_labels_has_the_names_of_the_classes(tmp_path, between):
+    class_map = ClassMap((f"traffic{between}light", "sky"), ((1, 2, 3), (4, 5, 6)), 255)
+    write_labelme_names(tmp_path / "labels.txt", class_map)
+    entries = read_class_table(tmp_path / "labels.txt")
+    assert [entry.name for entry in entries] == [VOID_LABEL, *class_map.names]
+
+
+def test_a_class_of_two_lines_is_in_no_list_of_labels(tmp_path):
+    class_map = ClassMap(("traffic\nlight",), ((1, 2, 3),), 255)
+    with pytest.raises(ValueError, match=r"can't contain the class 'traffic\\nlight'"):
+        write_labelme_names(tmp_path / "labels.txt", class_map)
+    assert not (tmp_path / "labels.txt").exists()

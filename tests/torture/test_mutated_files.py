@@ -41,6 +41,15 @@ def test_any_other_exception_of_a_reader_is_a_fault(tmp_path, monkeypatch):
     assert result["read"] == 200 - kept
 
 
+def test_a_kind_whose_valid_files_are_refused_is_a_fault(tmp_path, monkeypatch):
+    def read(path):
+        raise ValueError(f"{path} is refused")
+
+    monkeypatch.setitem(KINDS, "broken", Kind(".txt", lambda: [b"a", b"b"], read))
+    faults = read_mutated("broken", 3, 0, tmp_path)["faults"]
+    assert faults == [f"{tmp_path}: none of the valid files is read"]
+
+
 @pytest.mark.parametrize("name", ["png", "jpeg"])
 def test_an_image_that_is_read_without_its_last_rows_is_a_fault(
     name, tmp_path, monkeypatch

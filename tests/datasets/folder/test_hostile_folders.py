@@ -89,6 +89,11 @@ def test_lists_without_names_are_refused(tmp_path, content):
         read_list(tmp_path / "train.txt")
 
 
+def test_a_name_in_a_list_may_contain_unusual_line_breaks(tmp_path):
+    (tmp_path / "train.txt").write_text("a\u2028b.png\r\nc\x0cd.png\n")
+    assert read_list(tmp_path / "train.txt") == ["a\u2028b", "c\x0cd"]
+
+
 def test_labels_drawn_of_a_huge_size_are_refused():
     with pytest.raises(ValueError, match="image 7 of a.json must have at most 1000000"):
         draw_shape([], size=(10**6, 10**6))

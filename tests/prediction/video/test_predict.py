@@ -19,7 +19,7 @@ from keras_fcn.prediction.video.reader import (
     UnreadableVideo,
     VideoReader,
 )
-from keras_fcn.prediction.video.writer import AudioCopy
+from keras_fcn.prediction.video.writer import AudioCopy, is_written_video
 from tests.support.videos import describe_video, draw_frame, write_video
 
 CLASS_MAP = ClassMap(("dark", "light"), ((200, 0, 0), (0, 0, 200)), 255)
@@ -318,6 +318,17 @@ def test_audio_without_video_is_refused(tmp_path):
                 target.mux(packet)
     with pytest.raises(UnreadableVideo, match="b.mp4 must have a video.*Received: aud"):
         VideoReader(tmp_path / "b.mp4")
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "a.avi"])
+def test_metadata_that_is_not_utf_8_is_no_obstacle(tmp_path, name):
+    path = write_video(tmp_path / name, EVEN[:2], "mpeg4")
+    content = path.read_bytes()
+    assert b"Lavf" in content
+    path.write_bytes(content.replace(b"Lavf", b"L\xe9vf"))
+    with VideoReader(path) as video:
+        assert len(list(video.frames())) == 2
+    assert not is_written_video(path)
 
 
 @pytest.mark.parametrize("content", [b"", b"just words\n" * 50, bytes(5000)])

@@ -116,7 +116,7 @@ def read_class_table(path: Path) -> list[ClassEntry]:
         ValueError: if a column is missing, a number is out of range, or a name, a
             color or an id occurs twice; names the line.
     """
-    lines = enumerate(read_text(path).splitlines(), start=1)
+    lines = enumerate(read_text(path).split("\n"), start=1)
     numbered = [(number, line.strip(" ")) for number, line in lines if line.strip()]
     if not numbered:
         raise ValueError(f"{path} lists no class: it is empty")
@@ -182,6 +182,9 @@ def read_text(path: Path) -> str:
     Args:
         path: UTF-8, UTF-16 with a byte order mark, or Latin-1.
 
+    Returns:
+        The text; its lines end in a line feed.
+
     Raises:
         ValueError: if it has more than a megabyte, or is not text.
     """
@@ -200,7 +203,7 @@ def read_text(path: Path) -> str:
             continue
         # Latin-1 decodes any bytes; a zero byte shows that they are no text.
         if "\0" not in text:
-            return text
+            return re.sub("\r\n?", "\n", text)
     raise ValueError(f"{path} must be text: a class table, name,r,g,b")
 
 

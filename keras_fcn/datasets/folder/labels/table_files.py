@@ -142,7 +142,7 @@ def _entry(path, cells):
 def _from_cvat(path, text: str) -> list[ClassEntry]:
     """Lines `label:red,green,blue:parts:actions`."""
     entries = []
-    for number, line in enumerate(text.splitlines(), start=1):
+    for number, line in enumerate(text.split("\n"), start=1):
         if not line.strip() or line.startswith("#"):
             continue
         name, _, rest = line.partition(":")

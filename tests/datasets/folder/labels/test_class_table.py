@@ -74,6 +74,15 @@ def test_latin_1_is_read(tmp_path):
     assert read_class_table(path)[0].name == "Gehölz"
 
 
+def test_lines_end_in_line_feeds_and_carriage_returns_only(tmp_path):
+    names = ["a\u2028b", "c\x0bd", "e\x0cf", "g\x85h"]
+    for end in ("\n", "\r\n", "\r"):
+        path = write(tmp_path, end.join(names), "labels.txt")
+        assert [entry.name for entry in read_class_table(path)] == names
+    path = write(tmp_path, "a\u2028b:1,2,3::\r\nc:4,5,6::\r\n", "labelmap.txt")
+    assert [entry.name for entry in read_table(path)] == ["a\u2028b", "c"]
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -159,6 +168,11 @@ _LEVELS = "".join(
         # As text, 10**9 names.
         ("data.yaml", f"a: &a [x]\n{_LEVELS}names: [*i]\n", "must be text, not list"),
         ("data.yaml", "names: {0: road, 1: ~}", "must be text, not NoneType"),
+        (
+            "data.yaml",
+            "names: [road\n",
+            "is not YAML: while parsing a flow sequence in",
+        ),
         ("id2label.json", '{"0": {"name": "road"}}', "must be text, not dict"),
         (
             "meta.json",
@@ -171,7 +185,7 @@ _LEVELS = "".join(
 )
 def test_tables_of_tools_are_untrusted(tmp_path, name, text, message):
     path = write(tmp_path, text, name)
-    with pytest.raises(ValueError, match=f"{name}: .*{message}"):
+    with pytest.raises(ValueError, match=f"{name}.* .*{message}"):
         read_table(path)
 
 
