@@ -185,6 +185,6 @@ def _write_figures(
             old.unlink()
         # With a number: the images a/b and a-b are not the same.
         for number, (image_name, image) in enumerate(images, start=1):
-            file_name = f"{number:02}-{image_name.replace('/', '-')}".encode()
-            file_name = file_name[:200].decode(errors="ignore")  # 255 bytes at most
-            write_png(folder / name / f"{file_name}.png", image)
+            file_name = f"{number:02}-{image_name.replace('/', '-')}"
+            stem = file_name.encode()[:200].decode(errors="ignore")  # at most 255 bytes
+            write_png(folder / name / f"{stem}.png", image)
