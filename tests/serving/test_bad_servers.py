@@ -3,6 +3,7 @@
 import threading
 import time
 import tracemalloc
+from collections import Counter
 
 import grpc
 import numpy as np
@@ -11,20 +12,30 @@ from PIL import Image
 
 import predict
 from keras_fcn.classes import ClassMap
+from keras_fcn.serving.errors import ServerError
+from keras_fcn.serving.grpc_client import GrpcClient
+from keras_fcn.serving.responses import read_label_map
+from keras_fcn.serving.rest_client import RestClient
 from tests.support.bad_servers import (
     ANSWERS,
     DRIPPING,
     ENDLESS,
     ESCAPES,
+    GOOD,
     RPC_ANSWERS,
     SIZE,
     answering,
     answering_by_grpc,
+    grpc_response,
     listening,
+    predictions,
     redirection,
     repeating,
+    response,
 )
 from tests.support.commands import refusal
+from tests.support.image_files import encode
+from torture.mutations import mutate
 
 CLASS_MAP = ClassMap(("a", "b", "c"), ((255, 0, 0), (0, 255, 0), (0, 0, 255)), 255)
 SECONDS = 0.4  # --timeout for servers that never finish
@@ -148,8 +159,43 @@ def test_timeout_applies_to_a_silent_grpc_server(refused_by):
     assert f"did not answer in time (waited {SECONDS} s)" in line
 
 
-def test_there_are_ninety_bad_servers():  # as docs/serving.md says
-    assert len({**DRIPPING, **ENDLESS, **ANSWERS}) + len(RPC_ANSWERS) + 6 >= 90
+@pytest.mark.parametrize("protocol", ["HTTP", "gRPC"])
+def test_a_mutated_response_is_read_or_refused_in_one_line(protocol):
+    """100 random mutations: of a response, of its body, and of a PNG in it."""
+    rng, outcomes = np.random.default_rng(1), Counter()
+    is_http = protocol == "HTTP"
+    answer = predictions if is_http else grpc_response
+    valid = content = answer(GOOD, GOOD)
+    _, _, body = valid.partition(b"\r\n\r\n")
+
+    def send(connection, stopped):
+        answering(content)(connection, stopped)
+
+    serving = listening(send) if is_http else answering_by_grpc(lambda *_: content)
+    image = encode(np.zeros((*SIZE, 3), "uint8"))
+    with serving as port:
+        client = (
+            RestClient(rest_url(port), 5) if is_http else GrpcClient(grpc_url(port), 5)
+        )
+        for number in range(100):
+            content = (
+                mutate([valid], rng),
+                response(mutate([body], rng)) if is_http else valid,
+                answer(GOOD, mutate([GOOD], rng)),
+            )[number % 3]
+            try:
+                for (png,) in client([image, image]):
+                    read_label_map(png, SIZE, "a.png")
+                outcomes["read"] += 1
+            except ServerError as error:
+                assert str(error).isprintable() and len(str(error)) < 1000
+                outcomes["refused"] += 1
+    assert outcomes["read"] > 0 and outcomes["refused"] > 50
+
+
+def test_there_are_a_hundred_bad_servers():  # as the documentation says
+    others = 5 + 1 + 4 + 1  # redirects, compressed, without gRPC, silent
+    assert len({**DRIPPING, **ENDLESS, **ANSWERS}) + len(RPC_ANSWERS) + others >= 100
 
 
 @pytest.mark.parametrize(

@@ -95,6 +95,11 @@ ANSWERS = {
     "speaks SSH": b"SSH-2.0-OpenSSH_9.2\r\n",
     "speaks TLS": bytes([21, 3, 1, 0, 2, 2, 70]) * 9,
     "answers bytes": bytes(range(256)) * 10,
+    "speaks HTTP/2": b"\0\0\x12\4\0\0\0\0\0\0\3\0\0\0\x80",
+    "has a status line of 100 kB": b"HTTP/1.1 200 " + b"x" * 100_000 + b"\r\n\r\n",
+    "only says continue": b"HTTP/1.1 100 Continue\r\n\r\n" * 50,
+    "has 200 headers": start(*(f"X-{n}: y" for n in range(200))) + b"{}",
+    "has a header without a name": start(": x", "Content-Length: 2") + b"{}",
     "has an invalid status": b"HTTP/1.1 abc OK\r\n\r\n",
     "has status 999": response(b"", "999 x"),
     "has no content": b"HTTP/1.1 204 No Content\r\n\r\n",
@@ -117,6 +122,7 @@ ANSWERS = {
     "answers compressed": response(
         zlib.compress(b"{}"), "200 OK", "Content-Encoding: gzip"
     ),
+    "has NaN for predictions": predictions_json("NaN"),
     "has null for predictions": predictions_json("null"),
     "has a number for predictions": predictions_json("7"),
     "has a string for predictions": predictions_json('"words"'),
@@ -130,6 +136,7 @@ ANSWERS = {
     "answers a thousand images": predictions(*[GOOD] * 1000),
     "answers an empty image": predictions(b""),
     "answers words": predictions(b"words"),
+    "answers a PNG of 16 bits": predictions(encode(np.zeros(SIZE, "uint16"))),
     "answers a JPEG": predictions(encode(np.zeros(SIZE, "uint8"), "JPEG")),
     "answers PostScript": predictions(b"%!PS-Adobe-3.0 EPSF-3.0\n"),
     "answers an RGB PNG": predictions(encode(smooth_image())),
