@@ -132,6 +132,12 @@ class RunFolder(NetworkFolder):
         if before == data:
             return
         if before is not None:  # None: a run of version 0.3.0
+            recorded = description.setdefault("data_changes", [])
+            if not isinstance(recorded, list):
+                raise ValueError(
+                    f"{self.config_file}: expected data_changes as a list, got "
+                    f"{shown(recorded)}"
+                )
             try:
                 changes = describe_changes(before, data)
             except (AttributeError, TypeError) as error:
@@ -147,9 +153,7 @@ class RunFolder(NetworkFolder):
                     "compared"
                 )
             logger.warning("The data have changed after epoch %d: %s", epoch, changes)
-            description.setdefault("data_changes", []).append(
-                {"after_epoch": epoch, "changes": changes}
-            )
+            recorded.append({"after_epoch": epoch, "changes": changes})
         write_json(self.config_file, description | {"data": data})
 
     def check_is_free(self) -> None:

@@ -73,6 +73,23 @@ def test_existing_files_are_not_overwritten(tmp_path, content):
     assert kept.read_text() == "mine"
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("data", [1], r"expected data with checksums by split, got \[1\]"),
+        ("data", {"train": 7}, "expected data with checksums by split"),
+        ("data_changes", "none", "expected data_changes as a list, got 'none'"),
+    ],
+)
+def test_damaged_records_of_the_data_are_named(tmp_path, name, value, message):
+    data = {"train": {"number of images": 4}}
+    run = RunFolder.create(tmp_path / "mine", CONFIG, CLASS_MAP, data=data)
+    description = run.read_description() | {name: value}
+    run.config_file.write_text(json.dumps(description))
+    with pytest.raises(ValueError, match=f"{run.config_file}: {message}"):
+        run.check_data({"train": {"number of images": 5}}, is_accepted=True, epoch=2)
+
+
 def test_a_folder_without_a_run_is_not_opened(tmp_path):
     with pytest.raises(FileNotFoundError, match="is not a run: it has no config.json"):
         RunFolder.open(tmp_path)
