@@ -3,11 +3,13 @@
 import os
 import re
 import time
+from functools import partial
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from keras_fcn.errors import one_line
 from keras_fcn.prediction.inputs import VIDEO_SUFFIXES
+from keras_fcn.storage.downloads import within
 
 STREAM_SCHEMES = ("rtsp", "rtsps", "rtmp", "rtmps", "rtp", "srt", "tcp", "udp", "mms")
 _STREAM_SUFFIXES = (*VIDEO_SUFFIXES, ".m3u8", ".mpd", ".mjpg", ".mjpeg", ".sdp")
@@ -93,7 +95,8 @@ def download_image(url: str, folder: Path) -> Path:
     suffix = os.path.splitext(urlsplit(url).path)[1][:10]
     path = folder / f"{stem_of_url(url)}{re.sub(r'[^A-Za-z0-9.]', '', suffix)}"
     try:
-        with requests.get(url, stream=True, timeout=_TIMEOUT) as response:
+        get = partial(requests.get, url, stream=True, timeout=_TIMEOUT)
+        with within(_MAX_SECONDS, get) as response:
             response.raise_for_status()
             kind = response.headers.get("Content-Type", "").partition(";")[0].strip()
             if kind.startswith(("text/", "video/", "audio/", "multipart/")):

@@ -6,8 +6,11 @@ import time
 from contextlib import suppress
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
+from functools import partial
 
 import requests
+
+from keras_fcn.storage.downloads import within
 
 _LOOPBACK = re.compile(r"https?://(localhost|127(\.\d+){3}|\[::1\])[:/]", re.IGNORECASE)
 _CHUNK_BYTES = 2**16
@@ -47,13 +50,13 @@ def post_json(url: str, body: bytes, timeout: float, max_bytes: int) -> bytes:
     Args:
         url: `http://` or `https://` URL.
         body: JSON text.
-        timeout: seconds for the body of the response to arrive, counted from the start
-            of the request; also the longest silence of the server, so that a request
-            ends within twice this time once the headers are there.
+        timeout: seconds for the response to arrive, counted from the start of the
+            request; also the longest silence of the server, so that a request ends
+            within twice this time.
         max_bytes: size limit of the body.
 
     Raises:
-        TimeoutError: if the body is not complete in time.
+        TimeoutError: if the response is not complete in time.
         ResponseTooLarge: if the body exceeds `max_bytes`.
         StatusError: if the status is 300 or more.
         requests.RequestException, urllib3.exceptions.HTTPError: if the request fails.
@@ -76,13 +79,15 @@ def post_json(url: str, body: bytes, timeout: float, max_bytes: int) -> bytes:
             certificates = os.environ.get("SSL_CERT_FILE") or True
         # The adapter, because Session.send(allow_redirects=False) reads the whole body
         # of a redirect to prepare the next request.
-        response = session.get_adapter(url).send(
+        send = partial(
+            session.get_adapter(url).send,
             request,
             stream=True,
             timeout=timeout,
             verify=certificates or True,
             proxies=settings["proxies"],
         )
+        response = within(timeout, send)
         with response:
             if response.status_code < 300:
                 content, is_complete = _read(response, max_bytes, deadline)

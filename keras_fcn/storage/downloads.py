@@ -1,15 +1,18 @@
-"""Downloads, kept in Keras's cache (`~/.keras`)."""
+"""Downloads, kept in Keras's cache (`~/.keras`), and the deadline of a request."""
 
 import contextlib
 import os
 import shutil
 import sys
+import threading
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
-
-import keras
+from typing import TypeVar
 
 from keras_fcn.storage.atomic import atomic_folder
+
+T = TypeVar("T")
 
 
 def fetch(
@@ -37,6 +40,8 @@ def fetch(
     Raises:
         OSError: if it can't be downloaded.
     """
+    import keras
+
     try:
         with contextlib.redirect_stdout(sys.stderr):
             path = keras.utils.get_file(
@@ -57,6 +62,39 @@ def is_downloaded(file_name: str, *, cache_subdir: str) -> bool:
     """
     home = os.environ.get("KERAS_HOME") or Path.home() / ".keras"  # as Keras does
     return Path(home, cache_subdir, file_name).is_file()
+
+
+def within(seconds: float, call: Callable[[], T]) -> T:
+    """Call a function in a thread, and return its result.
+
+    The timeout of a socket is that of a single read: a server that sends its headers
+    byte by byte never exceeds it.
+
+    Args:
+        seconds: the longest duration of the call.
+        call: the function; the exceptions that it raises are raised here.
+
+    Raises:
+        TimeoutError: if it takes longer. It is not stopped; its thread does not prevent
+            the process from ending.
+    """
+    results: list[T] = []
+    errors: list[Exception] = []
+
+    def work():
+        try:
+            results.append(call())
+        except Exception as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    thread.join(seconds)
+    if errors:
+        raise errors[0]
+    if not results:
+        raise TimeoutError
+    return results[0]
 
 
 def _unpack(archive):

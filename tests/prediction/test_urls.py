@@ -2,6 +2,7 @@
 
 import threading
 import time
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
@@ -29,6 +30,13 @@ class _Handler(BaseHTTPRequestHandler):
             kind, content = "text/html; charset=utf-8", b"<html>"
         if self.path.startswith("/camera"):
             kind = "multipart/x-mixed-replace; boundary=x"
+        if self.path.startswith("/header"):
+            self.wfile.write(b"HTTP/1.1 200 OK\r\nX: ")
+            with suppress(OSError):
+                for _ in range(100):
+                    self.wfile.write(b"y")
+                    time.sleep(0.02)
+            return
         self.send_response(404 if self.path.startswith("/none") else 200)
         self.send_header("Content-Type", kind)
         if self.path.startswith("/short"):
@@ -88,6 +96,7 @@ def test_what_is_no_image_is_refused(server, tmp_path, path, message):
     ("path", "message"),
     [
         ("/slow.png", "no response in time"),
+        ("/header.png", "no response in time"),
         ("/large.png", "it has more than 100 bytes"),
         ("/short.png", "IncompleteRead"),
     ],

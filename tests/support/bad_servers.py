@@ -55,8 +55,9 @@ def png_with_bomb():
 
 
 # First bytes, then bytes repeated with a pause between them (DRIPPING) or without.
-# Headers sent byte by byte are missing: requests has no total deadline over headers.
 DRIPPING = {
+    "drips a header": (b"HTTP/1.1 200 OK\r\nX: ", b"y"),
+    "drips headers": (b"HTTP/1.1 200 OK\r\n", b"X: y\r\n"),
     "drips a body": (start("Content-Length: 100000"), b" "),
     "drips a body without a length": (start(), b" "),
     "drips chunks": (CHUNKED, b"1\r\n \r\n"),
