@@ -119,10 +119,10 @@ def _describe_tiff(path):
             tags = ImageFileDirectory_v2(header if is_big else header[:8])
             file.seek(tags.next)
             tags.load(file)
+        num_bands, bits = int(tags.get(_NUM_BANDS, 1)), int(tags.get(_BITS, (1,))[0])
+        kind = {1: "uint", 2: "int", 3: "float"}.get(tags.get(_TYPE, (1,))[0], "type ")
     except Exception:  # Pillow's parser raises exceptions of many types
         return ""
-    num_bands, bits = tags.get(_NUM_BANDS, 1), tags.get(_BITS, (1,))[0]
-    kind = {1: "uint", 2: "int", 3: "float"}.get(tags.get(_TYPE, (1,))[0], "type ")
     bands = "1 band" if num_bands == 1 else f"{num_bands} bands"
     options, advice = "-b 1 -b 2 -b 3 -co PHOTOMETRIC=RGB", "Choose three bands"
     if num_bands < 3:
@@ -197,8 +197,11 @@ def is_truncated(image: ImageFile.ImageFile, file: BinaryIO) -> bool:
     last = np.array(image.getpixel((image.width - 1, image.height - 1)))
     # Missing pixels are 0. The last pixel of an interlaced PNG is not decoded last.
     if image.format == "PNG" and (image.info.get("interlace") or not last.any()):
+        content = file.read()
+        if not _has_whole_chunks(content):  # OpenCV would reserve their memory
+            return True
         is_too_long = max(image.size) > 1_000_000  # pixels, the limit of OpenCV
-        encoded = np.frombuffer(file.read(), "uint8")
+        encoded = np.frombuffer(content, "uint8")
         return not is_too_long and cv2.imdecode(encoded, cv2.IMREAD_UNCHANGED) is None
     # Missing pixels are gray. Additional data change them, and no others.
     if image.format in ("JPEG", "MPO") and np.isin(last, (127, 128)).all():
@@ -208,3 +211,12 @@ def is_truncated(image: ImageFile.ImageFile, file: BinaryIO) -> bool:
             difference = ImageChops.difference(image, other.convert(image.mode))
         return difference.getbbox(alpha_only=False) is not None
     return False
+
+
+def _has_whole_chunks(png):
+    """Whether all chunks of a PNG end within the file."""
+    at, kind = 8, b""
+    while at < len(png) and kind != b"IEND":
+        kind = png[at + 4 : at + 8]
+        at += 12 + int.from_bytes(png[at : at + 4], "big")
+    return at <= len(png)

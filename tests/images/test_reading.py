@@ -16,6 +16,7 @@ from keras_fcn.images.reading import (
     read_stored_values,
     values_of,
 )
+from tests.support.tiff_files import make_tiff
 
 ORIENTATION, PHOTOMETRIC = 0x0112, 262  # tags
 ALL_SUFFIXES = ("png", "jpg", "webp", "bmp", "tif", "ppm")
@@ -190,6 +191,17 @@ def test_the_refusal_of_a_tiff_names_bands_and_type(tmp_path, shape, dtype, word
     cv2.imwrite(str(tmp_path / "satellite.tif"), np.zeros(shape, dtype))
     with pytest.raises(UnreadableImage, match=f"satellite.tif is a TIFF with {words}"):
         read_image(tmp_path / "satellite.tif")
+
+
+@pytest.mark.parametrize("tag", [258, 277])  # bits, number of bands
+@pytest.mark.parametrize("kind", [2, 7])  # text, bytes
+def test_a_tiff_whose_numbers_are_text_is_refused(tmp_path, tag, kind):
+    content, path = make_tiff(2, 2, b"ab", 2), tmp_path / "a.tif"
+    whole = struct.pack("<HHI", tag, 3, 1)
+    assert content.count(whole) == 1
+    path.write_bytes(content.replace(whole, struct.pack("<HHI", tag, kind, 1)))
+    with pytest.raises(UnreadableImage, match="a.tif is not an image in a supported"):
+        read_image(path)
 
 
 def test_cmyk_jpeg_becomes_rgb(tmp_path):

@@ -33,6 +33,17 @@ def test_a_png_that_lacks_rows_is_refused(tmp_path, num_rows):
     check_refused(write(tmp_path, make_png(100, 100, ROW * num_rows)))
 
 
+def test_a_png_whose_chunk_exceeds_the_file_is_not_given_to_opencv(
+    tmp_path, monkeypatch
+):
+    """OpenCV reserves memory for the length of a chunk, up to 2 GiB."""
+    monkeypatch.setattr("keras_fcn.images.opening.cv2.imdecode", None)
+    content = make_png(100, 100, bytes(301) * 100)
+    length = content.index(b"IDAT") - 4
+    content = content[:length] + b"\x7f" + content[length + 1 :]
+    check_refused(write(tmp_path, content))
+
+
 def test_a_complete_png_is_read_whether_its_last_row_is_black_or_not(tmp_path):
     for last in (ROW, bytes(301)):
         image = read_image(write(tmp_path, make_png(100, 100, ROW * 99 + last)))
