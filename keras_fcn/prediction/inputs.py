@@ -64,16 +64,17 @@ def expand_list(lines: Sequence[str], output_dir: Path) -> Iterator[Found]:
         A file, and the folder of its outputs relative to `output_dir`: its folder
         relative to the one that all the paths have in common.
     """
-    parents = (Path(line).absolute().parent for line in lines)
-    common = os.path.commonpath({str(parent) for parent in parents})
-    for path in map(Path, lines):
+    # Without `..`, which would lead out of `output_dir`.
+    whole = [os.path.abspath(line) for line in lines]
+    common = os.path.commonpath({os.path.dirname(path) for path in whole})
+    for line, path in zip(lines, whole, strict=True):
         # Unlike Path.is_dir, False also for a name that is too long.
-        if os.path.isdir(path):
-            base = path.absolute().relative_to(common)
-            for file, subfolder in _search(path, output_dir):
+        if os.path.isdir(line):
+            base = Path(os.path.relpath(path, common))
+            for file, subfolder in _search(Path(line), output_dir):
                 yield file, base / subfolder
         else:
-            yield path, path.absolute().parent.relative_to(common)
+            yield Path(line), Path(os.path.relpath(os.path.dirname(path), common))
 
 
 def _search(folder: Path, output_dir: Path) -> list[Found]:

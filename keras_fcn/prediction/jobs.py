@@ -97,7 +97,11 @@ def find_jobs(
     check_output_dir(output_dir)
     files = find_files(inputs, output_dir)
     if list_file is not None:
-        files = chain(files, expand_list(read_lines(list_file), output_dir))
+        lines = read_lines(list_file)
+        try:
+            files = chain(files, [*expand_list(lines, output_dir)])
+        except OSError as error:
+            raise type(error)(f"{list_file}: {error}") from error
     found: dict[Path, Path] = {}
     for path, subfolder in files:
         found.setdefault(path, subfolder)

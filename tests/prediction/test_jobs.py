@@ -1,6 +1,7 @@
 """Files from paths, folders, globs and lists, and the paths of their outputs."""
 
 import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -85,3 +86,20 @@ def test_images_are_found_by_content_and_other_files_are_named(
         f"2 files in {folder} are neither images nor videos and are left out: e.heic; "
         "notes.txt"
     )
+
+
+def test_outputs_of_a_list_stay_in_the_output_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    lines = ["in/a.png", "in/../../b.png", f"/{tmp_path}/in/c.png", "./in/d/e.png"]
+    Path("list.txt").write_text("\n".join(lines))
+    jobs = find_jobs([], Path("out"), "list.txt")
+    below = f"out/{tmp_path.name}"
+    stems = [f"{below}/in/a", "out/b", f"{below}/in/c", f"{below}/in/d/e"]
+    assert [str(job.stem) for job in jobs] == stems
+
+
+def test_the_list_of_a_folder_without_images_is_named(tmp_path):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "list.txt").write_text(str(tmp_path / "empty"))
+    with pytest.raises(FileNotFoundError, match="list.txt: There are no images or vid"):
+        find_jobs([], tmp_path / "out", str(tmp_path / "list.txt"))
