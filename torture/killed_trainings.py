@@ -4,8 +4,8 @@
 
 Half of the kills happen at a random time, half before a random change of the run
 folder. After each kill the checkpoint must contain every epoch whose line was printed.
-A finished run must have the same state, history, scores and best network as the
-uninterrupted run, bit for bit.
+A finished run must have the same files, state, history, scores and best network as the
+uninterrupted run, bit for bit. Every second run keeps its checkpoints.
 """
 
 import argparse
@@ -52,10 +52,12 @@ def _torture(folder, num_kills, rng):
     """Return the losses, one line each."""
     data, lost, killed, finished = folder / "data", [], 0, 0
     write_data(data)
-    _train(folder / "straight", data)
-    straight = _result(folder / "straight")
+    straight = {}
+    for keeps in (True, False):
+        _train(folder / f"straight-{keeps}", data, keeps)
+        straight[keeps] = _result(folder / f"straight-{keeps}")
     while killed < num_kills:
-        run = folder / f"run-{finished}"
+        run, keeps = folder / f"run-{finished}", finished % 2 == 0
         while _epoch(run) < _EPOCHS:
             kill = {"seconds": "0", "change": "0"}
             if killed < num_kills:
@@ -63,13 +65,14 @@ def _torture(folder, num_kills, rng):
                 sampled = {"seconds": rng.uniform(0, 8), "change": rng.randint(1, 90)}
                 kill[kind] = str(sampled[kind])
                 killed += 1
-            printed = _train(run, data, kill)
+            printed = _train(run, data, keeps, kill)
             epoch = _epoch(run)
             if epoch < printed:
                 lost.append(f"{run.name}: printed epoch {printed}, saved epoch {epoch}")
             print(f"kill {killed}: {kill}, epoch {epoch} of {_EPOCHS}", flush=True)
-        _train(run, data)  # complete it, if the kill came just after the last epoch
-        differing = [n for n, v in _result(run).items() if v != straight[n]]
+        # Complete it, if the kill came just after the last epoch.
+        _train(run, data, keeps)
+        differing = [n for n, v in _result(run).items() if v != straight[keeps][n]]
         if differing or list(run.rglob(".part-*")):
             lost.append(
                 f"{run.name}: {', '.join(differing) or 'temporary files are left'}"
@@ -82,9 +85,11 @@ def _torture(folder, num_kills, rng):
     return lost
 
 
-def _train(run, data, kill=None):
+def _train(run, data, keeps, kill=None):
     """Train or resume; return the last epoch whose line was printed, or 0."""
-    command = ["--resume", run] if (run / "config.json").exists() else flags(run, data)
+    command = flags(run, data) if keeps else flags(run, data)[:-1]
+    if (run / "config.json").exists():
+        command = ["--resume", run]
     kill = kill or {"seconds": "0", "change": "0"}
     process = subprocess.run(
         [
@@ -147,9 +152,8 @@ def flags(run: Path, data: Path) -> list[str]:
         "num-samples": 1,
         "run-dir": run,
     }
-    return [
-        str(part) for name, value in values.items() for part in (f"--{name}", value)
-    ]
+    parts = (part for name, value in values.items() for part in (f"--{name}", value))
+    return [*map(str, parts), "--keep-checkpoints"]
 
 
 def write_data(folder: Path) -> None:
@@ -184,14 +188,13 @@ def _result(run):
         {name: value for name, value in row.items() if name not in _MEASURED}
         for row in checkpoint["history"]
     ]
-    arrays = {
-        name: array.tobytes()
-        for name, array in read_arrays(run / checkpoint["state"]).items()
-    }
+    state = run / checkpoint["state"]
+    arrays = read_arrays(state) if state.exists() else {}
     with zipfile.ZipFile(run / "best.keras") as network:
         weights = network.read("model.weights.h5")
     return {
-        "state": arrays,
+        "files": sorted(path.name for path in run.iterdir()),
+        "state": {name: array.tobytes() for name, array in arrays.items()},
         "history": history,
         "scores": (run / "metrics.json").read_text(),
         "calibration": (run / "calibration.json").read_text(),

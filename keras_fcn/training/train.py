@@ -200,6 +200,8 @@ def _check_can_resume(
 ) -> None:
     if not _is_complete(run, config, checkpoint):
         return
+    if not config.keep_checkpoints:  # the process may have been killed meanwhile
+        run.checkpoints.remove_states()
     reason = f"has finished its {config.epochs} epochs: start a new run"
     if checkpoint.epoch < config.epochs:
         reason = (
