@@ -114,7 +114,8 @@ def _in_new_process(name, count, seed, folder):
         return json.loads(process.stdout.splitlines()[-1])
     files = sorted(folder.glob(f"{name}-*"), key=lambda path: path.stat().st_mtime)
     last = files[-1] if files else folder
-    line = (process.stderr.strip().splitlines() or ["no output"])[0]
+    # The first lines of a timeout name the function.
+    line = " ".join(process.stderr.strip().splitlines()[:3]) or "no output"
     fault = f"{last}: ended with {process.returncode} ({line})"
     return {"read": 0, "refused": 0, "mebibytes": 0, "faults": [fault]}
 

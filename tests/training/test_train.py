@@ -519,6 +519,17 @@ def test_a_finished_run_is_not_resumed(run):
         resume(run.path)
 
 
+def test_resuming_a_finished_run_removes_what_a_killed_process_left(run, tmp_path):
+    path = shutil.copytree(run.path, tmp_path / "killed")
+    (path / "best-0001.keras").write_bytes(b"of the previous checkpoint")
+    for is_kept in (True, False):
+        change_config(RunFolder(path), keep_checkpoints=is_kept)
+        with pytest.raises(ValueError, match="has finished its 4 epochs"):
+            resume(path)
+        assert RunFolder(path).checkpoints.has_states() == is_kept
+    assert not [*path.glob("best-*"), *path.glob("checkpoint-*")]
+
+
 def test_a_run_ended_by_its_patience_is_not_resumed(run, tmp_path):
     path = shutil.copytree(run.path, tmp_path / "old")
     change_config(RunFolder(path), epochs=5, patience=3)
