@@ -4,7 +4,9 @@
     python benchmarks/ray_scale.py cores IMAGES    # two workers compared to one
     python benchmarks/ray_scale.py memory          # a million paths, without a network
 
-IMAGES is a folder. All cores of the machine are used, except in `cores`.
+IMAGES is a folder. All cores of the machine are used, except in `cores`. With --before
+CHECKOUT, the `predict --ray` of another version of this project takes turns with this
+one.
 """
 
 import argparse
@@ -16,8 +18,6 @@ import tempfile
 import threading
 import time
 from pathlib import Path
-
-import pyarrow as pa
 
 from keras_fcn.prediction.options import PredictionOptions
 from keras_fcn.prediction.outputs import Outputs
@@ -36,18 +36,21 @@ class StandIn(ImageWriter):
 
     def __init__(self, settings, attempts):
         names = find_network(MODEL).read_class_map().names
+        self._settings, self._attempts = settings, attempts
         self._schema = row_schema(names)
         shares = dict.fromkeys(self._schema.names[9:], 1 / 12)
         self._row = {"status": "done", "height": 360, "width": 480, "seconds": 0.1}
         self._row |= shares
 
-    def __call__(self, batch):
-        names = zip(*(column.to_pylist() for column in batch.columns), strict=True)
+    def _predict(self, images):
+        sources = [source for source, _ in images]
+        self._attempts_do("begin", sources)
         rows = [
-            {"path": source.decode(), "output": f"{stem.decode()}_labels.png"}
-            for source, stem in names
+            {"path": source, "output": f"{stem}_labels.png"} | self._row
+            for source, stem in images
         ]
-        return pa.Table.from_pylist([row | self._row for row in rows], self._schema)
+        self._attempts_do("end", sources)
+        return rows
 
 
 def main() -> int:
@@ -57,60 +60,68 @@ def main() -> int:
     parser.add_argument("images", type=Path, nargs="?")
     parser.add_argument("--repeats", type=int, default=2)
     parser.add_argument("--paths", type=int, default=1_000_000)
+    parser.add_argument("--model", default=MODEL)
+    parser.add_argument("--size", default="auto")
+    parser.add_argument("--workers", type=int, nargs="*", default=[1, os.cpu_count()])
+    parser.add_argument("--before", type=Path, metavar="CHECKOUT")
     arguments = parser.parse_args()
     if arguments.part == "memory":
         measure_memory(arguments.paths)
-    elif arguments.part == "speed":
-        cores = os.cpu_count()
-        compare(
-            arguments,
-            {
-                "predict.py": ([], None),
-                f"Ray, one worker with {cores} cores": (["--workers", "1"], None),
-                f"Ray, {cores} workers with one core": (
-                    ["--workers", str(cores)],
-                    None,
-                ),
-            },
-        )
-    else:
-        compare(
-            arguments,
-            {
-                "Ray, one worker with one core": (["--workers", "1"], "0"),
-                "Ray, two workers with one core": (["--workers", "2"], "0,1"),
-            },
-        )
+        return 0
+    contenders = {}
+    if arguments.part == "speed" and not arguments.before:
+        contenders["predict.py"] = (PROJECT, [], None)
+    for count in arguments.workers:
+        cores = None
+        if arguments.part == "cores":
+            cores = ",".join(map(str, range(count)))
+        flags = ["--ray", "local", "--workers", str(count)]
+        if arguments.before:
+            name = f"before, workers: {count}"
+            contenders[name] = (arguments.before, flags, cores)
+        contenders[f"Ray, workers: {count}"] = (PROJECT, flags, cores)
+    compare(arguments, contenders)
     return 0
 
 
 def compare(arguments, contenders):
-    """Print images per second without the start; the contenders take turns."""
-    rates = {name: [] for name in contenders}
+    """Print a row for each prediction; the contenders take turns."""
+    images, common = arguments.images.resolve(), ["--overlay", "none"]
+    common += ["--model", arguments.model, "--size", arguments.size]
+    print("| | start-up | images/s | memory of the driver | whole |")
+    print("|---|---|---|---|---|")
     for _ in range(arguments.repeats):
-        for name, (flags, cores) in contenders.items():
-            rates[name].append(images_per_second(arguments.images, flags, cores))
-    first = max(next(iter(rates.values())))
-    print("| | images/s | relative to the first |\n|---|---|---|")
-    for name, values in rates.items():
-        each = ", ".join(f"{value:.2f}" for value in values)
-        print(f"| {name} | {each} | {max(values) / first:.1%} |")
+        for name, (checkout, flags, cores) in contenders.items():
+            row = measure(checkout, [images, *common, *flags], cores)
+            print(f"| {name} | {row} |", flush=True)
 
 
-def images_per_second(images, flags, cores):
+def measure(checkout, flags, cores):
+    """Cells of the table; the rate is that after the first tenth of the images."""
     command = ["taskset", "-c", cores] if cores else []
-    command += [sys.executable, "predict.py", images, "--overlay", "none"]
+    command += [sys.executable, "predict.py", *flags]
     with tempfile.TemporaryDirectory() as folder:
         command += ["--output-dir", folder]
-        command += ["--ray", "local", *flags] if flags else []
-        done = subprocess.run(
+        begun, peak = time.time(), 0.0
+        process = subprocess.Popen(
             [*map(str, command)],
-            cwd=PROJECT,
-            check=True,
-            capture_output=True,
-            text=True,
+            cwd=checkout,
+            env={**os.environ, "PYTHONPATH": str(checkout)},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
         )
-    return float(re.findall(r"([\d.]+) images/s", done.stderr)[-1])
+        while process.poll() is None:
+            peak = memory("VmHWM", process.pid) or peak
+            time.sleep(0.2)
+        ended = time.time()
+        if process.returncode:
+            sys.exit(f"{command} ended with status {process.returncode}")
+        paths = Path(folder).rglob("*_labels.png")
+        times = sorted(path.stat().st_mtime for path in paths)
+    first = len(times) // 10
+    rate = (len(times) - 1 - first) / (times[-1] - times[first])
+    whole, start = ended - begun, times[0] - begun
+    return f"{start:.1f} s | {rate:.2f} | {peak:.0f} MiB | {whole:.1f} s"
 
 
 def measure_memory(num_paths):
@@ -144,10 +155,10 @@ def print_memory():
         time.sleep(10)
 
 
-def memory(kind="VmRSS"):
-    """Memory of this process, MiB."""
-    status = Path("/proc/self/status").read_text()
-    return int(re.search(rf"{kind}:\s+(\d+) kB", status)[1]) / 1024
+def memory(kind="VmRSS", pid="self"):
+    """Memory of a process, MiB; 0 if it has ended."""
+    found = re.search(rf"{kind}:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
+    return int(found[1]) / 1024 if found else 0
 
 
 if __name__ == "__main__":

@@ -11,23 +11,10 @@ from keras_fcn.options import PositiveInt, Probability, parse
 if TYPE_CHECKING:
     from keras_fcn.prediction.outputs import Outputs
 
-_EXCLUDED = (
-    "server",
-    "camera",
-    "start",
-    "end",
-    "every",
-    "max_frames",
-    "video_labels",
-    "skip_existing",
-    "csv",
-    "annotations",
-    "class_masks",
-    "probabilities",
-    "runtime",
-    "precision",
-    "max_loss",
-)
+_EXCLUDED = """
+    server camera start end every max_frames video_labels skip_existing csv annotations
+    class_masks probabilities runtime precision max_loss
+""".split()
 
 
 def add_ray_arguments(parser: argparse.ArgumentParser) -> None:

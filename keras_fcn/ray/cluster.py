@@ -3,7 +3,6 @@
 import logging
 import os
 import re
-import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -166,22 +165,12 @@ def _check_server(address):
         )
     if os.environ.get("RAY_USE_TLS", "0") not in ("", "0"):
         return  # requires the certificates, which only Ray reads
-    place = address.removeprefix("ray://")
-    host, _, port = place.rpartition(":")
-    expected = "expected the address of a cluster's head, or local for this machine"
-    try:
-        with socket.create_connection((host.strip("[]"), port), _CONNECT_TIMEOUT):
-            pass
-    except OSError as error:
-        raise ConnectionError(
-            f"`ray` {address} does not answer ({error.strerror or one_line(error)}): "
-            f"{expected}"
-        ) from error
-    with grpc.insecure_channel(place) as channel:
+    with grpc.insecure_channel(address.removeprefix("ray://")) as channel:
         try:
             grpc.channel_ready_future(channel).result(timeout=_CONNECT_TIMEOUT)
         except grpc.FutureTimeoutError as error:
             raise ConnectionError(
                 f"`ray` {address} does not answer as a cluster within "
-                f"{_CONNECT_TIMEOUT} s: {expected}"
+                f"{_CONNECT_TIMEOUT} s: expected the address of a cluster's head, or "
+                "local for this machine"
             ) from error

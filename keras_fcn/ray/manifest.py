@@ -110,14 +110,12 @@ class Manifest:
         length = len(without_options(self._output_dir)) + 1
         names = (name[length:] for name in list_files(self._output_dir))
         existing = {as_utf8(name) for name in names if LABELS in name}
-        outputs: dict[str, str] = {}
-        missing: set[str] = set()  # also images that failed
+        outputs: dict[str, str] = {}  # "" of images that failed or lack a label map
         for table in self._tables(["path", "output"]):
             columns = (column.to_pylist() for column in table.columns)
             for path, output in zip(*columns, strict=True):
-                outputs[path] = output
-                if output not in existing:
-                    missing.add(path)
+                is_done = output in existing and outputs.get(path, output)
+                outputs[path] = output if is_done else ""
         num_images, replaced = len(stems), []
         for source in [*stems]:
             path = as_utf8(without_options(source))
@@ -125,7 +123,7 @@ class Manifest:
             if path not in outputs:
                 continue
             starts = (f"{labels}.png", f"{labels}/")  # of an image, of a frame
-            if path not in missing and outputs[path].startswith(starts):
+            if outputs[path].startswith(starts):
                 del stems[source]
             else:
                 replaced.append(path)

@@ -2,9 +2,11 @@
 
 import logging
 import os
+import time
 from collections.abc import Generator
 from contextlib import closing, contextmanager
 from dataclasses import asdict, replace
+from itertools import islice
 from pathlib import Path
 
 import pyarrow as pa
@@ -25,8 +27,11 @@ from keras_fcn.storage.locks import Locked, lock
 logger = logging.getLogger(__name__)
 
 _LOCK = ".manifest.lock"
-_LARGEST_BLOCK = 32  # images; of a GPU, which needs a second for as many,
-_LARGEST_BLOCK_ON_GPU = 256
+# Largest number of images that a worker predicts before their rows are written, and
+# predicts again if it dies; several seconds. With fewer, a fast cluster waits for the
+# driver, which handles a limited number of blocks per second.
+_LARGEST_BLOCK_PER_CORE = 32
+_LARGEST_BLOCK_ON_GPU = 1024
 _BLOCKS_PER_WORKER = 4  # at the end blocks become smaller, so that all end together
 _SECONDS_TO_START = 600
 _SECONDS_PER_BLOCK = 4 * 3600
@@ -75,6 +80,9 @@ def predict_by_workers(
         manifest = Manifest(settings.output_dir, class_names, depends_on)
         if num_done := manifest.resume(sources):
             logger.info("Skipped: %d images that are done", num_done)
+        if not sources:
+            manifest.finish()
+            return 0
         with connected(address):
             pool = worker_resources(workers, gpus_per_worker)
             settings = replace(
@@ -88,7 +96,7 @@ def predict_by_workers(
             logger.info("Workers: %s", pool)
             with closing(_predict(sources, settings, worker_class, pool)) as rows:
                 try:
-                    num_failed = _collect(rows, manifest, len(sources))
+                    num_failed = _collect(rows, manifest, len(sources), pool.smallest)
                 finally:
                     manifest.flush()
         manifest.finish()
@@ -129,7 +137,7 @@ def _predict(sources, settings, worker_class, pool) -> Generator[pa.Table, None,
         ),
         batch_format="pyarrow",
         # Ray Data demands a size on GPUs, and joins blocks up to it.
-        batch_size=_LARGEST_BLOCK_ON_GPU if pool.gpus else None,
+        batch_size=_largest_block(pool) if pool.gpus else None,
         num_cpus=pool.cores,
         num_gpus=pool.gpus,
     )
@@ -145,37 +153,40 @@ def _predict(sources, settings, worker_class, pool) -> Generator[pa.Table, None,
         raise ChildProcessError(f"A worker failed: {one_line(last)}") from error
 
 
+def _largest_block(pool):
+    if pool.gpus:
+        return _LARGEST_BLOCK_ON_GPU
+    return _LARGEST_BLOCK_PER_CORE * max(1, int(pool.cores))
+
+
 def _blocks(sources, pool):
     """Tables of images, for one call of a worker each."""
-    largest = _LARGEST_BLOCK_ON_GPU if pool.gpus else _LARGEST_BLOCK
-    names = [[*map(os.fsencode, part)] for part in (sources, sources.values())]
-    start = 0
-    while left := len(sources) - start:
-        size = max(1, min(largest, left // (_BLOCKS_PER_WORKER * pool.largest)))
-        columns = [part[start : start + size] for part in names]
+    images, left = iter(sources.items()), len(sources)
+    while left:
+        share = left // (_BLOCKS_PER_WORKER * pool.largest)
+        part = [*islice(images, min(_largest_block(pool), max(1, share)))]
+        columns = [[*map(os.fsencode, names)] for names in zip(*part, strict=True)]
         yield pa.table(columns, names=["source", "stem"])
-        start += size
+        left -= len(part)
 
 
-def _collect(tables, manifest, num_images):
+def _collect(tables, manifest, num_images, num_workers):
     """Write rows to the manifest, log progress and errors, and count the failed."""
-    num_failed, progress = 0, None
-    for table in tables:
+    num_failed, progress = 0, Progress(description="Predicting", total=num_images)
+    for number, table in enumerate(tables):
         manifest.add(table)
         failed = table.filter(pc.equal(table["status"], "error"))
         for error in failed["error"].to_pylist():
             logger.error("skipped: %s", error)
         num_failed += pc.count_distinct(failed["path"]).as_py()
         num_done = pc.count_distinct(table["path"]).as_py()
-        if progress is None:  # the rate is that after the start of the workers
-            progress = Progress(
-                description="Predicting", total=num_images, initial=num_done
-            )
-        else:
-            progress.update(num_done)
-    if progress is not None:
-        progress.close()
-        logger.info("Predicted: %d images, %.2f images/s", progress.n, progress.rate)
+        if number < num_workers:
+            # The rate is that after the start of the workers and their first blocks.
+            progress.initial += num_done
+            progress.start_t = progress.last_print_t = time.time()
+        progress.update(num_done)
+    progress.close()
+    logger.info("Predicted: %d images, %.2f images/s", progress.n, progress.rate)
     return num_failed
 
 

@@ -4,14 +4,17 @@ import os
 import re
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pandas
+import pyarrow as pa
 import pytest
 from PIL import Image
 
 from keras_fcn.ray import predict
 from keras_fcn.ray.cluster import Pool
+from keras_fcn.ray.manifest import row_schema
 from tests.support.data import PROJECT
 
 
@@ -27,7 +30,13 @@ def test_blocks_become_smaller_at_the_end():
     sizes = block_sizes(1000, Pool(2, 2, 1, 0))
     assert sizes[:5] == [32] * 5 and sizes[-1] == 1
     assert sizes == sorted(sizes, reverse=True)
-    assert max(block_sizes(100_000, Pool(1, 1, 1, 0.5))) == 256
+
+
+@pytest.mark.parametrize(
+    ("cores", "gpus", "largest"), [(0.5, 0, 32), (16, 0, 512), (1, 0.25, 1024)]
+)
+def test_fast_workers_have_larger_blocks(cores, gpus, largest):
+    assert max(block_sizes(10_000, Pool(1, 1, cores, gpus))) == largest
 
 
 def test_few_images_are_divided_among_many_workers():
@@ -64,6 +73,39 @@ def test_cluster_without_free_resources_is_an_error(monkeypatch):
     monkeypatch.setattr("keras_fcn.ray.cluster.ray", Busy)
     with pytest.raises(TimeoutError, match="No worker.* 600 s: 0 of 8 CPUs are free"):
         predict._check_a_machine(None, Pool(1, 1, 1, 0))
+
+
+def rows(*paths, **columns):
+    schema = row_schema(["road"])
+    return pa.Table.from_pylist([{"path": path, **columns} for path in paths], schema)
+
+
+class Ignored:
+    """A manifest that is not written."""
+
+    def add(self, table):
+        pass
+
+
+def test_failed_files_are_counted_once_and_their_errors_logged(caplog):
+    frames = rows("a", "a", status="error", error="a is damaged")
+    tables = [rows("b", "b", status="done"), frames]
+    with caplog.at_level("INFO"):
+        assert predict._collect(tables, Ignored(), 2, 1) == 1
+    assert caplog.messages.count("skipped: a is damaged") == 2
+    assert caplog.messages[-1].startswith("Predicted: 2 images, ")
+
+
+def test_rate_excludes_the_start_and_the_first_block_of_each_worker(caplog):
+    def tables():
+        for names in ("abcdef", "ghijkl", "mn"):  # the first two of two workers
+            time.sleep(0.1)
+            yield rows(*names, status="done")
+
+    with caplog.at_level("INFO"):
+        predict._collect(tables(), Ignored(), 14, 2)
+    rate = re.fullmatch("Predicted: 14 images, (.+) images/s", caplog.messages[-1])
+    assert 2 < float(rate[1]) <= 20
 
 
 @pytest.mark.slow
