@@ -17,6 +17,7 @@ import sys
 import tempfile
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from keras_fcn.prediction.options import PredictionOptions
@@ -88,7 +89,7 @@ def compare(arguments, contenders):
     """Print a row for each prediction; the contenders take turns."""
     images, common = arguments.images.resolve(), ["--overlay", "none"]
     common += ["--model", arguments.model, "--size", arguments.size]
-    print("| | start-up | images/s | memory of the driver | whole |")
+    print("| | start-up | images/s | CPU time per image | memory of the driver |")
     print("|---|---|---|---|---|")
     for _ in range(arguments.repeats):
         for name, (checkout, flags, cores) in contenders.items():
@@ -97,12 +98,13 @@ def compare(arguments, contenders):
 
 
 def measure(checkout, flags, cores):
-    """Cells of the table; the rate is that after the first tenth of the images."""
+    """Cells of the table; rate and CPU time are those after a tenth of the images."""
+    num_images = sum(1 for _ in flags[0].rglob("*.*"))
     command = ["taskset", "-c", cores] if cores else []
     command += [sys.executable, "predict.py", *flags]
     with tempfile.TemporaryDirectory() as folder:
         command += ["--output-dir", folder]
-        begun, peak = time.time(), 0.0
+        started, peak, samples = time.time(), 0.0, []
         process = subprocess.Popen(
             [*map(str, command)],
             cwd=checkout,
@@ -112,16 +114,37 @@ def measure(checkout, flags, cores):
         )
         while process.poll() is None:
             peak = memory("VmHWM", process.pid) or peak
-            time.sleep(0.2)
-        ended = time.time()
+            count = sum(1 for _ in Path(folder).rglob("*_labels.png"))
+            if num_images // 10 <= count and (not samples or count < num_images):
+                samples.append((count, cpu_seconds(process.pid)))
+            time.sleep(0.1)
         if process.returncode:
             sys.exit(f"{command} ended with status {process.returncode}")
         paths = Path(folder).rglob("*_labels.png")
         times = sorted(path.stat().st_mtime for path in paths)
     first = len(times) // 10
     rate = (len(times) - 1 - first) / (times[-1] - times[first])
-    whole, start = ended - begun, times[0] - begun
-    return f"{start:.1f} s | {rate:.2f} | {peak:.0f} MiB | {whole:.1f} s"
+    (before, begun), (count, ended) = samples[0], samples[-1]
+    seconds = (ended - begun) / (count - before)
+    start = times[0] - started
+    return f"{start:.1f} s | {rate:.2f} | {1000 * seconds:.0f} ms | {peak:.0f} MiB"
+
+
+def cpu_seconds(root):
+    """CPU time of a process and its descendants that have not ended, seconds."""
+    ticks, parents = {}, {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            fields = path.read_text().rpartition(")")[2].split()
+            parents[int(path.parent.name)] = int(fields[1])
+            ticks[int(path.parent.name)] = int(fields[11]) + int(fields[12])
+    total = 0
+    for process, number in ticks.items():
+        ancestor = process
+        while ancestor not in (0, root):
+            ancestor = parents.get(ancestor, 0)
+        total += number if ancestor == root else 0
+    return total / os.sysconf("SC_CLK_TCK")
 
 
 def measure_memory(num_paths):
