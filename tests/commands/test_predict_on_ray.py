@@ -17,6 +17,7 @@ from keras_fcn.runs.bundled import find_network
 from keras_fcn.storage.locks import lock
 from tests.support.commands import call, outcome, refusal
 
+fsspec = pytest.importorskip("fsspec")
 pa = pytest.importorskip("pyarrow")
 pq = pytest.importorskip("pyarrow.parquet")
 needs_ray = pytest.mark.skipif(find_spec("ray") is None, reason="needs Ray")
@@ -132,6 +133,45 @@ def test_inputs_that_mean_nothing_are_refused(
     (tmp_path / "empty").mkdir()
     assert message in refusal(predict, capsys, source, "--ray", "local")
     assert "expects an image" in refusal(predict, capsys, "--ray", "local")
+
+
+class Denied(fsspec.AbstractFileSystem):
+    """A bucket without permissions."""
+
+    def info(self, path, **_):
+        raise PermissionError(f"AccessDenied: {path}\nRequest 7")
+
+    def mkdir(self, path, create_parents=True):
+        raise PermissionError(f"AccessDenied: {path}")
+
+
+@pytest.fixture
+def denied():
+    fsspec.register_implementation("denied", Denied, clobber=True)
+    return "denied://bucket"
+
+
+@needs_ray
+def test_bucket_that_cannot_be_read_or_written_is_refused(images, denied, capsys):
+    line = refusal(predict, capsys, f"{denied}/in", "--ray", "local")
+    assert "AccessDenied: bucket/in" in line
+    flags = ("--ray", "local", "--output-dir", f"{denied}/out")
+    assert "AccessDenied: bucket/out" in refusal(predict, capsys, images, *flags)
+
+
+@needs_ray
+def test_finished_prediction_starts_no_cluster(
+    images, tmp_path, capsys, monkeypatch, caplog
+):
+    import keras_fcn.ray.predict
+    from keras_fcn.ray.manifest import Manifest
+
+    monkeypatch.setattr(Manifest, "resume", lambda _, sources: sources.clear() or 13)
+    monkeypatch.delattr(keras_fcn.ray.predict, "connected")
+    flags = ("--ray", "local", "--output-dir", tmp_path / "out")
+    status, out, err = outcome(predict, capsys, images, *flags)
+    assert (status, out[:8]) == (0, "Outputs:"), err
+    assert caplog.messages == ["Skipped: 13 images that are done"]
 
 
 @needs_ray

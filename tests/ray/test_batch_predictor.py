@@ -1,18 +1,13 @@
-"""Batches of a Ray data set, without a cluster and in a pipeline of Ray Data."""
+"""Batches of a Ray data set, without a cluster."""
 
 import io
 import os
-import re
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 from PIL import Image
 
-import keras_fcn
 from keras_fcn.ray import BatchPredictor
-from tests.support.data import PROJECT
 
 
 @pytest.fixture(scope="module")
@@ -127,38 +122,3 @@ def test_threads_of_tensorflow_are_the_cores_of_the_worker(scored_run, monkeypat
     BatchPredictor(str(scored_run.path))
     assert os.environ["TF_NUM_INTRAOP_THREADS"] == "3"
     assert os.environ["TF_NUM_INTEROP_THREADS"] == "1"
-
-
-# In a process of its own: Ray leaves processes, of which pytest would warn.
-SCRIPT = """
-from keras_fcn.ray.cluster import connected
-
-with connected("local"):
-{example}
-    predicted.write_parquet("results")
-"""
-
-
-@pytest.mark.slow
-def test_example_of_the_documents_runs_on_a_cluster(scored_run, paths):
-    import pandas
-
-    text = (PROJECT / "docs/scaling.md").read_text()
-    (example,) = re.findall(r"(?:    .+\n)+    .+read_images.+\n(?:    .+\n)+", text)
-    example = example.replace("fcn8s-camvid", str(scored_run.path))
-    example = example.replace("concurrency=2", "concurrency=1")  # for two cores
-    folder = paths[0].parent.parent
-    done = subprocess.run(
-        [sys.executable, "-c", SCRIPT.format(example=example)],
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(PROJECT)},
-        stderr=subprocess.PIPE,
-        text=True,
-        timeout=300,
-    )
-    assert done.returncode == 0, done.stderr
-    table = pandas.read_parquet(folder / "results").sort_values("path")
-    assert [*table.path] == [f"photographs/{path.name}" for path in paths]
-    label_maps = keras_fcn.load(scored_run.path)(paths)
-    for content, label_map in zip(table.label_map, label_maps, strict=True):
-        assert np.array_equal(decoded(content), label_map)
