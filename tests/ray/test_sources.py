@@ -50,11 +50,19 @@ def test_outputs_of_a_list_have_the_same_subfolders_as_without_ray(
 
 
 def test_url_of_a_folder_is_searched_like_a_local_folder(bucket):
-    assert find_sources([f"{bucket}/?some=option"], "/out") == {
-        f"{bucket}/a/x.png?some=option": "a/x",
-        f"{bucket}/b/c/x.jpg?some=option": "b/c/x",
-        f"{bucket}/x.png?some=option": "x",
-    }
+    found = find_sources([f"{bucket}/?some=option"], "/out")
+    assert [*found.items()] == [
+        (f"{bucket}/a/x.png?some=option", "a/x"),
+        (f"{bucket}/b/c/x.jpg?some=option", "b/c/x"),
+        (f"{bucket}/x.png?some=option", "x"),
+    ]
+
+
+def test_images_of_a_url_are_sorted_by_folder(bucket):
+    memory = fsspec.filesystem("memory")
+    memory.pipe("/bucket/in/a-b/x.png", b"")  # "-" is less than "/"
+    found = find_sources([bucket], "/out")
+    assert [*found.values()] == ["a/x", "a-b/x", "b/c/x", "x"]
 
 
 @pytest.mark.parametrize("pattern", ["a/x.png", "a/*.png", "[a]/x.p?g"])

@@ -85,6 +85,13 @@ def test_unsupported_scheme_is_a_one_line_error(root, monkeypatch):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("options", ["region=eu-1&scheme=gopher", "x" * 300 + "=1"])
+def test_options_that_a_file_system_refuses_are_a_short_error(options):
+    with pytest.raises(ValueError, match="s3://bucket cannot be opened") as caught:
+        locate(f"s3://bucket/in?{options}")
+    assert "\n" not in str(caught.value) and len(str(caught.value)) < 300
+
+
 def test_object_store_is_searched_written_and_read(monkeypatch):
     server_module = pytest.importorskip("moto.server", reason="needs moto[server]")
     boto3 = pytest.importorskip("boto3")
