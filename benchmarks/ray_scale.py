@@ -10,6 +10,7 @@ one.
 """
 
 import argparse
+import logging
 import os
 import re
 import subprocess
@@ -22,9 +23,9 @@ from pathlib import Path
 
 from keras_fcn.prediction.options import PredictionOptions
 from keras_fcn.prediction.outputs import Outputs
+from keras_fcn.ray import predict
 from keras_fcn.ray.image_writer import ImageWriter, Settings
 from keras_fcn.ray.manifest import row_schema
-from keras_fcn.ray.predict import predict_by_workers
 from keras_fcn.ray.sources import find_sources
 from keras_fcn.runs.bundled import find_network
 
@@ -61,13 +62,14 @@ def main() -> int:
     parser.add_argument("images", type=Path, nargs="?")
     parser.add_argument("--repeats", type=int, default=2)
     parser.add_argument("--paths", type=int, default=1_000_000)
+    parser.add_argument("--block", type=int, help="images per block, in `memory`")
     parser.add_argument("--model", default=MODEL)
     parser.add_argument("--size", default="auto")
     parser.add_argument("--workers", type=int, nargs="*", default=[1, os.cpu_count()])
     parser.add_argument("--before", type=Path, metavar="CHECKOUT")
     arguments = parser.parse_args()
     if arguments.part == "memory":
-        measure_memory(arguments.paths)
+        measure_memory(arguments.paths, arguments.block)
         return 0
     contenders = {}
     if arguments.part == "speed" and not arguments.before:
@@ -147,8 +149,11 @@ def cpu_seconds(root):
     return total / os.sysconf("SC_CLK_TCK")
 
 
-def measure_memory(num_paths):
-    """Print the driver's memory while it processes a list of paths."""
+def measure_memory(num_paths, images_per_block):
+    """Print the driver's memory and rate while it processes a list of paths."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    if images_per_block:
+        predict._LARGEST_BLOCK_PER_CORE = images_per_block
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "list.txt")
         with path.open("w") as file:
@@ -165,10 +170,10 @@ def measure_memory(num_paths):
         settings = Settings(MODEL, options, Outputs("none"), 10**6, folder)
         threading.Thread(target=print_memory, daemon=True).start()
         begun = time.perf_counter()
-        predict_by_workers(sources, settings, "local", 2, worker_class=StandIn)
+        predict.predict_by_workers(sources, settings, "local", 2, worker_class=StandIn)
         seconds = time.perf_counter() - begun
         size = Path(folder, "manifest.parquet").stat().st_size / 2**20
-        print(f"{num_paths / seconds:.0f} images/s; manifest {size:.0f} MiB")
+        print(f"{seconds:.0f} s with the start; manifest {size:.0f} MiB")
         print(f"at the end: {memory():.0f} MiB, peak {memory('VmHWM'):.0f} MiB")
 
 

@@ -226,11 +226,14 @@ class ImageWriter:
                 task = ImageTask(job)
                 task.fail("read", error)
                 return [task]
-        settings = self._settings
-        tasks = read_images(
-            job, settings.outputs, settings.max_pixels, self._segmenter.value_range
-        )
+        tasks = self._read(job)
         return chain([next(tasks)], tasks)
+
+    def _read(self, job):
+        settings, value_range = self._settings, self._segmenter.value_range
+        yield from read_images(job, settings.outputs, settings.max_pixels, value_range)
+        if job.url:  # not at the end of the block, whose files may fill the disk
+            job.path.unlink()
 
     def _write(self, base, task):
         """Write the outputs of an image, and return its row."""

@@ -125,6 +125,24 @@ def test_outputs_by_url_are_equal_to_those_on_a_disk(predict, tmp_path):
     memory.rm("/bucket", recursive=True)
 
 
+def test_downloaded_images_are_deleted_when_they_are_read(
+    predict, tmp_path, monkeypatch
+):
+    paths, counts = save_images(tmp_path / "in", 6), []
+    read = image_writer.read_images
+
+    def read_images(job, *arguments):
+        counts.append(len([*job.path.parent.glob("*.png")]))
+        return read(job, *arguments)
+
+    monkeypatch.setattr(image_writer, "read_images", read_images)
+    monkeypatch.setattr(image_writer, "_AHEAD", 1)
+    images = {f"local://{path}": path.stem for path in paths}
+    rows = predict(tmp_path / "out", images)
+    assert [row["error"] for row in rows] == [None] * 6
+    assert len(counts) == 6 and max(counts) <= 3
+
+
 def test_output_that_cannot_be_stored_is_a_row_with_the_error(
     predict, tmp_path, monkeypatch
 ):
