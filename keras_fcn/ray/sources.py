@@ -129,8 +129,9 @@ def _expand_urls(lines):
 
 
 def _folder(url):
-    """The folder of a URL as a path, such as `s3/bucket/folder`."""
-    return posixpath.dirname(without_options(url).replace("://", "/", 1))
+    """The folder of a URL as a path, such as `/s3/bucket/folder`, without `..`."""
+    path = without_options(url).replace("://", "/", 1)
+    return posixpath.normpath(f"/{posixpath.dirname(path)}")
 
 
 def _check_not_replaced(found, output_dir):

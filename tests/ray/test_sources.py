@@ -85,6 +85,13 @@ def test_outputs_of_a_list_of_urls_have_subfolders(tmp_path):
         find_sources([], "/out", str(path))
 
 
+def test_outputs_of_a_list_of_urls_stay_in_the_output_folder(tmp_path):
+    lines = ["https://a.org/in/x.png", "https://a.org/in/../../../../y.png"]
+    (tmp_path / "list.txt").write_text("\n".join(lines))
+    found = find_sources([], str(tmp_path), str(tmp_path / "list.txt"))
+    assert list(found.values()) == ["https/a.org/in/x", "y"]
+
+
 def test_outputs_of_an_earlier_prediction_are_not_inputs(bucket):
     file_system = fsspec.filesystem("memory")
     file_system.pipe("/bucket/in/x_labels.png", b"")
