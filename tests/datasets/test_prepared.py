@@ -95,7 +95,7 @@ def waiting_lines(caplog):
 
 
 def test_a_second_process_waits_and_loads_the_data_of_the_first(
-    prepared, tmp_path, caplog, monkeypatch
+    prepared, tmp_path, caplog, monkeypatch, time_limit
 ):
     caplog.set_level("INFO", "keras_fcn")
     place = tmp_path / "streets" / CONFIG.name
@@ -104,6 +104,7 @@ def test_a_second_process_waits_and_loads_the_data_of_the_first(
         with lock(place / "preparing.lock"):
             second = pool.submit(load, tmp_path)
             while not (lines := waiting_lines(caplog)):
+                assert not second.done()
                 time.sleep(0.01)
             shutil.copytree(
                 prepared / "streets" / CONFIG.name / "1.0.0", place / "1.0.0"

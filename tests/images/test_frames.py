@@ -42,6 +42,15 @@ def test_number_of_images_is_limited(tmp_path, monkeypatch):
         next(read_frames(path))
 
 
+def test_a_later_image_of_too_many_pixels_is_refused(tmp_path):
+    page, path = Image.new("L", (8, 6)), tmp_path / "a.tif"
+    page.save(path, save_all=True, append_images=[page.resize((9, 6))])
+    read = read_frames(path, max_pixels=48)
+    assert next(read)[0] == 0
+    with pytest.raises(UnreadableImage, match="at most 48 pixels.*Received: 9x6"):
+        next(read)
+
+
 def test_smaller_copies_in_a_tiff_are_skipped(tmp_path):
     page, path = Image.new("L", (8, 6), 50), tmp_path / "a.tif"
     copy = page.resize((4, 3))

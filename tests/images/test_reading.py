@@ -4,11 +4,12 @@ import struct
 import cv2
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
 from keras_fcn.images.frames import read_frames
 from keras_fcn.images.reading import (
     UnreadableImage,
+    apply_orientation,
     has_bytes,
     read_image,
     read_image_values,
@@ -234,6 +235,15 @@ def test_exif_orientation_is_applied_to_image_and_size(tmp_path, suffix, orienta
     image = read_image(path)
     np.testing.assert_allclose(image.astype(int), shown, atol=20)
     assert read_size(path) == image.shape[:2]
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_label_map_is_turned_as_pillow_turns_its_image(orientation):
+    label_map = np.arange(6, dtype="uint8").reshape(2, 3)
+    image = Image.fromarray(label_map)
+    image.getexif()[ORIENTATION] = orientation
+    turned = apply_orientation(label_map, orientation)
+    np.testing.assert_array_equal(turned, ImageOps.exif_transpose(image))
 
 
 def test_the_error_for_a_missing_file_names_it(tmp_path):

@@ -24,6 +24,7 @@ BYTES = Extent("uint8", 0, 255)
         ([Extent("float32", 0.1, 0.9)], (0, 1)),
         ([Extent("float32", 0, 1)], (0, 1)),
         ([Extent("float32", 0.1, 0.9), Extent("float32", 0, 250)], (0, 255)),
+        ([Extent("float32", 3, 255)], (0, 255)),
         ([Extent("float32", -1, 0.9)], (-1, 0.9)),
         ([Extent("float32", -2, -2)], (-2, -1)),
     ],

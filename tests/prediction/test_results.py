@@ -45,6 +45,20 @@ def test_table_has_the_share_of_void(tmp_path):
     ]  # fmt: skip
 
 
+def test_a_table_has_size_and_seconds_of_predicted_images_only(tmp_path):
+    counts = count_ids(np.zeros((1, 4), "uint8"))
+    with result_table(tmp_path / "a.csv", CLASS_MAP) as table:
+        table.add(Result(Path("a"), None, (1, 4), 0.5, counts))
+        table.add(Result(Path("b"), seconds=0.5, problem="b is an empty file"))
+    with (tmp_path / "a.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    names = ("status", "height", "width", "seconds")
+    assert [[row[name] for name in names] for row in rows] == [
+        ["done", "1", "4", "0.5000"],
+        ["failed", "", "", ""],
+    ]
+
+
 def test_rows_of_an_earlier_table_are_kept(tmp_path):
     counts = count_ids(np.zeros((2, 2), "uint8"))
     path = tmp_path / "a.csv"

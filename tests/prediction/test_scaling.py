@@ -22,6 +22,7 @@ from keras_fcn.prediction.scaling import (
         ((360, 480), 360, (360, 480)),
         ((180, 240), 360, (360, 480)),
         ((361, 1000), 360, (360, 997)),
+        ((480, 641), 360, (360, 481)),
         ((123, 77), None, (123, 77)),
         ((1, 1), 360, (360, 360)),
         # A panorama: the longer side is limited to eight times the size.

@@ -10,5 +10,7 @@ from torture import page_requests
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_the_page_predicts_uploads_after_hostile_requests(capsys):
     pytest.importorskip("gradio")
-    assert page_requests.main(["--count", "5"]) == 0
-    assert "seed 0: 5 requests, 0 faults\n" in capsys.readouterr().out
+    # The first three of this seed contain one of another website, and one that names a
+    # private image as the page names uploads.
+    assert page_requests.main(["--count", "3", "--seed", "271"]) == 0
+    assert "seed 271: 3 requests, 0 faults\n" in capsys.readouterr().out

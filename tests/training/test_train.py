@@ -237,11 +237,20 @@ def stopped_run(stopped_once, tmp_path):
 
 
 def test_resuming_from_a_damaged_state_uses_the_previous_checkpoint(
-    run, stopped_run, caplog
+    run, stopped_run, caplog, monkeypatch
 ):
+    run_epoch, epochs = TrainingLoop._run_epoch, []
+
+    def record_epochs(loop, epoch):
+        checkpoint, metrics = stopped_run.read_checkpoint(), stopped_run.read_metrics()
+        epochs.append((checkpoint.epoch, metrics["epoch"]))
+        run_epoch(loop, epoch)
+
+    monkeypatch.setattr(TrainingLoop, "_run_epoch", record_epochs)
     state = stopped_run.path / stopped_run.read_checkpoint().state
     state.write_bytes(state.read_bytes()[:-1000])
     resume(stopped_run.path)
+    assert epochs[0] == (1, 1)
     (line,) = [
         line
         for line in caplog.messages

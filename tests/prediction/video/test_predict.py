@@ -297,6 +297,8 @@ def test_an_existing_complete_output_is_recognized(tmp_path):
     job = Job(video, tmp_path / "out/a")
     with VideoReader(video) as reader:
         assert not is_predicted(reader, job, Outputs())
+        predict(video, Clip(end=1.5))
+        assert not is_predicted(reader, job, Outputs())
     predict(video)
     with VideoReader(video) as reader:
         assert is_predicted(reader, job, Outputs())
