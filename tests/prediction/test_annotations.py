@@ -100,6 +100,12 @@ def test_holes_are_interior_rings_of_geojson():
     assert car["properties"]["classification"] == {"name": "car", "color": [0, 90, 0]}
 
 
+def test_the_list_of_labels_begins_with_that_of_void(tmp_path):
+    write_labelme_names(tmp_path / "out/labels.txt", _CLASSES)
+    lines = (tmp_path / "out/labels.txt").read_text().splitlines()
+    assert lines == [VOID_LABEL, "road", "car", "sky"]
+
+
 def test_coco_names_images_and_categories():
     coco = to_coco({"a.png": _NESTED, "below/b.png": _NESTED}, _CLASSES)
     assert [one["file_name"] for one in coco["images"]] == ["a.png", "below/b.png"]

@@ -136,6 +136,22 @@ def test_a_damaged_history_is_named(tmp_path, content):
         run.read_history()
 
 
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("[]", r"expected scores by name, got \[\]"),
+        ("{}", "epoch must be a number, got None"),
+        ('{"epoch": true}', "epoch must be a number, got True"),
+        ('{"epoch": 1, "mean_iou": "0.5"}', "mean_iou must be a number, got '0.5'"),
+    ],
+)
+def test_damaged_metrics_are_named(tmp_path, content, message):
+    run = RunFolder.create(tmp_path / "mine", CONFIG, CLASS_MAP)
+    run.metrics_file.write_text(content)
+    with pytest.raises(ValueError, match=f"mine/metrics.json: {message}"):
+        run.read_metrics()
+
+
 def test_a_damaged_network_is_named(packed_run, tmp_path):
     run = RunFolder(shutil.copytree(packed_run.path, tmp_path / "run"))
     run.best_model.write_bytes(run.best_model.read_bytes()[:5000])

@@ -148,6 +148,7 @@ GADGETS = {
     "a function of the system": layer("os", "system", "touch /tmp/keras-fcn-was-run"),
     "an import": layer("builtins", "__import__", {"name": "antigravity"}),
     "a module of the user": layer("antigravity", "fly", {}),
+    "a layer's name in another module": layer("antigravity", "Conv2D", {}),
     "a download": layer("keras.utils", "get_file", {"origin": "file:///etc/passwd"}),
     "a pickle of PyTorch": layer("keras.layers", "TorchModuleWrapper", {"module": "x"}),
     "a SavedModel": layer("keras.layers", "TFSMLayer", {"filepath": "/tmp/x"}),
