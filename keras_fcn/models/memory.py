@@ -27,7 +27,8 @@ def free_when_deleted(variables: Iterable[Any]) -> None:
 def _free(handle, dtype):
     import tensorflow as tf
 
-    with tf.init_scope():  # the garbage collector may run while a function is traced
+    # The garbage collector may run while a function or a graph is built.
+    with tf.__internal__.eager_context.eager_mode():
         tf.raw_ops.AssignVariableOp(
             resource=handle, value=tf.zeros((), dtype), validate_shape=False
         )

@@ -10,9 +10,9 @@ from tests.support.saved_models import read_png
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-def test_tables_of_a_small_load_are_printed(scored_run, capsys):
+def test_tables_of_a_small_load_are_printed(wide_run, capsys):
     flags = {
-        "--model": scored_run.path,
+        "--model": wide_run.path,
         "--size": "40x50",
         "--batch-sizes": "1,2",
         "--repeats": 1,

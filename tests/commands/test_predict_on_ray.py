@@ -45,12 +45,12 @@ def files(folder):
 @needs_ray
 @pytest.mark.slow
 def test_a_cluster_of_this_machine_predicts_what_one_process_does(
-    images, scored_run, tmp_path, capsys, caplog
+    images, wide_run, tmp_path, capsys, caplog
 ):
     import pandas
 
     output = tmp_path / "ray"
-    flags = (images, "--model", scored_run.path, "--output-dir")
+    flags = (images, "--model", wide_run.path, "--output-dir")
 
     def run(num_workers):
         ray = ("--ray", "local", "--workers", num_workers)

@@ -41,12 +41,13 @@ def agreement_with(model):
 @pytest.mark.slow
 @pytest.mark.parametrize("format", PACKAGES)
 def test_int8_label_maps_are_close_to_those_of_float(
-    format, scored_run, model, float_export, tmp_path
+    format, wide_run, float_export, tmp_path
 ):
     pytest.importorskip(PACKAGES[format])
+    model = wide_run.build_model("float32")
     calibration = Calibration(IMAGES, agreement_with(model))
     options = ExportOptions(format=format, precision="int8", max_loss=10.0)
-    path = export(scored_run, tmp_path, options, calibration)
+    path = export(wide_run, tmp_path, options, calibration)
     assert path.name == f"{format}-int8-1"
     card = json.loads((path / "card.json").read_text())
     scores = card["validation"]
@@ -135,11 +136,9 @@ def test_conflicting_flags_are_a_one_line_error(capsys, tmp_path, flags, message
 
 @pytest.mark.slow
 @pytest.mark.parametrize("format", PACKAGES)
-def test_float16_halves_the_file_size(format, scored_run, float_export, tmp_path):
+def test_float16_halves_the_file_size(format, wide_run, float_export, tmp_path):
     pytest.importorskip(PACKAGES[format])
-    path = export(
-        scored_run, tmp_path, ExportOptions(format=format, precision="float16")
-    )
+    path = export(wide_run, tmp_path, ExportOptions(format=format, precision="float16"))
     whole = float_export(format)
     sizes = [
         sum(f.stat().st_size for f in folder.iterdir()) for folder in (path, whole)

@@ -41,10 +41,10 @@ DROP = """([selector, name, content]) => {
 
 
 @pytest.fixture(scope="module")
-def served(scored_run):
-    """URL of the page of `scored_run`, which another process serves."""
+def served(wide_run):
+    """URL of the page of `wide_run`, which another process serves."""
     port = unused_port()
-    command = ("-m", "keras_fcn", "demo", "--model", scored_run.path, "--port", port)
+    command = ("-m", "keras_fcn", "demo", "--model", wide_run.path, "--port", port)
     process = subprocess.Popen(
         [sys.executable, *map(str, command)],
         cwd=PROJECT,
@@ -101,7 +101,7 @@ def wait_for_result(page):
 
 
 def test_dropped_image_is_displayed_with_the_label_map_of_predict(
-    page, scored_run, street, tmp_path, capsys
+    page, wide_run, street, tmp_path, capsys
 ):
     page.wait_for_selector("#image input[type=file]", state="attached")
     content = base64.b64encode(street.read_bytes()).decode()
@@ -112,7 +112,7 @@ def test_dropped_image_is_displayed_with_the_label_map_of_predict(
         page.click("#labels")
     assert download.value.suggested_filename == "street_labels.png"
     download.value.save_as(tmp_path / "downloaded.png")
-    flags = ["--model", str(scored_run.path), "--output-dir", str(tmp_path / "out")]
+    flags = ["--model", str(wide_run.path), "--output-dir", str(tmp_path / "out")]
     assert predict.main([str(street), *flags]) == 0
     with (
         Image.open(tmp_path / "downloaded.png") as downloaded,
@@ -123,7 +123,7 @@ def test_dropped_image_is_displayed_with_the_label_map_of_predict(
         np.testing.assert_array_equal(label_map, written)
 
     found = page.locator("#result li span").all_inner_texts()
-    names = load(scored_run.path).class_map.names
+    names = load(wide_run.path).class_map.names
     assert set(found) == {names[index] for index in np.unique(label_map)}
 
     # The tooltip names class and confidence of the pixel below the pointer.
@@ -139,7 +139,7 @@ def test_dropped_image_is_displayed_with_the_label_map_of_predict(
     text = page.locator("#result .tooltip").inner_text()
     found_class = re.fullmatch(r"(\w+), confidence (\d+) %", text)
     assert found_class[1] == names[label_map[row, column]]
-    confidence = load(scored_run.path).probabilities(street).max(axis=-1)
+    confidence = load(wide_run.path).probabilities(street).max(axis=-1)
     # Near the right border it is still inside the image.
     right = {"x": box["width"] - 3, "y": box["height"] - 3}
     page.locator("#result canvas").hover(position=right)

@@ -28,3 +28,13 @@ def test_a_variable_with_copies_on_several_devices():
     del variable
     gc.collect()
     assert shape_of(handle) == ()
+
+
+def test_a_variable_is_deleted_while_a_graph_is_built():
+    variable = tf.Variable(tf.zeros((3, 4)))
+    handle = variable.handle
+    free_when_deleted([variable])
+    with tf.Graph().as_default():  # as in an export
+        del variable
+        gc.collect()
+    assert shape_of(handle) == ()

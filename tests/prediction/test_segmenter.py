@@ -397,7 +397,7 @@ def test_options_of_load_reach_the_predictor(scored_run, tmp_path):
         load(scored_run.path, tta=True, dense="shift-and-stitch")
 
 
-def test_auto_is_the_training_size_of_the_run(scored_run, packed_run, caplog):
+def test_auto_is_the_training_size_of_the_run(packed_run):
     assert load(packed_run.path).options.size == 48
     assert load(packed_run.path, size="native").options.size == "native"
     assert load(packed_run.path, size=100).options.size == 100

@@ -125,7 +125,7 @@ cluster.shutdown()
 
 
 @pytest.fixture(scope="module")
-def examples(scored_run, tmp_path_factory):
+def examples(wide_run, tmp_path_factory):
     """The folder in which the documents' examples ran, and what was printed."""
     text = (PROJECT / "docs/scaling.md").read_text()
     (two_nodes,) = re.findall(
@@ -133,7 +133,7 @@ def examples(scored_run, tmp_path_factory):
         text,
     )
     (pipeline,) = re.findall(r"(?:    .+\n)+    .+read_images.+\n(?:    .+\n)+", text)
-    pipeline = pipeline.replace("fcn8s-camvid", str(scored_run.path))
+    pipeline = pipeline.replace("fcn8s-camvid", str(wide_run.path))
     pipeline = pipeline.replace("concurrency=2", "concurrency=1")  # for two cores
     folder = tmp_path_factory.mktemp("examples")
     (folder / "photographs").mkdir()
@@ -167,11 +167,11 @@ def test_example_of_two_nodes_runs(examples):
 
 
 @pytest.mark.slow
-def test_example_of_a_pipeline_runs(examples, scored_run):
+def test_example_of_a_pipeline_runs(examples, wide_run):
     folder, _ = examples
     paths = [folder / f"photographs/{seed}.png" for seed in range(4)]
     table = pandas.read_parquet(folder / "results").sort_values("path")
     assert [*table.path] == [f"photographs/{path.name}" for path in paths]
-    label_maps = keras_fcn.load(scored_run.path)(paths)
+    label_maps = keras_fcn.load(wide_run.path)(paths)
     for content, label_map in zip(table.label_map, label_maps, strict=True):
         assert np.array_equal(Image.open(io.BytesIO(content)), label_map)

@@ -150,7 +150,7 @@ def test_full_disk_is_a_one_line_error_and_leaves_no_files(
     scored_run, tmp_path, capsys
 ):
     limit = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, limit[1]))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, limit[1]))
     try:
         flags = ("--model", scored_run.path, "--output-dir", tmp_path / "export")
         line = refusal(command, capsys, *flags)

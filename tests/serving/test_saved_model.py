@@ -21,6 +21,7 @@ from keras_fcn.serving.export import export
 from keras_fcn.serving.options import ExportOptions
 from tests.support.data import draw_blocks
 from tests.support.image_files import BAD_FILES, FILES, GOOD, encode, make_png
+from tests.support.narrow import narrow_vgg16
 from tests.support.saved_models import label_pngs_of, read_png
 
 SIZES = [(1, 1), (32, 64), (33, 47), (70, 90)]
@@ -267,10 +268,12 @@ def scaled(scored_run, tmp_path_factory):
     folder = tmp_path_factory.mktemp("scaled")
     shutil.copytree(scored_run.path, folder / "run")
     run = RunFolder(folder / "run")
-    run.calibration_file.write_text('{"temperature": 40.0}')
-    version = export(run, folder / "export", ExportOptions(size=48))
+    run.calibration_file.write_text('{"temperature": 4.0}')
+    with narrow_vgg16():
+        version = export(run, folder / "export", ExportOptions(size=48))
+        segmenter = load(run.path, size=48)
     loaded = tf.saved_model.load(str(version))
-    return load(run.path, size=48), loaded.signatures, version
+    return segmenter, loaded.signatures, version
 
 
 @pytest.mark.parametrize("size", SCALED_SIZES)
@@ -315,7 +318,7 @@ def test_strips_are_joined_to_the_whole_output(scored_run, tmp_path, monkeypatch
 
 def test_card_contains_size_and_temperature(scaled, saved_model):
     card = json.loads((scaled[2] / "assets.extra/card.json").read_text())
-    assert (card["size"], card["temperature"]) == (48, 40.0)
+    assert (card["size"], card["temperature"]) == (48, 4.0)
     assert card["max_pixels"] == 2**25 and card["inference_size"] is None
     card = json.loads((saved_model / "assets.extra/card.json").read_text())
     assert (card["size"], card["temperature"]) == (None, 1.0)

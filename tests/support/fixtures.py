@@ -4,29 +4,26 @@
 from keras_fcn.commands.startup import quiet_start
 
 with quiet_start():
-    import keras
     import tensorflow_datasets as tfds
 
+import ctypes
 import gc
 import shutil
 import signal
+from contextlib import nullcontext
 from functools import cache
 
-import numpy as np
 import pytest
 from PIL import Image
 
 import keras_fcn.datasets.camvid as camvid
-from keras_fcn.classes import ClassMap
-from keras_fcn.config import TrainingConfig
-from keras_fcn.models.fcn import FCN
-from keras_fcn.runs.folder import RunFolder, save_model
 from keras_fcn.runs.packed import PackedFolder, pack
 from keras_fcn.serving.export import export
 from keras_fcn.serving.options import ExportOptions
 from keras_fcn.training.train import train
 from tests.support.data import draw_blocks, tiny_config, write_folder
 from tests.support.narrow import narrow_vgg16
+from tests.support.runs import network_with_random_logits, write_untrained_run
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -44,6 +41,8 @@ def freed_memory():
     """Free the networks of a module, whose reference cycles are collected late."""
     yield
     gc.collect()
+    if trim := getattr(ctypes.CDLL(None), "malloc_trim", None):
+        trim(0)
 
 
 @pytest.fixture
@@ -67,58 +66,53 @@ def narrow():
         yield
 
 
+@pytest.fixture(autouse=True)
+def narrow_with_shared_networks(request):
+    """Build narrow networks in tests of the shared ones, which are narrow."""
+    shared = {"model", "scored_run", "saved_model"}
+    with narrow_vgg16() if shared & set(request.fixturenames) else nullcontext():
+        yield
+
+
 @pytest.fixture(scope="session")
 def model():
-    """A network of three classes with random logits, so that it predicts several.
+    """A narrow network of three classes with random logits: it predicts several.
 
     It is shared by the tests, which must not modify it.
     """
-    keras.utils.set_random_seed(0)
-    model = FCN("32s", 3, "compact", None, head_filters=8)
-    layer = model.get_layer("score_fr")
-    kernel = np.random.default_rng(0).normal(size=layer.kernel.shape)
-    layer.set_weights([kernel, np.zeros(3)])
-    return model
+    with narrow_vgg16():
+        return network_with_random_logits()
 
 
 @pytest.fixture(scope="session")
 def scored_run(model, tmp_path_factory):
     """An untrained run whose best network is `model`."""
-    # A run on a folder without `training_size`: images are predicted at their size.
-    config = TrainingConfig(
-        variant="32s", head="compact", head_filters=8, dataset="folder"
-    )
-    names, colors = ("sky", "road", "tree"), ((0, 0, 255), (90, 90, 90), (0, 90, 0))
-    class_map = ClassMap(names, colors, void_id=255)
-    run = RunFolder.create(
-        tmp_path_factory.mktemp("runs") / "scored", config, class_map
-    )
-    save_model(model, run.best_model)
-    return run
+    return write_untrained_run(tmp_path_factory.mktemp("runs") / "scored", model)
+
+
+@pytest.fixture(scope="session")
+def wide_run(tmp_path_factory):
+    """As `scored_run`, with VGG16's filters, so that other processes can load it."""
+    model = network_with_random_logits()
+    return write_untrained_run(tmp_path_factory.mktemp("runs") / "wide", model)
 
 
 @pytest.fixture(scope="session")
 def saved_model(scored_run, tmp_path_factory):
     """Folder of a SavedModel of `model` for images of at most 40,000 pixels."""
     folder = tmp_path_factory.mktemp("export")
-    return export(scored_run, folder, ExportOptions(max_pixels=40_000))
+    with narrow_vgg16():
+        return export(scored_run, folder, ExportOptions(max_pixels=40_000))
 
 
 @pytest.fixture(scope="session")
-def float_export(scored_run, saved_model, tmp_path_factory):
-    """A function that returns the folder of an export of `model` in float32.
+def float_export(wide_run, tmp_path_factory):
+    """A function that returns the folder of an export of `wide_run` in float32.
 
     Each format is exported once; the tests must not modify the folders.
     """
     folder = tmp_path_factory.mktemp("export")
-
-    @cache
-    def folder_of(format):
-        if format == "savedmodel":
-            return saved_model
-        return export(scored_run, folder, ExportOptions(format=format))
-
-    return folder_of
+    return cache(lambda format: export(wide_run, folder, ExportOptions(format=format)))
 
 
 @pytest.fixture

@@ -2,12 +2,39 @@
 
 import json
 
+import keras
 import numpy as np
 
 from keras_fcn.classes import ClassMap
+from keras_fcn.config import TrainingConfig
 from keras_fcn.images.encoding import write_label_map
-from keras_fcn.runs.folder import RunFolder
-from tests.support.data import tiny_config
+from keras_fcn.models.fcn import FCN
+from keras_fcn.runs.folder import RunFolder, save_model
+from tests.support.data import draw_blocks, tiny_config
+
+
+def network_with_random_logits():
+    """An FCN-32s of three classes whose random logits have mean 0 and deviation 4."""
+    keras.utils.set_random_seed(0)
+    model = FCN("32s", 3, "compact", None, head_filters=8)
+    layer = model.get_layer("score_fr")
+    kernel = np.random.default_rng(0).normal(size=layer.kernel.shape)
+    layer.set_weights([kernel, np.zeros(3)])
+    logits = model.predict_on_batch(draw_blocks(64, 64, 3, seed=0)[0][None])
+    mean, deviation = logits.mean(axis=(0, 1, 2)), logits.std(axis=(0, 1, 2))
+    layer.set_weights([4 * kernel / deviation, -4 * mean / deviation])
+    return model
+
+
+def write_untrained_run(path, model):
+    """A run on a folder without `training_size`: images are predicted at their size."""
+    config = TrainingConfig(
+        variant="32s", head="compact", head_filters=8, dataset="folder"
+    )
+    names, colors = ("sky", "road", "tree"), ((0, 0, 255), (90, 90, 90), (0, 90, 0))
+    run = RunFolder.create(path, config, ClassMap(names, colors, void_id=255))
+    save_model(model, run.best_model)
+    return run
 
 
 def make_sampled_run(path, variant, epochs, size=(20, 200)):
