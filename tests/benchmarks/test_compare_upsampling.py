@@ -21,7 +21,10 @@ def test_bad_arguments_are_one_line(capsys, flag):
 
 
 @pytest.mark.slow
-def test_each_method_is_trained_scored_and_timed(tmp_path, capsys, monkeypatch):
+def test_each_method_is_trained_scored_and_timed(
+    scored_run, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.setattr(compare_upsampling, "start_name", lambda _: scored_run.path)
     methods = ("nearest", "max-unpooling")
     monkeypatch.setattr(compare_upsampling, "UPSAMPLING", methods)
     arguments = ["--variant", "16s", "--num-images", "4", "--run-dir", tmp_path]
