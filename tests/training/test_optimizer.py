@@ -190,3 +190,37 @@ def test_a_schedule_is_saved_and_loaded_with_an_optimizer():
     assert [float(loaded(step)) for step in range(10)] == [
         float(schedule(step)) for step in range(10)
     ]
+
+
+def test_adamw_has_the_updates_of_keras():
+    rng = np.random.default_rng(0)
+    starts = [rng.normal(size=(3, 4)).astype("float32") for _ in range(2)]
+    schedule = PolynomialDecayWithWarmup(0.1, num_steps=10, warmup_steps=2)
+    trained = []
+    for cls in (SlowEncoderAdamW, keras.optimizers.AdamW):
+        optimizer = cls(schedule, weight_decay=0.01, beta_2=0.95, epsilon=1e-3)
+        variables = [keras.Variable(value, name="kernel") for value in starts]
+        optimizer.build(variables)
+        rng = np.random.default_rng(1)
+        for _ in range(5):
+            gradients = [
+                keras.ops.convert_to_tensor(rng.normal(size=(3, 4)).astype("float32"))
+                for _ in variables
+            ]
+            optimizer.apply(gradients)
+        trained.append([np.asarray(v) for v in [*variables, *optimizer.variables]])
+    assert len(trained[0]) == len(trained[1])
+    for value, expected in zip(*trained, strict=True):
+        np.testing.assert_allclose(value, expected, rtol=1e-5, atol=1e-7)
+    assert np.abs(trained[0][0] - starts[0]).max() > 0.1
+
+
+def test_a_variable_is_updated_by_one_operation():
+    import tensorflow as tf
+
+    kernel = keras.Variable(np.ones((3, 4)), name="kernel")
+    optimizer = SlowEncoderAdamW(0.1)
+    optimizer.build([kernel])
+    update = tf.function(lambda gradient: optimizer.apply([gradient]))
+    graph = update.get_concrete_function(tf.ones((3, 4))).graph
+    assert [op.type for op in graph.get_operations()].count("ResourceApplyAdam") == 1
