@@ -249,6 +249,13 @@ def test_counts_on_the_device_are_int32_for_unsigned_label_maps():
     np.testing.assert_array_equal(counts, [[0, 1], [0, 1]])
 
 
+def test_ids_out_of_range_are_not_counted():
+    """Otherwise TensorFlow's error could come before that of `check_ids`."""
+    label_map = np.array([[[0, 1, 2, 9, -1, -9, 255]]])
+    counts = count_on_device(label_map, np.ones_like(label_map), 2, VOID)
+    assert ops.convert_to_numpy(counts).tolist() == [[0, 1], [0, 1]]
+
+
 @pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize(
     ("num_classes", "void_id"), [(1, 1), (2, 255), (5, 5), (11, 11), (254, 255)]
