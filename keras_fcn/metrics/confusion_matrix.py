@@ -187,7 +187,7 @@ def count_on_device(
     num_cells = num_classes * num_classes
     # Void pixels get an additional cell, which is dropped: JAX compiles no operations
     # whose shape depends on values, such as selecting the labeled pixels.
-    # So do other ids: `check_ids` reports them, unless TensorFlow finds them here first.
+    # So do other ids: TensorFlow would report them before `check_ids`.
     cell = label_map * num_classes + prediction
     cell = ops.where((cell < 0) | (cell > num_cells), num_cells, cell)
     if ignore_class is not None:
