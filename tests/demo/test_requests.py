@@ -79,9 +79,10 @@ def test_uploaded_image_is_predicted(url, private_image):
 @pytest.mark.parametrize("fn_index", [0, 1])
 @pytest.mark.parametrize("meta", [{}, {"meta": {"_type": "gradio.FileData"}}])
 def test_files_that_were_not_uploaded_are_not_opened(
-    url, private_image, fn_index, meta
+    url, private_image, tmp_path, fn_index, meta
 ):
-    message = predict(url, fn_index, {"path": str(private_image), **meta})
+    private = (private_image, write_video(tmp_path / "private.mp4", [0, 100]))[fn_index]
+    message = predict(url, fn_index, {"path": str(private), **meta})
     assert not message["success"]
     assert "base64" not in json.dumps(message)
 
@@ -127,11 +128,12 @@ def test_no_function_is_a_public_endpoint(url):
         assert answer.status_code == (404 if function["backend_fn"] else 500)
 
 
-def test_names_of_classes_are_shown_as_text(url):
+def test_names_of_network_and_classes_are_shown_as_text(url):
     components = requests.get(f"{url}/config").json()["components"]
     values = [str(component["props"].get("value")) for component in components]
     heading = next(value for value in values if "Classes:" in value)
     assert "<form" not in heading and "&lt;form" in heading
+    assert "<b>" not in heading and "&lt;b&gt;name" in heading
     assert not any(component["type"] == "markdown" for component in components)
 
 
