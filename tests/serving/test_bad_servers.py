@@ -73,7 +73,7 @@ def grpc_url(port):
 
 
 @pytest.mark.parametrize("name", DRIPPING)
-def test_timeout_applies_to_the_whole_response(refused_by, name):
+def test_timeout_applies_to_the_whole_response(refused_by, time_limit, name):
     first, again = DRIPPING[name]
     with listening(repeating(first, again, SECONDS / 4)) as port:
         line = refused_by(rest_url(port), SECONDS)
@@ -81,7 +81,7 @@ def test_timeout_applies_to_the_whole_response(refused_by, name):
 
 
 @pytest.mark.parametrize("name", ENDLESS)
-def test_endless_response_is_read_up_to_a_limit(refused_by, name):
+def test_endless_response_is_read_up_to_a_limit(refused_by, time_limit, name):
     tracemalloc.start()
     with listening(repeating(*ENDLESS[name], 0)) as port:
         refused_by(rest_url(port))
@@ -153,7 +153,7 @@ def test_server_without_grpc_is_a_one_line_error(refused_by, call):
         refused_by(grpc_url(port), SECONDS)
 
 
-def test_timeout_applies_to_a_silent_grpc_server(refused_by):
+def test_timeout_applies_to_a_silent_grpc_server(refused_by, time_limit):
     with answering_by_grpc(lambda *_: time.sleep(3 * SECONDS) or b"") as port:
         line = refused_by(grpc_url(port), SECONDS)
     assert f"did not answer in time (waited {SECONDS} s)" in line
