@@ -177,20 +177,20 @@ def test_work_gets_the_arguments_and_returns_the_status(capsys):
     assert seen["given"] == {"images", "flip"}
 
 
-def test_logs_go_to_standard_error():
+def test_logs_go_to_standard_error_with_control_characters_escaped():
     code = (
         "import logging\n"
         "from keras_fcn.commands import command_line\n"
         "command_line._start_backend = lambda: None\n"
         "def work(*_):\n"
-        "    logging.getLogger('keras_fcn.training').info('epoch 1')\n"
+        "    logging.getLogger('keras_fcn.training').info('epoch 1 of \\x1b[2J')\n"
         "    logging.getLogger('others').info('chatter')\n"
         "    print('result')\n"
         "    return 0\n"
         "command_line.Command('', lambda _: None, work).main([])\n"
     )
     process = call("-c", code)
-    assert (process.stdout, process.stderr) == ("result\n", "epoch 1\n")
+    assert (process.stdout, process.stderr) == ("result\n", "epoch 1 of \\x1b[2J\n")
 
 
 def test_given_arguments_are_those_on_the_command_line(parser):

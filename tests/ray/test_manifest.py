@@ -80,6 +80,21 @@ def test_written_parts_of_a_killed_prediction_are_done(tmp_path):
     assert set(found.status) == {"done"}
 
 
+def test_parts_may_be_listed_in_any_order(tmp_path, monkeypatch):
+    killed, stems = open_manifest(tmp_path), ("a", "b", "c")
+    for stem in stems:
+        killed.add(table(done(tmp_path, stem)))
+        killed.flush()
+    list_parts = Manifest._parts
+
+    def last_first(manifest):
+        return sorted(list_parts(manifest), key=lambda info: info.path, reverse=True)
+
+    monkeypatch.setattr(Manifest, "_parts", last_first)
+    open_manifest(tmp_path).finish()
+    assert sorted(read(tmp_path).index) == sorted(waiting(*stems))
+
+
 def test_a_part_is_written_when_it_is_due(tmp_path, monkeypatch):
     manifest = open_manifest(tmp_path)
     manifest.add(table(done(tmp_path, "a")))

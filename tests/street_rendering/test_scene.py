@@ -174,6 +174,19 @@ def test_opencv_random_state_and_threads_do_not_change():
     assert cv2.getNumThreads() == num_threads
 
 
+def test_a_street_of_positive_curvature_bends_to_the_right():
+    camera = Camera(100, 200, 50.0, 100.0, 40.0, 1.5, curvature=0.02, roll=0.0)
+    # At 10 m the axis is 1 m to the right; 5 pixels per metre.
+    np.testing.assert_allclose(camera.project([(0.0, 0.0, 10.0)]), [(105.0, 47.5)])
+    np.testing.assert_allclose(camera.project_point(0.0, 0.0, 10.0), (105.0, 47.5))
+
+
+def test_haze_replaces_the_color_of_distant_surfaces():
+    light, color = Light.sample(np.random.default_rng(0)), (200.0, 30.0, 60.0)
+    np.testing.assert_allclose(light.tone(color, 0.0), color)
+    np.testing.assert_allclose(light.tone(color, 1e6), light.sky_foot)
+
+
 @pytest.mark.parametrize("kind", ["bin", "cabinet", "cone", "bags"])
 def test_clutter_is_void(kind):
     rng = np.random.default_rng(0)

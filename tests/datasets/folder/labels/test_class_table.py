@@ -189,6 +189,12 @@ def test_tables_of_tools_are_untrusted(tmp_path, name, text, message):
         read_table(path)
 
 
+def test_yaml_of_too_many_levels_is_refused(tmp_path):
+    path = write(tmp_path, "[" * 600, "data.yaml")
+    with pytest.raises(ValueError, match="data.yaml is not YAML"):
+        read_table(path)
+
+
 def test_classes_may_have_numbers_as_names(tmp_path):
     path = write(tmp_path, "name,r,g,b\n1,1,2,3\n2,4,5,6\n")
     assert [entry.name for entry in read_class_table(path)] == ["1", "2"]
