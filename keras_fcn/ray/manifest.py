@@ -25,6 +25,7 @@ from keras_fcn.ray.storage import child, list_files, locate, without_options, wr
 
 _WHOLE, _PARTS = "manifest.parquet", "manifest.parts"
 _SECONDS_PER_PART = 20
+_ROWS_PER_PART = 100_000  # limits the memory
 _ROWS_PER_GROUP = 20_000
 _SETTINGS, _LAST_PART = b"keras_fcn", b"keras_fcn_last_part"  # keys of the metadata
 
@@ -141,7 +142,9 @@ class Manifest:
             OSError: if a part cannot be written.
         """
         self._rows.append(rows)
-        if time.monotonic() - self._part_started >= _SECONDS_PER_PART:
+        num_rows = sum(table.num_rows for table in self._rows)
+        seconds = time.monotonic() - self._part_started
+        if seconds >= _SECONDS_PER_PART or num_rows >= _ROWS_PER_PART:
             self.flush()
 
     def flush(self) -> None:
@@ -193,7 +196,15 @@ class Manifest:
         rows = dataset.dataset(
             self._files, self._schema, "parquet", filesystem=self._file_system
         )
-        for batch in rows.to_batches(columns=columns, filter=condition):
+        # Few rows ahead: by default, more than a million would be in memory.
+        batches = rows.to_batches(
+            columns=columns,
+            filter=condition,
+            batch_size=_ROWS_PER_GROUP,
+            batch_readahead=1,
+            fragment_readahead=1,
+        )
+        for batch in batches:
             yield pa.Table.from_batches([batch])
 
     def _merge(self, without: Sequence[str] = ()):

@@ -105,6 +105,16 @@ def test_a_part_is_written_when_it_is_due(tmp_path, monkeypatch):
     assert pq.read_metadata(part).num_rows == 2
 
 
+def test_a_part_is_written_when_it_has_many_rows(tmp_path, monkeypatch):
+    monkeypatch.setattr("keras_fcn.ray.manifest._ROWS_PER_PART", 3)
+    manifest = open_manifest(tmp_path)
+    manifest.add(table(failed("a"), failed("b")))
+    assert not (tmp_path / "manifest.parts").exists()
+    manifest.add(table(failed("c")))
+    (part,) = (tmp_path / "manifest.parts").iterdir()
+    assert pq.read_metadata(part).num_rows == 3
+
+
 def test_images_of_a_finished_prediction_are_done(tmp_path):
     first = open_manifest(tmp_path)
     first.add(table(done(tmp_path, "a")))
