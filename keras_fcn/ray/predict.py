@@ -27,12 +27,12 @@ from keras_fcn.storage.locks import Locked, lock
 logger = logging.getLogger(__name__)
 
 _LOCK = ".manifest.lock"
-# Largest number of images that a worker predicts before their rows are written, and
-# predicts again if it dies; several seconds. With fewer, a fast cluster waits for the
-# driver, which handles a limited number of blocks per second.
+# Maximum number of images of a block, which a worker predicts in several seconds, and
+# again if it dies. With fewer, a fast cluster waits for the driver: see ray_scale.py.
 _LARGEST_BLOCK_PER_CORE = 32
 _LARGEST_BLOCK_ON_GPU = 1024
-_BLOCKS_PER_WORKER = 4  # at the end blocks become smaller, so that all end together
+# At least; on CPUs, blocks become smaller at the end, so that all workers end together.
+_BLOCKS_PER_WORKER = 4
 _SECONDS_TO_START = 600
 _SECONDS_PER_BLOCK = 4 * 3600
 
@@ -136,8 +136,8 @@ def _predict(sources, settings, worker_class, pool) -> Generator[pa.Table, None,
             min_size=pool.smallest, max_size=pool.largest
         ),
         batch_format="pyarrow",
-        # Ray Data demands a size on GPUs, and joins blocks up to it.
-        batch_size=_largest_block(pool) if pool.gpus else None,
+        # Ray Data demands a size on GPUs, and joins smaller blocks.
+        batch_size=_block_size(len(sources), pool) if pool.gpus else None,
         num_cpus=pool.cores,
         num_gpus=pool.gpus,
     )
@@ -153,21 +153,24 @@ def _predict(sources, settings, worker_class, pool) -> Generator[pa.Table, None,
         raise ChildProcessError(f"A worker failed: {one_line(last)}") from error
 
 
-def _largest_block(pool):
+def _block_size(num_images, pool):
+    """Number of images of the next block, of those that are left."""
+    largest = _LARGEST_BLOCK_PER_CORE * max(1, int(pool.cores))
     if pool.gpus:
-        return _LARGEST_BLOCK_ON_GPU
-    return _LARGEST_BLOCK_PER_CORE * max(1, int(pool.cores))
+        largest = _LARGEST_BLOCK_ON_GPU
+    return max(1, min(largest, num_images // (_BLOCKS_PER_WORKER * pool.largest)))
 
 
 def _blocks(sources, pool):
     """Tables of images, for one call of a worker each."""
     images, left = iter(sources.items()), len(sources)
-    while left:
-        share = left // (_BLOCKS_PER_WORKER * pool.largest)
-        part = [*islice(images, min(_largest_block(pool), max(1, share)))]
+    size = _block_size(left, pool)
+    while part := [*islice(images, size)]:
         columns = [[*map(os.fsencode, names)] for names in zip(*part, strict=True)]
         yield pa.table(columns, names=["source", "stem"])
         left -= len(part)
+        if not pool.gpus:
+            size = _block_size(left, pool)
 
 
 def _collect(tables, manifest, num_images, num_workers):

@@ -41,6 +41,10 @@ def test_fast_workers_have_larger_blocks(cores, gpus, largest):
     assert max(block_sizes(10_000, Pool(1, 1, cores, gpus))) == largest
 
 
+def test_blocks_of_gpus_have_one_size():  # Ray Data would join smaller ones
+    assert block_sizes(100, Pool(1, 2, 1, 0.5)) == [12] * 8 + [4]
+
+
 def test_few_images_are_divided_among_many_workers():
     assert block_sizes(3, Pool(8, 8, 1, 0)) == [1, 1, 1]
 
