@@ -22,6 +22,7 @@ from street_rendering.classes import (
 )
 from street_rendering.furniture import Clutter
 from street_rendering.light import Light
+from street_rendering.void import blur_borders
 
 NUM_SCENES = 60
 
@@ -102,6 +103,12 @@ def test_label_maps_agree_between_sizes():
         assert np.mean((small == large[1::3, 1::3])[is_known]) > 0.9
 
 
+def test_labels_of_small_scenes_are_not_blended():
+    _, large = render_street(0, 1, 48, 48)
+    _, small = render_street(0, 1, 24, 24)
+    np.testing.assert_array_equal(small, large[::2, ::2])
+
+
 @pytest.mark.parametrize("class_id", [SKY, BUILDING, ROAD, PAVEMENT, TREE, CAR])
 def test_large_classes_are_in_nearly_every_scene(class_pixels, class_id):
     assert np.mean(class_pixels[:, class_id] > 0) > 0.9
@@ -172,6 +179,18 @@ def test_opencv_random_state_and_threads_do_not_change():
         samples.append(cv2.randu(np.zeros((4, 4), np.uint8), 0, 255).copy())
     np.testing.assert_array_equal(samples[0], samples[1])
     assert cv2.getNumThreads() == num_threads
+
+
+def test_void_bands_lie_on_large_classes_only():
+    rng = np.random.default_rng(0)
+    canvas = Canvas(Camera.sample(rng, 96, 128), Light.sample(rng))
+    canvas.label_map[:] = ROAD
+    canvas.label_map[:, ::4] = POLE
+    before = canvas.label_map.copy()
+    blur_borders(canvas, rng)
+    is_changed = canvas.label_map != before
+    assert is_changed.any() and (canvas.label_map[is_changed] == VOID).all()
+    assert (before[is_changed] == ROAD).all()
 
 
 def test_a_street_of_positive_curvature_bends_to_the_right():
