@@ -16,7 +16,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from PIL import Image, ImageDraw
 
+from keras_fcn.classes import LONGEST_NAME
 from keras_fcn.datasets.folder.labels.shapes import check_points
+from keras_fcn.errors import shortened
 from keras_fcn.images.opening import check_pixels, open_header
 from keras_fcn.storage.regular_files import check_is_regular
 from keras_fcn.typing import Size
@@ -108,6 +110,10 @@ def read_shapes(path: Path) -> ImageShapes:
 def _converted(convert, item):
     text = str(item["label" if "label" in item else "classTitle"])
     label = unicodedata.normalize("NFC", text)
+    if len(label) > LONGEST_NAME:
+        raise DamagedShape(
+            f"has a label of more than {LONGEST_NAME} characters: {shortened(label)}"
+        )
     try:
         return convert(label, item)
     except (ValueError, KeyError, TypeError, AttributeError, zlib.error) as error:
