@@ -6,6 +6,7 @@ import unicodedata
 from collections import defaultdict
 from pathlib import Path, PureWindowsPath
 
+from keras_fcn.classes import LONGEST_NAME
 from keras_fcn.datasets.folder.labels.class_table import (
     VOID_NAMES,
     WIDE_VOID,
@@ -125,6 +126,8 @@ def _parse(content):
     categories = {category_id: name for name, category_id in first.items()}
     if not all(0 <= category_id < WIDE_VOID for category_id in categories):
         raise ValueError(f"ids of categories must be 0 to {WIDE_VOID - 1}")
+    if any(len(name) > LONGEST_NAME for name in first):
+        raise ValueError(f"a category has a name of more than {LONGEST_NAME} letters")
     annotations = defaultdict(list)
     for item in content["annotations"]:
         if item["category_id"] not in same:
