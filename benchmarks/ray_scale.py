@@ -5,8 +5,8 @@
     python benchmarks/ray_scale.py memory          # a million paths, without a network
 
 IMAGES is a folder without subfolders. All cores of the machine are used, except in
-`cores`. With --before CHECKOUT, the `predict --ray` of another version of this project
-takes turns with this one.
+`cores`. With --before CHECKOUT, `predict --ray` of this version and of the one in the
+folder CHECKOUT run in turns.
 """
 
 import argparse
@@ -88,7 +88,7 @@ def main() -> int:
 
 
 def compare(arguments, contenders):
-    """Print a row for each prediction; the contenders take turns."""
+    """Run each command in turn, and print a row for each."""
     images, common = arguments.images.resolve(), ["--overlay", "none"]
     common += ["--model", arguments.model, "--size", arguments.size]
     print("| | start-up | images/s | CPU time per image | memory of the driver |")
@@ -100,7 +100,7 @@ def compare(arguments, contenders):
 
 
 def measure(checkout, flags, cores):
-    """Cells of the table; rate and CPU time are those after a tenth of the images."""
+    """Cells of a row; rate and CPU time exclude the first tenth of the images."""
     num_images = sum(1 for _ in flags[0].iterdir())
     command = ["taskset", "-c", cores] if cores else []
     command += [sys.executable, "predict.py", *flags]

@@ -67,7 +67,7 @@ def _make_start(folder):
 
 def _torture(name, start, folder):
     """Return the failures, one line each, and the number of limits."""
-    free = shutil.copytree(start, folder / "place")  # its name is in figures
+    free = shutil.copytree(start, folder / "place")  # as below: it is in figures
     status, log = _run(name, _arguments(name, free))
     if status:
         raise SystemExit(f"{name} without a limit: {log}")

@@ -35,7 +35,7 @@ from keras_fcn.images.reading import (
 from keras_fcn.jobs.recipes import find_recipe, read_recipe
 
 _DATA = {"train": {"number of images": 4, "names": 1, "images": 2, "label maps": 3}}
-MAX_PIXELS = 1_000_000  # so that a large image is no use of memory that is wanted
+MAX_PIXELS = 1_000_000  # so that a large image is not reported as a fault
 
 
 @dataclass(frozen=True)
@@ -204,7 +204,7 @@ def _read_config(path):
 
 
 def _run_with(path, name):
-    """The run of a file's folder, where the file gets this name."""
+    """The run in the folder of a file, which is renamed to `name`."""
     from keras_fcn.runs.folder import RunFolder
 
     path.replace(path.parent / name)
@@ -323,7 +323,7 @@ def _videos():
 
 
 def _read_video(path):
-    """Decode all frames, and those after 0.2 s; damage found at the end refuses it."""
+    """Decode all frames, and those after 0.2 s; damage found later is an error."""
     from keras_fcn.prediction.video.reader import Clip, VideoReader
 
     for clip in (Clip(start=0.2), Clip()):

@@ -183,7 +183,7 @@ def _write_figures(
         (folder / name).mkdir(exist_ok=True)
         for old in (folder / name).glob("*.png"):  # of an earlier evaluation
             old.unlink()
-        # With a number: the images a/b and a-b are not the same.
+        # The number distinguishes images such as a/b and a-b.
         for number, (image_name, image) in enumerate(images, start=1):
             file_name = f"{number:02}-{image_name.replace('/', '-')}"
             stem = file_name.encode()[:200].decode(errors="ignore")  # at most 255 bytes

@@ -27,11 +27,12 @@ from keras_fcn.storage.locks import Locked, lock
 logger = logging.getLogger(__name__)
 
 _LOCK = ".manifest.lock"
-# Maximum number of images of a block, which a worker predicts in several seconds, and
-# again if it dies. With fewer, a fast cluster waits for the driver: see ray_scale.py.
+# Maximum number of images in a block. A block takes a worker several seconds, and is
+# predicted again if the worker dies. With smaller blocks, a fast cluster waits for the
+# driver: see ray_scale.py.
 _LARGEST_BLOCK_PER_CORE = 32
 _LARGEST_BLOCK_ON_GPU = 1024
-# At least; on CPUs, blocks become smaller at the end, so that all workers end together.
+# The minimum; on CPUs, the last blocks are smaller, so that all workers end together.
 _BLOCKS_PER_WORKER = 4
 _SECONDS_TO_START = 600
 _SECONDS_PER_BLOCK = 4 * 3600
@@ -136,7 +137,7 @@ def _predict(sources, settings, worker_class, pool) -> Generator[pa.Table, None,
             min_size=pool.smallest, max_size=pool.largest
         ),
         batch_format="pyarrow",
-        # Ray Data demands a size on GPUs, and joins smaller blocks.
+        # Ray Data requires a size on GPUs, and joins smaller blocks.
         batch_size=_block_size(len(sources), pool) if pool.gpus else None,
         num_cpus=pool.cores,
         num_gpus=pool.gpus,

@@ -7,7 +7,7 @@ from keras_fcn.drawing.sample_strip import Frame
 from keras_fcn.images.reading import read_size
 from keras_fcn.runs.folder import RunFolder
 
-_MAX_PIXELS = 10 * MAX_IMAGE_PIXELS  # of all frames, as `predict` reads of animations
+_MAX_PIXELS = 10 * MAX_IMAGE_PIXELS  # of all frames; as in `predict`, for animations
 
 
 def find_frames(runs: Sequence[RunFolder], sample: int) -> list[Frame]:

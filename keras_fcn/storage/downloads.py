@@ -67,11 +67,11 @@ def is_downloaded(file_name: str, *, cache_subdir: str) -> bool:
 def within(seconds: float, call: Callable[[], T]) -> T:
     """Call a function in a thread, and return its result.
 
-    The timeout of a socket is that of a single read: a server that sends its headers
-    byte by byte never exceeds it.
+    A socket's timeout applies to each read: a server that sends its headers byte by
+    byte never exceeds it.
 
     Args:
-        seconds: the longest duration of the call.
+        seconds: maximum duration of the call.
         call: the function; the exceptions that it raises are raised here.
 
     Raises:

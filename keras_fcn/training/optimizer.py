@@ -101,7 +101,7 @@ class _SlowEncoder(keras.optimizers.Optimizer):
 
 
 class _FusedAdamW(keras.optimizers.AdamW):
-    """AdamW that updates a variable by one operation on TensorFlow.
+    """AdamW that updates a variable with one operation on TensorFlow.
 
     Keras uses about ten. They take two to three times as long on a CPU, and 0.3 s
     longer to trace (docs/performance.md).

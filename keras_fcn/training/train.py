@@ -200,7 +200,7 @@ def _check_can_resume(
 ) -> None:
     if not _is_complete(run, config, checkpoint):
         return
-    if not config.keep_checkpoints:  # the process may have been killed meanwhile
+    if not config.keep_checkpoints:  # a killed process may have left some
         run.checkpoints.remove_states()
     reason = f"has finished its {config.epochs} epochs: start a new run"
     if checkpoint.epoch < config.epochs:
