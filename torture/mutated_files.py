@@ -42,9 +42,7 @@ def read_mutated(name: str, count: int, seed: int, folder: Path) -> dict:
         for valid files, and `faults`, a list of lines.
     """
     kind, rng = KINDS[name], np.random.default_rng([seed, *name.encode()])
-    warnings.simplefilter(
-        "ignore"
-    )  # Pillow's, about tags; the commands ignore them too
+    warnings.simplefilter("ignore")  # Pillow's, about tags, as in the commands
     seeds, faults, num_read = kind.seeds(), [], 0
     is_any_read = False
     for index, content in enumerate(seeds):
@@ -54,7 +52,7 @@ def read_mutated(name: str, count: int, seed: int, folder: Path) -> dict:
         if fault:  # a valid file may be refused, but not each of them
             faults.append(f"{path}: {fault}")
         is_any_read |= fault is None
-    if False:
+    if not is_any_read:
         faults.append(f"{folder}: none of the valid files is read")
     for index, content in enumerate([*seeds] * _NUM_INCOMPLETE):
         path = folder / f"{name}-{seed}-rows-{index}{kind.suffix}"
