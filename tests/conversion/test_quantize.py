@@ -13,8 +13,9 @@ from keras_fcn.conversion import convert, quantize
 from keras_fcn.conversion.quantize import Calibration
 from keras_fcn.serving.export import export
 from keras_fcn.serving.options import ExportOptions
+from keras_fcn.training.train import train
 from tests.support.commands import outcome, refusal
-from tests.support.data import draw_blocks
+from tests.support.data import draw_blocks, tiny_config, write_folder
 
 PACKAGES = {"openvino": "nncf", "onnx": "onnxruntime", "litert": "ai_edge_litert"}
 OPENVINO_INT8 = ExportOptions(format="openvino", precision="int8")
@@ -41,13 +42,13 @@ def agreement_with(model):
 @pytest.mark.slow
 @pytest.mark.parametrize("format", PACKAGES)
 def test_int8_label_maps_are_close_to_those_of_float(
-    format, wide_run, float_export, tmp_path
+    format, medium_run, float_export, tmp_path
 ):
     pytest.importorskip(PACKAGES[format])
-    model = wide_run.build_model("float32")
+    model = medium_run.build_model("float32")
     calibration = Calibration(IMAGES, agreement_with(model))
     options = ExportOptions(format=format, precision="int8", max_loss=10.0)
-    path = export(wide_run, tmp_path, options, calibration)
+    path = export(medium_run, tmp_path, options, calibration)
     assert path.name == f"{format}-int8-1"
     card = json.loads((path / "card.json").read_text())
     scores = card["validation"]
@@ -136,9 +137,11 @@ def test_conflicting_flags_are_a_one_line_error(capsys, tmp_path, flags, message
 
 @pytest.mark.slow
 @pytest.mark.parametrize("format", PACKAGES)
-def test_float16_halves_the_file_size(format, wide_run, float_export, tmp_path):
+def test_float16_halves_the_file_size(format, medium_run, float_export, tmp_path):
     pytest.importorskip(PACKAGES[format])
-    path = export(wide_run, tmp_path, ExportOptions(format=format, precision="float16"))
+    path = export(
+        medium_run, tmp_path, ExportOptions(format=format, precision="float16")
+    )
     whole = float_export(format)
     sizes = [
         sum(f.stat().st_size for f in folder.iterdir()) for folder in (path, whole)
@@ -149,9 +152,12 @@ def test_float16_halves_the_file_size(format, wide_run, float_export, tmp_path):
 
 
 @pytest.mark.slow
-def test_calibration_images_are_those_of_the_training(packed_run, tmp_path, capsys):
+def test_calibration_images_are_those_of_the_training(narrow, tmp_path, capsys):
     pytest.importorskip("onnxruntime")
-    flags = ("--model", packed_run.path, "--output-dir", tmp_path / "export")
+    run = train(
+        tiny_config(write_folder(tmp_path / "mine"), epochs=1), tmp_path / "run"
+    )
+    flags = ("--model", run.path, "--output-dir", tmp_path / "export")
     int8 = ("--format", "onnx", "--precision", "int8", "--max-loss", 100)
     status, _, error = outcome(command, capsys, *flags, *int8, "--num-calibration", 2)
     assert status == 0, error

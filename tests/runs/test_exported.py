@@ -19,9 +19,9 @@ from tests.support.data import draw_blocks
 from tests.support.exports import exported  # noqa: F401
 
 
-def test_a_runtime_predicts_like_the_network(exported, wide_run):  # noqa: F811
+def test_a_runtime_predicts_like_the_network(exported, medium_run):  # noqa: F811
     segmenter = keras_fcn.load(exported)
-    predictor = make_predictor(wide_run.build_model("float32"))
+    predictor = make_predictor(medium_run.build_model("float32"))
     for size in ((48, 64), (33, 50)):
         image, _ = draw_blocks(*size, 3, seed=1)
         expected = predictor.probabilities(image[None])[0]

@@ -22,7 +22,7 @@ from keras_fcn.serving.export import export
 from keras_fcn.serving.options import ExportOptions
 from keras_fcn.training.train import train
 from tests.support.data import draw_blocks, tiny_config, write_folder
-from tests.support.narrow import narrow_vgg16
+from tests.support.narrow import MEDIUM, narrow_vgg16
 from tests.support.runs import network_with_random_logits, write_untrained_run
 
 
@@ -69,8 +69,14 @@ def narrow():
 @pytest.fixture(autouse=True)
 def narrow_with_shared_networks(request):
     """Build narrow networks in tests of the shared ones, which are narrow."""
-    shared = {"model", "scored_run", "saved_model"}
-    with narrow_vgg16() if shared & set(request.fixturenames) else nullcontext():
+    names = set(request.fixturenames)
+    if "medium_run" in names:
+        context = narrow_vgg16(filters=MEDIUM)
+    elif names & {"model", "scored_run", "saved_model"}:
+        context = narrow_vgg16()
+    else:
+        context = nullcontext()
+    with context:
         yield
 
 
@@ -106,13 +112,27 @@ def saved_model(scored_run, tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def float_export(wide_run, tmp_path_factory):
-    """A function that returns the folder of an export of `wide_run` in float32.
+def medium_run(tmp_path_factory):
+    """As `scored_run`, with more filters: int8 changes few labels."""
+    with narrow_vgg16(filters=MEDIUM):
+        model = network_with_random_logits()
+    return write_untrained_run(tmp_path_factory.mktemp("runs") / "medium", model)
+
+
+@pytest.fixture(scope="session")
+def float_export(medium_run, tmp_path_factory):
+    """A function that returns the folder of an export of `medium_run` in float32.
 
     Each format is exported once; the tests must not modify the folders.
     """
     folder = tmp_path_factory.mktemp("export")
-    return cache(lambda format: export(wide_run, folder, ExportOptions(format=format)))
+
+    @cache
+    def folder_of(format):
+        with narrow_vgg16(filters=MEDIUM):
+            return export(medium_run, folder, ExportOptions(format=format))
+
+    return folder_of
 
 
 @pytest.fixture
