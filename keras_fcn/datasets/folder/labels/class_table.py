@@ -126,12 +126,16 @@ def read_class_table(path: Path) -> list[ClassEntry]:
     is_txt = path.suffix.lower() == ".txt"
     if not delimiter and is_txt and sum(map(str.isdecimal, first.split())) >= 3:
         delimiter = " "
+    # CamVid's label_colors.txt: the color, one or two tabs, and the name.
+    is_color_first = is_txt and re.match(r"(\d+ +){2}\d+\s+\D", first)
     columns: dict[str, int] = {}
     entries = []
     for number, line in numbered:
         try:
             row = [line]
-            if delimiter:
+            if is_color_first:
+                row = line.split(None, 3)
+            elif delimiter:
                 [row] = csv.reader([line], delimiter=delimiter, skipinitialspace=True)
             row = [cell.strip() for cell in row]
             if not columns:

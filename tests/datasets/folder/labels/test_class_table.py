@@ -62,11 +62,13 @@ def test_a_table_may_have_names_only(tmp_path):
     ]
 
 
-def test_colors_and_names_may_be_separated_by_spaces(tmp_path):
-    path = write(
-        tmp_path, "255 0 0 sky\n7 8 9\tVoid\n".replace("\t", " "), "label_colors.txt"
-    )
-    assert read_class_table(path) == [SKY, VOID]
+@pytest.mark.parametrize("space", [" ", "   ", "\t", "\t\t"])
+def test_colors_and_names_may_be_separated_by_spaces(tmp_path, space):
+    """The original `label_colors.txt` of CamVid has tabs before the names."""
+    text = f"255 0 0{space}sky\n7 8 9{space}Void\n1 2 3{space}traffic light\n"
+    path = write(tmp_path, text, "label_colors.txt")
+    *entries, light = read_class_table(path)
+    assert entries == [SKY, VOID] and light.name == "traffic light"
 
 
 def test_latin_1_is_read(tmp_path):
