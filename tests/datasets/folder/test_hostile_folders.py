@@ -94,13 +94,19 @@ def test_a_name_in_a_list_may_contain_unusual_line_breaks(tmp_path):
     assert read_list(tmp_path / "train.txt") == ["a\u2028b", "c\x0cd"]
 
 
-def test_a_label_that_is_no_name_of_a_class_is_refused_with_its_file(tmp_path):
-    shape = {"label": [["x"] * 50], "points": [[1, 1], [9, 1], [9, 9]]}
+@pytest.mark.parametrize(
+    ("label", "problem"),
+    [([["x"] * 50], "a label of more than 100 char"), ("", "an empty label")],
+)
+def test_a_label_that_is_no_name_of_a_class_is_refused_with_its_file(
+    tmp_path, label, problem
+):
+    shape = {"label": label, "points": [[1, 1], [9, 1], [9, 9]]}
     content = {"imageHeight": 20, "imageWidth": 20, "shapes": [shape]}
     for name in "abc":
         Image.new("RGB", (20, 20)).save(tmp_path / f"{name}.png")
         (tmp_path / f"{name}.json").write_text(json.dumps(content))
-    with pytest.raises(ValueError, match=r"a.json.* has a label of more than 100 char"):
+    with pytest.raises(ValueError, match=f"a.json.* has {problem}"):
         read_folder(tmp_path).refuse_problems()
 
 

@@ -110,6 +110,8 @@ def read_shapes(path: Path) -> ImageShapes:
 def _converted(convert, item):
     text = str(item["label" if "label" in item else "classTitle"])
     label = unicodedata.normalize("NFC", text)
+    if not label:
+        raise DamagedShape("has an empty label")
     if len(label) > LONGEST_NAME:
         raise DamagedShape(
             f"has a label of more than {LONGEST_NAME} characters: {shortened(label)}"
