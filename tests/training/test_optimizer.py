@@ -192,13 +192,15 @@ def test_a_schedule_is_saved_and_loaded_with_an_optimizer():
     ]
 
 
-def test_adamw_has_the_updates_of_keras():
+@pytest.mark.parametrize("amsgrad", [False, True])
+def test_adamw_has_the_updates_of_keras(amsgrad):
     rng = np.random.default_rng(0)
     starts = [rng.normal(size=(3, 4)).astype("float32") for _ in range(2)]
     schedule = PolynomialDecayWithWarmup(0.1, num_steps=10, warmup_steps=2)
     trained = []
     for cls in (SlowEncoderAdamW, keras.optimizers.AdamW):
-        optimizer = cls(schedule, weight_decay=0.01, beta_2=0.95, epsilon=1e-3)
+        options = {"weight_decay": 0.01, "beta_2": 0.6, "epsilon": 1e-3}
+        optimizer = cls(schedule, amsgrad=amsgrad, **options)
         variables = [keras.Variable(value, name="kernel") for value in starts]
         optimizer.build(variables)
         rng = np.random.default_rng(1)

@@ -170,11 +170,6 @@ _LEVELS = "".join(
         # As text, 10**9 names.
         ("data.yaml", f"a: &a [x]\n{_LEVELS}names: [*i]\n", "must be text, not list"),
         ("data.yaml", "names: {0: road, 1: ~}", "must be text, not NoneType"),
-        (
-            "data.yaml",
-            "names: [road\n",
-            "is not YAML: while parsing a flow sequence in",
-        ),
         ("id2label.json", '{"0": {"name": "road"}}', "must be text, not dict"),
         (
             "meta.json",
@@ -187,14 +182,16 @@ _LEVELS = "".join(
 )
 def test_tables_of_tools_are_untrusted(tmp_path, name, text, message):
     path = write(tmp_path, text, name)
-    with pytest.raises(ValueError, match=f"{name}.* .*{message}"):
+    with pytest.raises(ValueError, match=f"{name}: .*{message}"):
         read_table(path)
 
 
-def test_yaml_of_too_many_levels_is_refused(tmp_path):
-    path = write(tmp_path, "[" * 600, "data.yaml")
-    with pytest.raises(ValueError, match="data.yaml is not YAML"):
+@pytest.mark.parametrize("text", ["[" * 600, "names: [road\n"])
+def test_damaged_yaml_is_refused_in_one_line(tmp_path, text):
+    path = write(tmp_path, text, "data.yaml")
+    with pytest.raises(ValueError, match="data.yaml is not YAML: .*$") as caught:
         read_table(path)
+    assert "\n" not in str(caught.value)
 
 
 def test_classes_may_have_numbers_as_names(tmp_path):
