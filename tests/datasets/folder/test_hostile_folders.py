@@ -121,6 +121,7 @@ def test_labels_drawn_of_a_huge_size_are_refused():
         {"categories": 7}, {"categories": [7]}, {"categories": [{"id": "x"}]},
         {"categories": [{"id": float("inf"), "name": "a"}]},
         {"categories": [{"id": 1, "name": "x" * 101}]},
+        {"categories": [{"id": 1, "name": ""}]},
         {"annotations": [7]}, {"annotations": [{"image_id": [], "category_id": 1}]},
         {"images": [{"id": 1, "file_name": "a.png", "height": -1, "width": -9}]},
         {"images": [{"id": 1, "file_name": "../a.png", "height": 1, "width": 9}]},

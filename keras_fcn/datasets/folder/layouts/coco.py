@@ -126,9 +126,9 @@ def _parse(content):
     categories = {category_id: name for name, category_id in first.items()}
     if not all(0 <= category_id < WIDE_VOID for category_id in categories):
         raise ValueError(f"ids of categories must be 0 to {WIDE_VOID - 1}")
-    if any(len(name) > LONGEST_NAME for name in first):
+    if not all(0 < len(name) <= LONGEST_NAME for name in first):
         raise ValueError(
-            f"a category has a name of more than {LONGEST_NAME} characters"
+            f"names of categories must have 1 to {LONGEST_NAME} characters"
         )
     annotations = defaultdict(list)
     for item in content["annotations"]:
