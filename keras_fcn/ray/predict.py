@@ -190,7 +190,9 @@ def _collect(tables, manifest, num_images, num_workers):
             progress.start_t = progress.last_print_t = time.time()
         progress.update(num_done)
     progress.close()
-    logger.info("Predicted: %d images, %.2f images/s", progress.n, progress.rate)
+    # There is no rate if each worker had a single block.
+    rate = f", {progress.rate:.2f} images/s" if progress.rate else ""
+    logger.info("Predicted: %d images%s", progress.n, rate)
     return num_failed
 
 

@@ -114,6 +114,12 @@ def test_rate_excludes_the_start_and_the_first_block_of_each_worker(caplog):
     assert 2 < float(rate[1]) <= 20
 
 
+def test_there_is_no_rate_if_each_worker_had_one_block(caplog):
+    with caplog.at_level("INFO"):
+        predict._collect([rows("a", status="done")], Ignored(), 1, 1)
+    assert caplog.messages[-1] == "Predicted: 1 images"
+
+
 # In a process of its own: Ray leaves processes, of which pytest would warn.
 SCRIPT = """
 import os
