@@ -102,13 +102,11 @@ def find_jobs(
             files = chain(files, [*expand_list(lines, output_dir)])
         except OSError as error:
             raise type(error)(f"{list_file}: {error}") from error
-    found: dict[Path, Path] = {}
+    found: dict[str, Job] = {}
     for path, subfolder in files:
-        found.setdefault(path, subfolder)
-    return [
-        Job(path, output_dir / subfolder / path.stem)
-        for path, subfolder in found.items()
-    ]
+        job = Job(path, output_dir / subfolder / path.stem)
+        found.setdefault(os.path.abspath(path), job)
+    return [*found.values()]
 
 
 def job_of_url(url: str, output_dir: Path) -> Job:

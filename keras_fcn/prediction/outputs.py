@@ -141,11 +141,12 @@ class Outputs:
         """
         found = []
         for path in self.all_paths(job):
-            for file in path.iterdir() if path.is_dir() else [path]:
+            # os.path: False also for names that are too long, unlike Path's methods.
+            for file in path.iterdir() if os.path.isdir(path) else [path]:
                 has_number = file != path and file.stem.isdecimal()
                 frame = int(file.stem) if has_number else None
                 is_kept = not job.is_video and self.are_complete(job, frame)
-                if file.suffix in _SUFFIXES and file.is_file() and not is_kept:
+                if file.suffix in _SUFFIXES and os.path.isfile(file) and not is_kept:
                     found.append(file)
         return found
 
@@ -157,7 +158,7 @@ class Outputs:
             frame: number of the image in a file of several, from 0.
         """
         paths = self.paths(job, frame).values()
-        return self.skip_existing and all(path.exists() for path in paths)
+        return self.skip_existing and all(map(os.path.exists, paths))
 
 
 def write_outputs(task: ImageTask, class_map: ClassMap, outputs: Outputs) -> Result:

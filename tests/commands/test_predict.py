@@ -256,6 +256,19 @@ def test_a_missing_camera_is_one_line(capsys):
     assert "camera 77" in line and "can't be opened" in line
 
 
+@pytest.mark.parametrize("skip", [(), ("--skip-existing",)])
+def test_a_listed_path_that_is_too_long_is_skipped(run, folder, tmp_path, capsys, skip):
+    image = folder / "images/test/test_1.png"
+    (tmp_path / "list.txt").write_text(f"{'x' * 5000}\n{image}\n")
+    status, out, _ = outcome(
+        predict, capsys, "--list", tmp_path / "list.txt", "--model", run.path,
+        "--output-dir", tmp_path / "out", *skip,
+    )  # fmt: skip
+    assert status == 1
+    assert "Predicted 1 file, failed 1: xxx" in out
+    assert len([*tmp_path.glob("out/**/test_1_labels.png")]) == 1
+
+
 def test_a_list_an_animation_and_a_table_can_be_combined(run, folder, tmp_path, capsys):
     frames = [Image.new("RGB", (40, 30), (80 * n, 90, 20)) for n in range(3)]
     frames[0].save(tmp_path / "moving.gif", save_all=True, append_images=frames[1:])

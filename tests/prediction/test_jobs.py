@@ -41,6 +41,17 @@ def test_globs_are_expanded(tmp_path):
     assert [job.path.name for job in jobs] == ["a.png", "b.png"]
 
 
+def test_a_file_under_two_names_is_predicted_once(tmp_path, monkeypatch):
+    save_image(tmp_path / "b/a.png")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "list.txt").write_text(f"b/a.png\nb/../b/a.png\n{tmp_path}/b/a.png\n")
+    (job,) = find_jobs([], tmp_path / "o", "list.txt")
+    assert (job.path, job.labels_path()) == (
+        Path("b/a.png"),
+        tmp_path / "o/a_labels.png",
+    )
+
+
 def test_a_name_with_brackets_is_a_file_before_it_is_a_glob(tmp_path):
     save_image(tmp_path / "a[1].png")
     jobs = find_jobs([str(tmp_path / "a[1].png")], tmp_path / "out")
