@@ -143,7 +143,10 @@ def resume(
                 remove_parts(run.path)
                 checkpoints = run.checkpoints.read()
                 config = run.read_config()
-                _check_can_resume(run, config, checkpoints[0])
+                if _is_complete(run, config, checkpoints[0]):
+                    if not config.keep_checkpoints:  # left by a killed process
+                        run.checkpoints.remove_states()
+                    raise _finished(run, config, checkpoints[0])
                 values = dataclasses.asdict(config)
         config = TrainingConfig(**distribution.all_gather(values)[0])
         if data_dir is not None:
@@ -195,20 +198,17 @@ def _is_complete(
     return is_complete or not run.checkpoints.has_states()
 
 
-def _check_can_resume(
+def _finished(
     run: RunFolder, config: TrainingConfig, checkpoint: Checkpoint
-) -> None:
-    if not _is_complete(run, config, checkpoint):
-        return
-    if not config.keep_checkpoints:  # a killed process may have left some
-        run.checkpoints.remove_states()
+) -> ValueError:
+    """The error of resuming a finished training."""
     reason = f"has finished its {config.epochs} epochs: start a new run"
     if checkpoint.epoch < config.epochs:
         reason = (
             f"has ended: {config.patience} epochs without a better validation mean "
             "IoU. Start a new run"
         )
-    raise ValueError(f"{run.path} {reason} from it by `init_from` {run.path}")
+    return ValueError(f"{run.path} {reason} from it by `init_from` {run.path}")
 
 
 def _resolve_on_all_workers(
