@@ -127,7 +127,7 @@ def format_table(runs: list[Path]) -> str:
     is_void = np.array([name.lower() == "void" for name in names])
     num_images = sum(report["num_images"] for report in reports)
     lines = [
-        f"{num_images} images of {len(runs)} runs",
+        f"Runs: {len(runs)}, validation images: {num_images}",
         "| pixels labelled Void | pixel accuracy | mean IoU | classes |",
         "|---|---|---|---|",
     ]

@@ -101,4 +101,5 @@ def test_scores_are_those_of_the_sum_of_the_confusion_matrices(tmp_path, capsys)
         f"| counted | {14 / 20:.2%} | {mean_iou:.2%} | 2 |",
         f"| not counted | {9 / 12:.2%} | {9 / 12:.2%} | 1 |",
     ]
-    assert out.startswith("6 images of 2 runs") and "accuracy 37.50%" in out
+    assert out.startswith("Runs: 2, validation images: 6\n")
+    assert "accuracy 37.50%" in out
