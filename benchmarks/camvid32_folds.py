@@ -128,7 +128,7 @@ def format_table(runs: list[Path]) -> str:
     num_images = sum(report["num_images"] for report in reports)
     lines = [
         f"Runs: {len(runs)}, validation images: {num_images}",
-        "| pixels labelled Void | pixel accuracy | mean IoU | classes |",
+        "| pixels labeled Void | pixel accuracy | mean IoU | classes |",
         "|---|---|---|---|",
     ]
     for rule, is_counted in (("counted", is_void >= 0), ("not counted", ~is_void)):

@@ -90,7 +90,8 @@ def find_jobs(
         list_file: text file with a path on each line; "-" for standard input.
 
     Raises:
-        FileNotFoundError: if a path does not exist, or a folder has no image or video.
+        FileNotFoundError: if one of `inputs` does not exist, or a folder has no image
+            or video.
         NotADirectoryError: if `output_dir` is a file.
         PermissionError: if a folder cannot be read, or `output_dir` not written to.
     """
@@ -168,8 +169,8 @@ def check_output_dir(output_dir: Path) -> None:
         )
     existing = next(path for path in (output_dir, *output_dir.parents) if path.exists())
     try:
-        # A file is created: os.access knows no read-only file systems, and root has
-        # every permission.
+        # A file is created: os.access can be wrong, as for root and on network file
+        # systems.
         with tempfile.TemporaryFile(dir=existing):
             pass
     except OSError as error:

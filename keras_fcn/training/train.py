@@ -42,10 +42,10 @@ def train(
     """Train a network from the start.
 
     Args:
-        config: the training.
-        run_path: folder of the new run; must not exist or be empty. It is created after
-            data, weights and configuration have been checked. With several workers only
-            the first one needs it.
+        config: the options.
+        run_path: folder of the new run; must not exist, or be an empty folder. It is
+            created after data, weights and configuration have been checked. With
+            several workers only the first one needs it.
         distribution: the devices, as returned by `join`; None for one.
         checkpoint_every: steps between two checkpoints within an epoch; None writes
             them at the end of epochs only.
@@ -57,9 +57,10 @@ def train(
     Raises:
         ValueError, OSError: if data, weights or configuration are not usable.
         FloatingPointError: if the loss is no longer finite.
-        TrainingStopped: by SIGTERM to a worker, after a checkpoint has been written.
+        TrainingStopped: if a worker receives SIGTERM, after a checkpoint has been
+            written.
         PeerLost: if another worker has ended.
-        BatchTooLarge: if the memory has no room for the first batch.
+        BatchTooLarge: if the first batch does not fit in memory.
     """
     distribution = distribution or Distribution()
     config = _resolve_on_all_workers(config, distribution, checkpoint_every)
@@ -113,8 +114,8 @@ def resume(
     """Resume a training from its last checkpoint.
 
     Weights, optimizer, learning rate, best score, curves and random numbers are those
-    of a training that was not interrupted; the devices may be others. If all epochs are
-    done, the files that follow the last one are written.
+    of a training that was not interrupted; the devices may differ. If all epochs are
+    done but not the files that follow them, these are written.
 
     Args:
         run_path: the run. With several workers only the first one needs it.
@@ -129,9 +130,9 @@ def resume(
         The finished run.
 
     Raises:
-        ValueError, OSError: if the run or the data are not usable, or the data have
-            changed.
-        FloatingPointError, TrainingStopped, PeerLost: as by `train`.
+        ValueError, OSError: if the run is finished, the run or the data are not usable,
+            or the data have changed.
+        FloatingPointError, TrainingStopped, PeerLost, BatchTooLarge: as for `train`.
     """
     distribution = distribution or Distribution()
     run, values, checkpoints = RunFolder(run_path), None, [Checkpoint()]
