@@ -20,13 +20,13 @@ import keras
 import tensorflow as tf
 from keras import ops
 
+from keras_fcn.conversion.openvino_graph import save_openvino, simplify_openvino
 from keras_fcn.conversion.quantize import (
     Calibration,
     import_quantizer,
     litert_options,
     quantize_onnx,
     quantize_openvino,
-    save_openvino,
 )
 from keras_fcn.runs.folder import git_commit, versions
 from keras_fcn.runs.network_folder import NetworkFolder
@@ -244,6 +244,8 @@ def _convert(network, format, path, temperature, settings):
         # Keras 3.15 uses names that NumPy deprecates.
         warnings.simplefilter("ignore", FutureWarning)
         probabilities.export(str(path), format=format, verbose=False, **settings)
+    if format == "openvino":
+        simplify_openvino(path)
 
 
 def _store_kernels_in_float16(path):

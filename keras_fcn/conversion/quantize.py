@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from keras_fcn.conversion.openvino_graph import quantize_padded_image, save_openvino
 from keras_fcn.progress import Progress
 
 # By format; TensorFlow itself quantizes for LiteRT.
@@ -84,24 +85,8 @@ def quantize_openvino(model: Path, num_classes: int, calibration: Calibration) -
         preset=nncf.QuantizationPreset.MIXED,
         ignored_scope=nncf.IgnoredScope(names=in_float),
     )
+    quantize_padded_image(quantized)
     save_openvino(quantized, model)
-
-
-def save_openvino(network: object, path: Path, **options: bool) -> None:
-    """Replace the files of an OpenVINO model.
-
-    Args:
-        network: a model that may have been read from `path`. Its weights are then
-            mapped from the file, which must not be overwritten.
-        path: the `.xml` file; the `.bin` file is next to it.
-        options: of `openvino.save_model`.
-    """
-    import openvino
-
-    part = path.with_name("part.xml")
-    openvino.save_model(network, part, **options)
-    for suffix in (".xml", ".bin"):
-        part.with_suffix(suffix).replace(path.with_suffix(suffix))
 
 
 def quantize_onnx(model: Path, num_classes: int, calibration: Calibration) -> None:

@@ -8,7 +8,8 @@ import os
 import sys
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -116,65 +117,103 @@ class OpenVino(Runtime):
 
     def resized_label_maps(self, images: np.ndarray, size: Size) -> np.ndarray:
         """Return class ids, uint8 `(batch, *size)`."""
-        return self._run(_resized_label_maps, images, np.array(size))
+        with (
+            self._request(_channels_first) as network,
+            self._request(_resize) as resize,
+        ):
+            network.infer([images.astype("float32")])
+            return resize.infer([network.get_output_tensor(), np.array(size)])[0]
 
-    def _run(self, extend, images, *others):
-        """Compute an output with a model that is compiled on its first use."""
+    def _run(self, make_graph, images):
+        with self._request(make_graph) as request:
+            return request.infer([images.astype("float32")])[0]
+
+    @contextmanager
+    def _request(self, make_graph: Callable) -> Iterator[Any]:
+        """Lend a request of a graph, which is compiled on its first use."""
         with self._compiling:
-            if extend not in self._compiled:
-                ov = _import("openvino")
-                inputs = self._model.get_parameters()
-                output, more_inputs = extend(self._model)
-                model = ov.Model([output], inputs + more_inputs)
-                threads = {"INFERENCE_NUM_THREADS": n} if (n := _num_threads()) else {}
-                self._compiled[extend] = self._core.compile_model(model, "CPU", threads)
-        idle = self._idle.setdefault(extend, [])
+            if make_graph not in self._compiled:
+                graph, settings = make_graph(self._model)
+                if threads := _num_threads():
+                    settings["INFERENCE_NUM_THREADS"] = threads
+                self._compiled[make_graph] = self._core.compile_model(
+                    graph, "CPU", settings
+                )
+        idle = self._idle.setdefault(make_graph, [])
         try:
             request = idle.pop()
         except IndexError:
-            request = self._compiled[extend].create_infer_request()
-        output = request.infer([images.astype("float32"), *others])[0]
+            request = self._compiled[make_graph].create_infer_request()
+        yield request
         idle.append(request)
-        return output
 
 
-# Outputs of OpenVINO's model, and the inputs that they need in addition to the images.
+# OpenVINO's graphs, from the model in the file, and the settings to compile them.
 
 
 def _probabilities(model):
-    return model.output(0).get_node().input_value(0), []
+    return _graph(model, _output(model)), {}
 
 
 def _logits(model):
-    (values, _) = _probabilities(model)
-    if values.get_node().get_type_name() == "Softmax":
-        return values.get_node().input_value(0), []
-    return _import("openvino.opset16").log(values).output(0), []
+    return _graph(model, _logits_output(model)), {}
 
 
 def _label_maps(model):
-    return _largest(_logits(model)[0]), []
+    return _graph(model, _largest(_logits_output(model), axis=3)), {}
 
 
-def _resized_label_maps(model):
+def _channels_first(model):
+    """Logits `(N, C, H, W)`: OpenVINO removes transpositions that cancel out."""
     opset = _import("openvino.opset16")
-    size = opset.parameter([2], np.int64, name="size")
+    logits = opset.transpose(_logits_output(model), np.array([0, 3, 1, 2]))
+    return _graph(model, logits.output(0)), {}
+
+
+def _resize(model):
+    """From logits and a size. In the graph of the network it would be slower.
+
+    There, OpenVINO would also compute the upsampling in bfloat16, for which it has no
+    fast kernel.
+    """
+    opset = _import("openvino.opset16")
+    logits = opset.parameter([-1, -1, -1, -1], np.float32)  # (N, C, H, W)
+    size = opset.parameter([2], np.int64)
     resized = opset.interpolate(
-        _logits(model)[0],
+        logits,
         size,
         "linear_onnx",
         "sizes",
-        axes=[1, 2],
+        axes=[2, 3],
         coordinate_transformation_mode="half_pixel",
     )
-    return _largest(resized.output(0)), [size]
+    ids = _largest(resized.output(0), axis=1)
+    graph = _import("openvino").Model([ids], [logits, size])
+    return graph, {"INFERENCE_PRECISION_HINT": "f32"}
 
 
-def _largest(logits):
+def _graph(model, output):
+    return _import("openvino").Model([output], model.get_parameters())
+
+
+def _output(model):
+    return model.output(0).get_node().input_value(0)
+
+
+def _logits_output(model):
+    values = _output(model)
+    if values.get_node().get_type_name() == "Softmax":
+        return values.get_node().input_value(0)
+    return _import("openvino.opset16").log(values).output(0)
+
+
+def _largest(logits, axis):
     """Arg-max in the graph, which is faster than on the returned logits."""
     opset = _import("openvino.opset16")
-    ids = opset.topk(logits, 1, -1, "max", "none", index_element_type="i32").output(1)
-    return opset.convert(opset.squeeze(ids, [-1]), "u8").output(0)
+    (_, ids) = opset.topk(
+        logits, 1, axis, "max", "none", index_element_type="i32"
+    ).outputs()
+    return opset.convert(opset.squeeze(ids, [axis]), "u8").output(0)
 
 
 class Onnx(Runtime):
