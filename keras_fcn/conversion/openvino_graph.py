@@ -1,6 +1,7 @@
 """Changes to converted OpenVINO models for which OpenVINO has faster kernels."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -52,7 +53,7 @@ def _crop_first(crop, transpose):
     _replace(crop, opset16.transpose(cropped, order).output(0))
 
 
-def quantize_padded_image(network: object) -> None:
+def quantize_padded_image(network: Any) -> None:
     """Move the quantization of the image behind the padding.
 
     OpenVINO computes the first convolution in int8 only if its input is quantized
