@@ -1,9 +1,9 @@
 """Cross-validation on CamVid's 32 classes: `python -m benchmarks.camvid32_folds`.
 
-With `--labels`, writes data sets to `--output-dir`: `fold0/` to `fold4/` have the
-frames that have such labels, each of them in `val/` of one fold and in `train/` of the
-others, in the layout of `--dataset camvid32`; `start/` has all other frames of CamVid
-with SegNet's 11 classes, for `--dataset folder`.
+With `--labels`, writes data sets to `--output-dir`: `fold0/` to `fold4/` contain the
+labeled frames, each in `val/` of one fold and in `train/` of the others, in the layout
+of `--dataset camvid32`; `start/` contains all other frames of CamVid with SegNet's 11
+classes, for `--dataset folder`.
 
 With `--runs`, prints the scores of the runs of all folds over all of their validation
 images, from the files that `keras-fcn evaluate --split val` wrote to the runs.

@@ -65,8 +65,8 @@ class Outputs:
             and GeoJSON for each image, COCO for all of them. Not for videos.
         class_masks: also write a black and white mask of each class. Not for videos.
         probabilities: also write the probability of each class. Not for videos.
-        ids: values of the label maps: "class" ids, or those that are "stored" in the
-            label files of the training.
+        ids: values of the label maps: "class" for class ids, or "stored" for the values
+            in the label files of the training.
     """
 
     overlay: OverlayFormat = "png"
