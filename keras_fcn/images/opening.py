@@ -87,7 +87,7 @@ def open_image(path: Path, max_pixels: int) -> Iterator[ImageFile.ImageFile]:
     """
     path = Path(path)
     if not path.exists():
-        raise FileNotFoundError(f"There is no file {path}")
+        raise FileNotFoundError(f"There is no file '{path}'")
     try:
         check_is_regular(path)
         # A file object, not the path: Pillow memory-maps files that it opens by name,

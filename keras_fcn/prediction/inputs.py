@@ -9,6 +9,7 @@ from pathlib import Path
 from keras_fcn.errors import summarize
 from keras_fcn.images.opening import is_image
 from keras_fcn.images.reading import IMAGE_SUFFIXES
+from keras_fcn.storage.regular_files import walk
 
 logger = logging.getLogger(__name__)
 
@@ -27,9 +28,9 @@ def find_files(inputs: Sequence[str], output_dir: Path) -> Iterator[Found]:
     """Expand files, folders and globs.
 
     Args:
-        inputs: paths or globs. In a folder and its subfolders, images and videos are
-            found by their suffix, and images also by their content; hidden files and
-            outputs of earlier predictions are left out.
+        inputs: paths or globs. In a folder and its subfolders, also those that are
+            links, images and videos are found by their suffix, and images also by their
+            content; hidden files and outputs of earlier predictions are left out.
         output_dir: folder of the outputs.
 
     Yields:
@@ -88,13 +89,16 @@ def _search(folder: Path, output_dir: Path) -> list[Found]:
 
     files: list[Path] = []
     others: list[Path] = []
-    for parent, folders, names in os.walk(folder, onerror=refuse):
+    for parent, folders, names in walk(folder, onerror=refuse):
         folders[:] = [name for name in folders if not name.startswith(".")]
         paths = [Path(parent, name) for name in names if not name.startswith(".")]
         for path in paths:
-            if not os.path.isfile(path) or _is_output(path, folder, output_dir):
+            if _is_output(path, folder, output_dir):
                 continue
-            is_input = path.suffix.lower() in _SUFFIXES or is_image(path)
+            # Others may be dangling links, FIFOs or devices.
+            is_input = os.path.isfile(path) and (
+                path.suffix.lower() in _SUFFIXES or is_image(path)
+            )
             (files if is_input else others).append(path)
     if others:
         logger.warning(
@@ -109,8 +113,8 @@ def _search(folder: Path, output_dir: Path) -> list[Found]:
 def _is_output(path: Path, searched: Path, output_dir: Path) -> bool:
     """Whether a file of a searched folder was written by an earlier prediction."""
     output, folder = output_dir.resolve(), searched.resolve()
-    if folder in output.parents:
-        return output in path.resolve().parents
+    if output not in (folder, *folder.parents):
+        return path.parent.resolve().is_relative_to(output)
     if output != folder:
         return False
     parts = path.relative_to(searched).with_suffix("").parts

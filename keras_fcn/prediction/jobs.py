@@ -15,6 +15,7 @@ from keras_fcn.prediction.inputs import (
 from keras_fcn.prediction.urls import (
     download_image,
     is_stream,
+    is_url,
     shown_url,
     stem_of_url,
 )
@@ -92,6 +93,7 @@ def find_jobs(
     Raises:
         FileNotFoundError: if one of `inputs` does not exist, or a folder has no image
             or video.
+        ValueError: if the list is not one of paths.
         NotADirectoryError: if `output_dir` is a file.
         PermissionError: if a folder cannot be read, or `output_dir` not written to.
     """
@@ -99,6 +101,11 @@ def find_jobs(
     files = find_files(inputs, output_dir)
     if list_file is not None:
         lines = read_lines(list_file)
+        if (url := next(filter(is_url, lines), None)) is not None:
+            raise ValueError(
+                f"The list {list_file} must have paths only: give URLs as arguments. "
+                f"Received: {shown_url(url)}"
+            )
         try:
             files = chain(files, [*expand_list(lines, output_dir)])
         except OSError as error:

@@ -34,6 +34,35 @@ def test_the_output_may_be_the_searched_folder_or_above_it(tmp_path, output):
     assert sorted(job.path.name for job in jobs) == ["x.png", "y.png"]
 
 
+def test_links_to_folders_are_followed_once(tmp_path, time_limit):
+    save_image(tmp_path / "elsewhere/x.png")
+    save_image(tmp_path / "in/sub/y.png")
+    save_image(tmp_path / "in/z/z.png")
+    (tmp_path / "elsewhere/back").symlink_to(tmp_path / "in")
+    for name, target in (("link", "../../elsewhere"), ("self", "."), ("up", "..")):
+        (tmp_path / "in/sub" / name).symlink_to(target)
+    jobs = find_jobs([str(tmp_path / "in")], tmp_path / "out")
+    stems = sorted(str(job.stem.relative_to(tmp_path)) for job in jobs)
+    assert stems == ["out/sub/link/x", "out/sub/y", "out/z/z"]
+
+
+def test_a_folder_that_was_searched_through_a_link_keeps_its_name(tmp_path):
+    save_image(tmp_path / "in/b/z/x.png")
+    (tmp_path / "in/a").mkdir()
+    (tmp_path / "in/a/link").symlink_to("../b/z")
+    jobs = find_jobs([str(tmp_path / "in")], tmp_path / "out")
+    assert tmp_path / "out/b/z/x" in [job.stem for job in jobs]
+
+
+def test_an_output_folder_behind_a_link_is_not_searched(tmp_path):
+    save_image(tmp_path / "in/x.png")
+    save_image(tmp_path / "out/x_overlay.png")
+    (tmp_path / "in/link").symlink_to(tmp_path / "out")
+    (tmp_path / "in/y.png").symlink_to(save_image(tmp_path / "out/y.png"))
+    jobs = find_jobs([str(tmp_path / "in")], tmp_path / "out")
+    assert [job.path.name for job in jobs] == ["x.png", "y.png"]
+
+
 def test_globs_are_expanded(tmp_path):
     save_image(tmp_path / "a.png")
     save_image(tmp_path / "b.png")
@@ -90,12 +119,13 @@ def test_images_are_found_by_content_and_other_files_are_named(
     (folder / "notes.txt").write_text("words")
     (folder / "e.heic").write_bytes(b"x")
     os.mkfifo(folder / "pipe")
+    (folder / "gone.png").symlink_to("nowhere.png")
     jobs = find_jobs([str(folder)], tmp_path / "out")
     assert [job.path.name for job in jobs] == ["a.JPG_large", "b.jfif", "c", "d.png"]
     (line,) = caplog.messages
     assert line == (
-        f"2 files in {folder} are neither images nor videos and are left out: e.heic; "
-        "notes.txt"
+        f"4 files in {folder} are neither images nor videos and are left out: e.heic; "
+        "gone.png; notes.txt; and 1 more"
     )
 
 
@@ -114,3 +144,20 @@ def test_the_list_of_a_folder_without_images_is_named(tmp_path):
     (tmp_path / "list.txt").write_text(str(tmp_path / "empty"))
     with pytest.raises(FileNotFoundError, match="list.txt: There are no images or vid"):
         find_jobs([], tmp_path / "out", str(tmp_path / "list.txt"))
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("a.png\nhttp://me:secret@host/x.png?key\n", "Received: http://host/x.png"),
+        ("a.png\0b.png\0", "must be separated by line breaks, not NUL"),
+        (None, "must be a text file. Received: a folder"),
+    ],
+)
+def test_lists_of_anything_but_paths_are_refused(tmp_path, content, message):
+    path = tmp_path / "list"
+    path.mkdir() if content is None else path.write_text(content)
+    with pytest.raises((ValueError, OSError)) as caught:
+        find_jobs([], tmp_path / "out", str(path))
+    assert str(caught.value).startswith(f"The list {path} must ")
+    assert str(caught.value).endswith(message)

@@ -86,7 +86,7 @@ def test_unreadable_image_has_an_error_and_the_types_of_the_others(predictor, pa
     found = predictor({"path": [str(paths[1]), good, missing]})
     first, second, third = found["error"]
     assert first.startswith(f"{paths[1]} is not an image") and second == ""
-    assert third == f"There is no file {missing}"
+    assert third == f"There is no file '{missing}'"
     assert [*found["label_map"][[0, 2]]] == [b"", b""] and found["label_map"][1]
     assert [*found["height"]] == [0, 32, 0]
     assert np.isnan(found["share_sky"]).tolist() == [True, False, True]

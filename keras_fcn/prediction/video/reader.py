@@ -106,7 +106,7 @@ class VideoReader:
             FileNotFoundError: if the file is missing.
         """
         if not path.exists():
-            raise FileNotFoundError(f"There is no file {path}")
+            raise FileNotFoundError(f"There is no file '{path}'")
         self.path: Path | None = path
         self._open(str(path), partial(open_video_file, path), clip, max_pixels)
 

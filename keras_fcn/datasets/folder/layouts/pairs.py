@@ -26,6 +26,7 @@ from keras_fcn.datasets.folder.layouts.splits import (
 from keras_fcn.datasets.folder.samples import Layout, Problem, relative
 from keras_fcn.errors import summarize
 from keras_fcn.images.reading import IMAGE_SUFFIXES
+from keras_fcn.storage.regular_files import walk
 
 IMAGE_WORDS = (
     "images image imgs img jpegimages rgb photos pictures inputs input"
@@ -239,7 +240,7 @@ def _label_suffixes(folder, with_json=True):
     """Suffixes of the labels in a folder; none if it has no labels."""
     found = {
         os.path.splitext(name.lower())[1]
-        for _, _, names in os.walk(folder, followlinks=True)
+        for _, _, names in walk(folder)
         for name in names
         if not is_hidden(name)
     }
