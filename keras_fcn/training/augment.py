@@ -73,9 +73,10 @@ class Augment(keras.layers.Layer):
         **kwargs: Any,
     ):
         super().__init__(dtype="float32", **kwargs)
-        if not isinstance(crop, list | tuple) or len(crop) != 2:
+        if not isinstance(crop, list | tuple) or len(crop) != 2 or min(crop) < 1:
             raise ValueError(
-                f"`crop` must be (height, width) in pixels. Received: crop={crop}"
+                "`crop` must be (height, width), at least 1 pixel each. "
+                f"Received: crop={crop}"
             )
         self.crop = tuple(crop)
         self.ignore_class = ignore_class

@@ -489,3 +489,9 @@ def test_each_option_is_passed_to_the_augmentation():
     layer = make_augment(TrainingConfig(**values), (8, 9), VOID)
     assert {name: getattr(layer, name) for name in values} == values
     assert (layer.crop, layer.ignore_class) == ((8, 9), VOID)
+
+
+@pytest.mark.parametrize("crop", ["a", (64,), (0, 5), (64, -1)])
+def test_a_crop_without_two_positive_lengths_is_refused(crop):
+    with pytest.raises(ValueError, match=r"`crop` must be \(height, width\), at least"):
+        Augment(crop)
