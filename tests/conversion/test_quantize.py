@@ -90,9 +90,14 @@ def test_loss_above_max_loss_is_refused(
     if not refused:
         assert export(scored_run, tmp_path, OPENVINO_INT8, calibration).is_dir()
         return
-    with pytest.raises(ValueError, match="loses 0.60 points .* `max_loss` 0.5, with"):
+    with pytest.raises(ValueError, match="loses 0.6 points .* `max_loss` 0.5, with"):
         export(scored_run, tmp_path, OPENVINO_INT8, calibration)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_small_loss_is_printed_with_its_digits():
+    with pytest.raises(ValueError, match="loses 0.0012 points .* `max_loss` 0, with 8"):
+        quantize.check_loss({"points_lost": 0.0012, "num_calibration": 8}, 0.0)
 
 
 def test_missing_quantizer_is_reported_before_scoring(
