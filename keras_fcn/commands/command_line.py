@@ -12,15 +12,14 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
 
 from keras_fcn.commands.keras_settings import choose_backend
 from keras_fcn.commands.parser import OneLineParser
 from keras_fcn.commands.signals import stop_line, stopped_by_signals
-from keras_fcn.commands.startup import quick_imports, quiet_start
 from keras_fcn.commands.streams import finish_output, prepare_streams
 from keras_fcn.commands.terminal import paint
+from keras_fcn.conversion.startup import quick_imports, quiet_start, start_keras
 from keras_fcn.errors import (
     LOST_STATUS,
     BatchTooLarge,
@@ -194,20 +193,10 @@ def _start_backend() -> None:
     """Import TensorFlow and Keras and find GPUs, without their start-up lines."""
     backend = choose_backend()
     with quiet_start(), quick_imports():
-        import tensorflow
-
+        start_keras("tensorflow", backend)  # JAX reads images by tf.data
         if backend == "jax":
-            try:
-                import_module("jax")
-            except ImportError as error:
-                raise ValueError(
-                    f"KERAS_BACKEND=jax requires JAX, which can't be imported: {error}"
-                ) from error
-        from keras_fcn.models.devices import allow_memory_growth, has_accelerator
+            import tensorflow
 
-        allow_memory_growth()
-        has_accelerator()
-        if backend == "jax":
             # tf.data works on the host; a GPU's memory is JAX's.
             tensorflow.config.set_visible_devices([], "GPU")
 

@@ -5,12 +5,12 @@ from dataclasses import fields
 from typing import TYPE_CHECKING
 
 from keras_fcn.commands.flags import add_flag
-from keras_fcn.commands.startup import quick_imports, quiet_start
 from keras_fcn.conversion.options import (
     InferencePrecision,
     RuntimeName,
     RuntimeOptions,
 )
+from keras_fcn.conversion.startup import quick_imports
 from keras_fcn.options import (
     ImageScale,
     NonNegativeFloat,
@@ -168,8 +168,7 @@ def select_runtime_of(arguments: argparse.Namespace) -> "Selection":
     from keras_fcn.runs.bundled import find_network
 
     options = getattr(arguments, "options", PredictionOptions())
-    # To find a GPU, TensorFlow may be imported, which prints lines.
-    with quiet_start(), quick_imports():
+    with quick_imports():  # TensorFlow may be imported to find a GPU
         return select_runtime(
             find_network(arguments.model, exported=True),
             arguments.runtime_options,

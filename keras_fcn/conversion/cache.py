@@ -24,6 +24,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import platformdirs
 
+from keras_fcn.conversion.startup import start_keras
 from keras_fcn.errors import one_line
 from keras_fcn.runs.exported import LONGEST_REASON, ExportedFolder, ExportedModel
 from keras_fcn.runs.network_folder import NetworkFolder
@@ -94,7 +95,9 @@ def load_converted(
         _check_runs(loaded[0], network, format)
         (part / "fingerprint").write_text(converted.fingerprint())
         if entry.parent in part.parents:
-            shutil.rmtree(entry, ignore_errors=True)  # a damaged one
+            # A damaged one: folder, file or link. It is removed with the work folder.
+            with suppress(FileNotFoundError):
+                os.replace(entry, part.with_name("damaged"))
             move_into_place(part, entry)
             _remove_oldest(entry)
         return loaded
@@ -107,7 +110,7 @@ def _entry(network: NetworkFolder, format: str, precision: str) -> Path:
 
 def _load_entry(entry: Path) -> tuple[ExportedModel, dict] | None:
     """Load an entry; None if there is none, or it is damaged."""
-    if not entry.is_dir():
+    if not os.path.lexists(entry):
         return None
     converted = ExportedFolder(entry / "network")
     try:
@@ -146,7 +149,8 @@ def _work_folder(entry: Path, stack: ExitStack) -> Path:
 def _convert(network: NetworkFolder, folder: Path, format: str, precision: str) -> None:
     """Write a network in a format, by Keras on TensorFlow."""
     with _backend_for_conversion():
-        import keras
+        start_keras()
+    import keras
 
     if (backend := keras.backend.backend()) != "tensorflow":
         raise ValueError(

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from keras_fcn.conversion.cache import is_converted, load_converted
 from keras_fcn.conversion.options import RuntimeOptions
 from keras_fcn.conversion.quantize import check_loss
+from keras_fcn.conversion.startup import start_keras
 from keras_fcn.runs.exported import ExportedFolder, ExportedModel
 from keras_fcn.runs.network_folder import NetworkFolder
 from keras_fcn.runs.runtimes import NAMES, PACKAGES
@@ -86,9 +87,7 @@ class Selection:
 
     def _load_by_keras(self):
         if not isinstance(self.network, ExportedFolder):
-            from keras_fcn.models.devices import allow_memory_growth
-
-            allow_memory_growth()
+            start_keras()
         return self.network.load_model()
 
 
@@ -121,9 +120,11 @@ def select_runtime(
             use_backend(name)
         return Selection(network, options, None)
     if special_modes:
+        given = (("runtime", options.runtime), ("precision", options.precision))
+        others = [f"`{name}` {value}" for name, value in given if value != "auto"]
         raise ValueError(
             f"{NAMES[format]} runs a network at a single scale: leave out "
-            f"`{special_modes[0]}`, or use `runtime` tensorflow"
+            f"`{special_modes[0]}`, or {' and '.join(others)}"
         )
     _check_installed(f"`runtime` {name}", PACKAGES[format], format)
     if options.precision == "int8":
@@ -172,11 +173,7 @@ def _automatic(options, special_modes):
 def _has_accelerator():
     if not any(Path(path).exists() for path in _ACCELERATORS):
         return False
-    # A GPU that the backend does not support does not count.
-    from keras_fcn.models.devices import allow_memory_growth, has_accelerator
-
-    allow_memory_growth()
-    return has_accelerator()
+    return start_keras()  # a GPU that the backend does not support does not count
 
 
 def _check_installed(option, package, format):

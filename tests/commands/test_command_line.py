@@ -163,6 +163,13 @@ def test_bad_arguments_are_refused_before_the_backend_starts(capsys, monkeypatch
     assert "--batch-size 7, ['batch_size', 'images']" in line
 
 
+def test_tensorflow_that_can_not_be_imported_is_one_line(capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "tensorflow", None)  # importing it fails
+    line = refusal(Command("Work.", add_arguments, pytest.fail), capsys, "x.png")
+    assert "error: Keras requires a package that can't be imported: " in line
+    assert "tensorflow" in line
+
+
 def test_work_gets_the_arguments_and_returns_the_status(capsys):
     seen = {}
 

@@ -141,6 +141,16 @@ def change_a_byte(entry):
         file.write(bytes([value ^ 255]))
 
 
+def replace_by_a_file(entry):
+    shutil.rmtree(entry)
+    entry.write_text("hi")
+
+
+def replace_by_a_dangling_link(entry):
+    shutil.rmtree(entry)
+    entry.symlink_to("nowhere")
+
+
 @pytest.mark.parametrize(
     "damage",
     [
@@ -150,6 +160,8 @@ def change_a_byte(entry):
         lambda entry: (entry / "network/card.json").write_text("[]"),
         lambda entry: (entry / "fingerprint").unlink(),
         lambda entry: shutil.rmtree(entry / "network"),
+        replace_by_a_file,
+        replace_by_a_dangling_link,
     ],
 )
 def test_a_damaged_entry_is_rebuilt(narrow_run, filled, conversions, caplog, damage):
@@ -158,7 +170,26 @@ def test_a_damaged_entry_is_rebuilt(narrow_run, filled, conversions, caplog, dam
     expected = load(narrow_run).label_maps(IMAGES)
     assert "is damaged and is rebuilt" in caplog.text and len(conversions) == 1
     assert (load(narrow_run).label_maps(IMAGES) == expected).all()
-    assert len(conversions) == 1
+    assert len(conversions) == 1 and len(list(filled.iterdir())) == 1
+
+
+def test_keras_is_imported_for_a_rebuild_without_its_start_up_lines(
+    narrow_run, filled, monkeypatch, capfd
+):
+    (entry,) = filled.iterdir()
+    converted = shutil.copytree(entry / "network", filled.parent / "converted")
+    cut(entry)
+
+    def find_gpu():
+        os.write(2, b"E0000 00:00:1795339103.46 1 cuda.cc:8] failed call to cuInit\n")
+
+    def write(network, folder, *_, **__):
+        shutil.copytree(converted, folder, dirs_exist_ok=True)
+
+    monkeypatch.setattr("keras_fcn.models.devices.has_accelerator", find_gpu)
+    monkeypatch.setattr("keras_fcn.conversion.convert.write_network", write)
+    load(narrow_run)
+    assert "cuInit" not in capfd.readouterr().err
 
 
 def test_a_changed_network_is_converted_again(

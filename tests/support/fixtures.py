@@ -1,7 +1,7 @@
 """Tiny data sets and runs that the tests share."""
 
 # ruff: noqa: E402
-from keras_fcn.commands.startup import quiet_start
+from keras_fcn.conversion.startup import quiet_start
 
 with quiet_start():
     import tensorflow_datasets as tfds

@@ -8,8 +8,8 @@ from types import ModuleType
 
 import pytest
 
-from keras_fcn.commands import startup
-from keras_fcn.commands.startup import quiet_start
+from keras_fcn.conversion import startup
+from keras_fcn.conversion.startup import quiet_start
 from tests.support.data import PROJECT
 
 STARTUP_LINES = (
@@ -23,7 +23,7 @@ STARTUP_LINES = (
 # A program that starts as a command does, and writes as TensorFlow's C++ does.
 PROGRAM = """
 import os, sys
-from keras_fcn.commands.startup import quiet_start
+from keras_fcn.conversion.startup import quiet_start
 with quiet_start():
     os.write(2, {lines!r}.encode())
     {what}

@@ -1,4 +1,4 @@
-"""A quick import of TensorFlow, without the lines that it prints unless it fails."""
+"""The import of Keras on its backend, without the lines that TensorFlow prints."""
 
 import faulthandler
 import gc
@@ -8,6 +8,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from typing import Any
 
 _STARTUP_LINE = re.compile(
@@ -20,6 +21,31 @@ _STARTUP_LINE = re.compile(
 _NOT_FOR_KERAS = ("IPython", "matplotlib", "pandas", "sklearn")
 
 
+def start_keras(*before: str) -> bool:
+    """Import Keras on its backend and find GPUs, without their start-up lines.
+
+    Args:
+        before: modules that are imported first.
+
+    Returns:
+        Whether the backend computes on anything but the CPU.
+
+    Raises:
+        ValueError: if a package can't be imported.
+    """
+    with quiet_start():
+        try:
+            for name in before:
+                import_module(name)
+            from keras_fcn.models.devices import allow_memory_growth, has_accelerator
+        except ImportError as error:
+            raise ValueError(
+                f"Keras requires a package that can't be imported: {error}"
+            ) from error
+        allow_memory_growth()
+        return has_accelerator()
+
+
 @contextmanager
 def quiet_start() -> Iterator[None]:
     """Drop TensorFlow's informational lines from standard error in a block.
@@ -28,8 +54,11 @@ def quiet_start() -> Iterator[None]:
     redirected to a temporary file. Other lines are printed at the end of the block,
     and all lines if it raises an exception. If C++ ends the process in the block,
     Python's traceback is printed instead. TF_CPP_MIN_LOG_LEVEL becomes 2 (errors are
-    printed), if it is not set.
+    printed), if it is not set. Nothing changes if standard error is closed.
     """
+    if sys.stderr is None:
+        yield
+        return
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     sys.stderr.flush()
     terminal = os.dup(2)
