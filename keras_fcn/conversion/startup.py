@@ -6,6 +6,7 @@ import os
 import re
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
@@ -19,6 +20,7 @@ _STARTUP_LINE = re.compile(
 )
 # Keras can use them; no command does so through Keras.
 _NOT_FOR_KERAS = ("IPython", "matplotlib", "pandas", "sklearn")
+_starting = threading.Lock()
 
 
 def start_keras(*before: str) -> bool:
@@ -33,7 +35,8 @@ def start_keras(*before: str) -> bool:
     Raises:
         ValueError: if a package can't be imported.
     """
-    with quiet_start():
+    # Two threads must not redirect standard error at the same time.
+    with _starting, quiet_start():
         try:
             for name in before:
                 import_module(name)
