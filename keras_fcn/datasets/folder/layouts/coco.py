@@ -22,6 +22,7 @@ from keras_fcn.datasets.folder.samples import (
     listed,
     relative,
 )
+from keras_fcn.errors import shown
 from keras_fcn.images.reading import IMAGE_SUFFIXES
 from keras_fcn.storage.regular_files import check_is_regular
 
@@ -139,7 +140,7 @@ def _parse(content):
             )
         shape = [same[item["category_id"]], item.get("segmentation") or []]
         annotations[item["image_id"]].append(shape)
-    images = []
+    images: dict = {}  # by id
     for item in content["images"]:
         # Outputs get this name as well, and must not be written outside their folder.
         name = Path(unicodedata.normalize("NFC", str(item["file_name"])))
@@ -153,8 +154,26 @@ def _parse(content):
         size = int(item["height"]), int(item["width"])
         if min(size) < 1:
             raise ValueError(f"image {item['id']} is {size[1]}x{size[0]}")
-        images.append((name, item["id"], size, annotations[item["id"]]))
-    return categories, images
+        image_id = item["id"]
+        if image_id in images:
+            raise ValueError(
+                f"{images[image_id][0]} and {name} have the same id {shown(image_id)}"
+            )
+        images[image_id] = (name, image_id, size, annotations.pop(image_id, []))
+    if annotations:
+        count, unlisted = sum(map(len, annotations.values())), next(iter(annotations))
+        message = (
+            f"{count} annotations have an image_id that is the id of no image, such as "
+            f"{shown(unlisted)}"
+        )
+        alike = [image_id for image_id in images if str(image_id) == str(unlisted)]
+        if alike:
+            message += (
+                f": an image has {shown(alike[0])}, but ids are compared with their "
+                "types"
+            )
+        raise ValueError(message)
+    return categories, list(images.values())
 
 
 def category_table(categories: dict[int, str], source: str) -> ClassTable:

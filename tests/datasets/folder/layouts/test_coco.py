@@ -135,3 +135,44 @@ def test_an_id_of_a_category_that_no_label_map_has_is_refused(tmp_path, category
     )
     with pytest.raises(ValueError, match="instances.json .*must be 0 to 65534"):
         read_folder(tmp_path)
+
+
+def change_coco(folder, key, name, values):
+    """Set a field of the first images or annotations of `drawn`'s file."""
+    file = folder / "instances.json"
+    content = json.loads(file.read_text())
+    for item, value in zip(content[key], values, strict=False):
+        item[name] = value
+    file.write_text(json.dumps(content))
+
+
+@pytest.mark.parametrize(
+    ("image_ids", "message"),
+    [
+        (
+            (9,),
+            r"1 annotations have an image_id that is the id of no image, such as 9\)",
+        ),
+        (
+            (0, "1"),
+            r"1 annotations .* such as '1': an image has 1, but ids are compared",
+        ),
+        (
+            ("0", "1"),
+            r"2 annotations .* such as '0': an image has 0, but ids are compared",
+        ),
+    ],
+)
+def test_annotations_of_no_image_are_refused(tmp_path, image_ids, message):
+    drawn(tmp_path, [(7, SQUARE)])
+    change_coco(tmp_path, "annotations", "image_id", image_ids)
+    with pytest.raises(ValueError, match=f"instances.json .*{message}"):
+        read_folder(tmp_path)
+
+
+def test_two_images_with_the_same_id_are_refused(tmp_path):
+    drawn(tmp_path, [(7, SQUARE)])
+    change_coco(tmp_path, "images", "id", (1, 1))
+    message = r"instances.json .*a.jpg and b.jpg have the same id 1\)"
+    with pytest.raises(ValueError, match=message):
+        read_folder(tmp_path)
