@@ -7,7 +7,8 @@ from keras_fcn.config import Dataset
 
 # The four drives of CamVid.
 _DRIVE = re.compile(r"(0001TP|0006R0|0016E5|Seq05VD)_")
-_LABELS: dict[Dataset, str] = {"camvid": "trainannot", "camvid32": "train_labels"}
+# Suffix of the folders of labels, after the name of the split.
+_LABELS: dict[Dataset, str] = {"camvid": "annot", "camvid32": "_labels"}
 
 
 def check_folder(folder: Path) -> None:
@@ -26,19 +27,30 @@ def check_folder(folder: Path) -> None:
         )
 
 
-def recognize_dataset(folder: Path) -> Dataset:
+def recognize_dataset(folder: Path, trained: Dataset | None = None) -> Dataset:
     """Return the data set of a folder.
 
     Args:
         folder: the data.
+        trained: data set of a network's training, for other data of that network.
 
     Returns:
+        `trained` if the folder has its layout, which for `folder` is any; otherwise
         `camvid` or `camvid32` for a folder in the layout of their published copies
         whose images are named after CamVid's drives; `folder` for any other.
     """
+    if trained == "folder" or (trained and _has_layout(folder, trained)):
+        return trained
     images = (path.name for path in folder.glob("train/*"))
     if any(map(_DRIVE.match, images)):
-        for dataset, labels in _LABELS.items():
-            if (folder / labels).is_dir():
+        for dataset, suffix in _LABELS.items():
+            if (folder / f"train{suffix}").is_dir():
                 return dataset
     return "folder"
+
+
+def _has_layout(folder, dataset):
+    """Whether a folder has labels of some split, as a data set or its variants."""
+    suffix = _LABELS.get(dataset.partition("-")[0])
+    splits = ("train", "val", "test")
+    return suffix and any((folder / f"{split}{suffix}").is_dir() for split in splits)

@@ -1,13 +1,18 @@
 """The data set of a trained network."""
 
+import logging
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from keras_fcn.config import TrainingConfig
 from keras_fcn.datasets.dataset import SegmentationDataset
 from keras_fcn.datasets.loading import as_in_training, load_dataset
+from keras_fcn.datasets.recognize import recognize_dataset
 from keras_fcn.runs.network_folder import NetworkFolder
+
+logger = logging.getLogger(__name__)
 
 
 def data_config(network: NetworkFolder, changes: Mapping[str, Any]) -> TrainingConfig:
@@ -15,16 +20,22 @@ def data_config(network: NetworkFolder, changes: Mapping[str, Any]) -> TrainingC
 
     Args:
         network: the trained network.
-        changes: fields of `TrainingConfig` that select the data.
+        changes: fields of `TrainingConfig` that select the data. With `data_dir` and
+            no `dataset`, the data set is recognized by the layout of the folder.
 
     Raises:
         ValueError: if a field is unknown or a value is wrong.
     """
     trained = network.read_config()
-    changes = dict(changes)
-    if changes.get("dataset", trained.dataset) != trained.dataset:
-        changes["val_pattern"] = None  # it matches names of the other data set
-    return replace(trained, **changes)
+    config = replace(trained, **changes)
+    if "dataset" not in changes and changes.get("data_dir") is not None:
+        dataset = recognize_dataset(Path(changes["data_dir"]), trained.dataset)
+        config = replace(config, dataset=dataset)
+        logger.info("Reading %s as `dataset` %s", config.data_dir, dataset)
+    if config.dataset != trained.dataset:
+        # It matches names of the other data set.
+        config = replace(config, val_pattern=None)
+    return config
 
 
 def load_data(

@@ -7,6 +7,7 @@ import logging
 import pytest
 
 from keras_fcn.commands import evaluate
+from keras_fcn.evaluation.data import data_config
 from keras_fcn.runs.folder import RunFolder
 from keras_fcn.storage.atomic import write_json
 from tests.support.commands import outcome, refusal
@@ -65,6 +66,43 @@ def test_other_data_of_the_same_classes_can_be_evaluated(run, tmp_path, capsys):
     assert " test: 3 images" in first_line(capsys, *flags)
     assert (tmp_path / "out/scores.json").exists()
     assert not list(run.path.glob("evaluation*"))
+
+
+def test_the_data_set_of_a_folder_is_recognized(run, folder, tmp_path, capsys):
+    change_config(run, dataset="camvid", val_pattern="0016E5*")
+    flags = ("--model", run.path, "--data-dir", folder)
+    assert " val: 2 images" in first_line(capsys, *flags, "--split", "val")
+    assert (run.path / "evaluation-folder-val/scores.json").exists()
+    line = refusal(evaluate, capsys, "--model", run.path, "--data-dir", tmp_path / "no")
+    assert "--data-dir must be a folder" in line and "does not exist" in line
+
+
+@pytest.mark.parametrize(
+    ("trained", "labels", "expected"),
+    [
+        ("camvid", "trainannot", "camvid"),
+        ("camvid", "train_labels", "camvid32"),
+        ("camvid32", "train_labels", "camvid32"),
+        ("camvid32-with-void", "train_labels", "camvid32-with-void"),
+        ("camvid32-merged", "train_labels", "camvid32-merged"),
+        ("camvid32-merged", "test_labels", "camvid32-merged"),
+        ("camvid32-merged", "trainannot", "camvid"),
+        ("camvid32-merged", "labels", "folder"),
+        ("streets", "trainannot", "camvid"),
+        ("folder", "trainannot", "folder"),
+    ],
+)
+def test_a_folder_in_the_layout_of_the_training_keeps_its_data_set(
+    run, tmp_path, trained, labels, expected
+):
+    change_config(run, dataset=trained)
+    for name in ("train", labels):
+        (tmp_path / "data" / name).mkdir(parents=True)
+    (tmp_path / "data/train/0001TP_0.png").touch()
+    changes = {"data_dir": str(tmp_path / "data")}
+    assert data_config(run, changes).dataset == expected
+    assert data_config(run, {**changes, "dataset": "folder"}).dataset == "folder"
+    assert data_config(run, {}) == run.read_config()
 
 
 def test_val_is_used_if_there_is_no_test_split(run, tmp_path, capsys, caplog):
