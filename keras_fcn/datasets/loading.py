@@ -175,6 +175,8 @@ def load_mix(config: TrainingConfig, first: SegmentationDataset) -> Split | None
     mix = parse_mix(config.mix)
     if mix is None:
         return None
+    if mix.folder is None:  # before CamVid is downloaded, or streets are rendered
+        _check_mix(config.mix, first.class_map, camvid.CLASS_MAP)
     if mix.name == "streets":
         config = dataclasses.replace(
             config,
@@ -197,12 +199,7 @@ def load_mix(config: TrainingConfig, first: SegmentationDataset) -> Split | None
         ("train",),
         first.class_map,
     )
-    classes = [", ".join(dataset.class_map.names) for dataset in (first, second)]
-    if classes[0] != classes[1]:
-        raise ValueError(
-            f"`mix` expects the classes of the training images ({classes[0]}), got "
-            f"{config.mix} with {classes[1]}"
-        )
+    _check_mix(config.mix, first.class_map, second.class_map)
     split = second.split("train")
     num_images = mix.num_images or split.num_images
     if num_images > split.num_images:
@@ -224,6 +221,16 @@ def load_mix(config: TrainingConfig, first: SegmentationDataset) -> Split | None
     return as_in_training(second, dataclasses.replace(config, val_pattern=None)).split(
         "train"
     )
+
+
+def _check_mix(mix, expected, received):
+    """Refuse a second data set with other classes than the first."""
+    classes = [", ".join(class_map.names) for class_map in (expected, received)]
+    if classes[0] != classes[1]:
+        raise ValueError(
+            f"`mix` expects the classes of the training images ({classes[0]}), got "
+            f"{mix} with {classes[1]}"
+        )
 
 
 def _rendered_size(train: Split, side: int | None) -> Size:

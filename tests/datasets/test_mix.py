@@ -156,6 +156,16 @@ def test_different_classes_are_refused_with_both_lists(tmp_path):
         loaded("folder", str(first), str(other))
 
 
+@pytest.mark.parametrize("mix", ["streets", "camvid"])
+def test_other_classes_are_refused_before_rendering_and_download(
+    tmp_path, monkeypatch, mix
+):
+    folder = add_classes(write_folder(tmp_path / "mine"), "road", "sky", "tree")
+    monkeypatch.setattr("keras_fcn.datasets.loading.prepared_dataset", pytest.fail)
+    with pytest.raises(ValueError, match=rf"\(road, sky, tree\), got {mix} with sky, "):
+        loaded("folder", str(folder), mix)
+
+
 def test_a_count_above_the_number_of_images_is_refused(tmp_path):
     folder = write_folder(tmp_path / "mine")
     assert loaded("folder", str(folder), f"{folder}:4")[1].num_images == 4
@@ -195,7 +205,8 @@ def test_a_failed_download_of_camvid_suggests_a_local_folder(
     from keras_fcn.datasets import camvid
 
     monkeypatch.setattr(tfds.core.constants, "DATA_DIR", str(tmp_path / "empty"))
-    folder = write_folder(tmp_path / "mine")
+    names = camvid.CLASS_MAP.names
+    folder = add_classes(write_folder(tmp_path / "mine"), *names)
     monkeypatch.setattr(camvid, "URL", "http://127.0.0.1:9/none.zip")
     with pytest.raises(OSError, match="for `mix`: camvid=DIR"):
         loaded("folder", str(folder), "camvid")
