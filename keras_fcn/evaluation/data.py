@@ -9,7 +9,7 @@ from typing import Any
 from keras_fcn.config import TrainingConfig
 from keras_fcn.datasets.dataset import SegmentationDataset
 from keras_fcn.datasets.loading import as_in_training, load_dataset
-from keras_fcn.datasets.recognize import recognize_dataset
+from keras_fcn.datasets.recognize import check_folder, recognize_dataset
 from keras_fcn.runs.network_folder import NetworkFolder
 
 logger = logging.getLogger(__name__)
@@ -24,14 +24,18 @@ def data_config(network: NetworkFolder, changes: Mapping[str, Any]) -> TrainingC
             no `dataset`, the data set is recognized by the layout of the folder.
 
     Raises:
+        FileNotFoundError: if such a `data_dir` is not a folder.
         ValueError: if a field is unknown or a value is wrong.
     """
     trained = network.read_config()
     config = replace(trained, **changes)
     if "dataset" not in changes and changes.get("data_dir") is not None:
-        dataset = recognize_dataset(Path(changes["data_dir"]), trained.dataset)
+        folder = Path(changes["data_dir"])
+        check_folder(folder)
+        dataset = recognize_dataset(folder, trained.dataset)
+        if dataset != trained.dataset:
+            logger.info("Reading %s as `dataset` %s", folder, dataset)
         config = replace(config, dataset=dataset)
-        logger.info("Reading %s as `dataset` %s", config.data_dir, dataset)
     if config.dataset != trained.dataset:
         # It matches names of the other data set.
         config = replace(config, val_pattern=None)

@@ -130,7 +130,7 @@ def test_int8_requires_calibration(scored_run, tmp_path):
         (("--max-loss", 3), "--max-loss requires --precision int8"),
         (
             ("--format", "onnx", "--precision", "int8", "--data-dir", "nowhere"),
-            "--precision int8 requires the training and validation images of camvid",
+            "--data-dir must be a folder with images and labels. Received: nowhere",
         ),
     ],
 )
