@@ -42,8 +42,10 @@ def start_keras(*before: str) -> bool:
                 import_module(name)
             from keras_fcn.models.devices import allow_memory_growth, has_accelerator
         except ImportError as error:
+            backend = os.environ.get("KERAS_BACKEND", "tensorflow")
             raise ValueError(
-                f"Keras requires a package that can't be imported: {error}"
+                f"KERAS_BACKEND={backend} requires a package that can't be imported: "
+                f"{error}"
             ) from error
         allow_memory_growth()
         return has_accelerator()

@@ -166,7 +166,9 @@ def test_bad_arguments_are_refused_before_the_backend_starts(capsys, monkeypatch
 def test_tensorflow_that_can_not_be_imported_is_one_line(capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, "tensorflow", None)  # importing it fails
     line = refusal(Command("Work.", add_arguments, pytest.fail), capsys, "x.png")
-    assert "error: Keras requires a package that can't be imported: " in line
+    assert (
+        "KERAS_BACKEND=tensorflow requires a package that can't be imported: " in line
+    )
     assert "tensorflow" in line
 
 
