@@ -54,7 +54,7 @@ def _crop_first(crop, transpose):
 
 
 def quantize_padded_image(network: Any) -> None:
-    """Move the quantization of the image behind the padding.
+    """Quantize the image after the padding instead of before it.
 
     OpenVINO computes the first convolution in int8 only if its input is quantized
     immediately before it. NNCF quantizes the image before the padding.
