@@ -34,7 +34,8 @@ train: $(VENV)/.installed
 	@echo "Curves:      $(VENV)/bin/tensorboard --logdir runs"
 
 test: $(VENV)/.installed-dev
-	$(RUN_PYTHON) -m pytest --numprocesses 3 --dist loadfile --durations 25
+	$(RUN_PYTHON) -m pytest --numprocesses 3 --dist loadfile \
+		--no-loadscope-reorder --durations 25
 
 # Long-running robustness tests; docs/reliability.md has the results.
 torture: $(VENV)/.installed-dev

@@ -25,8 +25,11 @@ def pytest_configure(config):
 
 def pytest_collection_modifyitems(items):
     """Run files with slow tests first, so that all processes end at the same time."""
-    slow = Counter(item.path for item in items if item.get_closest_marker("slow"))
-    items.sort(key=lambda item: -slow[item.path])
+    seconds = Counter()
+    for item in items:
+        if marker := item.get_closest_marker("slow"):
+            seconds[item.path] += marker.kwargs.get("seconds", 5)
+    items.sort(key=lambda item: -seconds[item.path])
 
 
 def pytest_collection_finish():

@@ -166,6 +166,7 @@ def check_equal(one, two):
         np.testing.assert_array_equal(first, second)
 
 
+@pytest.mark.vgg16
 def test_the_bundled_network_is_that_of_load_and_trainable(pretrained):
     loaded = keras_fcn.load("fcn8s-camvid").model
     assert pretrained.name == loaded.name == "fcn8s"
@@ -174,6 +175,7 @@ def test_the_bundled_network_is_that_of_load_and_trainable(pretrained):
     assert all(layer.trainable for layer in pretrained.layers)
 
 
+@pytest.mark.vgg16
 def test_score_layers_are_reinitialized_for_other_classes(pretrained, caplog):
     with caplog.at_level(logging.INFO, logger="keras_fcn"):
         model = keras_fcn.from_pretrained("fcn8s-camvid", num_classes=3)
@@ -203,6 +205,7 @@ def test_score_layers_are_reinitialized_for_other_classes(pretrained, caplog):
     np.testing.assert_array_equal(logits, np.zeros((1, 33, 40, 3)))
 
 
+@pytest.mark.vgg16
 def test_score_layers_are_reinitialized_for_as_many_other_classes(pretrained):
     model = keras_fcn.from_pretrained(num_classes=11)
     assert not model.get_layer("score_fr").kernel.numpy().any()

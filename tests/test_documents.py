@@ -127,6 +127,7 @@ EXAMPLES = [path for path in PYTHON if path.name != "serving.md"]  # needs a ser
 
 @pytest.mark.slow
 @pytest.mark.parametrize("path", EXAMPLES, ids=map(relative, EXAMPLES))
+@pytest.mark.vgg16
 def test_the_python_examples_run(path, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Image.new("RGB", (64, 48)).save("image.png")

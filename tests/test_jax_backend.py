@@ -68,6 +68,7 @@ def results(tmp_path_factory):
 
 @needs_jax
 @pytest.mark.parametrize("training", ["plain", "augmented"])
+@pytest.mark.slow(seconds=50)
 def test_a_training_has_the_same_losses_on_jax(results, training):
     """Batches are equal: two data sets of two sizes, with padding and void images."""
     tensorflow, jax = (result["trainings"][training] for result in results[:2])

@@ -192,7 +192,7 @@ def _can_write(folder: Path) -> bool:
 def _start_backend() -> None:
     """Import TensorFlow and Keras and find GPUs, without their start-up lines."""
     backend = choose_backend()
-    with quiet_start(), quick_imports():
+    with quiet_start(), quick_imports(backend):
         start_keras("tensorflow", backend)  # JAX reads images by tf.data
         if backend == "jax":
             import tensorflow

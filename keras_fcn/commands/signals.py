@@ -1,6 +1,7 @@
 """SIGTERM and SIGHUP end a command like Ctrl-C: with one line, after cleaning up."""
 
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,6 +27,9 @@ class Stopped(KeyboardInterrupt):
 def stopped_by_signals() -> Iterator[None]:
     """Raise `Stopped` in a block when SIGTERM or SIGHUP arrives.
 
+    Python discards exceptions in callbacks of the garbage collector (JAX has one) and
+    in `__del__`. A `Stopped` or KeyboardInterrupt there is raised again a moment later.
+
     Nothing changes for a signal that is ignored, such as SIGHUP under `nohup`, or that
     the program handles itself, nor in any thread but the main one.
     """
@@ -35,9 +39,21 @@ def stopped_by_signals() -> Iterator[None]:
         handled = [n for n in _SIGNALS if signal.getsignal(n) == signal.SIG_DFL]
     for number in handled:
         signal.signal(number, _stop)
+    before = sys.unraisablehook
+
+    def raise_again(discarded) -> None:
+        if not issubclass(discarded.exc_type, KeyboardInterrupt):
+            before(discarded)
+            return
+        number = getattr(discarded.exc_value, "number", signal.SIGINT)
+        # Not at once: it would be raised in this hook, and discarded again.
+        threading.Timer(0.1, signal.raise_signal, [number]).start()
+
+    sys.unraisablehook = raise_again
     try:
         yield
     finally:
+        sys.unraisablehook = before
         for number in handled:
             signal.signal(number, signal.SIG_DFL)
 

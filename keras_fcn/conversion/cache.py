@@ -87,7 +87,7 @@ def load_converted(
     with ExitStack() as stack:
         part = _work_folder(entry, stack)
         # Another process may have converted it while this one waited for the lock.
-        if (loaded := _load_entry(entry)) is not None:
+        if (loaded := _load_entry(entry, warns=True)) is not None:
             return loaded
         _convert(network, part / "network", format, precision)
         converted = ExportedFolder(part / "network")
@@ -108,7 +108,7 @@ def _entry(network: NetworkFolder, format: str, precision: str) -> Path:
     return cache_dir() / hashlib.sha256(key.encode()).hexdigest()[:32]
 
 
-def _load_entry(entry: Path) -> tuple[ExportedModel, dict] | None:
+def _load_entry(entry: Path, warns: bool = False) -> tuple[ExportedModel, dict] | None:
     """Load an entry; None if there is none, or it is damaged."""
     if not os.path.lexists(entry):
         return None
@@ -120,7 +120,8 @@ def _load_entry(entry: Path) -> tuple[ExportedModel, dict] | None:
     except MissingRuntime:
         raise
     except (OSError, ValueError) as error:
-        logger.warning("A converted network is damaged and is rebuilt: %s", error)
+        if warns:
+            logger.warning("A converted network is damaged and is rebuilt: %s", error)
         return None
     with suppress(OSError):
         os.utime(entry)  # the time of its last use

@@ -4,6 +4,7 @@ from benchmarks import image_sizes
 from tests.support.commands import outcome, refusal
 
 
+@pytest.mark.vgg16
 def test_each_size_has_a_row(tiny_camvid, capsys):
     flags = ["--data-dir", tiny_camvid, "--num-images", 2, "--columns", 64, 128]
     status, out, _ = outcome(image_sizes, capsys, *flags, "--size", "auto")

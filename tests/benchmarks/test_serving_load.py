@@ -10,6 +10,7 @@ from tests.support.saved_models import read_png
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@pytest.mark.vgg16
 def test_tables_of_a_small_load_are_printed(wide_run, capsys):
     flags = {
         "--model": wide_run.path,

@@ -125,6 +125,7 @@ def test_an_unknown_network_is_one_line(tmp_path, capsys):
     assert "is not a run" in line and "fcn8s-camvid" in line
 
 
+@pytest.mark.vgg16
 def test_the_bundled_network_is_evaluated_on_its_own_classes_only(tmp_path, capsys):
     folder = write_folder(tmp_path / "mine")  # ids 0 to 2, and 255 for void
     arguments = ("--dataset", "folder", "--data-dir", folder)

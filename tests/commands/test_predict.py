@@ -40,6 +40,7 @@ def test_each_image_gets_a_label_map_and_an_overlay(
         np.testing.assert_array_equal(labels, load(run.path)(image))
 
 
+@pytest.mark.vgg16
 def test_the_bundled_network_is_the_default(image, tmp_path, capsys):
     status, out, _ = outcome(predict, capsys, image, "--output-dir", tmp_path)
     assert status == 0

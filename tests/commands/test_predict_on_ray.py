@@ -43,7 +43,7 @@ def files(folder):
 
 
 @needs_ray
-@pytest.mark.slow
+@pytest.mark.slow(seconds=150)
 def test_a_cluster_of_this_machine_predicts_what_one_process_does(
     images, wide_run, tmp_path, capsys, caplog
 ):

@@ -93,3 +93,35 @@ def test_existing_signal_handlers_are_kept():
         time.sleep(1)
     assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
     assert stop_line(KeyboardInterrupt()) == ("interrupted", 130)
+
+
+class Freed:
+    def __init__(self, number):
+        self.number = number
+
+    def __del__(self):
+        signal.raise_signal(self.number)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_whose_exception_python_discards_is_repeated(number, capfd):
+    with pytest.raises(KeyboardInterrupt) as caught, stopped_by_signals():
+        Freed(number)
+        time.sleep(10)
+        pytest.fail("the signal is lost")
+    status = stop_line(caught.value)[1]
+    assert status == 128 + number
+    assert capfd.readouterr().err == ""
+
+
+def test_other_discarded_exceptions_are_reported_as_before(monkeypatch):
+    class Broken:
+        def __del__(self):
+            raise ValueError
+
+    reported = []
+    hook = lambda discarded: reported.append(discarded.exc_type)  # noqa: E731
+    monkeypatch.setattr(sys, "unraisablehook", hook)
+    with stopped_by_signals():
+        Broken()
+    assert reported == [ValueError] and sys.unraisablehook is hook

@@ -30,7 +30,6 @@ def trained(monkeypatch):
     return seen
 
 
-@pytest.mark.usefixtures("narrow")
 def test_a_training_prints_its_scores_and_files(folder, tmp_path, capsys):
     run_dir = tmp_path / "run"
     status, out, _ = outcome(train, capsys, *training_arguments(folder, run_dir))
@@ -48,7 +47,6 @@ def test_a_training_prints_its_scores_and_files(folder, tmp_path, capsys):
     assert curves == f"Curves:      tensorboard --logdir {tmp_path}"
 
 
-@pytest.mark.usefixtures("narrow")
 def test_training_validation_and_evaluation_use_the_size(folder, tmp_path, capsys):
     run_dir = tmp_path / "run"
     arguments = training_arguments(folder, run_dir)
@@ -69,7 +67,6 @@ def test_training_validation_and_evaluation_use_the_size(folder, tmp_path, capsy
     assert run.read_temperature() == temperature  # fitted at the same size
 
 
-@pytest.mark.usefixtures("narrow")
 def test_a_second_data_set_is_in_the_runs_configuration(folder, tmp_path, capsys):
     second = write_folder(tmp_path / "second")
     arguments = training_arguments(folder, tmp_path / "run", mix=f"{second}:2")
@@ -244,7 +241,6 @@ def test_recipe_and_flags_override_the_architecture_of_init_from(
     assert found == [("8s", "compact"), ("16s", "compact"), ("32s", "compact")]
 
 
-@pytest.mark.usefixtures("narrow")
 def test_the_runs_configuration_contains_the_recipe(folder, tmp_path, capsys):
     recipe = tmp_path / "recipe.toml"
     recipe.write_text(
@@ -355,6 +351,7 @@ def test_resuming_a_folder_that_is_not_a_run_is_one_line(tmp_path, capsys):
     assert "is not a run" in refusal(train, capsys, "--resume", tmp_path)
 
 
+@pytest.mark.vgg16
 def test_a_training_for_other_classes_can_start_from_the_bundled_network(
     folder, tmp_path, capsys, caplog
 ):

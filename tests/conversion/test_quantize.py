@@ -65,6 +65,37 @@ def test_int8_label_maps_are_close_to_those_of_float(
     assert size < 0.4 * sum(file.stat().st_size for file in in_float)
 
 
+def int8_weights(format, path):
+    """The int8 constants of more than one dimension of an export."""
+    if format == "openvino":
+        import openvino
+
+        constants = [
+            operation.data
+            for operation in openvino.Core().read_model(path / "model.xml").get_ops()
+            if operation.get_type_name() == "Constant"
+        ]
+    else:
+        import onnx
+
+        network = onnx.load(path / "model.onnx")
+        constants = map(onnx.numpy_helper.to_array, network.graph.initializer)
+    return [each for each in constants if each.dtype == np.int8 and each.ndim > 1]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("format", ["openvino", "onnx"])
+def test_weights_use_half_of_int8(format, medium_run, tmp_path):
+    """The sum of two products then fits int16, in which CPUs without VNNI add them."""
+    pytest.importorskip(PACKAGES[format])
+    model = medium_run.build_model("float32")
+    calibration = Calibration(IMAGES[:1], agreement_with(model))
+    options = ExportOptions(format=format, precision="int8", max_loss=100.0)
+    weights = int8_weights(format, export(medium_run, tmp_path, options, calibration))
+    assert len(weights) >= 5
+    assert 60 <= max(np.abs(each.astype(int)).max() for each in weights) <= 64
+
+
 @pytest.fixture
 def no_conversion(monkeypatch):
     """Replace the converters, and the scored runtime, by fakes."""
@@ -157,7 +188,7 @@ def test_float16_halves_the_file_size(format, medium_run, float_export, tmp_path
 
 
 @pytest.mark.slow
-def test_calibration_images_are_those_of_the_training(narrow, tmp_path, capsys):
+def test_calibration_images_are_those_of_the_training(tmp_path, capsys):
     pytest.importorskip("onnxruntime")
     run = train(
         tiny_config(write_folder(tmp_path / "mine"), epochs=1), tmp_path / "run"

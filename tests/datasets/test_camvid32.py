@@ -14,7 +14,6 @@ from keras_fcn.datasets import camvid, camvid32
 from keras_fcn.datasets.loading import load_dataset
 from keras_fcn.runs.folder import RunFolder
 from tests.support.data import SHARED_DATA
-from tests.support.narrow import narrow_vgg16
 
 SIZE = (24, 32)
 SAMPLE = SHARED_DATA / "camvid32_sample"
@@ -149,12 +148,11 @@ def test_an_unused_split_may_be_empty(folder):
 )
 def test_the_commands_train_and_evaluate_on_it(folder, tmp_path, name, num_classes):
     run, report = tmp_path / "run", tmp_path / "report.json"
-    with narrow_vgg16():
-        assert not train_command.main(
-            ["--dataset", name, "--data-dir", str(folder)]
-            + ["--head", "compact", "--head-filters", "8", "--weights", "none"]
-            + ["--epochs", "1", "--crop", "32x32", "--run-dir", str(run)]
-        )
+    assert not train_command.main(
+        ["--dataset", name, "--data-dir", str(folder)]
+        + ["--head", "compact", "--head-filters", "8", "--weights", "none"]
+        + ["--epochs", "1", "--crop", "32x32", "--run-dir", str(run)]
+    )
     evaluate = ["--model", str(run), "--split", "val", "--json", str(report)]
     assert not evaluate_command.main(evaluate)
     assert json.loads(report.read_text())["num_classes"] == num_classes
@@ -164,12 +162,11 @@ def test_the_commands_train_and_evaluate_on_it(folder, tmp_path, name, num_class
 def test_its_recipe_trains_on_the_unmodified_kaggle_layout(folder, tmp_path):
     run = tmp_path / "run"
     recipe = "camvid32-fcn8s"
-    with narrow_vgg16():
-        assert not train_command.main(
-            ["--config", recipe, "--data-dir", str(folder), "--run-dir", str(run)]
-            + ["--weights", "none", "--freeze-blocks", "0", "--encoder-rate", "1"]
-            + ["--head-filters", "8", "--epochs", "1", "--crop", "32x32"]
-        )
+    assert not train_command.main(
+        ["--config", recipe, "--data-dir", str(folder), "--run-dir", str(run)]
+        + ["--weights", "none", "--freeze-blocks", "0", "--encoder-rate", "1"]
+        + ["--head-filters", "8", "--epochs", "1", "--crop", "32x32"]
+    )
     assert len(RunFolder(run).read_class_map().names) == 31
 
 

@@ -1,6 +1,7 @@
 """Requests to the demo page's server that a browser showing the page would not send."""
 
 import json
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +14,9 @@ from keras_fcn.demo import page as demo_page
 from tests.support.ports import unused_port
 from tests.support.videos import write_video
 
-pytest.importorskip("gradio")
 # Gradio leaves sockets and event loops to the garbage collector.
 pytestmark = [
+    pytest.mark.skipif(find_spec("gradio") is None, reason="Gradio is not installed"),
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]

@@ -1,7 +1,6 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from sklearn.metrics import roc_auc_score
 
 from keras_fcn.classes import ClassMap
 from keras_fcn.datasets.dataset import Split
@@ -83,6 +82,8 @@ def test_risk_decreases_with_coverage_if_errors_have_low_confidence():
 
 
 def test_auroc_is_that_of_scikit_learn():
+    from sklearn.metrics import roc_auc_score  # slow to import
+
     rng = np.random.default_rng(0)
     confidence = rng.random(5000).astype("float32") ** 0.2
     is_correct = rng.random(5000) < confidence

@@ -5,7 +5,6 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from PIL import Image
-from sklearn.metrics import jaccard_score
 
 from keras_fcn.datasets.folder.dataset import load_folder
 from keras_fcn.drawing.overlays import overlay_with_legend
@@ -46,6 +45,8 @@ def evaluated(predict, dataset, tmp_path_factory):
 
 
 def test_scores_of_a_split_are_those_of_scikit_learn(model, dataset, evaluated):
+    from sklearn.metrics import jaccard_score  # slow to import
+
     true, predicted = [], []
     for example in dataset.split("test").examples.as_numpy_iterator():
         logits = model(example["image"][None])[0]

@@ -1,6 +1,7 @@
 import asyncio
 import os
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -47,8 +48,11 @@ def executed(tmp_path_factory):
         folders = [str(Path(sys.executable).parent), os.environ["PATH"]]
         monkeypatch.setenv("PATH", os.pathsep.join(folders))
         monkeypatch.setenv("PYTHONPATH", str(PROJECT))
-        # `execute` would leave its event loop open.
-        asyncio.run(nbclient.NotebookClient(combined, timeout=600).async_execute())
+        client = nbclient.NotebookClient(combined, timeout=600)
+        # `execute` would leave its event loop open, and `run` in the main thread would
+        # replace that of Gradio, which is open as well.
+        with ThreadPoolExecutor(1) as executor:
+            executor.submit(asyncio.run, client.async_execute()).result()
     return results
 
 
@@ -57,7 +61,7 @@ def num_images(cells):
     return sum("image/png" in output.get("data", {}) for output in outputs)
 
 
-@pytest.mark.slow
+@pytest.mark.slow(seconds=200)
 def test_quickstart_loads_predicts_trains_and_exports(executed):
     folder, cells = executed["quickstart"]
     assert num_images(cells) == 3

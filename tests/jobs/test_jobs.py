@@ -122,8 +122,7 @@ def test_evaluate_writes_into_the_run_and_has_the_scores_of_the_command(trained)
 @pytest.mark.slow
 def test_a_run_is_exported(trained, tmp_path):
     run, _ = trained
-    with narrow_vgg16():
-        path = keras_fcn.export(run, tmp_path / "export")
+    path = keras_fcn.export(run, tmp_path / "export")
     assert path == tmp_path / "export/1"
     assert (path / "saved_model.pb").is_file()
 
@@ -131,7 +130,7 @@ def test_a_run_is_exported(trained, tmp_path):
 def test_a_second_training_into_a_run_is_refused(trained, folder):
     run, _ = trained
     before = sorted(path.name for path in run.path.iterdir())
-    with narrow_vgg16(), pytest.raises(FileExistsError, match="exists already"):
+    with pytest.raises(FileExistsError, match="exists already"):
         keras_fcn.train(run.path, data_dir=folder, epochs=1, **OPTIONS)
     assert sorted(path.name for path in run.path.iterdir()) == before
     with pytest.raises(ValueError, match="has finished its 2 epochs"):
@@ -146,11 +145,10 @@ LOSSES = ("epoch", "loss", "val_loss", "val_mean_iou")
 def test_a_run_whose_callback_fails_can_be_resumed(trained, folder, tmp_path):
     recorder, path = Recorder(fail_after=0), tmp_path / "run"
     options = {**OPTIONS, "data_dir": folder, "epochs": 2, "callbacks": [recorder]}
-    with narrow_vgg16():
-        with pytest.raises(ConnectionError, match="does not answer"):
-            keras_fcn.train(path, **options)
-        assert keras_fcn.Run(path).history["epoch"] == [1]
-        resumed = keras_fcn.train(resume=path)
+    with pytest.raises(ConnectionError, match="does not answer"):
+        keras_fcn.train(path, **options)
+    assert keras_fcn.Run(path).history["epoch"] == [1]
+    resumed = keras_fcn.train(resume=path)
     for name in LOSSES:
         assert resumed.history[name] == trained[0].history[name]
 
@@ -160,7 +158,7 @@ def test_a_callback_stops_a_training_that_can_be_resumed(
 ):
     recorder, path = Recorder(stop_after=0), tmp_path / "run"
     options = {**OPTIONS, "data_dir": folder, "epochs": 2, "callbacks": [recorder]}
-    with narrow_vgg16(), caplog.at_level(logging.INFO, logger="keras_fcn"):
+    with caplog.at_level(logging.INFO, logger="keras_fcn"):
         run = keras_fcn.train(path, **options)
         assert "A callback has stopped the training" in caplog.messages
         assert run.history["epoch"] == [1]
@@ -198,7 +196,7 @@ def test_bad_options_are_refused(folder, tmp_path, monkeypatch, options, message
     given = {"dataset": "folder", "data_dir": folder, "weights": "none", **options}
     if "resume" in options:
         given = options
-    with narrow_vgg16(), pytest.raises(ValueError, match=message):
+    with pytest.raises(ValueError, match=message):
         keras_fcn.train(**given)
     assert not (tmp_path / "runs").exists()
 
@@ -206,15 +204,14 @@ def test_bad_options_are_refused(folder, tmp_path, monkeypatch, options, message
 def test_options_of_a_recipe_are_overridden(folder, tmp_path):
     recipe = tmp_path / "mine.toml"
     recipe.write_text("epochs = 3\nrotation = 5.0\nnum_samples = 2\n")
-    with narrow_vgg16():
-        run = keras_fcn.train(
-            tmp_path / "run",
-            config=recipe,
-            data_dir=folder,
-            epochs=1,
-            callbacks=[Recorder()],
-            **OPTIONS,
-        )
+    run = keras_fcn.train(
+        tmp_path / "run",
+        config=recipe,
+        data_dir=folder,
+        epochs=1,
+        callbacks=[Recorder()],
+        **OPTIONS,
+    )
     config = run.config
     assert (config.epochs, config.rotation, config.num_samples) == (1, 5.0, 1)
     with pytest.raises(FileNotFoundError, match="did you mean own-classes"):
@@ -223,10 +220,9 @@ def test_options_of_a_recipe_are_overridden(folder, tmp_path):
 
 def test_a_run_is_the_start_of_another(trained, folder, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with narrow_vgg16():
-        run = keras_fcn.train(
-            data_dir=folder, init_from=trained[0], epochs=1, batch_size=2, crop=(32, 32)
-        )
+    run = keras_fcn.train(
+        data_dir=folder, init_from=trained[0], epochs=1, batch_size=2, crop=(32, 32)
+    )
     assert run.config.init_from == str(trained[0].path)
     assert run.config.head_filters == 8
 
@@ -243,8 +239,7 @@ def test_a_run_is_evaluated_by_another_runtime(trained, folder, tmp_path, monkey
     pytest.importorskip("openvino")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     run, _ = trained
-    with narrow_vgg16():
-        report = keras_fcn.evaluate(run, "val", runtime="openvino", data_dir=folder)
+    report = keras_fcn.evaluate(run, "val", runtime="openvino", data_dir=folder)
     assert report["output_dir"] == str(run.path / "evaluation-val-openvino")
     assert report["mean_iou"] == pytest.approx(run.best["mean_iou"], abs=0.01)
     with pytest.raises(ValueError, match="leave out `tta`"):

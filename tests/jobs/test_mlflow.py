@@ -7,7 +7,6 @@ import pytest
 
 import keras_fcn
 from tests.support.data import tiny_config, write_folder
-from tests.support.narrow import narrow_vgg16
 
 pytestmark = [
     pytest.mark.slow,
@@ -24,7 +23,7 @@ def test_mlflow_records_scores_options_figures_and_the_network(tmp_path):
     log_epoch = keras.callbacks.LambdaCallback(
         on_epoch_end=lambda epoch, logs: mlflow.log_metrics(logs, step=epoch)
     )
-    with mlflow.start_run(experiment_id=experiment) as record, narrow_vgg16():
+    with mlflow.start_run(experiment_id=experiment) as record:
         run = keras_fcn.train(tmp_path / "run", callbacks=[log_epoch], **options)
         mlflow.log_params(asdict(run.config))
         mlflow.log_artifacts(run.path / "samples", "samples")

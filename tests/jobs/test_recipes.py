@@ -16,7 +16,6 @@ from keras_fcn.jobs.recipes import (
 from keras_fcn.runs.folder import RunFolder
 from tests.support.commands import outcome, refusal
 from tests.support.data import PROJECT
-from tests.support.narrow import narrow_vgg16
 
 RECIPES = [find_recipe(name) for name in recipe_names()]
 
@@ -228,10 +227,9 @@ def test_recipes_of_two_stages_run_one_after_the_other(tiny_camvid, tmp_path, ca
     second = ("--config", "camvid-2", "--mix", "streets:3")
     second += ("--init-from", tmp_path / "streets", "--data-dir", tiny_camvid)
     second += ("--run-dir", tmp_path / "camvid")
-    with narrow_vgg16():
-        for stage in (first, second):
-            status, _, err = outcome(train, capsys, *stage, *few)
-            assert status == 0, err
+    for stage in (first, second):
+        status, _, err = outcome(train, capsys, *stage, *few)
+        assert status == 0, err
     config = RunFolder.open(tmp_path / "camvid").read_config()
     assert (config.mix, config.dataset, config.variant) == ("streets:3", "camvid", "8s")
 

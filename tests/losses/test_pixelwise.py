@@ -3,7 +3,6 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from scipy.special import softmax
-from sklearn.metrics import log_loss
 
 from keras_fcn.losses import CrossEntropy, Focal, HardExampleMining
 
@@ -87,6 +86,8 @@ def test_loss_of_a_single_class_is_zero():
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("class_weights", [None, (0.5, 1.0, 2.0, 7.0)])
 def test_loss_equals_log_loss_of_scikit_learn(seed, class_weights):
+    from sklearn.metrics import log_loss  # slow to import
+
     label_map, logits = random_batch(seed)
     is_labelled = label_map != VOID
     truth = label_map[is_labelled]

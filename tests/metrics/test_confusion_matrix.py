@@ -2,12 +2,6 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from keras import ops
-from sklearn.metrics import (
-    accuracy_score,
-    balanced_accuracy_score,
-    confusion_matrix,
-    jaccard_score,
-)
 
 from keras_fcn.metrics.confusion_matrix import (
     ConfusionMatrix,
@@ -155,22 +149,24 @@ def test_scores_of_a_single_class():
 
 @pytest.mark.parametrize("seed", range(5))
 def test_scores_equal_those_of_scikit_learn(seed):
+    from sklearn import metrics  # slow to import
+
     label_map, prediction = random_maps(seed)
     metric = counted(label_map, prediction, 5)
     is_labelled = label_map != VOID
     true, predicted = label_map[is_labelled], prediction[is_labelled]
-    matrix = confusion_matrix(true, predicted, labels=range(5))
+    matrix = metrics.confusion_matrix(true, predicted, labels=range(5))
     np.testing.assert_array_equal(metric.matrix(), matrix)
-    ious = jaccard_score(true, predicted, average=None)
+    ious = metrics.jaccard_score(true, predicted, average=None)
     scores = segmentation_scores(metric.matrix())
     np.testing.assert_allclose(scores["per_class_iou"], ious)
     for result in (scores, scalars(metric)):
         assert [result[name] for name in SCALARS] == pytest.approx(
             [
-                accuracy_score(true, predicted),
-                balanced_accuracy_score(true, predicted),
-                jaccard_score(true, predicted, average="macro"),
-                jaccard_score(true, predicted, average="weighted"),
+                metrics.accuracy_score(true, predicted),
+                metrics.balanced_accuracy_score(true, predicted),
+                metrics.jaccard_score(true, predicted, average="macro"),
+                metrics.jaccard_score(true, predicted, average="weighted"),
             ]
         )
 

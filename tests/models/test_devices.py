@@ -203,6 +203,7 @@ def test_memory_growth_does_not_override_the_user(monkeypatch):
     assert {name: os.environ[name] for name in GROWTH} == GROWTH
 
 
+@pytest.mark.vgg16
 def test_loading_a_network_enables_memory_growth(monkeypatch):
     for name in GROWTH:
         monkeypatch.delenv(name, raising=False)

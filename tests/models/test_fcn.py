@@ -196,6 +196,7 @@ def test_logits_are_zero_at_the_start(untrained, variant):
     np.testing.assert_array_equal(logits, np.zeros((1, 33, 40, NUM_CLASSES)))
 
 
+@pytest.mark.vgg16
 def test_weights_of_the_encoder_start_random_and_biases_at_zero():
     model = FCN("32s", NUM_CLASSES, weights=None, **COMPACT)
     kernel, bias = model.get_layer("block3_conv1").get_weights()
@@ -417,8 +418,7 @@ def test_one_batch_can_be_overfitted():
 
 
 def test_pools_are_normalized_before_their_logits():
-    with narrow_vgg16():
-        model = FCN("8s", 3, weights=None, **COMPACT)  # the default
+    model = FCN("8s", 3, weights=None, **COMPACT)  # the default
     for pool, block in (("pool4", "block4_pool"), ("pool3", "block3_pool")):
         norm = model.get_layer(f"norm_{pool}")
         assert norm.input is model.get_layer(block).output

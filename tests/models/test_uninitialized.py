@@ -31,8 +31,7 @@ def uninitialized():
 
 
 def test_only_kernels_are_zero(uninitialized):
-    with narrow_vgg16():
-        random = arrays(build_network(ARCHITECTURE, weights=None))
+    random = arrays(build_network(ARCHITECTURE, weights=None))
     found = arrays(uninitialized)
     assert found.keys() == random.keys()
     differing = {
@@ -44,8 +43,7 @@ def test_only_kernels_are_zero(uninitialized):
 
 
 def test_its_configuration_equals_that_of_a_network_with_random_weights(uninitialized):
-    with narrow_vgg16():
-        random = build_network(ARCHITECTURE, weights=None)
+    random = build_network(ARCHITECTURE, weights=None)
     assert uninitialized.get_config() == random.get_config()
     again = keras.Model.from_config(uninitialized.get_config())
     assert arrays(again)["fc6/kernel"].any()
@@ -66,9 +64,8 @@ def test_networks_of_other_threads_and_later_ones_have_random_weights(monkeypatc
         return build_graph(architecture)
 
     monkeypatch.setattr(fcn, "_build_graph", build_while_another_thread_does)
-    with narrow_vgg16():
-        build_uninitialized(ARCHITECTURE)
-        build()
+    build_uninitialized(ARCHITECTURE)
+    build()
     assert len(built) == 2
     for model in built:
         assert arrays(model)["fc6/kernel"].any()

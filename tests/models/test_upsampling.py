@@ -282,7 +282,6 @@ def method(request):
     return request.param
 
 
-@pytest.mark.usefixtures("narrow")
 @pytest.mark.parametrize("variant", ["32s", "8s"])
 def test_every_method_gives_logits_of_the_images_size(method, variant, tmp_path):
     keras.utils.set_random_seed(0)
@@ -298,7 +297,6 @@ def test_every_method_gives_logits_of_the_images_size(method, variant, tmp_path)
     np.testing.assert_allclose(ops.convert_to_numpy(loaded(image)), logits, rtol=1e-5)
 
 
-@pytest.mark.usefixtures("narrow")
 def test_every_method_keeps_constant_logits(method):
     """Interpolation kernels keep a constant away from the border."""
     model = FCN("32s", 2, "compact", None, head_filters=8, upsampling=method)

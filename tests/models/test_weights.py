@@ -18,6 +18,8 @@ from keras_fcn.models.weights import (
 from tests.support.commands import call
 from tests.support.data import SHARED_DATA
 
+pytestmark = pytest.mark.vgg16
+
 ENCODER_SHAPES = {
     f"block{block}_conv{index + 1}": (3, 3, channels[index], channels[index + 1])
     for block, channels in enumerate(

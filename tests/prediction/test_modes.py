@@ -282,8 +282,7 @@ def test_monte_carlo_dropout_averages_over_dropout_masks(model, image):
 
 
 def test_monte_carlo_dropout_uses_the_moving_averages_of_batch_normalization(image):
-    with narrow_vgg16():
-        model = FCN("8s", 3, "compact", None, head_filters=8, dropout=1e-6)
+    model = FCN("8s", 3, "compact", None, head_filters=8, dropout=1e-6)
     for layer in model.layers:
         if layer.name.startswith("score_"):
             kernel = np.random.default_rng(0).normal(size=layer.kernel.shape)
@@ -300,8 +299,7 @@ def test_monte_carlo_dropout_uses_the_moving_averages_of_batch_normalization(ima
 
 
 def test_monte_carlo_dropout_requires_dropout():
-    with narrow_vgg16():
-        model = FCN("32s", 3, "compact", None, head_filters=8, dropout=0.0)
+    model = FCN("32s", 3, "compact", None, head_filters=8, dropout=0.0)
     with pytest.raises(
         ValueError, match="`uncertainty` requires a network with dropout"
     ):

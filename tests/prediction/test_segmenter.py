@@ -364,6 +364,7 @@ def test_a_run_is_loaded_with_its_classes(segmenter, scored_run, model):
     assert type(load(str(scored_run.path)).model) is type(model)
 
 
+@pytest.mark.vgg16
 def test_the_bundled_network_is_loaded_by_name_and_by_default():
     named, default = load("fcn8s-camvid"), load()
     assert named.class_map == default.class_map
@@ -397,6 +398,7 @@ def test_options_of_load_reach_the_predictor(scored_run, tmp_path):
         load(scored_run.path, tta=True, dense="shift-and-stitch")
 
 
+@pytest.mark.vgg16
 def test_auto_is_the_training_size_of_the_run(packed_run):
     assert load(packed_run.path).options.size == 48
     assert load(packed_run.path, size="native").options.size == "native"

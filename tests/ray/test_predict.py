@@ -164,7 +164,7 @@ def examples(wide_run, tmp_path_factory):
     return folder, done.stdout
 
 
-@pytest.mark.slow
+@pytest.mark.slow(seconds=150)
 def test_example_of_two_nodes_runs(examples):
     folder, printed = examples
     manifest = folder / "labels/manifest.parquet"

@@ -79,6 +79,7 @@ def test_each_bundled_network_is_small_and_described(name):
     assert "/" not in "".join(filter(None, map(str, config["config"].values())))
 
 
+@pytest.mark.vgg16
 def test_the_default_network_segments_a_rendered_street():
     # The scenes of its training have the seed 0.
     image, label_map = render_street(seed=1, index=0, height=180, width=240)

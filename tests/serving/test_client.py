@@ -27,6 +27,7 @@ from keras_fcn.serving.options import ExportOptions
 from tests.support.commands import outcome, refusal
 from tests.support.data import draw_blocks
 from tests.support.fake_servers import encode_label_map, fake_model, label
+from tests.support.narrow import narrow_vgg16
 from tests.support.ports import refusing_port
 from tests.support.serving_stand_in import QUEUE_IS_FULL, StandIn, Status
 
@@ -547,7 +548,8 @@ def test_class_names_are_those_of_the_bundled_network_by_default(
 def signature(packed_run, tmp_path_factory):
     """The signature for files of a SavedModel of `packed_run`."""
     options = ExportOptions(max_pixels=8192)
-    version = export(packed_run, tmp_path_factory.mktemp("export"), options)
+    with narrow_vgg16():
+        version = export(packed_run, tmp_path_factory.mktemp("export"), options)
     return tf.saved_model.load(str(version)).signatures["serving_default"]
 
 

@@ -275,6 +275,7 @@ def test_failed_conversion_is_a_one_line_error(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.vgg16
 def test_bundled_network_is_the_default(quick, tmp_path, capsys):
     status, out, _ = outcome(command, capsys, "--output-dir", tmp_path)
     assert status == 0
@@ -370,10 +371,9 @@ def test_every_upsampling_method_is_exported(
 ):
     for package in packages:
         pytest.importorskip(package)
-    with narrow_vgg16():
-        options = ExportOptions(format=format, size="native")
-        version = export(upsampling_run, tmp_path, options)
-        network = upsampling_run.build_model("float32")
+    options = ExportOptions(format=format, size="native")
+    version = export(upsampling_run, tmp_path, options)
+    network = upsampling_run.build_model("float32")
     assert version.name == ("1" if format == "savedmodel" else f"{format}-1")
     written = {path.name for path in version.rglob("*.json")}
     assert {"classes.json", "card.json"} <= written
@@ -388,10 +388,9 @@ def test_every_upsampling_method_is_exported(
 
 
 @pytest.mark.slow
-def test_command_prints_one_line_and_no_messages_of_tensorflow(packed_run, tmp_path):
+def test_command_prints_one_line_and_no_messages_of_tensorflow(tmp_path):
     result = subprocess.run(
-        [sys.executable, "export.py", "--model", packed_run.path, "--output-dir"]
-        + [tmp_path / "fcn"],
+        [sys.executable, "export.py", "--output-dir", tmp_path / "fcn"],
         cwd=PROJECT,
         capture_output=True,
         text=True,

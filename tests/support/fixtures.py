@@ -1,17 +1,20 @@
 """Tiny data sets and runs that the tests share."""
 
 # ruff: noqa: E402
-from keras_fcn.conversion.startup import quiet_start
+from keras_fcn.conversion.startup import quick_imports, quiet_start
 
-with quiet_start():
+with quiet_start(), quick_imports("tensorflow"):
+    import keras  # noqa: F401
     import tensorflow_datasets as tfds
 
 import ctypes
 import gc
+import resource
 import shutil
 import signal
 from contextlib import nullcontext
 from functools import cache
+from pathlib import Path
 
 import pytest
 from PIL import Image
@@ -37,12 +40,33 @@ def prepared_data_dir(tmp_path_factory):
 
 
 @pytest.fixture(scope="module", autouse=True)
-def freed_memory():
-    """Free the networks of a module, whose reference cycles are collected late."""
+def freed_memory_of_module():
+    """Free networks, whose reference cycles are collected late."""
     yield
+    _free_memory()
+
+
+@pytest.fixture(autouse=True)
+def freed_memory():
+    """Free networks after each test that used many megabytes."""
+    before = _resident_mib()
+    yield
+    if _resident_mib() > before + 50:
+        _free_memory()
+
+
+def _free_memory():
     gc.collect()
     if trim := getattr(ctypes.CDLL(None), "malloc_trim", None):
         trim(0)
+
+
+def _resident_mib():
+    try:
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+    except FileNotFoundError:  # not Linux
+        return 0
+    return pages * resource.getpagesize() // 2**20
 
 
 @pytest.fixture
@@ -59,23 +83,19 @@ def time_limit():
     signal.signal(signal.SIGALRM, before)
 
 
-@pytest.fixture
-def narrow():
-    """Build narrow networks in the test (`tests/support/narrow.py`)."""
-    with narrow_vgg16():
-        yield
-
-
 @pytest.fixture(autouse=True)
-def narrow_with_shared_networks(request):
-    """Build narrow networks in tests of the shared ones, which are narrow."""
-    names = set(request.fixturenames)
-    if "medium_run" in names:
-        context = narrow_vgg16(filters=MEDIUM)
-    elif names & {"model", "scored_run", "saved_model"}:
-        context = narrow_vgg16()
-    else:
+def width(request):
+    """Build narrow networks (`tests/support/narrow.py`).
+
+    Tests of the marker `vgg16` build those of users; those of `medium_run` need more
+    filters.
+    """
+    if request.node.get_closest_marker("vgg16"):
         context = nullcontext()
+    elif "medium_run" in request.fixturenames:
+        context = narrow_vgg16(filters=MEDIUM)
+    else:
+        context = narrow_vgg16()
     with context:
         yield
 
@@ -181,7 +201,8 @@ def packed_run(tmp_path_factory):
         epochs=1,
         keep_checkpoints=False,
     )
-    return train(config, tmp_path_factory.mktemp("runs") / "run")
+    with narrow_vgg16():
+        return train(config, tmp_path_factory.mktemp("runs") / "run")
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,7 @@
 """VGG16 with few filters, for fast tests of code that uses the network.
 
-It trains faster and has small files. Tests that depend on the widths of VGG16 (its
-weights, the bundled network, commands in a subprocess) use VGG16.
+It trains faster and has small files. Tests use it unless they have the marker `vgg16`
+(for VGG16's weights and the bundled network). Other processes use VGG16.
 """
 
 from contextlib import contextmanager

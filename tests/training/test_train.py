@@ -59,12 +59,6 @@ def folder(tmp_path_factory):
     return write_folder(tmp_path_factory.mktemp("data") / "mine")
 
 
-@pytest.fixture(autouse=True)
-def narrow():
-    with narrow_vgg16():
-        yield
-
-
 class CheckpointLogger(logging.Handler):
     """Records each logged epoch and the epoch of the checkpoint at that time."""
 
@@ -444,7 +438,7 @@ main(sys.argv[1:])
 """
 
 
-@pytest.mark.slow
+@pytest.mark.slow(seconds=200)
 def test_resuming_after_sigkill_is_bit_exact(folder, tmp_path):
     """Uses VGG16, whose sums over many filters depend on the order of additions."""
     path = tmp_path / "killed"

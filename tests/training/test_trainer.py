@@ -141,8 +141,7 @@ def test_steps_transfer_no_values_to_the_host_before_fetch(trainer, monkeypatch)
 
 
 def test_class_weights_are_used_in_training_only():
-    with narrow_vgg16():
-        network = FCN("32s", 3, "compact", None, head_filters=8)
+    network = FCN("32s", 3, "compact", None, head_filters=8)
     augment = Augment((32, 32), 255)
     loss = CrossEntropy(255, class_weights=[1, 2, 100])
     weighted = Trainer(network, augment, 3, 255, loss)

@@ -13,7 +13,6 @@ from keras_fcn.runs.folder import RunFolder
 from keras_fcn.training.train import resume, train
 from tests.support.commands import outcome
 from tests.support.data import tiny_config, write_folder
-from tests.support.narrow import narrow_vgg16
 
 
 def write_wide(folder, change, counts=None):
@@ -88,19 +87,16 @@ def test_a_given_range_applies_to_8_bits_too(tmp_path):
 def test_the_run_keeps_the_range_for_resuming_and_prediction(tmp_path, caplog):
     counts = {"train": 2, "val": 1}
     narrow, wide = write_wide(tmp_path, lambda grey: grey.astype("uint16") * 8, counts)
-    with narrow_vgg16():
-        run = train(tiny_config(wide, epochs=1), tmp_path / "run")
-        assert run.read_config().value_range == (0, 4095)  # not the 11 bits in use
-        # The stored range is used, not that of the files, which are darker now.
-        for path in wide.rglob("images/*/*.tif"):
-            Image.fromarray(np.asarray(Image.open(path)) // 32).save(path)
-        dataset = load_dataset(RunFolder(run.path).read_config(), ("train", "val"))
-        assert (
-            max(one["image"].numpy().max() for one in dataset.split("val").examples) < 5
-        )
-        with pytest.raises(ValueError, match="has finished its 1 epochs"):
-            resume(run.path)
-        segmenter = load(run.path, size="native")
+    run = train(tiny_config(wide, epochs=1), tmp_path / "run")
+    assert run.read_config().value_range == (0, 4095)  # not the 11 bits in use
+    # The stored range is used, not that of the files, which are darker now.
+    for path in wide.rglob("images/*/*.tif"):
+        Image.fromarray(np.asarray(Image.open(path)) // 32).save(path)
+    dataset = load_dataset(RunFolder(run.path).read_config(), ("train", "val"))
+    assert max(one["image"].numpy().max() for one in dataset.split("val").examples) < 5
+    with pytest.raises(ValueError, match="has finished its 1 epochs"):
+        resume(run.path)
+    segmenter = load(run.path, size="native")
     assert segmenter.value_range == (0, 4095)
     grey = np.asarray(Image.open(narrow / "images/val/val_0.png"))
     np.testing.assert_array_equal(
