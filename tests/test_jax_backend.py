@@ -82,6 +82,7 @@ def test_a_training_has_the_same_losses_on_jax(results, training):
 
 
 @needs_jax
+@pytest.mark.slow
 def test_the_compared_losses_differ_between_epochs_and_trainings(results):
     plain, augmented = (
         results[1]["trainings"][name] for name in ("plain", "augmented")
@@ -92,12 +93,14 @@ def test_the_compared_losses_differ_between_epochs_and_trainings(results):
 
 
 @needs_jax
+@pytest.mark.slow
 def test_a_resumed_training_on_jax_has_the_history_of_an_uninterrupted_one(results):
     trainings = results[1]["trainings"]
     assert trainings["resumed"] == trainings["plain"]
 
 
 @needs_jax
+@pytest.mark.slow
 def test_a_run_on_jax_has_the_files_of_a_run_on_tensorflow(results):
     *_, folder = results
     names = [

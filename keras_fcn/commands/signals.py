@@ -28,31 +28,37 @@ def stopped_by_signals() -> Iterator[None]:
     """Raise `Stopped` in a block when SIGTERM or SIGHUP arrives.
 
     Python discards exceptions in callbacks of the garbage collector (JAX has one) and
-    in `__del__`. A `Stopped` or KeyboardInterrupt there is raised again a moment later.
+    in `__del__`. A `Stopped` or KeyboardInterrupt there is raised again after 0.1 s.
 
     Nothing changes for a signal that is ignored, such as SIGHUP under `nohup`, or that
     the program handles itself, nor in any thread but the main one.
     """
-    handled = []
     # Python allows only the main thread to set handlers.
-    if threading.current_thread() is threading.main_thread():
-        handled = [n for n in _SIGNALS if signal.getsignal(n) == signal.SIG_DFL]
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    handled = [n for n in _SIGNALS if signal.getsignal(n) == signal.SIG_DFL]
     for number in handled:
         signal.signal(number, _stop)
-    before = sys.unraisablehook
+    before, main_thread = sys.unraisablehook, threading.get_ident()
+    repetition: threading.Timer | None = None
 
     def raise_again(discarded) -> None:
+        nonlocal repetition
         if not issubclass(discarded.exc_type, KeyboardInterrupt):
             before(discarded)
             return
         number = getattr(discarded.exc_value, "number", signal.SIGINT)
         # Not at once: it would be raised in this hook, and discarded again.
-        threading.Timer(0.1, signal.raise_signal, [number]).start()
+        repetition = threading.Timer(0.1, signal.pthread_kill, [main_thread, number])
+        repetition.start()
 
     sys.unraisablehook = raise_again
     try:
         yield
     finally:
+        if repetition is not None:
+            repetition.cancel()
         sys.unraisablehook = before
         for number in handled:
             signal.signal(number, signal.SIG_DFL)

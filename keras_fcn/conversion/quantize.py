@@ -4,8 +4,8 @@ Weights and features become int8; the ranges of the features are taken from cali
 images. The score convolutions and the upsampling stay in float: they are little of the
 computation, and small differences of logits decide the class.
 
-Weights for OpenVINO and ONNX Runtime are at most 64, not 127: x86 CPUs without VNNI add
-two products of a feature and a weight in int16, which would overflow.
+Weights for OpenVINO and ONNX Runtime are limited to [-64, 64]: on x86 CPUs without
+VNNI, the sum of two products of a feature and a weight saturates in int16.
 """
 
 import logging

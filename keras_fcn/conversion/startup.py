@@ -20,7 +20,10 @@ _STARTUP_LINE = re.compile(
 )
 # Keras can use them; no command does so through Keras.
 _NOT_FOR_KERAS = ("IPython", "matplotlib", "pandas", "sklearn")
-_NOT_FOR_TENSORFLOW = ("jax", "scipy")  # of other APIs of TensorFlow; JAX needs both
+_NOT_FOR_TENSORFLOW = (
+    "jax",
+    "scipy",
+)  # for APIs that are not used here; JAX needs both
 _starting = threading.Lock()
 
 
@@ -100,7 +103,7 @@ def quick_imports(backend: str | None = None) -> Iterator[None]:
     Nothing changes if TensorFlow has been imported before.
 
     Args:
-        backend: that of Keras, if it is known.
+        backend: of Keras. If it is "tensorflow", JAX and SciPy are not imported either.
     """
     if "tensorflow" in sys.modules:
         yield

@@ -141,3 +141,15 @@ def test_hidden_packages_can_be_imported_after_the_start(monkeypatch):
         1 / 0  # noqa: B018
     assert startup.gc.isenabled() and "matplotlib" not in sys.modules
     import matplotlib  # noqa: F401, F811
+
+
+@pytest.mark.parametrize(
+    ("backend", "is_hidden"), [("tensorflow", True), ("jax", False)]
+)
+def test_jax_and_scipy_are_hidden_from_tensorflow_only(monkeypatch, backend, is_hidden):
+    monkeypatch.setattr(startup.gc, "freeze", lambda: None)
+    for name in ("tensorflow", "jax", "scipy"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    with startup.quick_imports(backend):
+        assert ("jax" in sys.modules, "scipy" in sys.modules) == (is_hidden, is_hidden)
+    assert "jax" not in sys.modules

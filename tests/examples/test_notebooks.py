@@ -49,8 +49,8 @@ def executed(tmp_path_factory):
         monkeypatch.setenv("PATH", os.pathsep.join(folders))
         monkeypatch.setenv("PYTHONPATH", str(PROJECT))
         client = nbclient.NotebookClient(combined, timeout=600)
-        # `execute` would leave its event loop open, and `run` in the main thread would
-        # replace that of Gradio, which is open as well.
+        # `execute` would leave its event loop open. `asyncio.run` in the main thread
+        # would replace that thread's loop, which Gradio leaves open.
         with ThreadPoolExecutor(1) as executor:
             executor.submit(asyncio.run, client.async_execute()).result()
     return results

@@ -397,6 +397,7 @@ np.save("logits.npy", model(np.load("image.npy"), training=False))
 
 
 @pytest.mark.slow
+@pytest.mark.vgg16
 def test_one_batch_can_be_overfitted():
     keras.utils.set_random_seed(0)
     options = {"skip_scales": "none", "dropout": 0.0}

@@ -1,9 +1,11 @@
 """Tiny data sets and runs that the tests share."""
 
 # ruff: noqa: E402
+import os
+
 from keras_fcn.conversion.startup import quick_imports, quiet_start
 
-with quiet_start(), quick_imports("tensorflow"):
+with quiet_start(), quick_imports(os.environ["KERAS_BACKEND"]):
     import keras  # noqa: F401
     import tensorflow_datasets as tfds
 
@@ -48,7 +50,7 @@ def freed_memory_of_module():
 
 @pytest.fixture(autouse=True)
 def freed_memory():
-    """Free networks after each test that used many megabytes."""
+    """Collect garbage after each test that used more than 50 MiB."""
     before = _resident_mib()
     yield
     if _resident_mib() > before + 50:
@@ -87,8 +89,8 @@ def time_limit():
 def width(request):
     """Build narrow networks (`tests/support/narrow.py`).
 
-    Tests of the marker `vgg16` build those of users; those of `medium_run` need more
-    filters.
+    Tests marked `vgg16` build VGG16 itself; tests that use `medium_run` build its wider
+    network.
     """
     if request.node.get_closest_marker("vgg16"):
         context = nullcontext()

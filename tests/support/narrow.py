@@ -1,7 +1,8 @@
 """VGG16 with few filters, for fast tests of code that uses the network.
 
 It trains faster and has small files. Tests use it unless they have the marker `vgg16`
-(for VGG16's weights and the bundled network). Other processes use VGG16.
+(for VGG16's weights and the bundled network). Other processes use VGG16 unless their
+program enters `narrow_vgg16`.
 """
 
 from contextlib import contextmanager
