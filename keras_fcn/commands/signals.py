@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from types import FrameType
 
 # SIGTERM comes from `kill`, Slurm and Kubernetes, SIGHUP from a closed terminal.
-_SIGNALS = (signal.SIGTERM, signal.SIGHUP)
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Stopped(KeyboardInterrupt):
@@ -27,8 +27,9 @@ class Stopped(KeyboardInterrupt):
 def stopped_by_signals() -> Iterator[None]:
     """Raise `Stopped` in a block when SIGTERM or SIGHUP arrives.
 
-    Python discards exceptions in callbacks of the garbage collector (JAX has one) and
-    in `__del__`. A `Stopped` or KeyboardInterrupt there is raised again after 0.1 s.
+    The signal is repeated after a second if its exception, or the KeyboardInterrupt of
+    Ctrl-C, was lost: Python discards exceptions in callbacks of the garbage collector,
+    and TensorFlow's C++ clears those of Python functions that it calls.
 
     Nothing changes for a signal that is ignored, such as SIGHUP under `nohup`, or that
     the program handles itself, nor in any thread but the main one.
@@ -37,31 +38,40 @@ def stopped_by_signals() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    handled = [n for n in _SIGNALS if signal.getsignal(n) == signal.SIG_DFL]
-    for number in handled:
-        signal.signal(number, _stop)
-    before, main_thread = sys.unraisablehook, threading.get_ident()
-    repetition: threading.Timer | None = None
+    before = {number: signal.getsignal(number) for number in _SIGNALS}
+    defaults = (signal.SIG_DFL, signal.default_int_handler)
+    handled = [number for number in _SIGNALS if before[number] in defaults]
+    main_thread = threading.get_ident()
+    repetition = threading.Timer(0, lambda: None)
 
-    def raise_again(discarded) -> None:
+    def stop(number: int, _: FrameType | None) -> None:
         nonlocal repetition
-        if not issubclass(discarded.exc_type, KeyboardInterrupt):
-            before(discarded)
-            return
-        number = getattr(discarded.exc_value, "number", signal.SIGINT)
-        # Not at once: it would be raised in this hook, and discarded again.
-        repetition = threading.Timer(0.1, signal.pthread_kill, [main_thread, number])
+        repetition = threading.Timer(1, repeat_if_lost, [number])
+        repetition.daemon = True
         repetition.start()
+        raise KeyboardInterrupt if number == signal.SIGINT else Stopped(number)
 
-    sys.unraisablehook = raise_again
+    def repeat_if_lost(number: int) -> None:
+        if not _is_being_handled(main_thread):
+            signal.pthread_kill(main_thread, number)
+
+    for number in handled:
+        signal.signal(number, stop)
     try:
         yield
     finally:
-        if repetition is not None:
-            repetition.cancel()
-        sys.unraisablehook = before
+        repetition.cancel()
         for number in handled:
-            signal.signal(number, signal.SIG_DFL)
+            signal.signal(number, before[number])
+
+
+def _is_being_handled(thread: int) -> bool:
+    """Whether a thread is in an `except` or `finally` of a KeyboardInterrupt."""
+    active = sys._current_exceptions().get(thread)
+    error = active[1] if isinstance(active, tuple) else active  # Python 3.10, 3.11
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__context__
+    return error is not None
 
 
 def stop_line(error: KeyboardInterrupt) -> tuple[str, int]:
@@ -74,7 +84,3 @@ def stop_line(error: KeyboardInterrupt) -> tuple[str, int]:
         return "interrupted", 128 + signal.SIGINT
     name = signal.Signals(error.number).name
     return f"stopped by {name}", 128 + error.number
-
-
-def _stop(number: int, _: FrameType | None) -> None:
-    raise Stopped(number)
