@@ -46,6 +46,7 @@ def stopped_by_signals() -> Iterator[None]:
 
     def stop(number: int, _: FrameType | None) -> None:
         nonlocal repetition
+        repetition.cancel()
         repetition = threading.Timer(1, repeat_if_lost, [number])
         repetition.daemon = True
         repetition.start()

@@ -20,10 +20,8 @@ _STARTUP_LINE = re.compile(
 )
 # Keras can use them; no command does so through Keras.
 _NOT_FOR_KERAS = ("IPython", "matplotlib", "pandas", "sklearn")
-_NOT_FOR_TENSORFLOW = (
-    "jax",
-    "scipy",
-)  # for APIs that are not used here; JAX needs both
+# TensorFlow imports them for APIs that are not used here; JAX needs both.
+_NOT_FOR_TENSORFLOW = ("jax", "scipy")
 _starting = threading.Lock()
 
 

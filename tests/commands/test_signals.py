@@ -124,6 +124,7 @@ def test_a_signal_whose_exception_is_lost_is_repeated(number):
 def test_a_lost_signal_at_the_end_of_the_block_has_no_effect_after_it():
     with stopped_by_signals():
         Freed(signal.SIGTERM)
+        Freed(signal.SIGTERM)
     time.sleep(1.3)  # SIGTERM would end this process
 
 
