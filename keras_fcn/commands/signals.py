@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-# SIGTERM comes from `kill`, Slurm and Kubernetes, SIGHUP from a closed terminal.
+# From Ctrl-C; from `kill`, Slurm and Kubernetes; from a closed terminal.
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
