@@ -95,6 +95,13 @@ class _SlowEncoder(keras.optimizers.Optimizer):
             learning_rate = learning_rate * self.encoder_rate
         super().update_step(gradient, variable, learning_rate)
 
+    def _all_reduce_sum_gradients(self, grads_and_vars):
+        # TensorFlow registers the gradient of each all-reduce that it traces, and so
+        # keeps the graph and its variables in memory until the process ends.
+        if self._distribution_strategy.num_replicas_in_sync == 1:
+            return grads_and_vars
+        return super()._all_reduce_sum_gradients(grads_and_vars)
+
     def get_config(self) -> dict[str, Any]:
         """Return the arguments of the constructor."""
         return {**super().get_config(), "encoder_rate": self.encoder_rate}

@@ -1,5 +1,8 @@
 """Learning rate schedule, and optimizers with a lower rate for VGG16's layers."""
 
+import gc
+import weakref
+
 import keras
 import numpy as np
 import pytest
@@ -226,3 +229,18 @@ def test_a_variable_is_updated_by_one_operation():
     update = tf.function(lambda gradient: optimizer.apply([gradient]))
     graph = update.get_concrete_function(tf.ones((3, 4))).graph
     assert [op.type for op in graph.get_operations()].count("ResourceApplyAdam") == 1
+
+
+@pytest.mark.parametrize("cls", [SlowEncoderAdamW, SlowEncoderSGD])
+def test_a_compiled_update_is_freed_with_its_graph(cls):
+    import tensorflow as tf
+
+    kernel = keras.Variable(np.ones((3, 4)), name="kernel")
+    optimizer = cls(0.1)
+    optimizer.build([kernel])
+    update = tf.function(lambda gradient: optimizer.apply([gradient]))
+    graph = weakref.ref(update.get_concrete_function(tf.ones((3, 4))).graph)
+    assert graph() is not None
+    del update
+    gc.collect()
+    assert graph() is None
