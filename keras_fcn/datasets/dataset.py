@@ -38,16 +38,15 @@ class Split:
     """The images of one split with their label maps, in a fixed order.
 
     Attributes:
-        records: one record for each image, such as its number. Records are small, so
-            that all of them can be held and shuffled.
-        image_sizes: `(height, width)` of every image, in the order of `records`.
-        decode: returns the example of a record; None if records are examples.
+        numbers: int64 `(num_images,)`, by which `decode` finds the images.
+        image_sizes: `(height, width)` of every image, in the order of `numbers`.
+        decode: returns the example of a number, an int64 scalar.
         statistics: of the labels, if they have been counted and checked already.
     """
 
-    records: tf.data.Dataset
+    numbers: np.ndarray
     image_sizes: tuple[Size, ...]
-    decode: Callable | None = None
+    decode: Callable[[tf.Tensor], Example]
     statistics: LabelStatistics | None = None
 
     @property
@@ -57,46 +56,30 @@ class Split:
         `{"name", "image", "label_map"}`: a string scalar, uint8 RGB `(height, width,
         3)` and uint8 `(height, width)`.
         """
-        return self.decoded(self.records)
+        return self.decoded(self.dataset_of_numbers)
 
-    def decoded(self, records: tf.data.Dataset) -> tf.data.Dataset:
-        """Return the examples of records, decoded when they are read.
+    @property
+    def dataset_of_numbers(self) -> tf.data.Dataset:
+        """`numbers` in order, as int64 scalars."""
+        return tf.data.Dataset.from_tensor_slices(self.numbers)
+
+    def decoded(self, numbers: tf.data.Dataset) -> tf.data.Dataset:
+        """Return the examples of some images, decoded when they are read.
 
         Args:
-            records: records of this split, in any order.
+            numbers: elements of `numbers`, in any order; they may be repeated.
         """
-        if self.decode is None:
-            return records
-        return records.map(self.decode, num_parallel_calls=tf.data.AUTOTUNE)
+        return numbers.map(self.decode, num_parallel_calls=tf.data.AUTOTUNE)
 
     def part(self, indices: Collection[int]) -> "Split":
         """Return some of the images, in the order of the split.
 
         Args:
-            indices: numbers of the images, from 0.
+            indices: positions of the images in the split, from 0.
         """
-        chosen = np.isin(np.arange(self.num_images), list(indices))
-        flags = tf.data.Dataset.from_tensor_slices(chosen)
-        records = (
-            tf.data.Dataset.zip((self.records, flags))
-            .filter(lambda _, is_chosen: is_chosen)
-            .map(lambda record, _: record)
-            .apply(tf.data.experimental.assert_cardinality(int(chosen.sum())))
-        )
-        sizes = zip(self.image_sizes, chosen, strict=True)
-        kept = tuple(size for size, is_chosen in sizes if is_chosen)
-        return Split(records, kept, self.decode)
-
-    def sampled(self, numbers: np.ndarray) -> tf.data.Dataset:
-        """Return the examples of some images, decoded when they are read.
-
-        Args:
-            numbers: int `(n,)`, numbers of the images, from 0, in any order; a number
-                may occur more than once.
-        """
-        table = self.records.batch(self.num_images).get_single_element()
-        chosen = tf.nest.map_structure(lambda part: tf.gather(part, numbers), table)
-        return self.decoded(tf.data.Dataset.from_tensor_slices(chosen))
+        chosen = sorted(set(indices))
+        sizes = tuple(self.image_sizes[index] for index in chosen)
+        return Split(self.numbers[chosen], sizes, self.decode)
 
     def changed(self, change: Callable[[Example], Example]) -> "Split":
         """Return the split with a function applied to every example.
@@ -105,8 +88,8 @@ class Split:
             change: takes and returns an example.
         """
 
-        def decode(*record: tf.Tensor) -> Example:  # tf.data unpacks tuples
-            return change(self.decode(*record) if self.decode else record[0])
+        def decode(number: tf.Tensor) -> Example:
+            return change(self.decode(number))
 
         return dataclasses.replace(self, decode=decode)
 
@@ -199,7 +182,7 @@ class LabeledImages:
             )
         split = self.split
         is_cached = split.num_bytes <= cache_budget * 2**20
-        images = split.examples.cache() if is_cached else split.records
+        images = split.examples.cache() if is_cached else split.dataset_of_numbers
         if self.name == "train" if shuffle is None else shuffle:
             images = images.shuffle(split.num_images, seed)
         examples = images if is_cached else split.decoded(images)

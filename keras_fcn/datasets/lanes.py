@@ -14,7 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_fcn.datasets.dataset import Split
-from keras_fcn.datasets.pipeline import cached_examples, sized, to_device, void
+from keras_fcn.datasets.pipeline import cached_examples, to_device, with_sizes
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,7 @@ def training_batches(
 
     def stream(lane: Lane) -> tf.data.Dataset:
         # The buffer holds the whole lane, so that all orders are equally likely:
-        # records are small, and cached images are in memory anyway.
+        # numbers are small, and cached images are in memory anyway.
         def shuffled(dataset: tf.data.Dataset) -> tf.data.Dataset:
             seed = int(seeds[lane.position])
             shuffled = dataset.shuffle(num_steps, seed, reshuffle_each_iteration=False)
@@ -127,22 +127,25 @@ def training_batches(
         if lane.is_cached:
             examples = shuffled(lane.examples)
         else:
-            examples = lane.part.decoded(shuffled(lane.part.records))
+            examples = lane.part.decoded(shuffled(lane.part.dataset_of_numbers))
         fillers = lane.examples.take(1).repeat(num_steps - lane.num_images)
-        kept = examples.map(sized, num_parallel_calls=tf.data.AUTOTUNE)
-        return kept.concatenate(fillers.map(sized).map(void(void_id)))
+        return examples.concatenate(fillers)
 
     turns = tf.data.Dataset.range(len(lanes)).repeat(num_steps)
     images = tf.data.Dataset.choose_from_datasets([*map(stream, lanes)], turns)
     images = images.skip(num_skipped * len(lanes))
+    steps = np.arange(num_skipped, num_steps)[:, None]
+    is_filler = steps >= [lane.num_images for lane in lanes]
     image_sizes, num_images = split.image_sizes, len(lanes)
     if mixed is not None:
-        numbers = _sample_numbers(mixed.num_images, num_steps, batch_size, order_seed)
+        numbers = _sample_numbers(mixed.numbers, num_steps, batch_size, order_seed)
         own = numbers[num_skipped:, [lane.position for lane in lanes]]
-        others = mixed.sampled(own.ravel()).map(sized)
+        others = mixed.decoded(tf.data.Dataset.from_tensor_slices(own.ravel()))
         turns = tf.data.Dataset.range(2).repeat()
         images = tf.data.Dataset.choose_from_datasets([images, others], turns)
+        is_filler = np.stack([is_filler, np.zeros_like(is_filler)], axis=-1)
         image_sizes, num_images = image_sizes + mixed.image_sizes, 2 * len(lanes)
+    images = with_sizes(images, is_filler.ravel(), void_id)
     if len(set(image_sizes)) == 1:
         # (N, H, W, 3) and (N, H, W)
         batches = images.batch(num_images, drop_remainder=True)
@@ -163,9 +166,9 @@ def training_batches(
 
 
 def _sample_numbers(
-    num_images: int, num_steps: int, batch_size: int, order_seed: int
+    numbers: np.ndarray, num_steps: int, batch_size: int, order_seed: int
 ) -> np.ndarray:
     """Sample images of the second data set, int `(num_steps, batch_size)`."""
     # A seed of its own: the generator of the lanes starts with `order_seed`.
-    order = np.random.default_rng((order_seed, 1)).permutation(num_images)
+    order = np.random.default_rng((order_seed, 1)).permutation(numbers)
     return np.resize(order, (num_steps, batch_size))

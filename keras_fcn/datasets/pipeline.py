@@ -4,9 +4,10 @@ Images and label maps stay uint8 up to the device, where they are augmented.
 """
 
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from keras_fcn.datasets.dataset import Example, Split
@@ -60,7 +61,7 @@ def evaluation_batches(
         Yields `{"name", "image", "label_map", "size"}`; `name` is string `(batch,)`.
     """
     named = examples.map(
-        lambda example: {"name": example["name"], **sized(example)},
+        lambda example: {**example, "size": tf.shape(example["label_map"])},
         num_parallel_calls=tf.data.AUTOTUNE,
     )
     # tf.data reserves memory for a whole batch before it reads the images.
@@ -95,10 +96,8 @@ def validation_batches(
     Returns:
         Yields `{"image", "label_map", "size"}`.
     """
-    missing = num_batches * batch_size - part.num_images
-    filled = examples.map(sized, num_parallel_calls=tf.data.AUTOTUNE).concatenate(
-        fillers.repeat().take(missing).map(sized).map(void(void_id))
-    )
+    is_filler = np.arange(num_batches * batch_size) >= part.num_images
+    filled = with_sizes(examples.concatenate(fillers.repeat()), is_filler, void_id)
     return to_device(filled.batch(batch_size, drop_remainder=True), device)
 
 
@@ -144,24 +143,29 @@ def _one_ahead(batches: Iterable) -> Iterator[dict[str, Tensor]]:
         yield ahead
 
 
-def sized(example: Example) -> Example:
-    """Return the image and label map of an example with their size, without name."""
-    return {
-        "image": example["image"],
-        "label_map": example["label_map"],
-        "size": tf.shape(example["label_map"]),  # before any padding
-    }
-
-
-def void(void_id: int) -> Callable[[Example], Example]:
-    """Return a function that sets all labels of an example to void.
+def with_sizes(
+    examples: tf.data.Dataset, is_filler: np.ndarray, void_id: int
+) -> tf.data.Dataset:
+    """Return images and label maps without names, with their sizes before any padding.
 
     Args:
+        examples: at least n examples of a split.
+        is_filler: bool `(n,)`, whether all labels of an image are set to void.
         void_id: id of void.
+
+    Returns:
+        Yields n times `{"image", "label_map", "size"}`.
     """
 
-    def without_label(example: Example) -> Example:
-        label_map = tf.fill(example["size"], tf.constant(void_id, tf.uint8))
-        return {**example, "label_map": label_map}
+    def prepare(is_filler: tf.Tensor, example: Example) -> Example:
+        label_map = example["label_map"]
+        return {
+            "image": example["image"],
+            "label_map": tf.where(is_filler, tf.constant(void_id, tf.uint8), label_map),
+            "size": tf.shape(label_map),
+        }
 
-    return without_label
+    # Flags first: without one, no further image is decoded.
+    flags = tf.data.Dataset.from_tensor_slices(is_filler)
+    pairs = tf.data.Dataset.zip((flags, examples))
+    return pairs.map(prepare, num_parallel_calls=tf.data.AUTOTUNE)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
+import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
@@ -101,7 +102,7 @@ def prepared_dataset(
     _check_is_whole(builder)
     splits = {
         split: Split(
-            tf.data.Dataset.range(info.num_examples),
+            np.arange(info.num_examples),
             image_sizes=(
                 size[split]
                 if isinstance(size, Mapping)

@@ -1,7 +1,6 @@
 """Validation on the images whose names match a pattern, such as those of one drive."""
 
 import dataclasses
-from collections.abc import Callable
 from fnmatch import fnmatchcase
 
 import numpy as np
@@ -47,18 +46,16 @@ def split_by_pattern(dataset: SegmentationDataset, pattern: str) -> Segmentation
 
 def _concatenate(first: Split, second: Split) -> Split:
     """Return the images of two splits as one; each is decoded by its own split."""
+    size = first.num_images
+    numbers = np.concatenate([first.numbers, second.numbers])
 
-    def marked(split: Split, is_first: bool) -> tf.data.Dataset:
-        return split.records.map(lambda record: (is_first, record))
+    def decode(position: tf.Tensor) -> Example:
+        number = tf.gather(numbers, position)
+        return tf.cond(
+            position < size,
+            lambda: first.decode(number),
+            lambda: second.decode(number),
+        )
 
-    def decode(is_first: tf.Tensor, record: tf.Tensor) -> Example:
-        def decoder(split: Split) -> Callable[[], Example]:
-            return lambda: split.decode(record) if split.decode else record
-
-        return tf.cond(is_first, decoder(first), decoder(second))
-
-    return Split(
-        marked(first, True).concatenate(marked(second, False)),
-        first.image_sizes + second.image_sizes,
-        decode,
-    )
+    sizes = first.image_sizes + second.image_sizes
+    return Split(np.arange(len(numbers)), sizes, decode)

@@ -1,11 +1,12 @@
 """Lanes: the order of batches, padding of the last one, decoding per device."""
 
+import dataclasses
+
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_fcn.datasets.dataset import Split
 from keras_fcn.datasets.lanes import cached_lanes, training_batches
 from tests.support.data import numbered_split
 
@@ -90,7 +91,8 @@ def second_split(num_images):
         image = tf.cast(tf.fill((3, 5, 3), example["image"][0, 0, 0] + 100), tf.uint8)
         return {**example, "image": image, "label_map": image[..., 0] % 2}
 
-    return Split(split.records, ((3, 5),) * num_images, enlarge)
+    changed = split.changed(enlarge)
+    return dataclasses.replace(changed, image_sizes=((3, 5),) * num_images)
 
 
 @pytest.mark.parametrize("num_images", [8, 11])
@@ -156,7 +158,7 @@ def test_only_the_used_images_of_the_second_data_set_are_decoded():
             return {**example, "image": tf.identity(example["image"])}
 
     split = numbered_split(50)
-    mixed = Split(split.records, split.image_sizes, decode)
+    mixed = split.changed(decode)
     (batch,) = batches_of(2, [range(2)], batch_size=2, mixed=mixed)
     assert sorted(decoded) == sorted(n for n, _ in batch[1::2])
 
@@ -175,7 +177,7 @@ def test_a_device_decodes_only_its_lanes_and_only_once():
         with tf.control_dependencies([number]):
             return {**example, "image": tf.identity(example["image"])}
 
-    counted = Split(split.records, split.image_sizes, decode)
+    counted = split.changed(decode)
     lanes = cached_lanes(counted, range(2, 4), batch_size=4, budget=2**20)
     for seed in (1, 2):
         batches = training_batches(

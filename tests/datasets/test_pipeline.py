@@ -8,7 +8,6 @@ import tensorflow as tf
 from PIL import Image
 
 import keras_fcn.datasets.pipeline as pipeline
-from keras_fcn.datasets.dataset import Split
 from keras_fcn.datasets.folder.dataset import load_folder
 from keras_fcn.datasets.lanes import cached_lanes
 from keras_fcn.datasets.lanes import training_batches as batches_of_lanes
@@ -19,7 +18,7 @@ from keras_fcn.datasets.pipeline import (
     to_device,
     validation_batches,
 )
-from tests.support.data import numbered_split, write_folder
+from tests.support.data import numbered_split, split_of, write_folder
 
 BUDGET = 2**24
 
@@ -176,7 +175,7 @@ def counting_split(split):
         name = tf.numpy_function(count, [row["name"]], tf.string)
         return {**row, "name": tf.ensure_shape(name, ())}
 
-    return Split(split.examples.map(example), split.image_sizes), decoded
+    return split.changed(example), decoded
 
 
 @pytest.mark.parametrize(("missing", "times"), [(0, 1), (1, 3)])
@@ -191,7 +190,7 @@ def test_images_are_decoded_once_within_the_budget_and_each_epoch_beyond(
 
 
 def test_exceeding_the_memory_budget_is_logged(split, caplog):
-    large = Split(split.examples, ((2**14, 3 * 2**14),))  # 4 bytes a pixel: 3 GiB
+    large = split_of([(2**14, 3 * 2**14)], name=["large"])  # 4 bytes a pixel: 3 GiB
     with caplog.at_level("INFO", "keras_fcn"):
         cached_examples(large, BUDGET)
     assert caplog.messages == [

@@ -11,7 +11,7 @@ from keras_fcn.config import TrainingConfig
 from keras_fcn.datasets.dataset import SegmentationDataset, Split
 from keras_fcn.datasets.loading import as_in_training
 from keras_fcn.datasets.resized import resized
-from tests.support.data import draw_blocks
+from tests.support.data import draw_blocks, split_of
 
 
 def data_set(sizes):
@@ -29,7 +29,7 @@ def data_set(sizes):
             "label_map": tf.ensure_shape(label_map, (None, None)),
         }
 
-    split = Split(tf.data.Dataset.range(len(sizes)), tuple(sizes), decode)
+    split = Split(np.arange(len(sizes)), tuple(sizes), decode)
     class_map = ClassMap(("a", "b", "c"), ((1, 2, 3), (4, 5, 6), (7, 8, 9)), 255)
     return SegmentationDataset("blocks", class_map, {"train": split})
 
@@ -70,8 +70,9 @@ def test_images_are_antialiased_when_they_become_smaller():
     column = np.where(np.isin(np.arange(64) % 4, (0, 3)), 255, 0).astype("uint8")
     image = np.broadcast_to(column[:, None], (64, 64, 3))
     label_map = np.zeros((64, 64), "uint8")
-    examples = {"name": ["stripes"], "image": [image], "label_map": [label_map]}
-    whole = Split(tf.data.Dataset.from_tensor_slices(examples), ((64, 64),))
+    whole = split_of(
+        [(64, 64)], name=["stripes"], image=image[None], label_map=label_map[None]
+    )
     dataset = dataclasses.replace(data_set([(64, 64)]), splits={"train": whole})
     (example,) = resized(dataset, 16).split("train").examples.as_numpy_iterator()
     assert np.abs(example["image"][2:-2, 2:-2].astype("int") - 127).max() < 40

@@ -1,12 +1,11 @@
 """Validation images selected by a pattern of their names."""
 
 import pytest
-import tensorflow as tf
 
 from keras_fcn.classes import ClassMap
-from keras_fcn.datasets.dataset import SegmentationDataset, Split
+from keras_fcn.datasets.dataset import SegmentationDataset
 from keras_fcn.datasets.val_pattern import split_by_pattern
-from tests.support.data import SHARED_DATA
+from tests.support.data import SHARED_DATA, split_of
 
 
 @pytest.fixture
@@ -16,14 +15,13 @@ def dataset():
     return SegmentationDataset(
         "drives",
         ClassMap(("a",), ((1, 2, 3),), 255),
-        {"train": split_of(names, 1), "val": split_of(["0016E5_3", "0001TP_2"], 6)},
+        {"train": named(names, 1), "val": named(["0016E5_3", "0001TP_2"], 6)},
     )
 
 
-def split_of(names, first_size):
-    examples = tf.data.Dataset.from_tensor_slices({"name": names})
-    sizes = tuple((size, 9) for size in range(first_size, first_size + len(names)))
-    return Split(examples, sizes)
+def named(names, first_size):
+    sizes = range(first_size, first_size + len(names))
+    return split_of([(size, 9) for size in sizes], name=names)
 
 
 def names_of(split):
@@ -66,7 +64,7 @@ def test_drive_0001tp_of_camvid_has_the_published_number_of_images():
         split: [path.stem for path in (SHARED_DATA / "camvid" / split).iterdir()]
         for split in ("train", "val")
     }
-    splits = {split: split_of(of_split, 1) for split, of_split in names.items()}
+    splits = {split: named(of_split, 1) for split, of_split in names.items()}
     camvid = SegmentationDataset("camvid", ClassMap(("a",), ((1, 2, 3),), 255), splits)
     parts = split_by_pattern(camvid, "0001TP*")
     assert parts.split("train").num_images == 406

@@ -1,15 +1,14 @@
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from keras_fcn.classes import ClassMap
-from keras_fcn.datasets.dataset import Split
 from keras_fcn.evaluation.calibration import (
     ConfidenceCounts,
     draw_reliability,
     fit_temperature,
 )
 from keras_fcn.images.reading import read_image
+from tests.support.data import split_of
 
 CLASS_MAP = ClassMap(("a", "b", "c"), ((0, 0, 0), (1, 1, 1), (2, 2, 2)), void_id=255)
 
@@ -23,14 +22,12 @@ def sampled_split(temperature, void_rows=0):
     is_above = rng.random((3, 60, 80, 1)) > shares.cumsum(axis=-1)
     label_maps = is_above.sum(axis=-1).clip(0, 2).astype("uint8")
     label_maps[:, :void_rows] = 255
-    examples = tf.data.Dataset.from_tensor_slices(
-        {
-            "name": ["one", "two", "three"],
-            "image": logits.astype("float32"),  # the network is the identity
-            "label_map": label_maps,
-        }
+    return split_of(
+        [(60, 80)] * 3,
+        name=["one", "two", "three"],
+        image=logits.astype("float32"),  # the network is the identity
+        label_map=label_maps,
     )
-    return Split(examples, ((60, 80),) * 3)
 
 
 @pytest.mark.parametrize("temperature", [0.5, 1.0, 3.0])

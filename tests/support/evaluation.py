@@ -1,10 +1,10 @@
 """A data set with a known number of errors in each image."""
 
 import numpy as np
-import tensorflow as tf
 
 from keras_fcn.classes import ClassMap
-from keras_fcn.datasets.dataset import SegmentationDataset, Split
+from keras_fcn.datasets.dataset import SegmentationDataset
+from tests.support.data import split_of
 
 CLASS_MAP = ClassMap(("sky", "road"), ((0, 0, 255), (90, 90, 90)), void_id=255)
 
@@ -23,10 +23,12 @@ def with_errors(wrong, split_name="val", val_pattern=None):
         image = np.stack([prediction, prediction + 100, prediction + 200], axis=-1)
         images.append(image.reshape(4, 5, 3))
         label_maps.append(np.full((4, 5), 255 if count is None else 0, "uint8"))
-    examples = tf.data.Dataset.from_tensor_slices(
-        {"name": list(wrong), "image": images, "label_map": label_maps}
+    split = split_of(
+        [(4, 5)] * len(wrong),
+        name=list(wrong),
+        image=np.array(images),
+        label_map=np.array(label_maps),
     )
-    split = Split(examples, ((4, 5),) * len(wrong))
     return SegmentationDataset("squares", CLASS_MAP, {split_name: split}, val_pattern)
 
 

@@ -20,7 +20,6 @@ import keras_fcn.training.loop as training_loop
 import keras_fcn.training.train as training
 from keras_fcn.commands import train as command
 from keras_fcn.config import TrainingConfig
-from keras_fcn.datasets.dataset import Split
 from keras_fcn.errors import TrainingStopped
 from keras_fcn.models.weights import variables_by_name
 from keras_fcn.runs.checkpoints import Checkpoint
@@ -39,7 +38,7 @@ from tests.support.commands import (
     refusal,
     training_arguments,
 )
-from tests.support.data import tiny_config, write_folder
+from tests.support.data import split_of, tiny_config, write_folder
 from tests.support.narrow import narrow_vgg16
 from tests.support.runs import change_config
 
@@ -677,17 +676,17 @@ def test_a_loss_that_is_not_finite_is_an_error_and_in_epoch_1_leaves_no_run(
 
 @pytest.mark.parametrize("crop", [None, (32, 32), (64, 64)])
 def test_crops_up_to_the_padded_image_are_accepted(crop):
-    split = Split(None, ((48, 64), (40, 50)))
+    split = split_of([(48, 64), (40, 50)])
     assert training_crop(crop, split) == (crop or (48, 64))
 
 
 def test_a_crop_larger_than_the_padded_image_is_refused():
     with pytest.raises(ValueError, match="at most 64x64.*Received: 65x64"):
-        training_crop((65, 64), Split(None, ((48, 64),)))
+        training_crop((65, 64), split_of([(48, 64)]))
 
 
 def test_the_default_crop_is_at_most_320():
-    assert training_crop(None, Split(None, ((360, 480),))) == (320, 320)
+    assert training_crop(None, split_of([(360, 480)])) == (320, 320)
 
 
 def test_training_on_images_of_different_sizes(tmp_path):

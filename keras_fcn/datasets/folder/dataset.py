@@ -3,6 +3,7 @@
 import logging
 from pathlib import Path
 
+import numpy as np
 import tensorflow as tf
 
 from keras_fcn.classes import ClassMap
@@ -99,6 +100,5 @@ def make_split(data: FolderData, name: str) -> Split:
             "label_map": tf.ensure_shape(label_map, (None, None)),
         }
 
-    indices = tf.data.Dataset.range(len(samples))
     statistics = LabelStatistics(*data.count_classes(name))
-    return Split(indices, sizes, decode, statistics)
+    return Split(np.arange(len(samples)), sizes, decode, statistics)
