@@ -8,7 +8,7 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
-from keras_fcn.errors import shown
+from keras_fcn.errors import located, shown
 from keras_fcn.options import AsTuple, Byte, Kind, WideInt, validated
 from keras_fcn.storage.atomic import read_json, write_json
 from keras_fcn.typing import Color
@@ -129,10 +129,8 @@ class ClassMap:
                 f"{path}: expected names, colors, void_id and void_color, got "
                 f"{shown(values)}"
             )
-        try:
+        with located(path):
             return cls(**values)
-        except ValueError as error:
-            raise ValueError(f"{path}: {error}") from error
 
 
 def distinct_colors(count: int) -> tuple[Color, ...]:

@@ -43,19 +43,12 @@ Upsampling = Literal[
 ]
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
 Dataset = Literal[
-    "camvid",
-    "camvid32",
-    "camvid32-with-void",
-    "camvid32-merged",
-    "streets",
-    "folder",
+    "camvid", "camvid32", "camvid32-with-void", "camvid32-merged", "streets", "folder"
 ]
 ClassWeightMethod = Literal[
-    "none",
-    "median-frequency",
-    "sqrt-median-frequency",
-    "fourth-root-median-frequency",
+    "none", "median-frequency", "sqrt-median-frequency", "fourth-root-median-frequency"
 ]
+_ACCEPTABLE = ("duplicates", "one-class", "unlabelled")
 PIXELWISE = ("ce", "focal", "ohem")  # have class weights
 LOSSES = (*PIXELWISE, "dice", "tversky", "lovasz")
 DATASETS: tuple[str, ...] = get_args(Dataset)
@@ -66,6 +59,11 @@ UPSAMPLING: tuple[str, ...] = get_args(Upsampling)
 CLASS_WEIGHTS: tuple[str, ...] = get_args(ClassWeightMethod)
 MAX_IMAGE_PIXELS = MAX_PIXELS
 GROUPS = ("run", "data", "network", "schedule", "augmentation")
+
+
+def words(text: str | None) -> tuple[str, ...]:
+    """Split a list of words at its commas."""
+    return tuple(filter(None, map(str.strip, (text or "").split(","))))
 
 
 def parse_loss(name: str) -> list[tuple[float, str]]:
@@ -124,6 +122,19 @@ ClassWeights = Annotated[
         "METHOD|W,W,...",
         CLASS_WEIGHTS,
     ),
+]
+
+
+def _check_acceptable(text: str) -> str:
+    if not set(words(text)).issubset(_ACCEPTABLE):
+        raise ValueError("not a problem that can be accepted")
+    return text
+
+
+Accepted = Annotated[
+    str,
+    AfterValidator(_check_acceptable),
+    Kind(f"one or more of {', '.join(_ACCEPTABLE)}", "WHAT[,WHAT]"),
 ]
 
 _data = partial(option, group="data")
@@ -196,11 +207,10 @@ class TrainingConfig:
         "matched text (a drive, a patient) stay in one split, e.g. '^[^_]+'",
         metavar="PATTERN",
     )
-    accept: Text | None = _data(
+    accept: Accepted | None = _data(
         None,
         "dataset=folder: train despite these problems: duplicates, one-class, "
         "unlabelled",
-        metavar="WHAT[,WHAT]",
     )
     value_range: ValueRange = _data(
         "auto",

@@ -4,8 +4,10 @@ Messages name arguments in backticks, as in `batch_size`, which the commands tur
 flags.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from difflib import get_close_matches
+from numbers import Integral
 
 # Exit status of a worker that has lost another. Kubeflow restarts a pod if it is 128 or
 # more, of which 138 is left to users; other launchers restart after any status.
@@ -93,6 +95,15 @@ def printable(text: str) -> str:
     )
 
 
+@contextmanager
+def located(place: object) -> Iterator[None]:
+    """Name a file or another place in the ValueErrors of a block."""
+    try:
+        yield
+    except ValueError as error:
+        raise ValueError(f"{place}: {error}") from error
+
+
 def check_choice(name: str, value: object, choices: Collection[str]) -> None:
     """Check the value of an argument that accepts some words only.
 
@@ -108,6 +119,14 @@ def check_choice(name: str, value: object, choices: Collection[str]) -> None:
         raise ValueError(
             f"`{name}` must be one of {', '.join(choices)}. Received: {name}={value}"
             + did_you_mean(str(value), choices)
+        )
+
+
+def check_positive(name: str, value: object) -> None:
+    """Check an argument that must be a positive integer."""
+    if not isinstance(value, Integral) or value < 1:
+        raise ValueError(
+            f"`{name}` must be a positive integer. Received: {name}={value!r}"
         )
 
 

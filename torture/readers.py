@@ -20,7 +20,6 @@ from safetensors.numpy import save
 
 from keras_fcn.classes import ClassMap
 from keras_fcn.config import TrainingConfig
-from keras_fcn.datasets.folder.folder_data import FolderOptions
 from keras_fcn.datasets.folder.labels.class_table import read_class_table
 from keras_fcn.datasets.folder.labels.files import read_labels
 from keras_fcn.datasets.folder.labels.table_files import read_table
@@ -572,7 +571,7 @@ def _read_yolo(path):
 
 
 def _read_folder(folder):
-    options = FolderOptions(max_pixels=MAX_PIXELS)
+    options = TrainingConfig(max_pixels=MAX_PIXELS)
     read_folder(folder, options=options).refuse_problems()
 
 
@@ -650,13 +649,13 @@ def _read_h5(path):
 def _streets(folder):
     import tensorflow_datasets as tfds
 
-    from keras_fcn.datasets import streets
+    from keras_fcn.datasets import camvid, streets
     from keras_fcn.datasets.prepared import prepared_dataset
 
     tfds.core.constants.DATA_DIR = str(folder)
     config = streets.streets_config(1, (32, 48), 0)
     return prepared_dataset(
-        partial(streets.Streets, config=config), streets.CLASS_MAP, (32, 48)
+        partial(streets.Streets, config=config), camvid.CLASS_MAP, (32, 48)
     )
 
 

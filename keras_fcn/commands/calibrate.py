@@ -10,8 +10,12 @@ import shutil
 from pathlib import Path
 
 from keras_fcn.commands.command_line import Command
-from keras_fcn.commands.data_flags import add_data_arguments, data_config
-from keras_fcn.commands.flags import add_config_arguments, add_model_argument
+from keras_fcn.commands.flags import (
+    add_config_arguments,
+    add_data_arguments,
+    add_model_argument,
+    given_data,
+)
 from keras_fcn.runs.names import FOLDER, network_path
 
 _EXAMPLES = """examples:
@@ -51,13 +55,13 @@ def check(arguments: argparse.Namespace, given: set[str]) -> None:
 
 def work(arguments: argparse.Namespace, given: set[str]) -> int:
     """Fit and write the temperature."""
-    from keras_fcn.evaluation.data import load_data
+    from keras_fcn.evaluation.data import data_config, load_data
     from keras_fcn.runs.bundled import find_network
     from keras_fcn.storage.atomic import atomic_folder, move_into_place
     from keras_fcn.training.calibrate import calibrate
 
     network = find_network(arguments.model)
-    config = data_config(network, arguments, given)
+    config = data_config(network, given_data(arguments, given))
     # Not on the training images, on which the network is more often right than on
     # others: it would stay overconfident.
     dataset = load_data(network, config, ("val",))

@@ -8,6 +8,7 @@ import argparse
 import importlib.util
 import logging
 import socket
+import threading
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -102,18 +103,16 @@ def _read_users(path: Path) -> list[tuple[str, str]]:
 
 def work(arguments: argparse.Namespace, given: set[str]) -> int:
     """Serve the page until Ctrl-C."""
-    from keras_fcn.demo.page import serve
+    from keras_fcn.demo.page import serving
     from keras_fcn.prediction.segmenter import load
 
     segmenter = load(arguments.model, **asdict(arguments.runtime_options))
     try:
-        serve(
-            segmenter,
-            arguments.model,
-            arguments.port,
-            arguments.host,
-            arguments.users,
-        )
+        with serving(
+            segmenter, arguments.model, arguments.port, arguments.host, arguments.users
+        ) as url:
+            print(f"The page: {url} (stop with Ctrl-C)", flush=True)
+            threading.Event().wait()
     except KeyboardInterrupt:  # the usual end of the page, not an error
         print("\nStopped serving the page.")
     return 0

@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Literal
 
 from keras_fcn.commands.command_line import Command
-from keras_fcn.commands.data_flags import add_data_arguments, data_config
 from keras_fcn.commands.flags import (
     add_config_arguments,
+    add_data_arguments,
     add_flag,
     add_model_argument,
     check_output_file,
+    given_data,
 )
 from keras_fcn.commands.inference_flags import (
     add_inference_arguments,
@@ -73,11 +74,12 @@ def check(arguments: argparse.Namespace, given: set[str]) -> None:
 
 def work(arguments: argparse.Namespace, given: set[str]) -> int:
     """Evaluate the network and print the table."""
+    from keras_fcn.evaluation.data import data_config
     from keras_fcn.evaluation.report import format_report
     from keras_fcn.jobs.evaluate import evaluate_selected
     from keras_fcn.storage.atomic import write_json
 
-    config = data_config(arguments.selection.network, arguments, given)
+    config = data_config(arguments.selection.network, given_data(arguments, given))
     report = evaluate_selected(
         arguments.selection,
         config,

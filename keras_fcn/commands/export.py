@@ -13,6 +13,7 @@ from keras_fcn.commands.flags import (
     add_config_arguments,
     add_flag,
     add_model_argument,
+    given_data,
 )
 from keras_fcn.commands.inference_flags import add_size_argument
 from keras_fcn.config import DATA_FIELDS
@@ -88,14 +89,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def check(arguments: argparse.Namespace, given: set[str]) -> None:
     """Refuse flags that can't be combined."""
-    arguments.options = ExportOptions(
-        arguments.format,
-        arguments.precision,
-        arguments.max_pixels,
-        arguments.size,
-        arguments.num_calibration,
-        arguments.max_loss,
-    )
+    names = [field.name for field in dataclasses.fields(ExportOptions)]
+    arguments.options = ExportOptions(**{n: getattr(arguments, n) for n in names})
     if arguments.precision != "int8":
         for name in ("num_calibration", "max_loss", *_CALIBRATION_FIELDS):
             if name in given:
@@ -106,7 +101,7 @@ def work(arguments: argparse.Namespace, given: set[str]) -> int:
     """Export the network."""
     from keras_fcn.jobs.export import export
 
-    data = {name: getattr(arguments, name) for name in given & {*_CALIBRATION_FIELDS}}
+    data = given_data(arguments, given - {"max_pixels"})
     version = export(
         arguments.model,
         arguments.output_dir,

@@ -6,7 +6,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from keras_fcn.config import DEFAULT_NETWORK, TrainingConfig
+from keras_fcn.config import DATA_FIELDS, DEFAULT_NETWORK, TrainingConfig
 from keras_fcn.options import choices, kind_of, parse
 from keras_fcn.runs.names import check_run, network_path
 from keras_fcn.storage.outputs import check_replaces_own
@@ -151,3 +151,16 @@ def check_output_file(
             f"`{name}` must be a file in an existing folder. Received: {name}={path}"
         )
     check_replaces_own(path, own, inputs)
+
+
+def add_data_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the flags for another data set than that of the training."""
+    group = parser.add_argument_group(
+        "data", "Options that are not given are taken from the training run."
+    )
+    add_config_arguments(group, DATA_FIELDS, show_defaults=False)
+
+
+def given_data(arguments: argparse.Namespace, given: set[str]) -> dict[str, Any]:
+    """Return the values of the flags for the data that were given."""
+    return {name: getattr(arguments, name) for name in given.intersection(DATA_FIELDS)}

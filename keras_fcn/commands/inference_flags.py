@@ -5,11 +5,7 @@ from dataclasses import fields
 from typing import TYPE_CHECKING
 
 from keras_fcn.commands.flags import add_flag
-from keras_fcn.conversion.options import (
-    InferencePrecision,
-    RuntimeName,
-    RuntimeOptions,
-)
+from keras_fcn.conversion.options import InferencePrecision, RuntimeName, RuntimeOptions
 from keras_fcn.conversion.startup import quick_imports
 from keras_fcn.options import (
     ImageScale,

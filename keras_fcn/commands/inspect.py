@@ -7,15 +7,10 @@ trained on.
 
 import argparse
 import logging
-from dataclasses import fields
 from pathlib import Path
 
 from keras_fcn.commands.command_line import Command
-from keras_fcn.commands.flags import (
-    add_config_arguments,
-    add_flag,
-    check_output_file,
-)
+from keras_fcn.commands.flags import add_config_arguments, add_flag, check_output_file
 from keras_fcn.config import FOLDER_FIELDS, TrainingConfig
 from keras_fcn.datasets.recognize import check_folder, recognize_dataset
 from keras_fcn.options import PositiveInt
@@ -78,14 +73,12 @@ def _is_camvid(arguments):
 def work(arguments: argparse.Namespace, given: set[str]) -> int:
     """Read the folder, print the report, and write the files that were asked for."""
     from keras_fcn.datasets.class_weights import class_weights_from_counts
-    from keras_fcn.datasets.folder.folder_data import FolderOptions
     from keras_fcn.datasets.folder.read import read_folder
     from keras_fcn.datasets.folder.report import format_report, report, sample_page
     from keras_fcn.images.encoding import write_png
     from keras_fcn.storage.atomic import write_json
 
-    names = {option.name for option in fields(TrainingConfig)}.intersection(_FIELDS)
-    config = TrainingConfig(**{name: getattr(arguments, name) for name in names})
+    config = TrainingConfig(**{name: getattr(arguments, name) for name in _FIELDS})
     logger.info("Reading %s", arguments.data_dir)
     table = None
     if _is_camvid(arguments):
@@ -95,7 +88,7 @@ def work(arguments: argparse.Namespace, given: set[str]) -> int:
         table = class_table()
     data = read_folder(
         Path(arguments.data_dir),
-        options=FolderOptions.of(config),
+        options=config,
         own_table=table,
         is_full=True,  # all files are decoded, so that all problems are in the report
         is_training=True,

@@ -8,19 +8,8 @@ from pydantic import Field
 
 from keras_fcn.commands.flags import add_flag
 from keras_fcn.config import MAX_IMAGE_PIXELS
-from keras_fcn.options import (
-    Kind,
-    NonNegativeInt,
-    PositiveInt,
-    Probability,
-    ValueRange,
-)
-from keras_fcn.prediction.options import (
-    Annotations,
-    Ids,
-    OverlayFormat,
-    VideoLabels,
-)
+from keras_fcn.options import Kind, NonNegativeInt, PositiveInt, Probability, ValueRange
+from keras_fcn.prediction.options import Annotations, Ids, OverlayFormat, VideoLabels
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

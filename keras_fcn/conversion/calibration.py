@@ -4,7 +4,8 @@ import numpy as np
 
 from keras_fcn.config import TrainingConfig
 from keras_fcn.conversion.quantize import Calibration
-from keras_fcn.datasets.streets import CLASS_MAP, render_streets
+from keras_fcn.datasets.camvid import CLASS_MAP
+from keras_fcn.datasets.streets import render_streets
 from keras_fcn.evaluation.data import load_data
 from keras_fcn.evaluation.evaluate import quick_scores
 from keras_fcn.images.scale import scaled_size

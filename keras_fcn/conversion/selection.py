@@ -92,9 +92,7 @@ class Selection:
 
 
 def select_runtime(
-    network: NetworkFolder,
-    options: RuntimeOptions,
-    special_modes: Sequence[str] = (),
+    network: NetworkFolder, options: RuntimeOptions, special_modes: Sequence[str] = ()
 ) -> Selection:
     """Select the runtime of a network.
 

@@ -25,7 +25,7 @@ from keras_fcn.classes import ClassMap
 from keras_fcn.datasets import camvid
 from keras_fcn.datasets.dataset import Example, SegmentationDataset
 from keras_fcn.datasets.folder.labels.class_table import VOID_NAMES, read_class_table
-from keras_fcn.datasets.folder.labels.decoder import VOID_ID, LabelDecoder
+from keras_fcn.datasets.folder.labels.decoder import VOID_ID, LabelDecoder, pack
 from keras_fcn.datasets.folder.labels.files import StoredLabels
 from keras_fcn.datasets.folder.layouts.matching import Pair, pair_files
 from keras_fcn.datasets.prepared import prepared_dataset, segmentation_info
@@ -226,8 +226,8 @@ def _read_class_dict(path: Path) -> ClassDict:
 
 def _decoder(class_dict: ClassDict) -> LabelDecoder:
     """Return the decoder from colors to line numbers of `class_dict.csv`."""
-    colors = {color: line for line, (_, color) in enumerate(class_dict)}
-    return LabelDecoder(colors=colors)
+    colors = {int(pack(color)): line for line, (_, color) in enumerate(class_dict)}
+    return LabelDecoder(colors, uses_colors=True)
 
 
 def _decode(decoder: LabelDecoder, path: Path) -> np.ndarray:

@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -12,15 +12,14 @@ from keras_fcn.classes import ClassMap
 from keras_fcn.datasets.class_weights import class_weights_from_counts
 from keras_fcn.drawing.html import html_with_images
 from keras_fcn.drawing.overlays import overlay_with_legend
-from keras_fcn.errors import summarize
+from keras_fcn.errors import check_positive, summarize
 from keras_fcn.options import ValueRange
 from keras_fcn.typing import Size
 
 Example = dict[str, tf.Tensor]
 
 
-@dataclass(frozen=True)
-class LabelStatistics:
+class LabelStatistics(NamedTuple):
     """Frequency of the classes in a split.
 
     Attributes:
@@ -175,11 +174,7 @@ class LabeledImages:
         Raises:
             ValueError: if `batch_size` is not a positive integer.
         """
-        if not isinstance(batch_size, int) or batch_size < 1:
-            raise ValueError(
-                "`batch_size` must be a positive integer. Received: "
-                f"batch_size={batch_size!r}"
-            )
+        check_positive("batch_size", batch_size)
         split = self.split
         is_cached = split.num_bytes <= cache_budget * 2**20
         images = split.examples.cache() if is_cached else split.dataset_of_numbers
@@ -316,9 +311,7 @@ class SegmentationDataset:
         statistics = split.statistics or label_statistics(
             split.examples, self.class_map
         )
-        return class_weights_from_counts(
-            method, statistics.pixels, statistics.pixels_of_images_with_class
-        )
+        return class_weights_from_counts(method, *statistics)
 
     def __repr__(self) -> str:
         counts = [f"{name} {part.num_images}" for name, part in self.splits.items()]

@@ -14,7 +14,6 @@ from keras_fcn.datasets import camvid, streets
 from keras_fcn.datasets.camvid32 import load_camvid32
 from keras_fcn.datasets.dataset import SegmentationDataset, Split
 from keras_fcn.datasets.folder.dataset import load_folder
-from keras_fcn.datasets.folder.folder_data import FolderOptions
 from keras_fcn.datasets.mix import parse_mix
 from keras_fcn.datasets.prepared import prepared_dataset
 from keras_fcn.datasets.resized import resized
@@ -52,9 +51,7 @@ def load_dataset(
             config.num_images, config.image_size, _STREETS_SEED
         )
         return prepared_dataset(
-            partial(streets.Streets, config=name),
-            streets.CLASS_MAP,
-            config.image_size,
+            partial(streets.Streets, config=name), camvid.CLASS_MAP, config.image_size
         )
     if config.dataset == "camvid":
         if folder is not None:
@@ -73,7 +70,7 @@ def load_dataset(
             )
         raise ValueError(f"`dataset` {config.dataset} needs `data_dir` with {needed}")
     if config.dataset == "folder":
-        return load_folder(folder, splits, class_map, FolderOptions.of(config))
+        return load_folder(folder, splits, class_map, config)
     return load_camvid32(folder, splits or (), config.dataset)
 
 
@@ -137,24 +134,8 @@ def load(
         OSError: if files are missing or can't be downloaded.
         ValueError: if an argument or the data are not usable; names the files.
     """
-    config = TrainingConfig(
-        dataset=name,
-        data_dir=None if data_dir is None else str(data_dir),
-        size=size,
-        val_pattern=val_pattern,
-        images_dir=images_dir,
-        labels_dir=labels_dir,
-        label_suffix=label_suffix,
-        label_values=label_values,  # type: ignore[arg-type]  # checked
-        void=void,
-        val_share=val_share,
-        group_by=group_by,
-        accept=accept,
-        value_range=value_range,
-        max_pixels=max_pixels,
-        num_images=num_images,
-        image_size=image_size,
-    )
+    arguments = dict(locals())
+    config = TrainingConfig(dataset=arguments.pop("name"), **arguments)
     return as_in_training(load_dataset(config, None), config)
 
 

@@ -9,20 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 import tensorflow_datasets as tfds
 
-from keras_fcn.datasets.camvid import CLASS_MAP
 from keras_fcn.datasets.prepared import segmentation_info
 from keras_fcn.progress import Progress
 from keras_fcn.typing import Size
 from street_rendering.parallel import render_pngs
 from street_rendering.scene import render_street
-
-__all__ = [
-    "CLASS_MAP",
-    "Streets",
-    "StreetsConfig",
-    "render_streets",
-    "streets_config",
-]
 
 # Number of the first scene of each split, so that no scene is in two of them.
 _FIRST_SCENE = {"train": 0, "val": 10_000_000, "test": 20_000_000}

@@ -8,7 +8,6 @@ opened. Uploads and results are deleted when it ends.
 
 import os
 import tempfile
-import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from html import escape
@@ -32,30 +31,6 @@ _MAX_FRAMES = 3600  # of a video: 60 seconds at 60 frames per second
 _MAX_UPLOAD = "500mb"
 _FILES = ("_labels.png", "_overlay.png")
 _SETTINGS = {"GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_OFFLINE": "1"}
-
-
-def serve(
-    segmenter: Segmenter,
-    name: str,
-    port: int,
-    host: str = LOCAL_HOST,
-    users: list[tuple[str, str]] | None = None,
-) -> None:
-    """Serve the page until the process is interrupted.
-
-    Args:
-        segmenter: the network.
-        name: name of the network.
-        port: port of the host.
-        host: address of this machine on which the page is served.
-        users: names and passwords that are accepted; None for no login.
-
-    Raises:
-        OSError: if the port is not free.
-    """
-    with serving(segmenter, name, port, host, users) as url:
-        print(f"The page: {url} (stop with Ctrl-C)", flush=True)
-        threading.Event().wait()
 
 
 @contextmanager
@@ -268,11 +243,7 @@ def build_page(segmenter: Segmenter, name: str, folder: Path):
             api_visibility="private",
         )
         # Not `gr.Examples`, which replaces the component, with its `preprocess`.
-        gallery.select(
-            select_example,
-            outputs=image,
-            api_visibility="private",
-        )
+        gallery.select(select_example, outputs=image, api_visibility="private")
     return page
 
 
@@ -350,12 +321,7 @@ def _segment_video(gr, segmenter, path, folder):
     except UnreadableVideo as error:
         raise _error(gr, error, path) from error
     overlay, labels = job.output(OVERLAY, ".mp4"), job.output(LABELS, ".mkv")
-    yield [
-        str(overlay),
-        _file(gr, labels),
-        _file(gr, overlay),
-        *_status(gr),
-    ]
+    yield [str(overlay), _file(gr, labels), _file(gr, overlay), *_status(gr)]
 
 
 def _message(text, path):

@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties, fontManager
 
@@ -34,7 +33,6 @@ def plot_curves(
         ValueError: if a history lacks one of the four columns.
     """
     figure = Figure(figsize=(10, 6.5), layout="constrained")
-    FigureCanvasAgg(figure)
     panels = figure.subplots(2, 2).ravel()
     for axes, (column, title, factor) in zip(panels, _PANELS, strict=True):
         for label, history in histories:

@@ -103,7 +103,6 @@ def overlay(
     class_map: ClassMap,
     opacity: float = 0.5,
     contours: bool | None = None,
-    palette: np.ndarray | None = None,
 ) -> np.ndarray:
     """Blend an image with the colors of its classes.
 
@@ -115,13 +114,11 @@ def overlay(
             are not changed.
         contours: draw the borders between regions in full color; `has_contours` when
             None.
-        palette: uint8 RGB `(256, 3)`; `overlay_palette(class_map)` when None.
 
     Returns:
         uint8 RGB `(height, width, 3)`.
     """
-    palette = overlay_palette(class_map) if palette is None else palette
-    colors = palette.take(label_map, axis=0)  # (H, W, 3)
+    colors = overlay_palette(class_map).take(label_map, axis=0)  # (H, W, 3)
     blended = cv2.addWeighted(image, 1 - opacity, colors, opacity, 0)
     if has_contours(class_map) if contours is None else contours:
         lines = _borders(label_map, round(legend_scale(label_map.shape)))
@@ -242,16 +239,11 @@ def legend(
 
 def _borders(label_map: np.ndarray, thickness: int) -> np.ndarray:
     """Mask of the pixels on both sides of the borders between regions."""
-    differs = np.zeros(label_map.shape, dtype="uint8")
-    across = label_map[:, 1:] != label_map[:, :-1]
-    down = label_map[1:] != label_map[:-1]
-    differs[:, 1:] |= across
-    differs[:, :-1] |= across
-    differs[1:] |= down
-    differs[:-1] |= down
+    cross = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
+    differs = cv2.morphologyEx(label_map.astype("uint8"), cv2.MORPH_GRADIENT, cross)
     if thickness > 1:
         differs = cv2.dilate(differs, np.ones((thickness, thickness), dtype="uint8"))
-    return differs.astype(bool)
+    return differs > 0
 
 
 def _candidate_colors() -> np.ndarray:

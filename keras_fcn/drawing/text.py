@@ -2,7 +2,6 @@
 
 import logging
 import os
-import sys
 from collections.abc import Iterable
 from functools import lru_cache
 from importlib.util import find_spec
@@ -111,8 +110,6 @@ def _system_fonts() -> list[str]:
         *(Path("/usr/share/fonts"), Path("/usr/local/share/fonts")),
         *(Path("/System/Library/Fonts"), Path("/Library/Fonts")),
     ]
-    if sys.platform == "win32":
-        places.append(Path(os.environ.get("WINDIR", "C:/Windows"), "Fonts"))
     found = [
         os.path.join(root, name)
         for place in places

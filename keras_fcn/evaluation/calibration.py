@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from keras_fcn.classes import ClassMap
@@ -178,7 +177,6 @@ def draw_reliability(counts: ConfidenceCounts, path: Path) -> None:
         path: PNG file to write.
     """
     figure = Figure(figsize=(10, 4.5), layout="constrained")
-    FigureCanvasAgg(figure)
     left, right = figure.subplots(1, 2)
     report = counts.report()
     confidence, accuracy, share = (

@@ -2,7 +2,7 @@
 
 import heapq
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
@@ -92,12 +92,28 @@ def evaluate(
     split, class_map = dataset.split(split_name), dataset.class_map
     _check_output_dir(output_dir)
     started = time.monotonic()
+    matrix = np.zeros((class_map.num_classes,) * 2, dtype="int64")
+    counts = ConfidenceCounts()
+    # A heap: its first entry is the smallest, by negative IoU the best image.
+    worst_heap: list[tuple[float, int, ImageResult]] = []
+    overlays: list[tuple[str, np.ndarray]] = []
+    shown = np.linspace(0, split.num_images - 1, num_overlays).round().astype(int)
     results = predict_split(predict, split, class_map, batch_size)
-    collected = _Collected(class_map, split.num_images, num_worst, num_overlays)
-    for result in Progress(results, description="Evaluating", total=split.num_images):
-        collected.add(result)
-    matrix = collected.matrix
-    worst = sorted(collected.worst, reverse=True)  # the lowest mean IoU first
+    progress = Progress(results, description="Evaluating", total=split.num_images)
+    for index, result in enumerate(progress):
+        matrix += result.confusion_matrix
+        is_labelled = result.label_map != class_map.void_id
+        is_correct = result.prediction == result.label_map
+        counts.update(result.confidence[is_labelled], is_correct[is_labelled])
+        mean_iou = segmentation_scores(result.confusion_matrix)["mean_iou"]
+        if not np.isnan(mean_iou):  # NaN: all pixels are void
+            heapq.heappush(worst_heap, (-mean_iou, index, result))
+            if len(worst_heap) > num_worst:
+                heapq.heappop(worst_heap)
+        if index in shown:
+            drawn = overlay_with_legend(result.image, result.prediction, class_map)
+            overlays.append((result.name, drawn))
+    worst = sorted(worst_heap, reverse=True)  # the lowest mean IoU first
     report = {
         **scores_report(matrix, dataset, split_name, prediction),
         "calibration": None,
@@ -109,44 +125,24 @@ def evaluate(
         ],
     }
     if matrix.any():
-        report["calibration"] = {
-            "temperature": temperature,
-            **collected.counts.report(),
-        }
+        report["calibration"] = {"temperature": temperature, **counts.report()}
     output_dir.mkdir(parents=True, exist_ok=True)
     # Written first: it marks the folder as one that may be overwritten.
     write_json(output_dir / "scores.json", report)
-    _write_figures(output_dir, collected, [result for _, _, result in worst])
+    confusion = draw_confusion_matrix(matrix, class_map)
+    write_png(output_dir / "confusion_matrix.png", confusion)
+    if matrix.any():
+        draw_reliability(counts, output_dir / "reliability.png")
+    panels = (
+        (
+            result.name,
+            sample_panel(result.image, result.label_map, result.prediction, class_map),
+        )
+        for _, _, result in worst
+    )
+    for name, images in (("worst", panels), ("overlays", overlays)):
+        _write_images(output_dir / name, images)
     return report
-
-
-class _Collected:
-    """What `evaluate` keeps of the results: counts, some overlays, the worst images."""
-
-    def __init__(self, class_map, num_images, num_worst, num_overlays):
-        self.class_map, self.num_worst = class_map, num_worst
-        self.matrix = np.zeros((class_map.num_classes,) * 2, dtype="int64")
-        self.counts = ConfidenceCounts()
-        # A heap: its first entry is the smallest, by negative IoU the best image.
-        self.worst: list[tuple[float, int, ImageResult]] = []
-        self.overlays: list[tuple[str, np.ndarray]] = []
-        shown = np.linspace(0, num_images - 1, num_overlays).round()
-        self._shown, self._index = set(shown.astype(int).tolist()), 0
-
-    def add(self, result: ImageResult) -> None:
-        self.matrix += result.confusion_matrix
-        is_labelled = result.label_map != self.class_map.void_id
-        is_correct = result.prediction == result.label_map
-        self.counts.update(result.confidence[is_labelled], is_correct[is_labelled])
-        mean_iou = segmentation_scores(result.confusion_matrix)["mean_iou"]
-        if not np.isnan(mean_iou):  # NaN: all pixels are void
-            heapq.heappush(self.worst, (-mean_iou, self._index, result))
-            if len(self.worst) > self.num_worst:
-                heapq.heappop(self.worst)
-        if self._index in self._shown:
-            drawn = overlay_with_legend(result.image, result.prediction, self.class_map)
-            self.overlays.append((result.name, drawn))
-        self._index += 1
 
 
 def _check_output_dir(folder: Path) -> None:
@@ -164,27 +160,12 @@ def _check_output_dir(folder: Path) -> None:
         )
 
 
-def _write_figures(
-    folder: Path, collected: _Collected, worst: list[ImageResult]
-) -> None:
-    matrix, class_map = collected.matrix, collected.class_map
-    confusion = draw_confusion_matrix(matrix, class_map)
-    write_png(folder / "confusion_matrix.png", confusion)
-    if matrix.any():
-        draw_reliability(collected.counts, folder / "reliability.png")
-    panels = (
-        (
-            result.name,
-            sample_panel(result.image, result.label_map, result.prediction, class_map),
-        )
-        for result in worst
-    )
-    for name, images in (("worst", panels), ("overlays", collected.overlays)):
-        (folder / name).mkdir(exist_ok=True)
-        for old in (folder / name).glob("*.png"):  # of an earlier evaluation
-            old.unlink()
-        # The number distinguishes images such as a/b and a-b.
-        for number, (image_name, image) in enumerate(images, start=1):
-            file_name = f"{number:02}-{image_name.replace('/', '-')}"
-            stem = file_name.encode()[:200].decode(errors="ignore")  # at most 255 bytes
-            write_png(folder / name / f"{stem}.png", image)
+def _write_images(folder: Path, images: Iterable[tuple[str, np.ndarray]]) -> None:
+    folder.mkdir(exist_ok=True)
+    for old in folder.glob("*.png"):  # of an earlier evaluation
+        old.unlink()
+    # The number distinguishes images such as a/b and a-b.
+    for number, (image_name, image) in enumerate(images, start=1):
+        file_name = f"{number:02}-{image_name.replace('/', '-')}"
+        stem = file_name.encode()[:200].decode(errors="ignore")  # at most 255 bytes
+        write_png(folder / f"{stem}.png", image)

@@ -5,7 +5,7 @@ import numpy as np
 from keras_fcn.datasets.dataset import SegmentationDataset
 from keras_fcn.drawing.text import padded
 from keras_fcn.errors import printable
-from keras_fcn.metrics.confusion_matrix import segmentation_scores
+from keras_fcn.metrics.confusion_matrix import SCORES, segmentation_scores
 
 SINGLE_SCALE = "single scale"  # the default inference mode's name in reports
 
@@ -48,15 +48,7 @@ def scores_report(
         "void_rule": f"pixels labelled {dataset.class_map.void_id} are ignored",
         "mean_rule": "over the classes in labels or predictions of the whole split",
         "prediction": prediction,
-        **{
-            name: number_or_none(scores[name])
-            for name in (
-                "pixel_accuracy",
-                "mean_accuracy",
-                "mean_iou",
-                "frequency_weighted_iou",
-            )
-        },
+        **{name: number_or_none(scores[name]) for name in SCORES},
         "per_class_iou": by_class(scores["per_class_iou"]),
         "per_class_accuracy": by_class(scores["per_class_accuracy"]),
         "confusion_matrix": matrix.tolist(),

@@ -25,13 +25,16 @@ def check_pages(path: Path, max_pixels: int = MAX_IMAGE_PIXELS) -> None:
     """Refuse a TIFF or an animation with several images, of which any could be meant.
 
     Args:
-        path: an image file; pages of a TIFF that are smaller copies or transparency
-            masks of the first one are allowed.
+        path: an image file; only those with a suffix of `PAGE_SUFFIXES` are read. Pages
+            of a TIFF that are smaller copies or transparency masks of the first one are
+            allowed.
         max_pixels: the largest accepted number of pixels.
 
     Raises:
         UnreadableImage, FileNotFoundError: as `read_image`.
     """
+    if path.suffix.lower() not in PAGE_SUFFIXES:
+        return
     with open_image(path, max_pixels) as image:
         count = getattr(image, "n_frames", 1) if image.format in _WITH_FRAMES else 1
         if count == 1:
@@ -49,9 +52,7 @@ def check_pages(path: Path, max_pixels: int = MAX_IMAGE_PIXELS) -> None:
 
 
 def read_frames(
-    path: Path,
-    max_pixels: int = MAX_IMAGE_PIXELS,
-    value_range: ValueRange = "auto",
+    path: Path, max_pixels: int = MAX_IMAGE_PIXELS, value_range: ValueRange = "auto"
 ) -> Iterator[tuple[int | None, np.ndarray]]:
     """Read the images of a file one by one.
 

@@ -13,23 +13,6 @@ from keras_fcn.images.opening import UnreadableImage, decode, open_image
 from keras_fcn.images.value_range import scaled
 from keras_fcn.options import ValueRange
 
-__all__ = [
-    "IMAGE_SUFFIXES",
-    "UnreadableImage",
-    "apply_orientation",
-    "as_image",
-    "decode_values",
-    "has_bytes",
-    "read_image",
-    "read_image_and_orientation",
-    "read_image_values",
-    "read_label_image",
-    "read_size",
-    "read_size_and_orientation",
-    "read_stored_values",
-    "values_of",
-]
-
 IMAGE_SUFFIXES = (
     ".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".bmp", ".tif", ".tiff",
     ".ppm", ".pgm", ".pbm", ".pnm", ".gif",
@@ -150,7 +133,7 @@ def decode_values(image: ImageFile, path: Path) -> tuple[np.ndarray, int]:
         raise UnreadableImage(f"{path} can't be decoded: its colors have 16 bits")
     values = pages[0][..., 2::-1]  # from BGR or BGRA
     if image.format != "TIFF":  # OpenCV applies the orientation of a TIFF
-        values = _turned(values, orientation)
+        values = apply_orientation(values, orientation)
     return values, orientation
 
 
@@ -207,23 +190,10 @@ def values_of(image: Image.Image) -> tuple[np.ndarray, int]:
         The values, upright, and the EXIF orientation that was applied, 1 to 8.
     """
     orientation = _orientation(image)
-    upright = _upright(image, orientation)
+    upright = ImageOps.exif_transpose(image) if orientation > 1 else image
     if not image.mode.startswith(_WIDE_GRAY) and image.mode != "RGB":
         upright = upright.convert("RGB")  # would copy an RGB image
     return _as_stored(np.asarray(upright), image), orientation
-
-
-def apply_orientation(label_map: np.ndarray, orientation: int) -> np.ndarray:
-    """Apply an image's EXIF orientation to a label map of the pixels as stored.
-
-    Args:
-        label_map: uint8 `(height, width)`.
-        orientation: from `read_image_and_orientation`.
-
-    Returns:
-        uint8 `(height, width)`; `(width, height)` if `orientation` is 5 to 8.
-    """
-    return _turned(label_map, orientation)
 
 
 def read_stored_values(path: Path, max_pixels: int = MAX_IMAGE_PIXELS) -> np.ndarray:
@@ -299,17 +269,22 @@ def read_label_image(path: Path, max_pixels: int = MAX_IMAGE_PIXELS) -> Image.Im
         return image
 
 
-def _turned(values: np.ndarray, orientation: int) -> np.ndarray:
-    """Apply an EXIF orientation to an array `(height, width, ...)`."""
+def apply_orientation(values: np.ndarray, orientation: int) -> np.ndarray:
+    """Apply an EXIF orientation to pixels as stored.
+
+    Args:
+        values: `(height, width, ...)`.
+        orientation: 1 to 8, as from `read_image_and_orientation`.
+
+    Returns:
+        The same dtype, `(height, width, ...)`; `(width, height, ...)` if `orientation`
+        is 5 to 8.
+    """
     if orientation in (2, 3, 7, 8):
         values = values[:, ::-1]
     if orientation in (3, 4, 6, 7):
         values = values[::-1]
     return values.swapaxes(0, 1) if orientation > 4 else values
-
-
-def _upright(image: Image.Image, orientation: int) -> Image.Image:
-    return ImageOps.exif_transpose(image) if orientation > 1 else image
 
 
 def _orientation(image: Image.Image) -> int:

@@ -7,11 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from keras_fcn.config import DEFAULT_NETWORK, TrainingConfig
-from keras_fcn.conversion.options import (
-    InferencePrecision,
-    RuntimeName,
-    RuntimeOptions,
-)
+from keras_fcn.conversion.options import InferencePrecision, RuntimeName, RuntimeOptions
 from keras_fcn.conversion.selection import Selection, select_runtime
 from keras_fcn.datasets.dataset import SegmentationDataset
 from keras_fcn.datasets.folder.folder_data import MissingSplit

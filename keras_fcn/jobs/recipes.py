@@ -12,7 +12,7 @@ from typing import Any
 from keras_fcn.config import FOLDER_FIELDS, TrainingConfig
 from keras_fcn.datasets.mix import parse_mix
 from keras_fcn.datasets.recognize import check_folder, recognize_dataset
-from keras_fcn.errors import did_you_mean, shown
+from keras_fcn.errors import did_you_mean, located, shown
 from keras_fcn.options import kind_of, parse
 from keras_fcn.runs.names import network_path
 
@@ -69,10 +69,8 @@ def with_recipe(options: Mapping[str, Any], name: str | None = None) -> dict[str
     # Among themselves: an option may make one of the recipe useless, such as `augment`
     # off, or useful.
     useless = find_useless(values)
-    try:
+    with located(path):
         check_options(kept, [name for name in kept if name in useless])
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}") from error
     if (start := TrainingConfig(**values).init_from) is not None:
         network_path(start)
     return values
@@ -141,7 +139,7 @@ def read_recipe(path: Path) -> dict[str, Any]:
         if name not in _OPTIONS:
             nearest = did_you_mean(name, _OPTIONS)
             raise ValueError(f"{path}: there is no option {name}{nearest}")
-        try:
+        with located(f"{path}: {name}"):
             recipe[name] = parse(_OPTIONS[name].type, value)
             if isinstance(value, str) and isinstance(recipe[name], int | float):
                 kind = kind_of(_OPTIONS[name].type)
@@ -149,8 +147,6 @@ def read_recipe(path: Path) -> dict[str, Any]:
                     f"expected {kind.expected}, got the text {shown(value)}: leave out "
                     "the quotes"
                 )
-        except ValueError as error:
-            raise ValueError(f"{path}: {name}: {error}") from None
     return recipe
 
 

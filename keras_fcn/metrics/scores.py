@@ -6,6 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_fcn.errors import check_positive
 from keras_fcn.metrics.confusion_matrix import ConfusionMatrix, segmentation_scores
 from keras_fcn.typing import Tensor
 
@@ -45,11 +46,7 @@ class SegmentationMetric(keras.metrics.Metric):
             if isinstance(shared_with, SegmentationMetric):
                 owner = shared_with.confusion_matrix
         elif num_classes is not None:
-            if not isinstance(num_classes, int | np.integer) or num_classes < 1:
-                raise ValueError(
-                    "`num_classes` must be a positive integer. Received: "
-                    f"num_classes={num_classes!r}"
-                )
+            check_positive("num_classes", num_classes)
             owner = ConfusionMatrix(num_classes, ignore_class)
             self._own = owner  # Keras finds its variables by this attribute
         else:

@@ -1,5 +1,6 @@
 """The options that determine the graph of a network; neither Keras nor TensorFlow."""
 
+from dataclasses import fields
 from typing import Annotated, Literal
 
 from keras_fcn.config import Head, SkipScales, TrainingConfig, Upsampling, Variant
@@ -57,17 +58,10 @@ class Architecture:
             config: the configuration, resolved.
             num_classes: number of classes, without void.
         """
-        return cls(
-            variant=config.variant,
-            num_classes=num_classes,
-            head=config.head,
-            head_filters=config.head_filters,
-            dropout=config.dropout,
-            skip_scales=config.skip_scales,
-            upsampling=config.upsampling,
-            freeze_upsampling=config.freeze_upsampling,
-            freeze_blocks=config.freeze_blocks or 0,
-        )
+        names = {field.name for field in fields(cls)} - {"num_classes", "input_shape"}
+        options = {name: getattr(config, name) for name in names}
+        options["freeze_blocks"] = config.freeze_blocks or 0
+        return cls(num_classes=num_classes, **options)
 
     @property
     def stride(self) -> int:

@@ -86,19 +86,9 @@ def FCN(
     Reference: Long, Shelhamer and Darrell, "Fully Convolutional Networks for Semantic
     Segmentation", CVPR 2015.
     """
-    architecture = Architecture(
-        variant=variant,
-        num_classes=num_classes,
-        head=head,
-        head_filters=head_filters,
-        dropout=dropout,
-        skip_scales=skip_scales,
-        upsampling=upsampling,
-        freeze_upsampling=freeze_upsampling,
-        freeze_blocks=freeze_blocks,
-        input_shape=input_shape,
-    )
-    return build_network(architecture, weights)
+    options = dict(locals())
+    del options["weights"]
+    return build_network(Architecture(**options), weights)
 
 
 def build_network(

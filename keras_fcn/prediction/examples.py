@@ -2,9 +2,7 @@
 
 from pathlib import Path
 
-from PIL import Image
-
-from keras_fcn.storage.atomic import atomic_file
+from keras_fcn.images.encoding import write_png
 from street_rendering import render_street
 
 _SEED = 1  # the data set `streets` has the seed 0
@@ -27,7 +25,6 @@ def write_examples(folder: Path) -> list[Path]:
         path = folder / f"street-{number}.png"
         if not path.exists():
             image, _ = render_street(_SEED, index, *_SIZE)
-            with atomic_file(path) as part:
-                Image.fromarray(image).save(part, format="png")
+            write_png(path, image)
         paths.append(path)
     return paths

@@ -7,11 +7,7 @@ from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 
-from keras_fcn.prediction.inputs import (
-    VIDEO_SUFFIXES,
-    expand_list,
-    find_files,
-)
+from keras_fcn.prediction.inputs import VIDEO_SUFFIXES, expand_list, find_files
 from keras_fcn.prediction.urls import (
     download_image,
     is_stream,

@@ -11,7 +11,7 @@ import numpy as np
 from keras_fcn.classes import ClassMap
 from keras_fcn.drawing.html import html_with_images
 from keras_fcn.drawing.overlays import overlay_with_legend
-from keras_fcn.errors import did_you_mean
+from keras_fcn.errors import check_choice
 from keras_fcn.images.encoding import (
     encode_label_map,
     encode_photograph,
@@ -77,11 +77,7 @@ class SegmentationResult:
             ValueError: if there is no such class.
         """
         names = (*self.class_map.names, "void")
-        if class_name not in names:
-            raise ValueError(
-                f"`class_name` must be one of {', '.join(names)}. Received: "
-                f"class_name={class_name}{did_you_mean(str(class_name), names)}"
-            )
+        check_choice("class_name", class_name, names)
         class_id = names.index(class_name)
         if class_name == "void" and class_name not in self.class_map.names:
             class_id = self.class_map.void_id

@@ -12,11 +12,7 @@ from PIL import Image
 
 from keras_fcn.classes import ClassMap
 from keras_fcn.config import DEFAULT_NETWORK, MAX_IMAGE_PIXELS
-from keras_fcn.conversion.options import (
-    InferencePrecision,
-    RuntimeName,
-    RuntimeOptions,
-)
+from keras_fcn.conversion.options import InferencePrecision, RuntimeName, RuntimeOptions
 from keras_fcn.conversion.selection import select_runtime
 from keras_fcn.drawing.html import html_with_classes
 from keras_fcn.drawing.overlays import overlay, overlay_with_legend
@@ -37,6 +33,7 @@ if TYPE_CHECKING:
 
 AnyImage = str | PathLike | Image.Image | np.ndarray
 
+_OPTIONS = [field.name for field in dataclasses.fields(PredictionOptions)]
 _BATCH_SIZE = 4  # images of a given batch that the network processes at a time
 
 
@@ -130,19 +127,9 @@ class Segmenter:
         max_pixels: int = MAX_IMAGE_PIXELS,
         value_range: ValueRange = "auto",
     ):
+        arguments = dict(locals())
         _check_process()
-        self.options = PredictionOptions(
-            tta=tta,
-            dense=dense,
-            stride_factor=stride_factor,
-            size=size,
-            tile=tile,
-            overlap=overlap,
-            uncertainty=uncertainty,
-            temperature=temperature,
-            unknown_below=unknown_below,
-            value_range=value_range,
-        )
+        self.options = PredictionOptions(**{n: arguments[n] for n in _OPTIONS})
         self._source: dict[str, Any] | None = None  # arguments of `load`
         self.model = model
         self.class_map = class_map
@@ -441,23 +428,10 @@ def load(
         RuntimeError: in a fork of a process that has used a network.
     """
     arguments = dict(locals())
-    options = PredictionOptions(
-        tta=tta,
-        dense=dense,
-        stride_factor=stride_factor,
-        size=size,
-        tile=tile,
-        overlap=overlap,
-        uncertainty=uncertainty,
-        temperature=temperature,
-        unknown_below=unknown_below,
-        value_range=value_range,
-    )
-    if not isinstance(name, str | PathLike):
-        raise ValueError(f"`name` must be a name or a folder. Received: name={name}")
+    options = PredictionOptions(**{n: arguments[n] for n in _OPTIONS})
     _check_process()
     runtime_options = RuntimeOptions(runtime, precision, max_loss)
-    network = find_network(os.fspath(name), exported=True)
+    network = find_network(name, exported=True)
     selection = select_runtime(network, runtime_options, options.special_modes)
     segmenter = Segmenter(
         selection.load(),

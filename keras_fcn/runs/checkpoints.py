@@ -30,12 +30,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from keras_fcn.errors import shown, summarize
-from keras_fcn.storage.atomic import (
-    atomic_file,
-    move_into_place,
-    read_json,
-    write_json,
-)
+from keras_fcn.storage.atomic import atomic_file, move_into_place, read_json, write_json
 from keras_fcn.storage.regular_files import check_is_regular
 
 logger = logging.getLogger(__name__)
@@ -145,22 +140,16 @@ class Checkpoint:
 class Checkpoints:
     """The checkpoints of a run, and the files that follow from them.
 
-    Args:
+    Attributes:
         folder: the folder of the run.
+        last_file: file of the last checkpoint.
+        before_file: file of the previous checkpoint.
     """
 
     def __init__(self, folder: Path):
         self.folder = folder
-
-    @property
-    def last_file(self) -> Path:
-        """File of the last checkpoint."""
-        return self.folder / "checkpoint.json"
-
-    @property
-    def before_file(self) -> Path:
-        """File of the previous checkpoint."""
-        return self.folder / "checkpoint-before.json"
+        self.last_file = folder / "checkpoint.json"
+        self.before_file = folder / "checkpoint-before.json"
 
     def read(self) -> list[Checkpoint]:
         """Read the valid checkpoints, the last one first.

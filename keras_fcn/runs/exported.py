@@ -48,10 +48,6 @@ class ExportedModel:
         """Return float32 `(batch, height, width, num_classes)`."""
         return self._checked(images).logits(images)
 
-    def probabilities(self, images: np.ndarray) -> np.ndarray:
-        """Return float32 `(batch, height, width, num_classes)`."""
-        return self._checked(images).probabilities(images)
-
     def _checked(self, images):
         _check_shape(self.runtime.shape, images.shape[:3])
         return self.runtime

@@ -33,7 +33,6 @@ from keras_fcn.runs.checkpoints import Checkpoint, Checkpoints
 from keras_fcn.runs.names import check_run
 from keras_fcn.runs.network_folder import NetworkFolder
 from keras_fcn.storage.atomic import (
-    atomic_file,
     atomic_folder,
     move_into_place,
     read_json,
@@ -291,17 +290,6 @@ class RunFolder(NetworkFolder):
                     f"{self.path} is being trained by {error}: wait for it, or stop it"
                 ) from error
             yield
-
-
-def save_model(model: "keras.Model", path: Path) -> None:
-    """Save a network atomically.
-
-    Args:
-        model: the network.
-        path: the file; ends in `.keras`.
-    """
-    with atomic_file(path) as part:
-        model.save(part)
 
 
 def versions() -> dict[str, str]:

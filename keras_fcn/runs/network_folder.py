@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from keras_fcn.classes import ClassMap
 from keras_fcn.config import TrainingConfig
-from keras_fcn.errors import shown
+from keras_fcn.errors import located, shown
 from keras_fcn.options import Side, Temperature, kind_of, parse
 from keras_fcn.runs.names import CONFIG_FILE
 from keras_fcn.storage.atomic import read_json
@@ -196,14 +196,12 @@ class NetworkFolder(ABC):
         return self._parse(Temperature, value, self.calibration_file, "temperature")
 
     def _parse(self, kind: Any, value: object, file: Path, name: str) -> Any:
-        try:
+        with located(f"{file}: {name}"):
             if isinstance(value, str):  # `parse` would convert it
                 raise ValueError(
                     f"expected {kind_of(kind).expected}, got {shown(value)}"
                 )
             return parse(kind, value)
-        except ValueError as error:
-            raise ValueError(f"{file}: {name}: {error}") from None
 
     def read_architecture(self) -> "Architecture":
         """Return the architecture of the network, with nothing frozen."""

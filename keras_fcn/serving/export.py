@@ -116,13 +116,4 @@ def _write(network_folder, folder, options, calibration):
         DEFAULT_MAX_PIXELS if size is None else SCALED_MAX_PIXELS
     )
     class_map = network_folder.read_class_map()
-    write_saved_model(
-        network,
-        class_map,
-        card,
-        folder,
-        max_pixels,
-        size,
-        temperature,
-        card["value_range"],
-    )
+    write_saved_model(network, class_map, card, folder, max_pixels)

@@ -34,9 +34,7 @@ def decode_image(image_bytes: tf.Tensor, value_range: ValueRange = "auto") -> tf
     # decode_jpeg decodes PNG too, to 8 bits. INTEGER_ACCURATE is the DCT of other
     # decoders; TensorFlow's default is less accurate.
     image = tf.io.decode_jpeg(
-        tf.where(is_wide, pixel, image_bytes),
-        channels=3,
-        dct_method="INTEGER_ACCURATE",
+        tf.where(is_wide, pixel, image_bytes), channels=3, dct_method="INTEGER_ACCURATE"
     )
     if limits_of(_BYTES, value_range, "") != (0, 255):
         image = _scale(image, value_range)
@@ -93,12 +91,7 @@ def check_images(image_bytes: tf.Tensor, max_pixels: int) -> list[tf.Operation]:
     invalid = tf.where(problems != "")[:, 0]
     named = invalid[:_MAX_NAMED]
     messages = tf.strings.join(
-        [
-            "image_bytes[",
-            tf.strings.as_string(named),
-            "] ",
-            tf.gather(problems, named),
-        ]
+        ["image_bytes[", tf.strings.as_string(named), "] ", tf.gather(problems, named)]
     )
     message = tf.strings.join(
         [

@@ -17,7 +17,6 @@ from tensorflow_serving.apis.predict_pb2 import PredictRequest
 from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog, PredictLog
 
 from keras_fcn.classes import ClassMap
-from keras_fcn.options import ValueRange
 from keras_fcn.serving.signatures import serving_functions
 from keras_fcn.storage.atomic import write_json
 
@@ -25,32 +24,23 @@ _WARM_UP_SIZE = (256, 320)
 
 
 def write_saved_model(
-    network: keras.Model,
-    class_map: ClassMap,
-    card: dict,
-    folder: Path,
-    max_pixels: int,
-    inference_size: int | None = None,
-    temperature: float = 1.0,
-    value_range: ValueRange = "auto",
+    network: keras.Model, class_map: ClassMap, card: dict, folder: Path, max_pixels: int
 ) -> None:
     """Write a network as a SavedModel that requires only TensorFlow.
 
     Args:
         network: a network of `FCN`, on TensorFlow's backend.
         class_map: its classes.
-        card: description of the model; the signatures and the limit are added.
+        card: description of the model, with the inference size, the temperature and
+            the value range; the signatures and the limit are added.
         folder: an existing empty folder.
         max_pixels: as in `serving_functions`.
-        inference_size: as in `serving_functions`.
-        temperature: as in `serving_functions`.
-        value_range: as in `serving_functions`.
 
     Raises:
         OSError, tf.errors.OpError: if a file can't be written.
     """
     functions = serving_functions(
-        network, max_pixels, inference_size, temperature, value_range
+        network, max_pixels, card["size"], card["temperature"], card["value_range"]
     )
     module = tf.Module()
     module.network_variables = [variable.value for variable in network.variables]

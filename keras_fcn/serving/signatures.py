@@ -14,8 +14,6 @@ Each checks its input and fails with INVALID_ARGUMENT and a message that names t
 problem.
 """
 
-from collections.abc import Callable
-
 import keras
 import tensorflow as tf
 
@@ -82,18 +80,30 @@ def serving_functions(
             logits = tf.image.resize(logits, tf.shape(image)[1:3])
         return {"probabilities": tf.nn.softmax(logits)}
 
+    def encoded(outputs_of, image_bytes, num_outputs):
+        """PNGs of each output of each file, string `(batch,)`."""
+        with tf.control_dependencies([_check_rank(image_bytes, 1, "image_bytes")]):
+            image_bytes = tf.identity(image_bytes)
+        with tf.control_dependencies(check_images(image_bytes, max_pixels)):
+            image_bytes = tf.identity(image_bytes)
+        return tf.map_fn(
+            lambda file: [
+                tf.io.encode_png(output[0, :, :, None])  # (1, H, W) to (H, W, 1)
+                for output in outputs_of(decode_image(file, value_range)[None])
+            ],
+            image_bytes,
+            fn_output_signature=[tf.string] * num_outputs,
+            parallel_iterations=1,  # one at a time, for the memory of one
+        )
+
     @tf.function(input_signature=[IMAGE_BYTES], autograph=False)
     def serving_default(image_bytes):
-        (labels,) = _encoded_outputs(
-            label_maps, image_bytes, 1, max_pixels, value_range
-        )
+        (labels,) = encoded(label_maps, image_bytes, 1)
         return {"label_png_bytes": labels}
 
     @tf.function(input_signature=[IMAGE_BYTES], autograph=False)
     def confidence(image_bytes):
-        labels, confidences = _encoded_outputs(
-            label_maps_and_confidence, image_bytes, 2, max_pixels, value_range
-        )
+        labels, confidences = encoded(label_maps_and_confidence, image_bytes, 2)
         return {"label_png_bytes": labels, "confidence_png_bytes": confidences}
 
     return {
@@ -106,29 +116,6 @@ def serving_functions(
 
 def _label_map(logits):
     return tf.cast(tf.argmax(logits, axis=-1, output_type=tf.int32), tf.uint8)
-
-
-def _encoded_outputs(
-    outputs_of: Callable,
-    image_bytes: tf.Tensor,
-    num_outputs: int,
-    max_pixels: int,
-    value_range: ValueRange,
-) -> list[tf.Tensor]:
-    """PNGs of each output of each file, string `(batch,)`."""
-    with tf.control_dependencies([_check_rank(image_bytes, 1, "image_bytes")]):
-        image_bytes = tf.identity(image_bytes)
-    with tf.control_dependencies(check_images(image_bytes, max_pixels)):
-        image_bytes = tf.identity(image_bytes)
-    return tf.map_fn(
-        lambda file: [
-            tf.io.encode_png(output[0, :, :, None])  # (1, H, W) to (H, W, 1)
-            for output in outputs_of(decode_image(file, value_range)[None])
-        ],
-        image_bytes,
-        fn_output_signature=[tf.string] * num_outputs,
-        parallel_iterations=1,  # one at a time, for the memory of one
-    )
 
 
 def _checked_image(image, max_pixels):

@@ -125,16 +125,15 @@ class Augment(keras.layers.Layer):
         Raises:
             ValueError: if `ignore_class` is None, or there is no label map.
         """
+        image = inputs
         if isinstance(inputs, Mapping):
             image, label_map = inputs["image"], inputs["label_map"]
-            pair = self._augment(image, label_map, inputs.get("size"), training)
-            others = {k: v for k, v in inputs.items() if k != "size"}
-            return {**others, "image": pair[0], "label_map": pair[1]}
-        if isinstance(inputs, list | tuple):
-            inputs, label_map = inputs
+            size = inputs.get("size")
+        elif isinstance(inputs, list | tuple):
+            image, label_map = inputs
         if label_map is None:
             raise ValueError("`label_map` is required: image and label map are changed")
-        return self._augment(inputs, label_map, size, training)
+        return _like(inputs, *self._augment(image, label_map, size, training))
 
     def _augment(self, image, label_map, size, training):
         if self.ignore_class is None:
@@ -173,27 +172,19 @@ class Augment(keras.layers.Layer):
         first = tensors[0].shape[:-3]
         image.set_shape((*first, *self.crop, 3))
         label_map.set_shape((*first, *self.crop))
-        if not isinstance(inputs, Mapping):
-            return image, label_map
-        others = {k: v for k, v in inputs.items() if k != "size"}
-        return {**others, "image": image, "label_map": label_map}
+        return _like(inputs, image, label_map)
 
     def compute_output_spec(self, inputs: Any, *args: Any, **kwargs: Any) -> Any:
         """Return the shapes and dtypes of the outputs."""
-        is_mapping = isinstance(inputs, Mapping)
-        if is_mapping:
+        image = inputs[0] if isinstance(inputs, list | tuple) else inputs
+        if isinstance(inputs, Mapping):
             image = inputs["image"]
-        else:
-            image = inputs[0] if isinstance(inputs, list | tuple) else inputs
         first = image.shape[:-3]
-        pair = (
+        return _like(
+            inputs,
             keras.KerasTensor((*first, *self.crop, 3), "float32"),
             keras.KerasTensor((*first, *self.crop), "int32"),
         )
-        if not is_mapping:
-            return pair
-        others = {k: v for k, v in inputs.items() if k != "size"}
-        return {**others, "image": pair[0], "label_map": pair[1]}
 
     def get_config(self) -> dict[str, Any]:
         """Return the arguments of the constructor, for saved networks."""
@@ -262,6 +253,14 @@ class Augment(keras.layers.Layer):
             turn = change(self.hue)
             image = rotate_hue(image, ops.squeeze(turn, axis=-1))
         return ops.clip(image, 0, 255)
+
+
+def _like(inputs, image, label_map):
+    """Outputs in the form of the inputs: a pair, or a dictionary without the size."""
+    if not isinstance(inputs, Mapping):
+        return image, label_map
+    others = {k: v for k, v in inputs.items() if k != "size"}
+    return {**others, "image": image, "label_map": label_map}
 
 
 def make_augment(

@@ -23,11 +23,7 @@ from keras_fcn.drawing.panels import (
     stack_panels,
 )
 from keras_fcn.images.encoding import write_label_map, write_png
-from keras_fcn.metrics import (
-    ConfusionMatrix,
-    SegmentationMetric,
-    segmentation_scores,
-)
+from keras_fcn.metrics import ConfusionMatrix, SegmentationMetric, segmentation_scores
 from keras_fcn.models.inference import prediction_model
 from keras_fcn.progress import Progress
 from keras_fcn.runs.checkpoints import Checkpoint
@@ -268,10 +264,7 @@ class SegmentationTensorBoard(keras.callbacks.Callback):
         for number, ((image, label_map), prediction) in enumerate(pairs, start=1):
             drawn = {"prediction": colorize(prediction, self.class_map)}
             if not self._has_samples:
-                drawn |= {
-                    "image": image,
-                    "truth": colorize(label_map, self.class_map),
-                }
+                drawn |= {"image": image, "truth": colorize(label_map, self.class_map)}
             for name, figure in drawn.items():
                 tf.summary.image(f"sample-{number}/{name}", figure[None])
         self._has_samples = True

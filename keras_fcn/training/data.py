@@ -117,10 +117,7 @@ def load_training_data(
         pieces = distribution.local_positions(config.batch_size)
         lanes = [
             cached_lanes(
-                train,
-                piece,
-                batch_size=config.batch_size,
-                budget=budget // len(pieces),
+                train, piece, batch_size=config.batch_size, budget=budget // len(pieces)
             )
             for piece in pieces
         ]
@@ -141,11 +138,7 @@ def load_training_data(
     if mixed is not None and mix is not None and mix.name != "streets":
         with distribution.fail_together():
             fingerprints["mix"] = fingerprint(mixed.examples.as_numpy_iterator())
-    class_weights = class_weights_from_counts(
-        config.class_weights,
-        statistics.pixels,
-        statistics.pixels_of_images_with_class,
-    )
+    class_weights = class_weights_from_counts(config.class_weights, *statistics)
     return TrainingData(
         dataset,
         lanes,
@@ -255,12 +248,7 @@ def _sum_statistics(
     statistics: LabelStatistics, distribution: Distribution
 ) -> LabelStatistics:
     """Return the counts of all workers together."""
-    counts = distribution.all_gather(
-        [
-            statistics.pixels.tolist(),
-            statistics.pixels_of_images_with_class.tolist(),
-        ]
-    )
+    counts = distribution.all_gather([part.tolist() for part in statistics])
     whole = LabelStatistics(*np.sum(counts, axis=0))
     if not whole.pixels.any():
         raise ValueError("All pixels of the training label maps are void")
@@ -285,10 +273,8 @@ def training_crop(crop: Size | None, split: Split) -> Size:
     heights, widths = zip(*split.image_sizes, strict=True)
     largest = (max(heights), max(widths))
     if crop is None:
-        return (
-            min(largest[0], _LARGEST_DEFAULT_CROP),
-            min(largest[1], _LARGEST_DEFAULT_CROP),
-        )
+        height, width = (min(length, _LARGEST_DEFAULT_CROP) for length in largest)
+        return height, width
     padded = [math.ceil(length / 32) * 32 for length in largest]
     if crop[0] > padded[0] or crop[1] > padded[1]:
         raise ValueError(

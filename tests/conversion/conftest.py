@@ -7,7 +7,7 @@ import pytest
 from keras_fcn.classes import ClassMap
 from keras_fcn.conversion import cache
 from keras_fcn.models.fcn import FCN
-from keras_fcn.runs.folder import RunFolder, save_model
+from keras_fcn.runs.folder import RunFolder
 from tests.support.data import tiny_config, write_folder
 from tests.support.narrow import narrow_vgg16
 
@@ -27,7 +27,7 @@ def narrow_run(tmp_path_factory):
     layer = model.get_layer("score_fr")
     kernel = np.random.default_rng(0).normal(size=layer.kernel.shape)
     layer.set_weights([kernel, np.zeros(3)])
-    save_model(model, run.best_model)
+    model.save(run.best_model)
     return run
 
 

@@ -8,8 +8,9 @@ from functools import partial
 
 import pytest
 
+from keras_fcn.datasets.camvid import CLASS_MAP
 from keras_fcn.datasets.prepared import prepared_dataset
-from keras_fcn.datasets.streets import CLASS_MAP, Streets, streets_config
+from keras_fcn.datasets.streets import Streets, streets_config
 from keras_fcn.storage.locks import lock
 
 SIZE = (32, 48)

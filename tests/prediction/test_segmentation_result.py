@@ -173,7 +173,7 @@ def test_threads_give_equal_results(model, image):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"name": None}, "`name` must be a name or a folder. Received: name=None"),
+        ({"name": None}, "`name` must be a name or a path. Received: name=None"),
         ({"tile": 64}, "`tile` must be .height, width. in pixels.* Received: tile=64"),
         ({"size": "big"}, "`size` must be auto, native or .* Received: size='big'"),
     ],

@@ -495,7 +495,7 @@ def test_an_overlay_of_classes_and_void_is_drawn(segmenter):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"name": None}, "`name` must be a name or a folder. Received: name=None"),
+        ({"name": None}, "`name` must be a name or a path. Received: name=None"),
         ({"tile": 64}, "`tile` must be .height, width. in pixels.*Received: tile=64"),
     ],
 )

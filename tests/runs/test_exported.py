@@ -103,13 +103,13 @@ def test_images_that_do_not_fit_a_fixed_shape_are_refused(
 ):
     shutil.copy(scored_run.classes_file, folder)
     runtime = SimpleNamespace(
-        num_classes=3, shape=(1, 48, None), label_maps=np.size, probabilities=np.ndim
+        num_classes=3, shape=(1, 48, None), label_maps=np.size, logits=np.ndim
     )
     monkeypatch.setitem(runtimes.RUNTIMES, "onnx", ("model.onnx", lambda path: runtime))
     model = ExportedFolder(folder).load_model()
     assert model.label_maps(np.zeros((1, 48, 9, 3))) == 48 * 9 * 3
-    assert model.probabilities(np.zeros((1, 48, 9, 3))) == 4
-    for predict_images in (model.label_maps, model.probabilities):
+    assert model.logits(np.zeros((1, 48, 9, 3))) == 4
+    for predict_images in (model.label_maps, model.logits):
         for shape in ((2, 48, 9), (1, 47, 9)):
             message = rf"\(1, 48, any width\), got \({shape[0]}, {shape[1]}, 9\)"
             with pytest.raises(ValueError, match=message):

@@ -21,7 +21,7 @@ from keras_fcn.commands import export as command
 from keras_fcn.config import DEFAULT_NETWORK, UPSAMPLING, TrainingConfig
 from keras_fcn.models.architecture import Architecture
 from keras_fcn.models.fcn import build_network
-from keras_fcn.runs.folder import RunFolder, save_model
+from keras_fcn.runs.folder import RunFolder
 from keras_fcn.serving.export import export, next_version
 from keras_fcn.serving.options import ExportOptions
 from keras_fcn.storage.atomic import write_json
@@ -356,7 +356,7 @@ def upsampling_run(request, tmp_path_factory):
         config,
         ClassMap(names, colors, void_id=255),
     )
-    save_model(network, run.best_model)
+    network.save(run.best_model)
     write_json(run.calibration_file, {"temperature": TEMPERATURE})
     return run
 

@@ -9,7 +9,7 @@ from keras_fcn.classes import ClassMap
 from keras_fcn.config import TrainingConfig
 from keras_fcn.images.encoding import write_label_map
 from keras_fcn.models.fcn import FCN
-from keras_fcn.runs.folder import RunFolder, save_model
+from keras_fcn.runs.folder import RunFolder
 from tests.support.data import draw_blocks, tiny_config
 
 
@@ -33,7 +33,7 @@ def write_untrained_run(path, model):
     )
     names, colors = ("sky", "road", "tree"), ((0, 0, 255), (90, 90, 90), (0, 90, 0))
     run = RunFolder.create(path, config, ClassMap(names, colors, void_id=255))
-    save_model(model, run.best_model)
+    model.save(run.best_model)
     return run
 
 

@@ -7,8 +7,9 @@ import numpy as np
 import tensorflow as tf
 
 from keras_fcn.classes import ClassMap
+from keras_fcn.config import TrainingConfig
 from keras_fcn.datasets.dataset import LabelStatistics, SegmentationDataset, Split
-from keras_fcn.datasets.folder.folder_data import FolderData, FolderOptions
+from keras_fcn.datasets.folder.folder_data import FolderData
 from keras_fcn.datasets.folder.read import read_folder
 from keras_fcn.datasets.folder.report import short_lines
 from keras_fcn.errors import one_line
@@ -20,7 +21,7 @@ def load_folder(
     folder: Path,
     splits: tuple[str, ...] | None,
     class_map: ClassMap | None = None,
-    options: FolderOptions | None = None,
+    options: TrainingConfig | None = None,
 ) -> SegmentationDataset:
     """Find and check the images of a folder, and log what was found.
 
@@ -30,7 +31,7 @@ def load_folder(
             those that have.
         class_map: classes to use if there is no class table; None numbers those
             that are found.
-        options: the user's options.
+        options: the fields of `FOLDER_FIELDS` are read.
 
     Returns:
         The data set with these splits. Void is id 255.

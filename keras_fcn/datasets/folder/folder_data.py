@@ -1,58 +1,28 @@
-"""The content of a user's folder, and the options for reading it."""
+"""The content of a user's folder."""
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, Literal
 
 import numpy as np
 
 from keras_fcn.classes import ClassMap
-from keras_fcn.config import MAX_IMAGE_PIXELS, TrainingConfig
+from keras_fcn.config import TrainingConfig, words
 from keras_fcn.datasets.folder.labels.class_table import ClassTable
 from keras_fcn.datasets.folder.labels.encoding import Encoding, decide
+from keras_fcn.datasets.folder.labels.files import read_stored
 from keras_fcn.datasets.folder.samples import Layout, Problem, Sample
-from keras_fcn.datasets.folder.scan import SampleFacts, read_pixels
-from keras_fcn.images.value_range import describe_range, find_range
-from keras_fcn.options import Fraction, Kind, PositiveInt, ValueRange, validated
-
-_Acceptable = Annotated[
-    tuple[Literal["duplicates", "one-class", "unlabelled"], ...],
-    Kind("one of duplicates, one-class, unlabelled"),
-]
-
-
-@validated
-class FolderOptions:
-    """Options for reading a folder: fields of `TrainingConfig` of the same names."""
-
-    images_dir: str | None = None
-    labels_dir: str | None = None
-    label_suffix: str | None = None
-    label_values: Literal["auto", "ids", "colors", "black-white"] = "auto"
-    void: tuple[str, ...] = ()
-    val_share: Fraction = 0.2
-    group_by: str | None = None
-    accept: _Acceptable = ()
-    value_range: ValueRange = "auto"
-    max_pixels: PositiveInt = MAX_IMAGE_PIXELS
-
-    @classmethod
-    def of(cls, config: TrainingConfig) -> "FolderOptions":
-        """Return the options of a configuration.
-
-        Args:
-            config: configuration of a training.
-
-        Raises:
-            ValueError: if `accept` names something else than an error to accept.
-        """
-        values = {field.name: getattr(config, field.name) for field in fields(cls)}
-        for name in ("void", "accept"):
-            words = (word.strip() for word in (values[name] or "").split(","))
-            values[name] = tuple(filter(None, words))
-        return cls(**values)
+from keras_fcn.datasets.folder.scan import SampleFacts
+from keras_fcn.images.reading import as_image, read_image_values
+from keras_fcn.images.value_range import (
+    Extent,
+    describe_range,
+    find_range,
+    limits_of,
+    scale,
+)
+from keras_fcn.options import ValueRange
 
 
 class MissingSplit(FileNotFoundError):
@@ -65,7 +35,7 @@ class FolderData:
 
     Attributes:
         layout: its layout; the folder is `layout.root`.
-        options: the user's options.
+        options: the fields of `FOLDER_FIELDS` are read.
         splits: samples by split.
         facts: contents of the files of each sample, by split.
         encoding: how the labels are read; None if the rules refuse them.
@@ -78,7 +48,7 @@ class FolderData:
     """
 
     layout: Layout
-    options: FolderOptions
+    options: TrainingConfig
     splits: dict[str, list[Sample]]
     facts: dict[str, list[SampleFacts]] = field(default_factory=dict)
     encoding: Encoding | None = None
@@ -100,7 +70,7 @@ class FolderData:
             problems: the problems.
         """
         for one in problems:
-            is_fatal = one.is_fatal and one.kind not in self.options.accept
+            is_fatal = one.is_fatal and one.kind not in words(self.options.accept)
             self.problems.append(replace(one, is_fatal=is_fatal))
 
     def pairs(self) -> Iterator[tuple[str, Sample, SampleFacts]]:
@@ -138,7 +108,7 @@ class FolderData:
             table = table.without_unused(
                 {int(key) for _, label in files for key in label.keys}
             )
-        void, label_values = self.options.void, self.options.label_values
+        void, label_values = words(self.options.void), self.options.label_values
         decided = decide(files, table, label_values, void, class_map)
         if isinstance(decided, Problem):
             self.problems.append(decided)
@@ -183,11 +153,13 @@ class FolderData:
         """
         decoder = self.require_encoding().decoder
         max_pixels = self.options.max_pixels
-        image, stored = read_pixels(
-            sample, self.labelme_values, max_pixels, self.value_range
-        )
+        values, _ = read_image_values(Path(sample.image), max_pixels)
+        if values.dtype != np.uint8 or isinstance(self.value_range, tuple):
+            extent = Extent.of(values, sample.image)
+            values = scale(values, limits_of(extent, self.value_range, sample.image))
+        stored = read_stored(sample.label, self.labelme_values, max_pixels)
         try:
-            return image, decoder.decode(stored)
+            return as_image(values), decoder.decode(stored)
         except ValueError as error:
             raise ValueError(f"{sample.label} {error}") from error
 

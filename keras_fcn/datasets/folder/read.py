@@ -6,24 +6,22 @@ from itertools import islice
 from pathlib import Path
 
 from keras_fcn.classes import ClassMap
+from keras_fcn.config import TrainingConfig
 from keras_fcn.datasets.folder.checks import check, check_files, drop_duplicates
-from keras_fcn.datasets.folder.folder_data import (
-    FolderData,
-    FolderOptions,
-    MissingSplit,
-)
+from keras_fcn.datasets.folder.folder_data import FolderData, MissingSplit
 from keras_fcn.datasets.folder.labels.class_table import ClassTable
 from keras_fcn.datasets.folder.labels.classes import find_classes
 from keras_fcn.datasets.folder.layouts.detect import find_layout
 from keras_fcn.datasets.folder.samples import Problem
 from keras_fcn.datasets.folder.scan import scan
 from keras_fcn.datasets.folder.validation_split import assign_validation
+from keras_fcn.errors import located
 
 
 def read_folder(
     folder: Path,
     splits: Sequence[str] | None = None,
-    options: FolderOptions | None = None,
+    options: TrainingConfig | None = None,
     *,
     class_map: ClassMap | None = None,
     own_table: ClassTable | None = None,
@@ -35,7 +33,7 @@ def read_folder(
     Args:
         folder: the data.
         splits: names of the splits that are needed; None for all, with validation.
-        options: the user's options.
+        options: the fields of `FOLDER_FIELDS` are read.
         class_map: classes of a run, for folders without a class table.
         own_table: classes of a known data set; None for the folder's class table.
         is_full: decode every image; None to do so if their files are small together.
@@ -49,7 +47,7 @@ def read_folder(
         MissingSplit: if it has no images of a split, or only void pixels.
         ValueError: if the layout is ambiguous, or an option does not fit.
     """
-    options = options or FolderOptions()
+    options = options or TrainingConfig()
     layout = find_layout(
         folder, options.label_suffix, options.images_dir, options.labels_dir
     )
@@ -120,12 +118,10 @@ def _check_splits(data):
 def _assign_validation(data):
     """Assign some of the training images to a validation split."""
     options = data.options
-    try:
+    with located(data.root):
         train, val = assign_validation(
             data.splits["train"], options.val_share, options.group_by
         )
-    except ValueError as error:
-        raise ValueError(f"{data.root}: {error}") from error
     # In the usual order; a test split comes last.
     data.splits = {"train": train, "val": val} | (
         {"test": data.splits["test"]} if data.splits.get("test") else {}

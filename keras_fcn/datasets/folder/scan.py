@@ -16,18 +16,16 @@ import numpy as np
 
 from keras_fcn.config import MAX_IMAGE_PIXELS
 from keras_fcn.datasets.folder.labels.contents import FileContents, file_contents
-from keras_fcn.datasets.folder.labels.files import StoredLabels, read_stored
+from keras_fcn.datasets.folder.labels.files import read_stored
 from keras_fcn.datasets.folder.labels.image_shapes import is_shapes_file
 from keras_fcn.datasets.folder.samples import Sample
-from keras_fcn.images.frames import PAGE_SUFFIXES, check_pages
+from keras_fcn.images.frames import check_pages
 from keras_fcn.images.reading import (
-    as_image,
     has_bytes,
     read_image_values,
     read_size_and_orientation,
 )
-from keras_fcn.images.value_range import Extent, limits_of, scale
-from keras_fcn.options import ValueRange
+from keras_fcn.images.value_range import Extent
 from keras_fcn.progress import Progress
 from keras_fcn.typing import Size
 
@@ -148,8 +146,7 @@ def read_facts(
     orientation = 1
     path = Path(sample.image)
     try:
-        if path.suffix.lower() in PAGE_SUFFIXES:
-            check_pages(path, max_pixels)
+        check_pages(path, max_pixels)
         if is_full or not has_bytes(path, max_pixels):
             image, orientation = read_image_values(path, max_pixels)
             size = image.shape[:2]
@@ -178,29 +175,3 @@ def read_facts(
     return SampleFacts(
         size, orientation, label_size, label, tuple(errors), color_sum, digest, extent
     )
-
-
-def read_pixels(
-    sample: Sample,
-    labelme_values: dict[str, int],
-    max_pixels: int,
-    value_range: ValueRange = "auto",
-) -> tuple[np.ndarray, StoredLabels]:
-    """Read an image, uint8 RGB, and the stored values of its label.
-
-    Args:
-        sample: an image with its label.
-        labelme_values: value of each label of labelme files.
-        max_pixels: largest number of pixels that the image or label map may have.
-        value_range: that of the data set.
-
-    Raises:
-        ValueError: if one can't be read.
-        OSError: if a file is missing.
-    """
-    values, _ = read_image_values(Path(sample.image), max_pixels)
-    if values.dtype != np.uint8 or isinstance(value_range, tuple):
-        extent = Extent.of(values, sample.image)
-        values = scale(values, limits_of(extent, value_range, sample.image))
-    stored = read_stored(sample.label, labelme_values, max_pixels)
-    return as_image(values), stored

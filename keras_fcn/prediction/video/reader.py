@@ -244,8 +244,8 @@ class VideoReader:
         If a format does not support that, the video is decoded from its beginning.
         """
         stream = self._stream
-        if stream.start_time is None:
-            return 0  # a raw stream, which has no times
+        if stream.start_time is None or self.path is None:
+            return 0  # a raw stream, which has no times, or a live one
         self._first_time = stream.start_time * stream.time_base
         target = round((self.clip.start + self._first_time) / stream.time_base)
         # In a second container: a failed seek leaves the first one as it was opened.
@@ -334,6 +334,3 @@ class CameraReader(VideoReader):
     def duration(self) -> None:
         """None: a camera has no end."""
         return None
-
-    def _seek(self) -> int:
-        return 0

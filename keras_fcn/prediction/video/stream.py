@@ -147,9 +147,6 @@ class StreamReader(VideoReader):
                         break
                     container.close()
 
-    def _seek(self) -> int:
-        return 0
-
 
 def _connect(url):
     # TCP: over UDP, routers drop packets of RTSP. Servers of HTTP may cut a video off.

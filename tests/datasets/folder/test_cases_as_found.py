@@ -17,8 +17,8 @@ from PIL import Image
 from pycocotools import mask as coco_masks
 
 from keras_fcn.commands import inspect
+from keras_fcn.config import TrainingConfig
 from keras_fcn.datasets.folder.dataset import load_folder
-from keras_fcn.datasets.folder.folder_data import FolderOptions
 from tests.support import tool_folders as tools
 from tests.support.commands import outcome
 from tests.support.folders import write_image, write_labels, write_pairs
@@ -30,7 +30,7 @@ class Case(NamedTuple):
     `images` are the numbers of images by split, or in all splits where they are chosen
     by the names; None if the folder is refused. `says`
     is a regular expression for the report or for the line of the refusal, `classes` the
-    names of the classes, and `options` are those of `FolderOptions`.
+    names of the classes, and `options` are those of `TrainingConfig`.
     """
 
     build: Callable[[Path], object]
@@ -360,7 +360,7 @@ CASES = {
         unlabelled,
         None,
         "There are no train images with labels",
-        options={"accept": ("unlabelled",)},
+        options={"accept": "unlabelled"},
     ),
     "8 bits in 16": Case(wide(1), BOTH, "value range: 0 to 255 .8 bits. become"),
     "10 bits in 16": Case(wide(4), BOTH, "value range: 0 to 1023 .10 bits."),
@@ -1195,7 +1195,7 @@ def test_folder_as_found(name, tmp_path, capsys):
     if case.images is None:
         assert status == 2, out
         with pytest.raises((ValueError, OSError)):
-            load_folder(folder, ("train", "val"), None, FolderOptions(**case.options))
+            load_folder(folder, ("train", "val"), None, TrainingConfig(**case.options))
         return
     assert status == 0, out + err
     described = json.loads(file.read_text())
@@ -1204,7 +1204,9 @@ def test_folder_as_found(name, tmp_path, capsys):
     assert (sum(counts.values()) if is_total else counts) == case.images
     names = tuple(one["name"] for one in described["classes"])
     assert case.classes in (None, names)
-    dataset = load_folder(folder, ("train", "val"), None, FolderOptions(**case.options))
+    dataset = load_folder(
+        folder, ("train", "val"), None, TrainingConfig(**case.options)
+    )
     assert dataset.class_map.names == names
     for split in dataset.splits:
         assert dataset.split(split).num_images == counts[split]

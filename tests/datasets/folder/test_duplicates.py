@@ -5,8 +5,8 @@ import shutil
 import pytest
 from PIL import Image
 
+from keras_fcn.config import TrainingConfig
 from keras_fcn.datasets.folder import scan
-from keras_fcn.datasets.folder.folder_data import FolderOptions
 from keras_fcn.datasets.folder.read import read_folder
 from tests.support.folders import write_pairs
 
@@ -29,7 +29,7 @@ def test_the_same_image_in_train_and_val_is_refused(folder, monkeypatch, limit):
     message = "1 images are in train and val: images/train/b.png = images/val/d.png"
     with pytest.raises(ValueError, match=message):
         read_folder(folder).refuse_problems()
-    read_folder(folder, options=FolderOptions(accept=("duplicates",))).refuse_problems()
+    read_folder(folder, options=TrainingConfig(accept="duplicates")).refuse_problems()
 
 
 def test_the_same_pixels_in_another_file_are_found(folder):
@@ -63,4 +63,6 @@ def test_groups_in_two_splits_are_refused(tmp_path):
     write_pairs(tmp_path / "images/train", tmp_path / "labels/train", ("x_1", "y_1"))
     write_pairs(tmp_path / "images/val", tmp_path / "labels/val", ("x_2",))
     with pytest.raises(ValueError, match="1 groups of `group_by` are in two splits: x"):
-        read_folder(tmp_path, options=FolderOptions(group_by="^[xy]")).refuse_problems()
+        read_folder(
+            tmp_path, options=TrainingConfig(group_by="^[xy]")
+        ).refuse_problems()

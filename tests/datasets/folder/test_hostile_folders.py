@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from keras_fcn.datasets.folder.folder_data import FolderOptions
+from keras_fcn.config import TrainingConfig
 from keras_fcn.datasets.folder.labels.class_table import read_class_table
 from keras_fcn.datasets.folder.labels.files import read_labels
 from keras_fcn.datasets.folder.labels.image_shapes import draw_shapes, read_shapes
@@ -264,7 +264,7 @@ def test_links_to_a_parent_folder_are_followed_once(tmp_path, time_limit):
 
 def test_images_and_labels_of_too_many_pixels_are_named(tmp_path):
     folder = write_folder(tmp_path / "mine")  # 48x64
-    options = FolderOptions(max_pixels=48 * 64 - 1)
+    options = TrainingConfig(max_pixels=48 * 64 - 1)
     data = read_folder(folder, ("train",), options)
     errors = " ".join(one.message for one in data.problems if one.is_fatal)
     assert "images/train/train_0.png must have at most 3071 pixels" in errors

@@ -2,7 +2,7 @@
 
 import pytest
 
-from keras_fcn.datasets.folder.folder_data import FolderOptions
+from keras_fcn.config import TrainingConfig
 from keras_fcn.datasets.folder.read import read_folder
 from keras_fcn.datasets.folder.samples import Sample
 from keras_fcn.datasets.folder.validation_split import assign_validation
@@ -105,7 +105,7 @@ def test_an_expression_that_makes_no_groups_is_refused(pattern, message):
 
 def test_the_assigned_split_is_described(tmp_path):
     write_pairs(tmp_path / "images", tmp_path / "labels", [f"{n}" for n in range(9)])
-    data = read_folder(tmp_path, options=FolderOptions(val_share=0.5))
+    data = read_folder(tmp_path, options=TrainingConfig(val_share=0.5))
     count = len(data.splits["val"])
     words = f"{count} of 9 images are assigned to it by a hash of their names"
     assert words in data.decisions[1]

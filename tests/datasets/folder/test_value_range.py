@@ -5,8 +5,8 @@ import pytest
 from PIL import Image
 
 from keras_fcn.commands import inspect
+from keras_fcn.config import TrainingConfig
 from keras_fcn.datasets.folder.dataset import load_folder
-from keras_fcn.datasets.folder.folder_data import FolderOptions
 from keras_fcn.datasets.loading import load_dataset
 from keras_fcn.prediction.segmenter import load
 from keras_fcn.runs.folder import RunFolder
@@ -76,7 +76,7 @@ def test_headers_alone_do_not_decide_the_range(tmp_path, monkeypatch):
 
 def test_a_given_range_applies_to_8_bits_too(tmp_path):
     narrow, _ = write_wide(tmp_path, lambda grey: grey.astype("uint16"))
-    options = FolderOptions(value_range=(0, 100))
+    options = TrainingConfig(value_range=(0, 100))
     dataset = load_folder(narrow, ("train",), None, options)
     image = next(iter(dataset.split("train").examples))["image"].numpy()
     stored = np.asarray(Image.open(narrow / "images/train/train_0.png"))

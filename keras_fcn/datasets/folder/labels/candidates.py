@@ -10,11 +10,7 @@ from keras_fcn.datasets.folder.labels.class_table import (
     ClassEntry,
     ClassTable,
 )
-from keras_fcn.datasets.folder.labels.contents import (
-    NO_COLOR,
-    Contents,
-    FileContents,
-)
+from keras_fcn.datasets.folder.labels.contents import NO_COLOR, Contents, FileContents
 from keras_fcn.datasets.folder.labels.decoder import VOID_ID, pack, rgb, unpack
 from keras_fcn.errors import summarize
 

@@ -18,6 +18,7 @@ from keras_fcn.datasets.folder.labels.shapes import CocoLabel
 from keras_fcn.datasets.folder.labels.table_files import find_class_table
 from keras_fcn.datasets.folder.labels.yolo import YoloLabel, yolo_classes
 from keras_fcn.datasets.folder.samples import Layout, Sample, relative
+from keras_fcn.errors import located
 
 
 def find_classes(
@@ -50,10 +51,8 @@ def find_classes(
     if shapes or masks:
         return named_classes(shapes, masks, table)
     if any(isinstance(one, YoloLabel) for one in labels):
-        try:
+        with located(layout.root):
             table, background = yolo_classes(table)
-        except ValueError as error:
-            raise ValueError(f"{layout.root}: {error}") from error
         return table, {BACKGROUND: background}
     # The ids of a COCO file are those of its own categories.
     if table is None or any(isinstance(one, CocoLabel) for one in labels):

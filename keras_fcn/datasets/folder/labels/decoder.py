@@ -10,32 +10,25 @@ from keras_fcn.typing import Color
 
 VOID_ID = 255
 _UNKNOWN = -1
-_NUM_VALUES = 2**16
 
 
 class LabelDecoder:
     """Turns the values or colors of a label file into class ids by a table.
 
     Args:
-        values: class id, or `VOID_ID`, of each value that may be stored; in palette
-            files, the indices are the values.
-        colors: class id, or `VOID_ID`, of each color; gray values and palette indices
-            are replaced by their color. Exactly one of the two is given.
+        table: class id, or `VOID_ID`, of each value that may be stored, or of each
+            color as returned by `pack`.
+        uses_colors: whether the keys are colors; gray values and palette indices are
+            then replaced by their color. Otherwise the values of palette files are
+            their indices.
     """
 
-    def __init__(
-        self,
-        values: Mapping[int, int] | None = None,
-        colors: Mapping[Color, int] | None = None,
-    ):
-        self.uses_colors = colors is not None
-        if colors is not None:
-            # An entry for each RGB color, 32 MiB, makes decoding a single look-up.
-            values = {int(pack(color)): class_id for color, class_id in colors.items()}
-        size = 2**24 if self.uses_colors else _NUM_VALUES
-        # int16, so that -1 marks values of no class.
-        self._ids = np.full(size, _UNKNOWN, dtype="int16")
-        self._ids[list(values or {})] = list((values or {}).values())
+    def __init__(self, table: Mapping[int, int], uses_colors: bool):
+        self.uses_colors = uses_colors
+        # An entry for each RGB color, 32 MiB, makes decoding a single look-up. int16,
+        # so that -1 marks values of no class.
+        self._ids = np.full(2**24 if uses_colors else 2**16, _UNKNOWN, dtype="int16")
+        self._ids[list(table)] = list(table.values())
 
     def decode(self, stored: StoredLabels) -> np.ndarray:
         """Return class ids, uint8 `(height, width)`.

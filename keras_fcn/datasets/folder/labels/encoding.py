@@ -17,11 +17,7 @@ from keras_fcn.datasets.folder.labels.candidates import (
 )
 from keras_fcn.datasets.folder.labels.class_table import WIDE_VOID, ClassTable
 from keras_fcn.datasets.folder.labels.contents import Contents, FileContents
-from keras_fcn.datasets.folder.labels.decoder import (
-    VOID_ID,
-    LabelDecoder,
-    unpack,
-)
+from keras_fcn.datasets.folder.labels.decoder import VOID_ID, LabelDecoder
 from keras_fcn.datasets.folder.samples import Problem
 from keras_fcn.errors import summarize
 
@@ -297,11 +293,7 @@ def decide(
         where = f", in {len(wrong)} {files_word}: {summarize(wrong)}" if wrong else ""
         message = f"{rule.labels}: {rule.details(evidence)}{where}. {rule.result}"
         return Problem(rule.name, True, message, wrong, max(1, len(wrong)))
-    decoder = (
-        LabelDecoder(colors={unpack(color): i for color, i in best.table.items()})
-        if best.kind == "colors"
-        else LabelDecoder(values=best.table)
-    )
+    decoder = LabelDecoder(best.table, best.kind == "colors")
     return Encoding(best.kind, best.description, evidence.class_map, decoder)
 
 

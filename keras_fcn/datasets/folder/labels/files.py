@@ -17,7 +17,7 @@ from keras_fcn.datasets.folder.labels.image_shapes import (
 )
 from keras_fcn.datasets.folder.labels.shapes import CocoLabel, draw_coco
 from keras_fcn.datasets.folder.labels.yolo import YoloLabel, draw_yolo
-from keras_fcn.images.frames import PAGE_SUFFIXES, check_pages
+from keras_fcn.images.frames import check_pages
 from keras_fcn.images.opening import check_pixels
 from keras_fcn.images.reading import UnreadableImage, read_label_image
 from keras_fcn.storage.regular_files import check_is_regular
@@ -124,8 +124,7 @@ def read_labels(path: Path, max_pixels: int = MAX_IMAGE_PIXELS) -> StoredLabels:
     path = Path(path)
     if path.suffix.lower() == ".npy":
         return StoredLabels(_to_ids(_read_array(path, max_pixels)))
-    if path.suffix.lower() in PAGE_SUFFIXES:
-        check_pages(path, max_pixels)
+    check_pages(path, max_pixels)
     image = read_label_image(path, max_pixels)
     is_lossy = image.format == "JPEG" or (
         image.format == "WEBP" and not _is_lossless_webp(path)

@@ -13,7 +13,7 @@ from keras_fcn.datasets.folder.labels.class_table import (
     read_class_table,
     read_text,
 )
-from keras_fcn.errors import one_line, shortened, shown
+from keras_fcn.errors import located, one_line, shortened, shown
 
 # In the order of search: the user's own tables come before those of tools.
 TABLE_NAMES = (
@@ -133,10 +133,8 @@ def _from_names(path, names):
 
 
 def _entry(path, cells):
-    try:
+    with located(path):
         return ClassEntry.from_cells(cells)
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}") from error
 
 
 def _from_cvat(path, text: str) -> list[ClassEntry]:
@@ -147,15 +145,13 @@ def _from_cvat(path, text: str) -> list[ClassEntry]:
             continue
         name, _, rest = line.partition(":")
         color = rest.partition(":")[0].split(",")
-        try:
+        with located(f"{path}, line {number}"):
             cells = {"name": name.strip()}
             if color != [""]:
                 if len(color) != 3:
                     raise ValueError("expected label:red,green,blue:parts:actions")
                 cells |= dict(zip("rgb", map(str.strip, color), strict=True))
             entries.append(ClassEntry.from_cells(cells))
-        except ValueError as error:
-            raise ValueError(f"{path}, line {number}: {error}") from error
     return entries
 
 

@@ -35,11 +35,6 @@ class YoloLabel(NamedTuple):
         return self.path
 
 
-def is_yolo(path: str) -> bool:
-    """Return whether a label file is one of YOLO, by its suffix."""
-    return path.lower().endswith(".txt")
-
-
 def yolo_classes(table: ClassTable | None) -> tuple[ClassTable, int]:
     """Return the classes of YOLO files, and the value of the background.
 

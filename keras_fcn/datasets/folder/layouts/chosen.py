@@ -1,25 +1,24 @@
 """Folders of images and labels that the user names, and others that could be meant."""
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 from keras_fcn.datasets.folder.layouts.listing import (
-    is_hidden,
     list_files,
     split_folders,
     subfolders,
 )
 from keras_fcn.datasets.folder.layouts.matching import add_split
-from keras_fcn.datasets.folder.layouts.pairs import IMAGE_WORDS, LABEL_WORDS
-from keras_fcn.datasets.folder.layouts.splits import (
-    split_by_folders,
-    split_by_lists,
+from keras_fcn.datasets.folder.layouts.pairs import (
+    IMAGE_WORDS,
+    LABEL_SUFFIXES,
+    LABEL_WORDS,
+    DirPair,
+    add_pairs,
 )
 from keras_fcn.datasets.folder.samples import Layout, Problem, Sample, relative
 from keras_fcn.images.reading import IMAGE_SUFFIXES
 
-_LABEL_SUFFIXES = (*IMAGE_SUFFIXES, ".npy", ".json")
 _LOSSLESS = tuple(
     suffix for suffix in IMAGE_SUFFIXES if suffix not in (".jpg", ".jpeg", ".webp")
 )
@@ -46,14 +45,13 @@ def find_chosen(
     Raises:
         FileNotFoundError: if there are no such folders next to each other.
     """
-    layout, words, rules = Layout(folder), [], set()
 
     def chosen(places):
         for split, place, group in places:
             images = _first(place, [images_dir] if images_dir else _IMAGE_DIRS)
             labels = _first(place, [labels_dir] if labels_dir else LABEL_WORDS)
             if images is not None and labels is not None:
-                yield split, images, labels, group
+                yield DirPair(split, images, labels, True, group, LABEL_SUFFIXES)
 
     places = [*split_folders(folder), ("all", folder)]
     found = list(chosen((split, place, "") for split, place in places))
@@ -64,29 +62,17 @@ def find_chosen(
             for path in subfolders(place).values()
         ]
         found = list(chosen(groups))
-    for split, images, labels, group in found:
-        words.append(f"{relative(images, folder)}/ with {relative(labels, folder)}/")
-        for part, images_part, labels_part in _parts(split, images, labels):
-            rules.add(
-                add_split(
-                    layout,
-                    part,
-                    list_files(images_part, IMAGE_SUFFIXES),
-                    list_files(labels_part, _LABEL_SUFFIXES),
-                    label_suffix,
-                    group,
-                )
-            )
-    if not words:
+    if not found:
         raise FileNotFoundError(
             f"{folder} must have the folders of `images_dir` and `labels_dir`, next to "
             "each other, also in folders of splits or scenes. Received: "
             f"`images_dir` {images_dir or 'one of the usual names'}, "
             f"`labels_dir` {labels_dir or 'one of the usual names'}"
         )
-    if "all" in layout.splits:
-        rules.add(split_by_lists(layout) or split_by_folders(layout))
-    layout.description = ", ".join(["; ".join(words), *sorted(rules - {""})])
+    layout = Layout(folder)
+    rules = add_pairs(layout, found, label_suffix)
+    words = "; ".join(pair.describe(folder) for pair in found)
+    layout.description = ", ".join([words, *rules])
     return layout
 
 
@@ -94,17 +80,6 @@ def _first(place, names) -> Path | None:
     folders = subfolders(place)
     found = (folders.get(name.lower()) or place / name for name in names)
     return next((path for path in found if path.is_dir()), None)
-
-
-def _parts(split, images, labels) -> Iterator[tuple[str, Path, Path]]:
-    """The folders of splits in images/ and labels/, or both as they are."""
-    label_dirs = subfolders(labels)
-    found = [
-        (name, path, label_dirs[path.name.lower()])
-        for name, path in split_folders(images)
-        if split == "all" and path.name.lower() in label_dirs
-    ]
-    yield from found or [(split, images, labels)]
 
 
 def check_rivals(layout: Layout) -> None:
@@ -116,7 +91,11 @@ def check_rivals(layout: Layout) -> None:
     Raises:
         ValueError: names both folders.
     """
-    pairs = _folders(layout)
+    pairs = {
+        (Path(os.path.dirname(sample.image)), Path(os.path.dirname(sample.label)))
+        for sample in _samples(layout)
+        if isinstance(sample.label, str)
+    }
     used = {
         folder for pair in pairs for path in pair for folder in (path, *path.parents)
     }
@@ -140,14 +119,6 @@ def check_rivals(layout: Layout) -> None:
                     f"{relative(other, layout.root)}/: choose one by `labels_dir` "
                     f"{mine.name} or `labels_dir` {rival.name}"
                 )
-
-
-def _folders(layout) -> set[tuple[Path, Path]]:
-    return {
-        (Path(os.path.dirname(sample.image)), Path(os.path.dirname(sample.label)))
-        for sample in _samples(layout)
-        if isinstance(sample.label, str)
-    }
 
 
 def _labels_all(images: Path, labels: Path) -> bool:
@@ -178,7 +149,9 @@ def note_unused(layout: Layout) -> None:
     for place in parents:
         for path in subfolders(place).values():
             name = f"{relative(path, layout.root)}/"
-            count = 0 if path in used or name in noted else _count_images(path)
+            if path in used or name in noted:
+                continue
+            count = len(list_files(path, IMAGE_SUFFIXES).files)
             if count:
                 message = (
                     f"{count} files in {name} are in no split and are not used. "
@@ -191,11 +164,3 @@ def note_unused(layout: Layout) -> None:
 
 def _samples(layout) -> list[Sample]:
     return [sample for part in layout.splits.values() for sample in part]
-
-
-def _count_images(folder: Path) -> int:
-    return sum(
-        name.lower().endswith(IMAGE_SUFFIXES) and not is_hidden(name)
-        for _, _, names in os.walk(folder)
-        for name in names
-    )

@@ -15,13 +15,7 @@ from keras_fcn.datasets.folder.labels.class_table import (
 )
 from keras_fcn.datasets.folder.labels.shapes import CocoLabel
 from keras_fcn.datasets.folder.layouts.listing import split_of_name, subfolders
-from keras_fcn.datasets.folder.samples import (
-    Layout,
-    Problem,
-    Sample,
-    listed,
-    relative,
-)
+from keras_fcn.datasets.folder.samples import Layout, Problem, Sample, listed, relative
 from keras_fcn.errors import shown
 from keras_fcn.images.reading import IMAGE_SUFFIXES
 from keras_fcn.storage.regular_files import check_is_regular

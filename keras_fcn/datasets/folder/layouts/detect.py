@@ -11,10 +11,7 @@ from keras_fcn.datasets.folder.layouts.cityscapes import find_cityscapes
 from keras_fcn.datasets.folder.layouts.coco import find_coco
 from keras_fcn.datasets.folder.layouts.label_studio import find_label_studio
 from keras_fcn.datasets.folder.layouts.listing import is_hidden, split_of_folder
-from keras_fcn.datasets.folder.layouts.pairs import (
-    KNOWN_FOLDERS,
-    find_image_label_dirs,
-)
+from keras_fcn.datasets.folder.layouts.pairs import KNOWN_FOLDERS, find_image_label_dirs
 from keras_fcn.datasets.folder.layouts.side_by_side import find_side_by_side
 from keras_fcn.datasets.folder.samples import Layout
 from keras_fcn.datasets.recognize import check_folder

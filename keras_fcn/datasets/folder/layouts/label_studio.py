@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import unquote
 
 import numpy as np
+from pycocotools import mask as coco_masks
 
 from keras_fcn.config import MAX_IMAGE_PIXELS
 from keras_fcn.datasets.folder.labels.shapes import CocoLabel
@@ -158,7 +159,9 @@ def _shapes(regions, ids, image):
         scale = np.array([width, height]) / 100  # coordinates are percentages
         if kind == "brushlabels":
             mask = decode_brush(value["rle"], size)
-            shapes.append([ids[region["label"]], _run_lengths(mask)])
+            coded = coco_masks.encode(np.asfortranarray(mask.astype("uint8")))
+            runs = {"size": coded["size"], "counts": coded["counts"].decode()}
+            shapes.append([ids[region["label"]], runs])
             continue
         if kind == "polygonlabels":
             points = np.array(value["points"], dtype=float) * scale
@@ -227,14 +230,3 @@ def decode_brush(rle: list[int], size: tuple[int, int]) -> np.ndarray:
                 values[index] = read(length)
         at = end
     return values.reshape(*size, 4)[..., 3] > 0
-
-
-def _run_lengths(mask):
-    """COCO's run lengths of a mask: by column, the first of pixels outside."""
-    flat = mask.ravel(order="F")
-    changes = np.flatnonzero(flat[1:] != flat[:-1]) + 1
-    counts = np.diff([0, *changes, flat.size]).tolist()
-    return {
-        "size": list(mask.shape),
-        "counts": [0, *counts] if flat[0] else counts,
-    }

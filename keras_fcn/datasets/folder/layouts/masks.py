@@ -4,7 +4,6 @@ import re
 from collections import defaultdict
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
@@ -17,19 +16,9 @@ _CLASS = re.compile(r"[_\-.]+([^_\-.\d][^/]*)")
 _PARTS_OF_IMAGES = 1.5  # masks with one name, from which it is that of a class
 
 
-class Masks(NamedTuple):
-    """The masks of a split.
-
-    Attributes:
-        labels: masks of each image, by its name.
-        description: for people.
-    """
-
-    labels: dict[str, MaskSet]
-    description: str
-
-
-def find_masks(images: Listing, labels: Listing) -> Masks | None:
+def find_masks(
+    images: Listing, labels: Listing
+) -> tuple[dict[str, MaskSet], str] | None:
     """Find images with several black and white masks.
 
     Masks of classes are in a folder for each class (`road/a.png`), end in its name
@@ -41,8 +30,8 @@ def find_masks(images: Listing, labels: Listing) -> Masks | None:
         labels: files of the masks.
 
     Returns:
-        The masks; None if no image has several, or the first image's are not black and
-        white.
+        The masks of each image by its name, and their description for people; None if
+        no image has several, or the first image's are not black and white.
     """
     parts = max(
         (
@@ -58,12 +47,12 @@ def find_masks(images: Listing, labels: Listing) -> Masks | None:
     num_masks = sum(map(len, parts.values()))
     if num_masks < _PARTS_OF_IMAGES * len(names) or all(map(str.isdigit, names)):
         sets = {name: MaskSet(tuple(found.values())) for name, found in parts.items()}
-        return Masks(sets, "several masks for an image, which are joined")
+        return sets, "several masks for an image, which are joined"
     sets = {
         name: MaskSet(tuple(found.values()), tuple(found))
         for name, found in parts.items()
     }
-    return Masks(sets, "a mask for each class")
+    return sets, "a mask for each class"
 
 
 def more_masks(labels: Listing, label_names: Mapping[str, str]) -> dict[str, MaskSet]:

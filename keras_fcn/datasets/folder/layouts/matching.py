@@ -7,9 +7,9 @@ from collections import Counter
 from collections.abc import Collection
 from pathlib import Path
 
-from keras_fcn.datasets.folder.labels.yolo import YoloLabel, is_yolo
+from keras_fcn.datasets.folder.labels.yolo import YoloLabel
 from keras_fcn.datasets.folder.layouts.listing import Listing, list_files
-from keras_fcn.datasets.folder.layouts.masks import Masks, find_masks, more_masks
+from keras_fcn.datasets.folder.layouts.masks import find_masks, more_masks
 from keras_fcn.datasets.folder.samples import Layout, Problem, Sample, listed, relative
 from keras_fcn.errors import summarize
 from keras_fcn.images.reading import IMAGE_SUFFIXES
@@ -110,11 +110,12 @@ def add_split(
         if not path.lower().endswith(_EXPECTED)
     ]
     matched, rule = _match(images, labels, label_suffix)
-    samples = [
-        Sample(f"{group}/{name}" if group else name, path, _label(matched[name], path))
-        for name, path in images.files.items()
-        if name in matched
-    ]
+    samples = []
+    for name, path in images.files.items():
+        if (label := matched.get(name)) is not None:
+            if isinstance(label, str) and label.lower().endswith(".txt"):
+                label = YoloLabel(label, path)
+            samples.append(Sample(f"{group}/{name}" if group else name, path, label))
     images.check_doubles(images.files.keys() - matched.keys())
     layout.splits.setdefault(split, []).extend(samples)
     of_split = "" if split == "all" else f" of {split}"
@@ -158,26 +159,20 @@ def add_split(
     return rule if samples else ""
 
 
-def _label(label, image):
-    is_text = isinstance(label, str) and is_yolo(label)
-    return YoloLabel(label, image) if is_text else label
-
-
 def _match(images, labels, label_suffix):
     """Label of each image that has one, and how the names differ."""
     files = labels.files
+    all_doubles = {name for doubles in images.doubles.values() for name in doubles}
     whole = {
-        name: name if name in _all_doubles(images) else name + Path(path).suffix
+        name: name if name in all_doubles else name + Path(path).suffix
         for name, path in images.files.items()
     }
-    masks: Masks | None = None
     if label_suffix is None and files.keys().isdisjoint(images.files):
         if not files.keys().isdisjoint(whole.values()):
             names, rule = whole, "labels have the whole names of the images"
             return {n: files[key] for n, key in names.items() if key in files}, rule
-        masks = find_masks(images, labels)
-    if masks is not None:
-        return masks.labels, masks.description
+        if masks := find_masks(images, labels):
+            return masks
     if label_suffix is None:
         label_suffix = find_suffix(images.files, files)
     rule = f"labels end in {label_suffix}" if label_suffix else ""
@@ -187,10 +182,6 @@ def _match(images, labels, label_suffix):
         label_names, rule = _rename_frames(images.files, files)
     found = {n: files[key] for n, key in label_names.items() if key in files}
     return found | more_masks(labels, label_names), rule
-
-
-def _all_doubles(listing):
-    return {name for doubles in listing.doubles.values() for name in doubles}
 
 
 def find_suffix(

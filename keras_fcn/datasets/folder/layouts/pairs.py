@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
@@ -15,14 +15,8 @@ from keras_fcn.datasets.folder.layouts.listing import (
     subfolders,
 )
 from keras_fcn.datasets.folder.layouts.masks import find_masks
-from keras_fcn.datasets.folder.layouts.matching import (
-    add_split,
-    num_matches,
-)
-from keras_fcn.datasets.folder.layouts.splits import (
-    split_by_folders,
-    split_by_lists,
-)
+from keras_fcn.datasets.folder.layouts.matching import add_split, num_matches
+from keras_fcn.datasets.folder.layouts.splits import split_by_folders, split_by_lists
 from keras_fcn.datasets.folder.samples import Layout, Problem, relative
 from keras_fcn.errors import summarize
 from keras_fcn.images.reading import IMAGE_SUFFIXES
@@ -44,14 +38,14 @@ _OTHER_LABELS = re.compile(
 )
 # Names of folders that are part of a layout, not a folder that holds the data.
 KNOWN_FOLDERS = {*IMAGE_WORDS, *LABEL_WORDS, *sum(SPLIT_WORDS.values(), ())}
-_LABEL_SUFFIXES = (*IMAGE_SUFFIXES, ".npy", ".json")
+LABEL_SUFFIXES = (*IMAGE_SUFFIXES, ".npy", ".json")
 _MAX_FOLDERS = 32  # in which the files of a layout are searched
 _YOLO = (".txt",)
 # Folders of images and labels may be siblings, such as `train` with these.
 _SIBLINGS = "{split}_{labels} {split}-{labels} {split}{labels} {labels}_{split}".split()
 
 
-class _DirPair(NamedTuple):
+class DirPair(NamedTuple):
     """A folder of images and the folder of their labels."""
 
     split: str
@@ -62,6 +56,7 @@ class _DirPair(NamedTuple):
     suffixes: tuple[str, ...] = ()
 
     def describe(self, folder):
+        """Return both folders as text."""
         return f"{relative(self.images, folder)}/ with {relative(self.labels, folder)}/"
 
     @property
@@ -135,7 +130,9 @@ class _DirPair(NamedTuple):
         ]
         # images/ with val/ in it, and training images directly in images/.
         if found and "train" not in [part.split for part in found]:
-            if any(map(_is_image, self.images.iterdir())):
+            if any(
+                path.suffix.lower() in IMAGE_SUFFIXES for path in self.images.iterdir()
+            ):
                 found.append(self._replace(is_recursive=False))
         return found or [self]
 
@@ -171,7 +168,27 @@ def find_image_label_dirs(
         raise ValueError(
             f"{folder} can be read as {' or as '.join(words)}: {_advice(choices)}"
         )
-    layout, rules = Layout(folder), set()
+    layout = Layout(folder)
+    rules = add_pairs(layout, pairs, label_suffix)
+    description = summarize(words, 4)
+    folders = [split for split in layout.splits if split != "all"]
+    if splits == {"all"} and folders:
+        description += f" with folders {', '.join(folders)}"
+    layout.description = ", ".join([description, *rules])
+    # Folders of splits without labels, as test/ often is.
+    for place in (folder, *(pair.images for pair in pairs if pair.split == "all")):
+        for split, path in split_folders(place):
+            if split not in layout.splits and "all" not in layout.splits:
+                message = f"{relative(path, folder)}/ has no labels and is not used"
+                layout.problems.append(Problem("no-labels", False, message))
+    return layout
+
+
+def add_pairs(
+    layout: Layout, pairs: Sequence[DirPair], label_suffix: str | None
+) -> list[str]:
+    """Add the images of folders to a layout; return how they were matched and split."""
+    rules = set()
     for part in (part for pair in pairs for part in pair.parts()):
         images = list_files(part.images, IMAGE_SUFFIXES, part.is_recursive)
         labels = list_files(part.labels, part.suffixes, part.is_recursive)
@@ -180,20 +197,9 @@ def find_image_label_dirs(
         )
     if any(pair.has_flat_labels for pair in pairs):  # labels of the other splits
         layout.problems = [one for one in layout.problems if one.kind != "left-over"]
-    description = summarize(words, 4)
-    folders = [split for split in layout.splits if split != "all"]
-    if splits == {"all"} and folders:
-        description += f" with folders {', '.join(folders)}"
     if "all" in layout.splits:
         rules.add(split_by_lists(layout) or split_by_folders(layout))
-    layout.description = ", ".join([description, *sorted(rules - {""})])
-    # Folders of splits without labels, as test/ often is.
-    for place in (folder, *(pair.images for pair in pairs if pair.split == "all")):
-        for split, path in split_folders(place):
-            if split not in layout.splits and "all" not in layout.splits:
-                message = f"{relative(path, folder)}/ has no labels and is not used"
-                layout.problems.append(Problem("no-labels", False, message))
-    return layout
+    return sorted(rules - {""})
 
 
 def _advice(choices):
@@ -217,7 +223,7 @@ def _advice(choices):
     return "remove or rename the folders that are not meant"
 
 
-def _find_pairs(folder) -> Iterator[_DirPair]:
+def _find_pairs(folder) -> Iterator[DirPair]:
     folders = subfolders(folder)
     is_found = False
     for split, path in [*split_folders(folder), ("all", folder)]:
@@ -226,7 +232,7 @@ def _find_pairs(folder) -> Iterator[_DirPair]:
             for form in _SIBLINGS:
                 sibling = form.format(split=path.name.lower(), labels=labels)
                 if sibling in folders:
-                    pairs.append(_DirPair(split, path, folders[sibling]))
+                    pairs.append(DirPair(split, path, folders[sibling]))
         # Each of the folders in it may have both: of a region, a scene, an image.
         if not pairs and not (split == "all" and is_found):
             for group in subfolders(path).values():
@@ -244,16 +250,12 @@ def _label_suffixes(folder, with_json=True):
         for name in names
         if not is_hidden(name)
     }
-    suffixes = _LABEL_SUFFIXES if with_json else _LABEL_SUFFIXES[:-1]
+    suffixes = LABEL_SUFFIXES if with_json else LABEL_SUFFIXES[:-1]
     if not found.isdisjoint(suffixes):
         return suffixes
     # YOLO's; in folders of other names, text files are lists.
     is_yolo = ".txt" in found and folder.name.lower() in ("labels", "label")
     return _YOLO if is_yolo else ()
-
-
-def _is_image(path):
-    return path.suffix.lower() in IMAGE_SUFFIXES
 
 
 def _folders_below(folder, depth) -> Iterator[Path]:
@@ -263,7 +265,7 @@ def _folders_below(folder, depth) -> Iterator[Path]:
         yield from _folders_below(path, depth - 1)
 
 
-def _dirs_in(folder, split) -> list[_DirPair]:
+def _dirs_in(folder, split) -> list[DirPair]:
     """Folders of images and of labels that a folder has."""
     folders: dict[str, Path] = {}
     for name, path in subfolders(folder).items():
@@ -283,6 +285,6 @@ def _dirs_in(folder, split) -> list[_DirPair]:
             # Pascal VOC has bounding boxes in Annotations/.
             is_voc = word == "annotations" and "segmentationclass" in folders
             if not is_voc and _label_suffixes(labels):
-                found.append(_DirPair(split, images, labels))
+                found.append(DirPair(split, images, labels))
     # YOLO's boxes may be next to masks.
     return [p for p in found if _label_suffixes(p.labels) != _YOLO] or found

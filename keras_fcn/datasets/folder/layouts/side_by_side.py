@@ -5,11 +5,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from pathlib import Path
 
-from keras_fcn.datasets.folder.layouts.listing import (
-    Listing,
-    list_files,
-    split_folders,
-)
+from keras_fcn.datasets.folder.layouts.listing import Listing, list_files, split_folders
 from keras_fcn.datasets.folder.layouts.matching import add_split, find_suffix
 from keras_fcn.datasets.folder.layouts.splits import split_by_lists
 from keras_fcn.datasets.folder.samples import Layout, Problem, relative

@@ -3,12 +3,13 @@
 import numpy as np
 import pytest
 
-from keras_fcn.datasets.folder.labels.decoder import LabelDecoder
+from keras_fcn.datasets.folder.labels.decoder import LabelDecoder, pack
 from keras_fcn.datasets.folder.labels.files import StoredLabels
 
 ROAD, SKY, VOID = (128, 64, 32), (1, 2, 250), (0, 0, 7)
-COLORS = LabelDecoder(colors={ROAD: 0, VOID: 255, SKY: 1, (9, 9, 9): 2})
-VALUES = LabelDecoder(values={0: 0, 7: 1, 300: 2, 255: 255})
+IDS = {ROAD: 0, VOID: 255, SKY: 1, (9, 9, 9): 2}
+COLORS = LabelDecoder({int(pack(rgb)): n for rgb, n in IDS.items()}, uses_colors=True)
+VALUES = LabelDecoder({0: 0, 7: 1, 300: 2, 255: 255}, uses_colors=False)
 
 
 def decode(decoder, values, dtype="uint8", palette=None):
@@ -43,7 +44,7 @@ def test_palette_indices_are_values_or_are_replaced_by_their_colors():
 @pytest.mark.parametrize("pixel", [(4, 4, 5), (4, 5, 4), (5, 4, 4)])
 def test_one_pixel_of_color_is_no_id(pixel):
     with pytest.raises(ValueError, match="has colors, but the labels are read as ids"):
-        decode(LabelDecoder(values={4: 0}), [[[4, 4, 4], pixel]])
+        decode(LabelDecoder({4: 0}, uses_colors=False), [[[4, 4, 4], pixel]])
 
 
 def test_values_of_no_class_are_listed_by_their_number_of_pixels():

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from keras_fcn.datasets.folder.folder_data import FolderOptions
+from keras_fcn.config import TrainingConfig
 from keras_fcn.datasets.folder.labels.encoding import RULES
 from keras_fcn.datasets.folder.read import read_folder
 from keras_fcn.datasets.folder.report import format_report, report
@@ -28,7 +28,7 @@ def read(folder, *labels, table=None, **options):
             write_labels(folder / f"labels/{index}.png", values)
     if table is not None:
         (folder / "class_dict.csv").write_text(table)
-    options = FolderOptions(**options) if options else None
+    options = TrainingConfig(**options) if options else None
     return read_folder(folder, options=options)
 
 
@@ -226,19 +226,19 @@ def test_ids_of_no_class_are_named_with_file_and_count(tmp_path):
 
 
 def test_void_is_named_by_name_or_by_id(tmp_path):
-    data = read(tmp_path, (0, 1, 2), (0, 1, 2), void=("0",))
+    data = read(tmp_path, (0, 1, 2), (0, 1, 2), void="0")
     assert data.encoding.class_map.names == ("class_1", "class_2")
     assert decoded(data)["0"] == [0, 1, 255]
-    data = read(tmp_path, table="id,name\n0,Edge\n1,road\n2,sky\n", void=("edge",))
+    data = read(tmp_path, table="id,name\n0,Edge\n1,road\n2,sky\n", void="edge")
     assert data.encoding.class_map.names == ("road", "sky")
 
 
 def test_void_stays_void_with_the_classes_of_a_run(tmp_path):
-    data = read(tmp_path, (0, 1, 2), (0, 1, 2), void=("0",))
+    data = read(tmp_path, (0, 1, 2), (0, 1, 2), void="0")
     again = read_folder(
         tmp_path,
         ("val",),
-        FolderOptions(void=("0",), label_values="ids"),
+        TrainingConfig(void="0", label_values="ids"),
         class_map=data.encoding.class_map,
     )
     again.refuse_problems()
@@ -247,20 +247,20 @@ def test_void_stays_void_with_the_classes_of_a_run(tmp_path):
 
 
 def test_background_of_black_and_white_may_be_void(tmp_path):
-    data = read(tmp_path, (0, 255), (0, 255), void=("background",))
+    data = read(tmp_path, (0, 255), (0, 255), void="background")
     assert data.encoding.class_map.names == ("object",)
 
 
 def test_void_of_no_class_is_refused(tmp_path):
     with pytest.raises(ValueError, match="Received: void=tree"):
-        read(tmp_path, (0, 1), (0, 1), void=("tree",))
+        read(tmp_path, (0, 1), (0, 1), void="tree")
 
 
 def test_one_class_is_refused_unless_accepted(tmp_path):
     message = refusal(read(tmp_path, (0,), (0,)))
     assert "All labels of train are class_0" in message
     assert "`accept` one-class" in message
-    read(tmp_path, accept=("one-class",)).refuse_problems()
+    read(tmp_path, accept="one-class").refuse_problems()
 
 
 def test_only_void_is_refused(tmp_path):

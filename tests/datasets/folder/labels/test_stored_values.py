@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 
 from keras_fcn.classes import ClassMap
+from keras_fcn.config import TrainingConfig
 from keras_fcn.datasets.folder.dataset import load_folder
-from keras_fcn.datasets.folder.folder_data import FolderOptions
 from keras_fcn.images.encoding import encode_stored_labels
 from keras_fcn.images.reading import read_stored_values
 from tests.support.folders import write_pairs
@@ -53,7 +53,7 @@ def test_label_maps_are_restored_and_read_without_a_table(
 
     # In a later evaluation, the folder may lack the table.
     (tmp_path / "class_dict.csv").unlink(missing_ok=True)
-    options = FolderOptions(label_values=dataset.label_values)
+    options = TrainingConfig(label_values=dataset.label_values)
     again = load_folder(tmp_path, ("train", "val"), class_map, options)
     assert again.class_map.names == class_map.names
     for one, other in zip(

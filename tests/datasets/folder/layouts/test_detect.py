@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from keras_fcn.datasets.folder.folder_data import FolderOptions
+from keras_fcn.config import TrainingConfig
 from keras_fcn.datasets.folder.layouts.detect import find_layout
 from keras_fcn.datasets.folder.read import read_folder
 from tests.support.folders import write_image, write_labels, write_pairs
@@ -224,9 +224,7 @@ def test_images_without_labels_are_named_and_may_be_left_out(tmp_path):
     data = read_folder(tmp_path)
     with pytest.raises(ValueError, match="1 of 5 images have no label .*images/e.png"):
         data.refuse_problems()
-    read_folder(
-        tmp_path, options=FolderOptions(accept=("unlabelled",))
-    ).refuse_problems()
+    read_folder(tmp_path, options=TrainingConfig(accept="unlabelled")).refuse_problems()
 
 
 def test_labels_without_images_are_counted(tmp_path):
