@@ -30,7 +30,7 @@ from keras_fcn.conversion.quantize import (
 )
 from keras_fcn.runs.folder import git_commit, versions
 from keras_fcn.runs.network_folder import NetworkFolder
-from keras_fcn.runs.runtimes import RUNTIMES
+from keras_fcn.runs.runtimes import NAMES, RUNTIMES
 from keras_fcn.storage.atomic import write_json
 
 logger = logging.getLogger(__name__)
@@ -274,8 +274,9 @@ def _conversion_errors(format: str, precision: str) -> Iterator[None]:
         yield
     except ImportError as error:
         raise ValueError(
-            f"`format` {format} in {precision} requires a package that is not "
-            f"installed: pip install 'keras-fcn[{_EXTRAS[precision]}]' ({error})"
+            f"Converting a network for {NAMES[format]} in {precision} requires a "
+            "package that is not installed: "
+            f"pip install 'keras-fcn[{_EXTRAS[precision]}]' ({error})"
         ) from error
     except (OSError, MemoryError, RuntimeError, tf.errors.OpError):
         raise

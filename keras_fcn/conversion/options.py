@@ -32,3 +32,5 @@ class RuntimeOptions:
                 "`precision` int8 requires `runtime` openvino or onnxruntime. "
                 f"Received: runtime={self.runtime}"
             )
+        if self.precision != "int8" and self.max_loss != RuntimeOptions.max_loss:
+            raise ValueError("`max_loss` requires `precision` int8")

@@ -168,8 +168,8 @@ def check_loss(validation: dict, max_loss: float) -> None:
     lost = validation["points_lost"]
     if not lost <= max_loss:  # also if it is NaN
         raise ValueError(
-            f"`precision` int8 loses {lost:g} points of mean IoU on the validation "
-            f"images, more than `max_loss` {max_loss:g}, with "
+            f"`precision` int8 loses {lost:.3g} points of mean IoU on the validation "
+            f"images ({validation['data']}), more than `max_loss` {max_loss:g}, with "
             f"{validation['num_calibration']} calibration images: allow a greater "
             "loss, or export it with more images"
         )

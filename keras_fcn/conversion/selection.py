@@ -77,12 +77,8 @@ class Selection:
             return self._load_by_keras()
         if "validation" in card:
             check_loss(card["validation"], self.options.max_loss)
-        logger.info(
-            "Network: %s (%s %s)",
-            self.network.name,
-            NAMES[self.format],
-            card["precision"],
-        )
+        suffix = " in int8" if self._precision == "int8" else ""
+        logger.info("Network: %s (%s)", self.network.name, NAMES[self.format] + suffix)
         return model
 
     def _load_by_keras(self):
@@ -124,9 +120,15 @@ def select_runtime(
             f"{NAMES[format]} runs a network at a single scale: leave out "
             f"`{special_modes[0]}`, or {' and '.join(others)}"
         )
-    _check_installed(f"`runtime` {name}", PACKAGES[format], format)
+    option, packages = f"`runtime` {name}", [PACKAGES[format]]
     if options.precision == "int8":
-        _check_installed("`precision` int8", _QUANTIZERS[format], format)
+        option, packages = "`precision` int8", [*packages, _QUANTIZERS[format]]
+    for package in packages:
+        if find_spec(package) is None:
+            raise ValueError(
+                f"{option} requires {package}, which is not installed: "
+                f"pip install 'keras-fcn[{_EXTRAS[format]}]'"
+            )
     return Selection(network, options, format)
 
 
@@ -160,9 +162,7 @@ def use_backend(name: str) -> None:
 def _automatic(options, special_modes):
     """Return the fastest runtime of this machine; "keras" for Keras on its backend."""
     if options.precision == "int8":
-        has_openvino = find_spec("openvino") is not None
-        has_onnx = find_spec("onnxruntime") is not None
-        return "onnxruntime" if has_onnx and not has_openvino else "openvino"
+        return "openvino"
     if special_modes or os.environ.get("KERAS_BACKEND") or not find_spec("openvino"):
         return "keras"
     return "keras" if _has_accelerator() else "openvino"
@@ -172,14 +172,6 @@ def _has_accelerator():
     if not any(Path(path).exists() for path in _ACCELERATORS):
         return False
     return start_keras()  # a GPU that the backend does not support does not count
-
-
-def _check_installed(option, package, format):
-    if find_spec(package) is None:
-        raise ValueError(
-            f"{option} requires {package}, which is not installed: "
-            f"pip install 'keras-fcn[{_EXTRAS[format]}]'"
-        )
 
 
 def _check_exported(network, options):
@@ -194,3 +186,5 @@ def _check_exported(network, options):
             f"{card.get('precision')}: leave out `runtime` and `precision`, or use the "
             "run that it was exported from"
         )
+    if options.precision == "int8":
+        check_loss(card["validation"], options.max_loss)

@@ -123,7 +123,8 @@ def load_camvid32(
     class_map, ids = _number(class_dict, name)
     for split in splits:
         find_pairs(folder, split)
-    split_pairs = {split: find_pairs(folder, split) for split in _present(folder)}
+    present = _present(folder) or ["train"]
+    split_pairs = {split: find_pairs(folder, split) for split in present}
     pairs = [pair for split in split_pairs.values() for pair in split]
     try:
         sizes = {

@@ -1,5 +1,6 @@
 """Selection of the runtime, and its errors."""
 
+import json
 import os
 import shutil
 from types import SimpleNamespace
@@ -47,7 +48,6 @@ def test_the_fastest_runtime_of_the_machine_is_selected(cpu, narrow_run, monkeyp
     assert format_of(narrow_run, ["tta"]) is None
     cpu.installed.remove("openvino")
     assert format_of(narrow_run) is None
-    assert format_of(narrow_run, precision="int8") == "onnx"
     cpu.installed.add("openvino")
     monkeypatch.setenv("KERAS_BACKEND", "tensorflow")  # the user's choice
     assert format_of(narrow_run) is None
@@ -68,6 +68,12 @@ def test_a_gpu_that_keras_supports_is_used(cpu, narrow_run, monkeypatch, is_supp
             "openvino",
             ("--runtime", "openvino"),
             "--runtime openvino requires openvino, which is not installed: "
+            "pip install 'keras-fcn[cpu]'",
+        ),
+        (
+            "openvino",
+            ("--precision", "int8"),
+            "--precision int8 requires openvino, which is not installed: "
             "pip install 'keras-fcn[cpu]'",
         ),
         (
@@ -133,6 +139,19 @@ def test_an_exported_network_has_its_own_runtime(converted_once, cpu):
     for options in ({"runtime": "onnxruntime"}, {"precision": "int8"}):
         with pytest.raises(ValueError, match="is an export for OpenVINO in float32"):
             load(entry / "network", **options)
+
+
+def test_the_loss_of_an_export_in_int8_is_checked(converted_once, cpu, tmp_path):
+    (entry,) = (converted_once / "networks").iterdir()
+    export = shutil.copytree(entry / "network", tmp_path / "export")
+    card = json.loads((export / "card.json").read_text())
+    lost = {"points_lost": 0.0511371, "num_calibration": 64, "data": "streets"}
+    changes = {"precision": "int8", "validation": lost}
+    (export / "card.json").write_text(json.dumps({**card, **changes}))
+    load(export, precision="int8")
+    message = r"loses 0.0511 points .* \(streets\), more than `max_loss` 0.05"
+    with pytest.raises(ValueError, match=message):
+        load(export, precision="int8", max_loss=0.05)
 
 
 def test_a_network_that_can_not_be_converted_is_predicted_by_keras(

@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 import evaluate as evaluate_command
+import keras_fcn
 import train as train_command
 from keras_fcn.config import TrainingConfig
 from keras_fcn.datasets import camvid, camvid32
@@ -228,6 +229,13 @@ def test_a_missing_requested_split_is_refused_by_name(folder):
         FileNotFoundError, match="no images in .*test: camvid32 needs train/"
     ):
         load(folder, splits=("test",))
+
+
+def test_a_folder_without_images_is_refused(folder):
+    for path in folder.rglob("*.png"):
+        path.unlink()
+    with pytest.raises(FileNotFoundError, match="no images in .*train: camvid32 needs"):
+        keras_fcn.datasets.load("camvid32", folder)
 
 
 def test_merging_a_folder_without_a_required_class_is_refused(folder):

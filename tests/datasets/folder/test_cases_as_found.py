@@ -352,6 +352,20 @@ CASES = {
         {"train": 3, "val": 2},
         options={"images_dir": "left", "labels_dir": "classes"},
     ),
+    "chosen folders, labels without splits": Case(
+        together(
+            pairs("left/train", "classes", "abc"), pairs("left/val", "classes", "de")
+        ),
+        {"train": 3, "val": 2},
+        options={"images_dir": "left", "labels_dir": "classes"},
+    ),
+    "chosen folders, training images above those of val": Case(
+        together(
+            pairs("left", "classes", "abc"), pairs("left/val", "classes/val", "de")
+        ),
+        {"train": 3, "val": 2},
+        options={"images_dir": "left", "labels_dir": "classes"},
+    ),
     "a chosen folder that is missing": Case(
         pairs(), None, "must have the folders of", options={"labels_dir": "mask"}
     ),
