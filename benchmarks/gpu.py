@@ -1,9 +1,9 @@
 """Speed of training and prediction on a GPU: `PYTHONPATH=. python benchmarks/gpu.py`.
 
-Runs on Keras's JAX backend, without TensorFlow. Measures the trainer's compiled step
-with augmentation, loss, metrics and optimizer, and the prediction of label maps, on
-images that are on the device already, and a matrix product for the device's peak rate.
-Prints rows to stderr and a JSON report to stdout.
+Runs on Keras's JAX backend, without TensorFlow, or on TensorFlow if KERAS_BACKEND says
+so. Measures the trainer's compiled step with augmentation, loss, metrics and optimizer,
+and the prediction of label maps, on images that are on the device already, and a matrix
+product for the device's peak rate. Prints rows to stderr and a JSON report to stdout.
 
 Measurements that would exceed the time limit are skipped and listed in the report.
 """
@@ -23,9 +23,9 @@ from keras_fcn.models.devices import allow_memory_growth
 
 allow_memory_growth()
 
-import jax
 import keras
 import numpy as np
+from keras import ops
 
 from benchmarks.flops import count_flops
 from keras_fcn.config import HEADS, TrainingConfig
@@ -45,7 +45,6 @@ def main(argv: list[str] | None = None) -> None:
     """Measure and print the report."""
     arguments = _parse(argv)
     started = time.monotonic()
-    device = jax.devices()[0]
     peak = measure_peak(arguments.product)
     height, width = arguments.size
     with use_precision(arguments.precision):
@@ -59,8 +58,9 @@ def main(argv: list[str] | None = None) -> None:
         )
     flops = count_flops(network)
     report = {
-        "device": device.device_kind,
-        "versions": {"jax": jax.__version__, "keras": keras.version()},
+        "device": _device_name(),
+        "backend": keras.backend.backend(),
+        "keras": keras.version(),
         "size": [height, width],
         "head": arguments.head,
         "precision": arguments.precision,
@@ -84,7 +84,7 @@ def main(argv: list[str] | None = None) -> None:
                 "batch_size": batch_size,
                 **row,
                 "share_of_peak": row["images_per_second"] * per_image / peak,
-                "peak_memory_gib": _peak_memory(device),
+                "peak_memory_gib": _peak_memory(),
             }
             report["rows"].append(row)
             _print_row(row)
@@ -95,15 +95,22 @@ def main(argv: list[str] | None = None) -> None:
 
 def measure_peak(rows: int) -> float:
     """Return the rate of a bfloat16 product of square matrices, FLOP/s."""
-    matrix = jax.numpy.ones((rows, rows), "bfloat16")
-    multiply = jax.jit(lambda a, b: a @ b)
-    multiply(matrix, matrix).block_until_ready()
+    matrix = ops.ones((rows, rows), "bfloat16")
+    if keras.backend.backend() == "jax":
+        import jax
+
+        multiply = jax.jit(ops.matmul)
+    else:
+        import tensorflow as tf
+
+        multiply = tf.function(ops.matmul, jit_compile=True)
 
     def run(times):
         for _ in range(times):
             product = multiply(matrix, matrix)
-        product.block_until_ready()
+        fetch({"corner": product[0, 0]})  # waits for the products
 
+    run(1)
     return 2 * rows**3 / _seconds_each(run)
 
 
@@ -119,7 +126,7 @@ def make_batch(batch_size: int, height: int, width: int) -> dict:
         "label_map": label_map.astype("uint8"),
         "size": np.full((batch_size, 2), (height, width), "int32"),
     }
-    return {name: jax.device_put(array) for name, array in batch.items()}
+    return {name: ops.convert_to_tensor(array) for name, array in batch.items()}
 
 
 class _Training:
@@ -149,34 +156,21 @@ class _Training:
 
 
 class _Prediction:
-    """Prediction of label maps as in `predict`, without copying them to the host."""
+    """Prediction of label maps as in `predict`, with their copy to the host."""
 
     def __init__(self, network: keras.Model):
         self.model = prediction_model(network)
 
     def measure(self, batch: dict) -> dict:
         """Measure predictions of a batch."""
-        self.model.make_predict_function()
-        variables = self.model.trainable_variables, self.model.non_trainable_variables
-        state = tuple([variable.value for variable in group] for group in variables)
-        images = batch["image"]
 
         def run(times):
-            nonlocal state
             for _ in range(times):
-                label_maps, state = self.model.predict_function(
-                    state, iter([(images,)])
-                )
-            label_maps.block_until_ready()
+                self.model.predict_on_batch(batch["image"])
 
         begun = time.monotonic()
         run(1)
-        compile_seconds = time.monotonic() - begun
-        row = _row(run, batch, compile_seconds)
-        for group, values in zip(variables, state, strict=True):
-            for variable, value in zip(group, values, strict=True):
-                variable.assign(value)  # the original arrays were donated
-        return row
+        return _row(run, batch, time.monotonic() - begun)
 
 
 def _row(run: Callable[[int], None], batch: dict, compile_seconds: float) -> dict:
@@ -201,11 +195,30 @@ def _seconds_each(run: Callable[[int], None]) -> float:
     return statistics.median(rounds)
 
 
-def _peak_memory(device: jax.Device) -> float | None:
+def _device_name() -> str:
+    if keras.backend.backend() == "jax":
+        import jax
+
+        return jax.devices()[0].device_kind
+    import tensorflow as tf
+
+    device = (tf.config.list_physical_devices("GPU") or [None])[0]
+    details = tf.config.experimental.get_device_details(device) if device else {}
+    return details.get("device_name", "cpu")
+
+
+def _peak_memory() -> float | None:
     """Peak memory so far, GiB; None if the device does not report it."""
-    statistics_of_memory = device.memory_stats() or {}
-    peak = statistics_of_memory.get("peak_bytes_in_use")
-    return peak and peak / 2**30
+    if keras.backend.backend() == "jax":
+        import jax
+
+        peak = (jax.devices()[0].memory_stats() or {}).get("peak_bytes_in_use")
+        return peak and peak / 2**30
+    import tensorflow as tf
+
+    if not tf.config.list_logical_devices("GPU"):
+        return None
+    return tf.config.experimental.get_memory_info("GPU:0")["peak"] / 2**30
 
 
 def _print_row(row):

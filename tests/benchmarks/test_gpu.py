@@ -6,8 +6,13 @@ from importlib.util import find_spec
 
 import pytest
 
+from benchmarks import gpu
 from tests.support.data import PROJECT
 
+FLAGS = [
+    *"--size 32 32 --batch-sizes 1 --head-filters 8 --product 64".split(),
+    *"--precision float32 --seconds 600".split(),  # enough on a busy machine
+]
 SCRIPT = """
 import sys
 sys.modules["tensorflow"] = None  # as if it were not installed
@@ -18,13 +23,22 @@ with narrow_vgg16():
 """
 
 
+def check_report(text):
+    report = json.loads(text)
+    assert [row["work"] for row in report["rows"]] == ["training", "prediction"]
+    assert not report["skipped"]
+    for row, factor in zip(report["rows"], (3, 1), strict=True):
+        teraflops = row["images_per_second"] * report["gflop_per_image"] * factor / 1000
+        share = teraflops / report["peak_tflop_per_second"]
+        assert row["share_of_peak"] == pytest.approx(share)
+    return report
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(find_spec("jax") is None, reason="JAX is not installed")
 def test_training_and_prediction_are_measured_without_tensorflow():
-    flags = "--size 32 32 --batch-sizes 1 --head-filters 8 --product 64".split()
-    flags += ["--seconds", "600"]  # enough on a busy machine
     result = subprocess.run(
-        [sys.executable, "-c", SCRIPT, *flags, "--precision", "float32"],
+        [sys.executable, "-c", SCRIPT, *FLAGS],
         cwd=PROJECT,
         env={
             **os.environ,
@@ -36,10 +50,9 @@ def test_training_and_prediction_are_measured_without_tensorflow():
         check=False,
     )
     assert result.returncode == 0, result.stderr
-    report = json.loads(result.stdout)
-    assert [row["work"] for row in report["rows"]] == ["training", "prediction"]
-    assert not report["skipped"]
-    for row, factor in zip(report["rows"], (3, 1), strict=True):
-        teraflops = row["images_per_second"] * report["gflop_per_image"] * factor / 1000
-        share = teraflops / report["peak_tflop_per_second"]
-        assert row["share_of_peak"] == pytest.approx(share)
+    assert check_report(result.stdout)["backend"] == "jax"
+
+
+def test_training_and_prediction_are_measured_on_tensorflow(capsys):
+    gpu.main(FLAGS)
+    assert check_report(capsys.readouterr().out)["backend"] == "tensorflow"
