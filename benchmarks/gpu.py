@@ -1,9 +1,10 @@
 """Speed of training and prediction on a GPU: `PYTHONPATH=. python benchmarks/gpu.py`.
 
-Runs on Keras's JAX backend, without TensorFlow, or on TensorFlow if KERAS_BACKEND says
-so. Measures the trainer's compiled step with augmentation, loss, metrics and optimizer,
-and the prediction of label maps, on images that are on the device already, and a matrix
-product for the device's peak rate. Prints rows to stderr and a JSON report to stdout.
+Runs on Keras's JAX backend, without TensorFlow, or on TensorFlow with
+KERAS_BACKEND=tensorflow. Measures the trainer's compiled step with augmentation, loss,
+metrics and optimizer, the prediction of label maps, both of images that are on the
+device already, and a matrix product for the device's peak rate. Prints rows to stderr
+and a JSON report to stdout.
 
 Measurements that would exceed the time limit are skipped and listed in the report.
 """
@@ -156,7 +157,7 @@ class _Training:
 
 
 class _Prediction:
-    """Prediction of label maps as in `predict`, with their copy to the host."""
+    """Prediction of label maps as in `predict`, including their copy to the host."""
 
     def __init__(self, network: keras.Model):
         self.model = prediction_model(network)

@@ -62,7 +62,11 @@ GROUPS = ("run", "data", "network", "schedule", "augmentation")
 
 
 def words(text: str | None) -> tuple[str, ...]:
-    """Split a list of words at its commas."""
+    """Split a list of words at its commas.
+
+    Args:
+        text: words with or without spaces around them; None for no words.
+    """
     return tuple(filter(None, map(str.strip, (text or "").split(","))))
 
 
@@ -134,7 +138,7 @@ def _check_acceptable(text: str) -> str:
 Accepted = Annotated[
     str,
     AfterValidator(_check_acceptable),
-    Kind(f"one or more of {', '.join(_ACCEPTABLE)}", "WHAT[,WHAT]"),
+    Kind(f"one or more of {', '.join(_ACCEPTABLE)}", "WHAT[,WHAT]", _ACCEPTABLE),
 ]
 
 _data = partial(option, group="data")

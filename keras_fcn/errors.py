@@ -97,7 +97,14 @@ def printable(text: str) -> str:
 
 @contextmanager
 def located(place: object) -> Iterator[None]:
-    """Name a file or another place in the ValueErrors of a block."""
+    """Name a file or another place in the ValueErrors of a block.
+
+    Args:
+        place: the file or place, which precedes the message.
+
+    Raises:
+        ValueError: as raised in the block, with the place.
+    """
     try:
         yield
     except ValueError as error:
@@ -123,7 +130,15 @@ def check_choice(name: str, value: object, choices: Collection[str]) -> None:
 
 
 def check_positive(name: str, value: object) -> None:
-    """Check an argument that must be a positive integer."""
+    """Check an argument that must be a positive integer.
+
+    Args:
+        name: name of the argument.
+        value: its value.
+
+    Raises:
+        ValueError: if it is not a positive integer.
+    """
     if not isinstance(value, Integral) or value < 1:
         raise ValueError(
             f"`{name}` must be a positive integer. Received: {name}={value!r}"

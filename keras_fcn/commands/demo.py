@@ -56,7 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def check(arguments: argparse.Namespace, given: set[str]) -> None:
     """Check that Gradio is installed and the port is free."""
-    arguments.runtime_options = runtime_options(arguments)
+    arguments.runtime_options = runtime_options(arguments, given)
     if importlib.util.find_spec("gradio") is None:
         raise ValueError(
             'The page needs Gradio, which is not installed: pip install ".[demo]" '

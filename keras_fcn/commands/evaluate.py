@@ -67,7 +67,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def check(arguments: argparse.Namespace, given: set[str]) -> None:
     """Refuse bad combinations of flags, and a JSON file that can't be written."""
     arguments.options = inference_options(arguments)
-    arguments.runtime_options = runtime_options(arguments)
+    arguments.runtime_options = runtime_options(arguments, given)
     inputs, own = network_files(arguments.model), b'"worst_images"'
     check_output_file("json", arguments.json, own, inputs)
 

@@ -162,5 +162,10 @@ def add_data_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def given_data(arguments: argparse.Namespace, given: set[str]) -> dict[str, Any]:
-    """Return the values of the flags for the data that were given."""
+    """Return the values of the flags for the data that were given.
+
+    Args:
+        arguments: have the values of the flags.
+        given: names of the flags that were given.
+    """
     return {name: getattr(arguments, name) for name in given.intersection(DATA_FIELDS)}

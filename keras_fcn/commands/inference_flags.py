@@ -134,15 +134,18 @@ def add_runtime_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def runtime_options(arguments: argparse.Namespace) -> RuntimeOptions:
+def runtime_options(arguments: argparse.Namespace, given: set[str]) -> RuntimeOptions:
     """Return the options that the flags of `add_runtime_arguments` select.
 
     Args:
         arguments: have the values of the flags.
+        given: names of the flags that were given.
 
     Raises:
         ValueError: names flags that can't be combined.
     """
+    if "max_loss" in given and arguments.precision != "int8":
+        raise ValueError("`max_loss` requires `precision` int8")
     return RuntimeOptions(arguments.runtime, arguments.precision, arguments.max_loss)
 
 

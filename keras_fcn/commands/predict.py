@@ -123,7 +123,7 @@ def check(arguments: argparse.Namespace, given: set[str]) -> None:
 
     check_server_arguments(given)
     arguments.options = inference_options(arguments)
-    arguments.runtime_options = runtime_options(arguments)
+    arguments.runtime_options = runtime_options(arguments, given)
     check_video_arguments(arguments)
     has_input = arguments.images or arguments.list or arguments.camera
     check_ray_arguments(arguments, given)

@@ -165,11 +165,11 @@ def check_loss(validation: dict, max_loss: float) -> None:
     Raises:
         ValueError: if it has lost more.
     """
-    lost = validation["points_lost"]
+    lost, data = validation["points_lost"], validation.get("data", "of the run")
     if not lost <= max_loss:  # also if it is NaN
         raise ValueError(
-            f"`precision` int8 loses {lost:.3g} points of mean IoU on the validation "
-            f"images ({validation['data']}), more than `max_loss` {max_loss:g}, with "
+            f"`precision` int8 loses {lost:.4g} points of mean IoU on the validation "
+            f"images ({data}), more than `max_loss` {max_loss:g}, with "
             f"{validation['num_calibration']} calibration images: allow a greater "
             "loss, or export it with more images"
         )

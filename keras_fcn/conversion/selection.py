@@ -99,8 +99,8 @@ def select_runtime(
 
     Raises:
         ValueError: if the runtime is not installed, does not support the modes, or is
-            not that of an exported network; or if Keras has been imported with another
-            backend.
+            not that of an exported network; if an export in int8 has lost more than
+            `max_loss`; or if Keras has been imported with another backend.
     """
     if isinstance(network, ExportedFolder):
         _check_exported(network, options)
@@ -186,5 +186,5 @@ def _check_exported(network, options):
             f"{card.get('precision')}: leave out `runtime` and `precision`, or use the "
             "run that it was exported from"
         )
-    if options.precision == "int8":
+    if options.precision == "int8" and "validation" in card:
         check_loss(card["validation"], options.max_loss)

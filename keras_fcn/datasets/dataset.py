@@ -32,7 +32,7 @@ class LabelStatistics(NamedTuple):
     pixels_of_images_with_class: np.ndarray
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Split:
     """The images of one split with their label maps, in a fixed order.
 

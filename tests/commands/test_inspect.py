@@ -157,7 +157,10 @@ def test_a_folder_is_required(capsys, tmp_path):
 
 def test_an_unknown_error_to_accept_is_refused_in_one_line(flags, capsys):
     line = refusal(inspect, capsys, *flags, "--accept", "anything")
-    assert "expected one or more of duplicates, one-class, unlabelled, got anything" in line
+    assert (
+        "expected one or more of duplicates, one-class, unlabelled, got anything"
+        in line
+    )
 
 
 def test_a_page_in_a_missing_folder_is_refused(flags, tmp_path, capsys):

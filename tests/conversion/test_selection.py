@@ -149,9 +149,16 @@ def test_the_loss_of_an_export_in_int8_is_checked(converted_once, cpu, tmp_path)
     changes = {"precision": "int8", "validation": lost}
     (export / "card.json").write_text(json.dumps({**card, **changes}))
     load(export, precision="int8")
-    message = r"loses 0.0511 points .* \(streets\), more than `max_loss` 0.05"
+    message = r"loses 0.05114 points .* \(streets\), more than `max_loss` 0.05"
     with pytest.raises(ValueError, match=message):
         load(export, precision="int8", max_loss=0.05)
+    (export / "card.json").write_text(json.dumps({**card, "precision": "int8"}))
+    load(export, precision="int8", max_loss=0.05)  # of an earlier version
+
+
+def test_max_loss_without_int8_is_refused(narrow_run):
+    with pytest.raises(ValueError, match="`max_loss` requires `precision` int8"):
+        load(narrow_run.path, max_loss=0.1)
 
 
 def test_a_network_that_can_not_be_converted_is_predicted_by_keras(

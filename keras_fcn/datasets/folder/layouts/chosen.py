@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 from keras_fcn.datasets.folder.layouts.listing import (
+    is_hidden,
     list_files,
     split_folders,
     subfolders,
@@ -151,7 +152,11 @@ def note_unused(layout: Layout) -> None:
             name = f"{relative(path, layout.root)}/"
             if path in used or name in noted:
                 continue
-            count = len(list_files(path, IMAGE_SUFFIXES).files)
+            count = sum(  # without following links, which may lead to used folders
+                file.lower().endswith(IMAGE_SUFFIXES) and not is_hidden(file)
+                for _, _, files in os.walk(path)
+                for file in files
+            )
             if count:
                 message = (
                     f"{count} files in {name} are in no split and are not used. "

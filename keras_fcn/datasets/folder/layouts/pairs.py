@@ -187,7 +187,16 @@ def find_image_label_dirs(
 def add_pairs(
     layout: Layout, pairs: Sequence[DirPair], label_suffix: str | None
 ) -> list[str]:
-    """Add the images of folders to a layout; return how they were matched and split."""
+    """Add the images of folders to a layout.
+
+    Args:
+        layout: its splits and problems are extended.
+        pairs: the folders.
+        label_suffix: ending of the label names after the image names; None to find it.
+
+    Returns:
+        How images and labels were matched, and how splits were found, for people.
+    """
     rules = set()
     for part in (part for pair in pairs for part in pair.parts()):
         images = list_files(part.images, IMAGE_SUFFIXES, part.is_recursive)
