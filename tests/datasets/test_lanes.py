@@ -111,6 +111,12 @@ def test_each_image_is_followed_by_one_of_the_second_data_set(num_images, num_mi
     assert counts.sum() == len(others) and counts.max() - counts.min() <= 1
 
 
+def test_a_part_of_the_second_data_set_is_sampled():
+    mixed = second_split(50).part([10, 20, 40])
+    numbers = {n for batch in batches_of(12, ONE, mixed=mixed) for n, _ in batch[1::2]}
+    assert numbers == {110, 120, 140}
+
+
 def test_the_second_data_set_is_sampled_again_in_each_epoch():
     mixed = second_split(50)
     epochs = [
